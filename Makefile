@@ -1,0 +1,82 @@
+# Thin names for commands that also work without make. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORE := $(VENV)/.core-installed
+DEV := $(VENV)/.dev-installed
+BASE := --config experiments/base.yaml
+DEMO := runs/demo
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
+
+$(CORE): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "magenet needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch  # first: a machine with a CPU build gets that one
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(DEV): $(CORE)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,wandb]'
+	@touch $@
+
+.PHONY: setup
+setup: $(DEV) ## Create .venv with everything needed to work on the project
+
+.PHONY: demo
+demo: $(CORE) ## Train, test and use tiny networks on phantoms; results in runs/demo (about 4 minutes)
+	rm -rf $(DEMO)
+	$(BIN)/magenet fit $(BASE) --config experiments/phantoms/supervised.yaml \
+	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name supervised --trainer.logger.version fit
+	$(BIN)/magenet fit $(BASE) --config experiments/phantoms/mean_teacher.yaml \
+	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name mean_teacher --trainer.logger.version fit
+	for run in supervised mean_teacher; do \
+	  $(BIN)/magenet test --config $(DEMO)/$$run/fit/config.yaml --trainer.logger.version test \
+	    --ckpt_path $(DEMO)/$$run/fit/checkpoints/best.ckpt || exit 1; \
+	done
+	$(BIN)/magenet test $(BASE) --config experiments/peers/clahe.yaml \
+	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name clahe --trainer.logger.version test
+	$(BIN)/python -m data_modules.phantom $(DEMO)/photographs --count 6 --size 384 --camera handheld
+	$(BIN)/magenet predict $(BASE) --config experiments/predict.yaml --data.photographs $(DEMO)/photographs \
+	  --data.image_size 128 --output.folder $(DEMO)/enhanced \
+	  --ckpt_path $(DEMO)/mean_teacher/fit/checkpoints/best.ckpt
+	@echo; $(BIN)/python -m magenet.report.table --csv $(DEMO)/results.csv CLAHE=$(DEMO)/clahe/test \
+	  "MAGE-Net tiny, supervised=$(DEMO)/supervised/test" "MAGE-Net tiny, mean teacher=$(DEMO)/mean_teacher/test"
+	@echo; echo "Before and after: $(DEMO)/*/test/*.png; enhanced photographs: $(DEMO)/enhanced"
+
+.PHONY: test
+test: $(DEV) ## Run the tests (about 4 minutes)
+	$(BIN)/pytest -m "not slow and not gpu"
+
+.PHONY: test-all
+test-all: $(DEV) ## Run the slow tests too
+	$(BIN)/pytest
+
+.PHONY: lint
+lint: $(DEV) ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(DEV) ## Mend style where it can be done automatically
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: need-photographs
+need-photographs:
+	@test -f "$(MAGENET_DATA)/index.csv" || \
+	  { echo "Set MAGENET_DATA to the folder that holds index.csv and the photographs."; exit 1; }
+
+.PHONY: segmenter
+segmenter: $(CORE) need-photographs ## Train the vessel segmenter on real photographs (8 minutes)
+	$(BIN)/magenet fit $(BASE) --config experiments/photographs/segmenter.yaml
+
+.PHONY: photographs
+photographs: segmenter ## Train the teacher-student network on real photographs (55 minutes)
+	$(BIN)/magenet fit $(BASE) --config experiments/photographs/mean_teacher.yaml

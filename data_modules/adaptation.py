@@ -1,0 +1,92 @@
+"""Synthetic pairs and real photographs mixed in each batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch.utilities import CombinedLoader
+from torchdata.stateful_dataloader import StatefulDataLoader
+
+from data_modules.base import Batch, FundusDataModule
+from data_modules.paired import PairedDataModule
+from data_modules.sources import PhotographSource
+from data_modules.unpaired import StrongView, UnpairedDataModule
+from magenet.degradation import Degradation
+
+
+class AdaptationDataModule(FundusDataModule):
+    """Give batches `{"synthetic": ..., "real": ...}` for the mean teacher.
+
+    An epoch is one pass over the longer set, counted in batches; the shorter is gone through
+    again in another order. Validation and test use the synthetic set, validation the real one too.
+
+    Args:
+        synthetic: Clean photographs, to be degraded.
+        real: Real photographs, of any quality.
+        degradation: What spoils the clean ones.
+        strong_view: Makes the student's view of the real ones.
+        image_size: Side of the square that photographs are cut and resized to, in pixels.
+        batch_size: Synthetic pairs a batch and device.
+        real_batch_size: Real photographs a batch and device; as many if null.
+        workers: Processes that decode, for each of the two sets; 0 decodes in the main one.
+        seed: Seed of orders, orientations, degradations and views.
+    """
+
+    def __init__(
+        self,
+        synthetic: PhotographSource,
+        real: PhotographSource,
+        degradation: Degradation | None = None,
+        strong_view: StrongView | None = None,
+        image_size: int = 256,
+        batch_size: int = 8,
+        real_batch_size: int | None = None,
+        workers: int = 1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(image_size, batch_size, workers, seed)
+        self.paired = PairedDataModule(
+            synthetic, degradation, image_size, batch_size, workers, seed
+        )
+        self.unpaired = UnpairedDataModule(
+            real, strong_view, image_size, real_batch_size or batch_size, workers, seed + 1
+        )
+
+    def setup(self, stage: str) -> None:
+        """Let both parts know the trainer, for its ranks."""
+        self.paired.trainer = self.unpaired.trainer = self.trainer
+
+    def train_dataloader(self) -> CombinedLoader:
+        """Return the loader of mixed batches."""
+        synthetic = self.paired.photographs.dataset("train", self.image_size)
+        real = self.unpaired.photographs.dataset("train", self.image_size)
+        steps = max(self.paired.steps_for(synthetic), self.unpaired.steps_for(real))
+        return CombinedLoader(
+            {
+                "synthetic": self.paired.training_loader(synthetic, steps),
+                "real": self.unpaired.training_loader(real, steps),
+            },
+            mode="min_size",
+        )
+
+    def val_dataloader(self) -> list[StatefulDataLoader[Any]]:
+        """Return the loaders of the synthetic and of the real validation photographs."""
+        return [self.paired.val_dataloader(), self.unpaired.val_dataloader()]
+
+    def test_dataloader(self) -> StatefulDataLoader[Any]:
+        """Return the loader of the synthetic test photographs, each under all seven types."""
+        return self.paired.test_dataloader()
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Prepare a batch on its device; the second validation loader gives the real ones."""
+        if "real" in batch:
+            return super().on_after_batch_transfer(batch, dataloader_idx)
+        part = self.unpaired if dataloader_idx == 1 else self.paired
+        return part.on_after_batch_transfer(batch, dataloader_idx)
+
+    def prepare(self, batch: Batch, training: bool) -> Batch:
+        """Return a mixed batch as floats, each half prepared by its own module."""
+        return {
+            "synthetic": self.paired.prepare(batch["synthetic"], training),
+            "real": self.unpaired.prepare(batch["real"], training),
+        }

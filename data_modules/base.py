@@ -1,0 +1,166 @@
+"""What all data modules share: sampling, loading, and the step from uint8 to the device's floats."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DistributedSampler
+from torchdata.stateful_dataloader import StatefulDataLoader
+
+from data_modules.sources import PhotographDataset
+from magenet.degradation import Draws
+
+Batch = dict[str, Any]
+
+
+class StretchedSampler(DistributedSampler[tuple[int, int]]):
+    """Give a fixed number of `(index, key)` an epoch, in a new random order on each pass.
+
+    A set shorter than the epoch is gone through again in another order, never in the same one;
+    a longer one gives another part each epoch. The key counts samples over the whole training,
+    across epochs and ranks, so that the randomness of a sample depends on its place alone.
+
+    Args:
+        dataset: Has the length that indices are drawn from.
+        count: Samples an epoch, over all ranks; a multiple of the number of ranks.
+        seed: Seed of the orders.
+        ranks: Number of ranks.
+        rank: The own one.
+    """
+
+    def __init__(
+        self, dataset: PhotographDataset, count: int, seed: int, ranks: int = 1, rank: int = 0
+    ) -> None:
+        super().__init__(dataset, num_replicas=ranks, rank=rank, shuffle=True, seed=seed)
+        self.length = len(dataset)
+        self.count = count
+
+    def __len__(self) -> int:
+        """Return the samples an epoch of this rank."""
+        return self.count // self.num_replicas
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Yield `(index, key)`."""
+        first = self.epoch * self.count
+        current = -1
+        for place in range(self.rank, len(self) * self.num_replicas, self.num_replicas):
+            cycle, position = divmod(first + place, self.length)
+            if cycle != current:
+                generator = torch.Generator().manual_seed(self.seed * 1_000_003 + cycle)
+                order = torch.randperm(self.length, generator=generator)
+                current = cycle
+            yield int(order[position]), first + place
+
+
+def orient(tensors: Sequence[Tensor], draws: Draws) -> list[Tensor]:
+    """Flip and transpose square photographs and their masks alike: the eight exact orientations.
+
+    Args:
+        tensors: `(B, C, S, S)` each.
+        draws: Of the same batch.
+    """
+    results = list(tensors)
+    for name, flip in (
+        ("flip_x", lambda t: t.flip(-1)),
+        ("flip_y", lambda t: t.flip(-2)),
+        ("transpose", lambda t: t.transpose(-1, -2)),
+    ):
+        chosen = (draws.uniform(name, 0.0, 1.0) < 0.5)[:, None, None, None]
+        results = [torch.where(chosen, flip(tensor), tensor) for tensor in results]
+    return results
+
+
+def to_unit(tensor: Tensor) -> Tensor:
+    """Return float32 in [0, 1] from uint8 or bool."""
+    return tensor.float() if tensor.dtype == torch.bool else tensor.float() / 255
+
+
+class FundusDataModule(LightningDataModule, ABC):
+    """Load batches of uint8 photographs and prepare them on their device.
+
+    Args:
+        image_size: Side of the square that photographs are cut and resized to, in pixels.
+        batch_size: Photographs a batch and device.
+        workers: Processes that decode; 0 decodes in the main one.
+        seed: Seed of orders, orientations and degradations.
+    """
+
+    def __init__(self, image_size: int, batch_size: int, workers: int, seed: int) -> None:
+        super().__init__()
+        if image_size < 32:
+            raise ValueError(f"image_size must be at least 32, got {image_size}")
+        if batch_size < 1 or workers < 0:
+            raise ValueError(f"batch_size {batch_size} or workers {workers} is too small")
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.workers = workers
+        self.seed = seed
+
+    @abstractmethod
+    def prepare(self, batch: Batch, training: bool) -> Batch:
+        """Return a batch of floats with its degraded or strong views, on the same device."""
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Prepare a batch on its device, in fp32 and outside autocast."""
+        training = self.trainer is not None and self.trainer.training
+        device = next(value.device for value in _tensors(batch))
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            return self.prepare(batch, training)
+
+    def ranks(self) -> tuple[int, int]:
+        """Return how many ranks there are, and the own one."""
+        return (
+            (1, 0)
+            if self.trainer is None
+            else (self.trainer.world_size, self.trainer.global_rank)
+        )
+
+    def training_loader(
+        self, dataset: PhotographDataset, steps: int | None = None
+    ) -> StatefulDataLoader[Any]:
+        """Return a loader that trains on a data set, resumable in the middle of an epoch.
+
+        Args:
+            dataset: What to load.
+            steps: Batches an epoch; one pass over the data set if None.
+        """
+        ranks, rank = self.ranks()
+        steps = self.steps_for(dataset) if steps is None else steps
+        sampler = StretchedSampler(
+            dataset, steps * self.batch_size * ranks, self.seed, ranks, rank
+        )
+        return StatefulDataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def steps_for(self, dataset: PhotographDataset) -> int:
+        """Return the batches that one pass over a data set takes on every rank."""
+        return max(1, len(dataset) // (self.batch_size * self.ranks()[0]))
+
+    def fixed_loader(self, dataset: PhotographDataset) -> StatefulDataLoader[Any]:
+        """Return a loader that gives every photograph once, in order."""
+        return StatefulDataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            num_workers=self.workers,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+
+def _tensors(batch: Batch) -> Iterator[Tensor]:
+    """Yield the tensors of a batch, nested ones too."""
+    for value in batch.values():
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, dict):
+            yield from _tensors(value)

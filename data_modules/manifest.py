@@ -1,0 +1,190 @@
+"""One typed description of a set of photographs, from a CSV file or a plain folder."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from data_modules.io import SUFFIXES
+from magenet.errors import UserError
+
+Quality = Literal["good", "usable", "reject", "unknown"]
+Split = Literal["train", "val", "test", "pair"]
+
+
+class ManifestError(UserError):
+    """Say which manifest or folder is at fault, and where."""
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """Describe one photograph; everything but the picture itself is optional.
+
+    Attributes:
+        image: The file.
+        name: What it is called in results: its path below the manifest's folder.
+        set: The data set it comes from.
+        split: What it may be used for; empty where nothing was decided.
+        quality: Graded quality.
+        vessel_mask: File of the vessel mask.
+        fov_mask: File of the field-of-view mask.
+        disc_mask: File of the optic disc mask.
+        cup_mask: File of the optic cup mask.
+        pair_id: Identifier of the real low/high pairs that it belongs to.
+    """
+
+    image: Path
+    name: str
+    set: str = ""
+    split: str = ""
+    quality: Quality = "unknown"
+    vessel_mask: Path | None = None
+    fov_mask: Path | None = None
+    disc_mask: Path | None = None
+    cup_mask: Path | None = None
+    pair_id: str = ""
+
+
+FILE_COLUMNS = ("vessel_mask", "fov_mask", "disc_mask", "cup_mask")
+TEXT_COLUMNS = ("set", "split", "pair_id")
+
+
+class Manifest:
+    """Hold the photographs of a set, in a fixed order.
+
+    Args:
+        photographs: What it holds.
+        source: The CSV file or folder it was made from, for messages.
+    """
+
+    def __init__(self, photographs: Collection[Photograph], source: str | Path) -> None:
+        self.photographs = tuple(photographs)
+        self.source = str(source)
+
+    def __len__(self) -> int:
+        return len(self.photographs)
+
+    def __iter__(self) -> Iterator[Photograph]:
+        return iter(self.photographs)
+
+    @classmethod
+    def from_csv(cls, path: str | Path) -> Manifest:
+        """Read a manifest; file names in it are relative to its folder.
+
+        Columns: `image` is required; `set, split, quality, vessel_mask, fov_mask, disc_mask,
+        cup_mask, pair_id` are optional; others are ignored.
+
+        Raises:
+            ManifestError: If the file or a column is missing, a quality is unknown, or files
+                that it names are missing (all of them are named).
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise ManifestError(f"{path}: no such manifest")
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as stream:
+                reader = csv.DictReader(stream)
+                columns = reader.fieldnames or []
+                rows = list(reader)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise ManifestError(f"{path}: not a CSV file ({error})") from None
+        if "image" not in columns:
+            raise ManifestError(
+                f"{path}: the column 'image' is missing (columns: {', '.join(columns) or 'none'})"
+            )
+        photographs = []
+        for line, row in enumerate(rows, start=2):
+            if not row["image"]:
+                raise ManifestError(f"{path}: line {line} names no image")
+            quality = row.get("quality") or "unknown"
+            if quality not in get_args(Quality):
+                raise ManifestError(
+                    f"{path}: line {line} has quality '{quality}'; use one of "
+                    f"{', '.join(get_args(Quality))}"
+                )
+            files = {
+                column: path.parent / row[column] for column in FILE_COLUMNS if row.get(column)
+            }
+            texts = {column: row[column] for column in TEXT_COLUMNS if row.get(column)}
+            photographs.append(
+                Photograph(
+                    image=path.parent / row["image"],
+                    name=row["image"],
+                    quality=quality,  # type: ignore[arg-type]  # checked against the literal above
+                    **files,
+                    **texts,  # type: ignore[arg-type]  # texts go to text fields by name
+                )
+            )
+        manifest = cls(photographs, path)
+        manifest._require_files()
+        return manifest
+
+    @classmethod
+    def from_folder(cls, folder: str | Path) -> Manifest:
+        """List the pictures of a folder and of its sub-folders, by name.
+
+        Raises:
+            ManifestError: If the folder is missing or holds no picture.
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise ManifestError(f"{folder}: no such folder")
+        files = sorted(
+            file
+            for file in folder.rglob("*")
+            if file.is_file()
+            and file.suffix.lower() in SUFFIXES
+            and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        )
+        if not files:
+            raise ManifestError(f"{folder}: no pictures in it (looked for {', '.join(SUFFIXES)})")
+        return cls(
+            [Photograph(file, file.relative_to(folder).as_posix()) for file in files], folder
+        )
+
+    def select(
+        self,
+        *,
+        splits: Collection[str] | None = None,
+        sets: Collection[str] | None = None,
+        qualities: Collection[str] | None = None,
+    ) -> Manifest:
+        """Return the photographs that match everything given.
+
+        Raises:
+            ManifestError: If none is left.
+        """
+        wanted = {"split": splits, "set": sets, "quality": qualities}
+        kept = [
+            photograph
+            for photograph in self
+            if all(
+                values is None or getattr(photograph, name) in values
+                for name, values in wanted.items()
+            )
+        ]
+        if not kept:
+            asked = ", ".join(
+                f"{name} in {sorted(values)}" for name, values in wanted.items() if values is not None
+            )
+            raise ManifestError(f"{self.source}: no photograph with {asked}")
+        return Manifest(kept, self.source)
+
+    def _require_files(self) -> None:
+        """Raise with the names of all files that do not exist."""
+        missing = [
+            str(file)
+            for photograph in self
+            for file in (
+                photograph.image,
+                *(getattr(photograph, column) for column in FILE_COLUMNS),
+            )
+            if file is not None and not file.is_file()
+        ]
+        if missing:
+            raise ManifestError(
+                f"{self.source}: {len(missing)} file(s) it names are missing: {', '.join(missing)}"
+            )

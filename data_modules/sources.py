@@ -1,0 +1,287 @@
+"""Where photographs come from: a manifest, a folder, or phantoms. Data modules take any of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from data_modules.io import PictureError, read_mask, read_photograph
+from data_modules.manifest import Manifest, ManifestError, Photograph
+from data_modules.phantom import Camera, draw_phantom
+from magenet.degradation import name_key
+from magenet.fov import FieldOfView, Square, crop, estimate_field, field_from_mask, resize
+
+Stage = Literal["train", "val", "test"]
+Sample = dict[str, Any]
+
+
+def cut_to_field(
+    image: Tensor,
+    field: FieldOfView,
+    size: int,
+    *,
+    vessels: Tensor | None = None,
+    disc: Tensor | None = None,
+    cup: Tensor | None = None,
+) -> Sample:
+    """Return a photograph and its masks, cut to the square around the field and resized.
+
+    Args:
+        image: uint8 `(3, H, W)`.
+        field: Its field of view.
+        size: Side wanted, in pixels.
+        vessels: bool `(1, H, W)`, or None where unknown.
+        disc: bool `(1, H, W)`, or None where unknown.
+        cup: bool `(1, H, W)`, or None where unknown.
+
+    Returns:
+        uint8 `image`, `mask_fov`, `mask_vessel`, `mask_disc`, `mask_cup` (0 to 255: shares of a
+        pixel survive the reduction), all `(C, size, size)`, and bool `vessel_known`, `disc_known`.
+    """
+
+    def cut(mask: Tensor | None) -> Tensor:
+        if mask is None:
+            return torch.zeros(1, size, size, dtype=torch.uint8)
+        return resize(crop(mask, field.square).to(torch.uint8) * 255, size)
+
+    return {
+        "image": resize(crop(image, field.square), size),
+        "mask_fov": resize(crop(field.mask, field.square), size),
+        "mask_vessel": cut(vessels),
+        "mask_disc": cut(disc),
+        "mask_cup": cut(cup),
+        "vessel_known": torch.tensor(vessels is not None),
+        "disc_known": torch.tensor(disc is not None),
+    }
+
+
+class PhotographDataset(Dataset[Sample], ABC):
+    """Give photographs by number, each with a key for its randomness.
+
+    An item is asked for by its number, or by number and key as :class:`StretchedSampler` does; a
+    number alone takes the key from the photograph's name, so that validation never changes.
+    """
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return how many photographs there are."""
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """Return what a photograph is called."""
+
+    @abstractmethod
+    def load(self, index: int) -> Sample:
+        """Return a photograph as :func:`cut_to_field` does."""
+
+    def __getitem__(self, item: int | tuple[int, int]) -> Sample:
+        """Return a photograph with its `name` and its `key`."""
+        index, key = item if isinstance(item, tuple) else (item, None)
+        name = self.name(index)
+        sample = self.load(index)
+        sample["name"] = name
+        sample["key"] = torch.tensor(name_key(name) if key is None else key)
+        return sample
+
+
+class PhotographSource(ABC):
+    """Be a set of photographs that knows its parts for training, validation and test."""
+
+    @abstractmethod
+    def dataset(self, stage: Stage, image_size: int) -> PhotographDataset:
+        """Return the photographs of one part.
+
+        Args:
+            stage: Which part.
+            image_size: Side of the square that each is cut and resized to, in pixels.
+        """
+
+
+class ManifestDataset(PhotographDataset):
+    """Decode the photographs of a manifest.
+
+    Args:
+        manifest: Which photographs.
+        image_size: Side of the square, in pixels.
+    """
+
+    def __init__(self, manifest: Manifest, image_size: int) -> None:
+        self.photographs = manifest.photographs
+        self.image_size = image_size
+
+    def __len__(self) -> int:
+        """Return how many photographs there are."""
+        return len(self.photographs)
+
+    def name(self, index: int) -> str:
+        """Return the photograph's name in the manifest."""
+        return self.photographs[index].name
+
+    def load(self, index: int) -> Sample:
+        """Decode a photograph and its masks.
+
+        Raises:
+            PictureError: If a file cannot be read or a mask does not fit.
+        """
+        photograph = self.photographs[index]
+        image = read_photograph(photograph.image)
+
+        def mask(path: Any) -> Tensor | None:
+            return None if path is None else read_mask(path, image)
+
+        return cut_to_field(
+            image,
+            find_field(photograph, image),
+            self.image_size,
+            vessels=mask(photograph.vessel_mask),
+            disc=mask(photograph.disc_mask),
+            cup=mask(photograph.cup_mask),
+        )
+
+
+def find_field(photograph: Photograph, image: Tensor) -> FieldOfView:
+    """Return a photograph's field of view: from its mask where it has one, else estimated.
+
+    Raises:
+        PictureError: If the mask cannot be read, has another size, or is empty.
+    """
+    if photograph.fov_mask is None:
+        return estimate_field(image)
+    mask = read_mask(photograph.fov_mask, image)
+    if not mask.any():
+        raise PictureError(f"{photograph.fov_mask}: is an empty field-of-view mask")
+    return field_from_mask(mask)
+
+
+class ManifestPhotographs(PhotographSource):
+    """Take photographs from a CSV manifest.
+
+    Args:
+        path: The CSV file; see `data_modules.manifest.Manifest.from_csv` for its columns.
+        sets: Data sets to take; all if null.
+        qualities: Qualities to take (good, usable, reject, unknown); all if null.
+        train_split: Name in the column `split` of the part for training.
+        val_split: Name of the part for validation.
+        test_split: Name of the part for the test.
+        vessels_only: Whether to take only photographs with a vessel mask.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        sets: list[str] | None = None,
+        qualities: list[str] | None = None,
+        train_split: str = "train",
+        val_split: str = "val",
+        test_split: str = "val",
+        vessels_only: bool = False,
+    ) -> None:
+        self.path = path
+        self.sets = sets
+        self.qualities = qualities
+        self.splits = {"train": train_split, "val": val_split, "test": test_split}
+        self.vessels_only = vessels_only
+
+    def dataset(self, stage: Stage, image_size: int) -> ManifestDataset:
+        """Return the photographs of one part; see :meth:`PhotographSource.dataset`."""
+        manifest = Manifest.from_csv(self.path).select(
+            splits=[self.splits[stage]], sets=self.sets, qualities=self.qualities
+        )
+        if self.vessels_only:
+            kept = [photograph for photograph in manifest if photograph.vessel_mask is not None]
+            if not kept:
+                raise ManifestError(f"{self.path}: no photograph with a vessel mask is left")
+            manifest = Manifest(kept, self.path)
+        return ManifestDataset(manifest, image_size)
+
+
+class FolderPhotographs(PhotographSource):
+    """Take photographs from a plain folder, fields of view estimated.
+
+    Args:
+        path: The folder; its sub-folders count too.
+        val_share: Share held out for validation and test, chosen by each file's name.
+    """
+
+    def __init__(self, path: str, val_share: float = 0.2) -> None:
+        self.path = path
+        self.val_share = val_share
+
+    def dataset(self, stage: Stage, image_size: int) -> ManifestDataset:
+        """Return the photographs of one part; see :meth:`PhotographSource.dataset`."""
+        manifest = Manifest.from_folder(self.path)
+        ordered = sorted(manifest, key=lambda photograph: name_key(photograph.name))
+        held_out = min(max(1, round(self.val_share * len(ordered))), len(ordered) - 1)
+        part = ordered[held_out:] if stage == "train" else ordered[:held_out]
+        if not part:
+            raise ManifestError(
+                f"{self.path}: {len(ordered)} picture(s) are too few to hold some out for "
+                "validation"
+            )
+        return ManifestDataset(Manifest(part, self.path), image_size)
+
+
+class PhantomDataset(PhotographDataset):
+    """Draw phantoms, each from its own seed.
+
+    Args:
+        seeds: One a phantom.
+        image_size: Side of the square, in pixels.
+        camera: See `data_modules.phantom.draw_phantom`.
+    """
+
+    def __init__(self, seeds: range, image_size: int, camera: Camera) -> None:
+        self.seeds = seeds
+        self.image_size = image_size
+        self.camera: Camera = camera
+
+    def __len__(self) -> int:
+        """Return how many phantoms there are."""
+        return len(self.seeds)
+
+    def name(self, index: int) -> str:
+        """Return the phantom's name."""
+        return f"phantom_{self.camera}_{self.seeds[index]:06d}"
+
+    def load(self, index: int) -> Sample:
+        """Draw a phantom."""
+        phantom = draw_phantom(self.seeds[index], self.image_size, camera=self.camera)
+        # The whole square is kept, so that every phantom of a size has the same scale.
+        field = FieldOfView(phantom.field.mask, Square(0, 0, self.image_size), 1.0)
+        return cut_to_field(
+            phantom.image,
+            field,
+            self.image_size,
+            vessels=phantom.vessels,
+            disc=phantom.disc,
+            cup=phantom.cup,
+        )
+
+
+class PhantomPhotographs(PhotographSource):
+    """Draw phantoms: nothing to download.
+
+    Args:
+        count: Phantoms for training.
+        val_count: Phantoms for validation, and as many others for the test.
+        camera: `clinic`, or `handheld` for the unlabelled domain.
+        seed: First seed; another seed, other retinas.
+    """
+
+    def __init__(
+        self, count: int = 256, val_count: int = 16, camera: Camera = "clinic", seed: int = 0
+    ) -> None:
+        self.count = count
+        self.val_count = val_count
+        self.camera: Camera = camera
+        self.seed = seed
+
+    def dataset(self, stage: Stage, image_size: int) -> PhantomDataset:
+        """Return the phantoms of one part; see :meth:`PhotographSource.dataset`."""
+        start = 1_000_000 * self.seed + {"train": 0, "val": 800_000, "test": 900_000}[stage]
+        count = self.count if stage == "train" else self.val_count
+        return PhantomDataset(range(start, start + count), image_size, self.camera)

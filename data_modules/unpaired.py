@@ -1,0 +1,93 @@
+"""Real photographs without a clean counterpart, in a weak and a strong view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kornia.enhance import adjust_brightness_accumulative, adjust_gamma
+from torch import Tensor, nn
+from torchdata.stateful_dataloader import StatefulDataLoader
+
+from data_modules.base import Batch, FundusDataModule, orient, to_unit
+from data_modules.sources import PhotographSource
+from magenet.degradation import Degradation, Draws
+
+
+class StrongView(nn.Module):
+    """Make the student's view of a real photograph: a little more damage, a little other colour.
+
+    The damage is of the kind that the network is meant to undo, so the teacher's estimate from
+    the untouched photograph stays a valid target (our choice; Semi-UIR and mean teacher also
+    perturb without moving pixels).
+
+    Args:
+        degradation: The damage; one or two factors at half strength if null.
+        brightness: Greatest change of brightness, as a share.
+        gamma: Greatest change of gamma, as a share.
+    """
+
+    def __init__(
+        self,
+        degradation: Degradation | None = None,
+        brightness: float = 0.1,
+        gamma: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.degradation = degradation or Degradation(
+            ("illumination", "spots", "illumination_spots", "blur", "spots_blur"), strength=0.5
+        )
+        self.brightness = brightness
+        self.gamma = gamma
+
+    def forward(self, image: Tensor, mask: Tensor, draws: Draws) -> Tensor:
+        """Return the strong view, `(B, 3, S, S)` in [0, 1], pixel for pixel in the same place."""
+        draws = draws.under("strong view")
+        view: Tensor = self.degradation(image, mask, draws)
+        factor = draws.uniform("view_brightness", 1 - self.brightness, 1 + self.brightness)
+        view = adjust_brightness_accumulative(view, factor)
+        return adjust_gamma(view, draws.uniform("view_gamma", 1 - self.gamma, 1 + self.gamma))
+
+
+class UnpairedDataModule(FundusDataModule):
+    """Give real photographs: `image` as taken and, in training, `image_strong`.
+
+    Args:
+        photographs: Real photographs, of any quality.
+        strong_view: Makes the second view.
+        image_size: Side of the square that photographs are cut and resized to, in pixels.
+        batch_size: Photographs a batch and device.
+        workers: Processes that decode; 0 decodes in the main one.
+        seed: Seed of orders, orientations and views.
+    """
+
+    def __init__(
+        self,
+        photographs: PhotographSource,
+        strong_view: StrongView | None = None,
+        image_size: int = 256,
+        batch_size: int = 8,
+        workers: int = 1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(image_size, batch_size, workers, seed)
+        self.photographs = photographs
+        self.strong_view = StrongView() if strong_view is None else strong_view
+
+    def train_dataloader(self) -> StatefulDataLoader[Any]:
+        """Return the loader of the training photographs."""
+        return self.training_loader(self.photographs.dataset("train", self.image_size))
+
+    def val_dataloader(self) -> StatefulDataLoader[Any]:
+        """Return the loader of the validation photographs."""
+        return self.fixed_loader(self.photographs.dataset("val", self.image_size))
+
+    def prepare(self, batch: Batch, training: bool) -> Batch:
+        """Return the batch as floats, in training oriented and with its strong view."""
+        draws = Draws(batch["key"], self.seed)
+        image, mask = to_unit(batch["image"]), to_unit(batch["mask_fov"])
+        if training:
+            image, mask = orient([image, mask], draws)
+        prepared: Batch = {"name": batch["name"], "image": image * mask, "mask_fov": mask}
+        if training:
+            prepared["image_strong"] = self.strong_view(prepared["image"], mask, draws)
+        return prepared

@@ -1,0 +1,274 @@
+"""The field of view: where the retina is, and the black surround that must never change.
+
+This is the only place that knows about the surround. A field is a disc, often clipped by the
+frame (top and bottom on many cameras); a photograph that was cropped earlier may show no surround.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+WORKING_SIDE = 320
+"""Long side, in pixels, at which the field is estimated: enough for 0.3 % of its diameter."""
+
+MINIMUM_FIELD = 0.05
+"""Smallest share of the frame that can be a field of view."""
+
+
+@dataclass(frozen=True)
+class Square:
+    """Locate a square in a photograph; it may reach beyond the frame.
+
+    Attributes:
+        top: Row of its first line, in pixels.
+        left: Column of its first line, in pixels.
+        side: Length, in pixels.
+    """
+
+    top: int
+    left: int
+    side: int
+
+
+@dataclass(frozen=True)
+class FieldOfView:
+    """Describe the field of view of one photograph.
+
+    Attributes:
+        mask: Where the retina is, bool `(1, H, W)`.
+        square: The square around the field.
+        confidence: How well a disc explains the photograph, 0 to 1. Below 0.5 look at it.
+    """
+
+    mask: Tensor
+    square: Square
+    confidence: float
+
+
+def field_from_mask(mask: Tensor) -> FieldOfView:
+    """Return the field of view that a given mask describes.
+
+    Args:
+        mask: bool `(1, H, W)`.
+
+    Raises:
+        ValueError: If the mask is empty.
+    """
+    rows = mask[0].any(dim=1).nonzero()
+    columns = mask[0].any(dim=0).nonzero()
+    if rows.numel() == 0:
+        raise ValueError("the field-of-view mask is empty")
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    side = max(bottom - top, right - left)
+    square = Square((top + bottom - side) // 2, (left + right - side) // 2, side)
+    return FieldOfView(mask, square, 1.0)
+
+
+def estimate_field(image: Tensor) -> FieldOfView:
+    """Estimate the field of view of any photograph: round, clipped, dark or already cropped.
+
+    Pixels brighter than the surround give edge points; a circle is fitted to them by random
+    sampling (the sampling is seeded: same photograph, same answer), so that shadows at the edge, notches and
+    writing in the corner do not pull it.
+
+    Args:
+        image: uint8 `(3, H, W)`.
+
+    Returns:
+        The field. Where no edge is seen, the whole frame: with confidence 0.6 if it is filled
+        (a photograph cropped earlier), with 0 if nothing is brighter than the rest.
+
+    Example:
+        >>> image = torch.zeros(3, 100, 120, dtype=torch.uint8)
+        >>> y, x = torch.meshgrid(torch.arange(100), torch.arange(120), indexing="ij")
+        >>> disc = (y - 50) ** 2 + (x - 60) ** 2 < 40**2
+        >>> image[:, disc] = 150
+        >>> field = estimate_field(image)
+        >>> bool((field.mask[0] ^ disc).float().mean() < 0.01), field.confidence > 0.9
+        (True, True)
+    """
+    height, width = image.shape[-2:]
+    scale = min(1.0, WORKING_SIDE / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    small = functional.interpolate(image[None].float(), size=size, mode="area")[0].amax(dim=0)
+    bright = _brighter_than_surround(small)
+    share = float(bright.float().mean())
+    whole = torch.ones(1, height, width, dtype=torch.bool)
+    if share < MINIMUM_FIELD:
+        return FieldOfView(whole, field_from_mask(whole).square, 0.0)
+    points = _edge_points(bright)
+    if len(points) < 0.1 * sum(size):
+        return FieldOfView(whole, field_from_mask(whole).square, 0.6 if share > 0.9 else 0.0)
+    circle, agreement = _fit_circle(points, size)
+    if circle is None:
+        return FieldOfView(whole, field_from_mask(whole).square, 0.0)
+
+    disc = _disc(circle, size)
+    overlap = float((disc & bright).sum()) / max(1.0, float((disc | bright).sum()))
+    # A dark photograph may have shadow over half its field: the edge that is seen counts more.
+    confidence = max(0.0, min(1.0, 0.7 * agreement + 0.3 * overlap))
+    y, x, radius = (value / scale for value in circle)
+    mask = _disc((y + 0.5 / scale - 0.5, x + 0.5 / scale - 0.5, radius), (height, width))[None]
+    if not mask.any():
+        return FieldOfView(whole, field_from_mask(whole).square, 0.0)
+    return FieldOfView(mask, field_from_mask(mask).square, confidence)
+
+
+def _brighter_than_surround(level: Tensor) -> Tensor:
+    """Return where `level` `(h, w)`, 0 to 255, is above the surround, speckles removed."""
+    height, width = level.shape
+    corner = max(2, min(height, width) // 24)
+    patches = [
+        level[:corner, :corner],
+        level[:corner, -corner:],
+        level[-corner:, :corner],
+        level[-corner:, -corner:],
+    ]
+    # Some cameras write in one corner, and a clipped field may fill others: take the darkest two.
+    surround = float(torch.stack([patch.median() for patch in patches]).sort().values[:2].mean())
+    top = float(torch.quantile(level, 0.95))
+    if surround > 0.5 * top:
+        # No dark corner: cropped earlier, unless the whole is flat.
+        return torch.full_like(level, float(level.std()) > 2.0, dtype=torch.bool)
+    threshold = surround + max(4.0, 0.07 * (top - surround))
+    above = (level > threshold).float()[None, None]
+    return functional.avg_pool2d(above, 5, 1, 2, count_include_pad=False)[0, 0] > 0.5
+
+
+def _edge_points(bright: Tensor) -> Tensor:
+    """Return the outermost bright pixels of each row and column, `(N, 2)`, not those at the frame."""
+    height, width = bright.shape
+    points = []
+    for map_, transposed in ((bright, False), (bright.T, True)):
+        lines = map_.any(dim=1).nonzero()[:, 0]
+        first = map_.float().argmax(dim=1)[lines]
+        last = map_.shape[1] - 1 - map_.flip(1).float().argmax(dim=1)[lines]
+        for column in (first, last):
+            pair = (column, lines) if transposed else (lines, column)
+            points.append(torch.stack(pair, dim=1))
+    every = torch.cat(points)
+    inside = (
+        (every[:, 0] > 1)
+        & (every[:, 0] < height - 2)
+        & (every[:, 1] > 1)
+        & (every[:, 1] < width - 2)
+    )
+    return every[inside].float()
+
+
+def _fit_circle(
+    points: Tensor, size: tuple[int, int]
+) -> tuple[tuple[float, float, float] | None, float]:
+    """Return the circle `(y, x, radius)` that most points lie on, and their share."""
+    generator = torch.Generator().manual_seed(0)
+    triples = points[torch.randint(len(points), (400, 3), generator=generator)]
+    first, rest = triples[:, :1], triples[:, 1:]
+    matrix = 2.0 * (rest - first)  # (400, 2, 2)
+    right = rest.square().sum(-1) - first.square().sum(-1)  # (400, 2)
+    usable = torch.linalg.det(matrix).abs() > 1.0
+    if not bool(usable.any()):
+        return None, 0.0
+    centres = torch.linalg.solve(matrix[usable], right[usable])
+    radii = (centres - first[usable, 0]).norm(dim=1)
+    short, long = min(size), max(size)
+    sane = (radii > 0.25 * short) & (radii < 0.8 * long)
+    if not bool(sane.any()):
+        return None, 0.0
+    centres, radii = centres[sane], radii[sane]
+    residuals = (torch.cdist(centres, points) - radii[:, None]).abs()
+    tolerance = 0.008 * long
+    best = int((residuals < tolerance).sum(dim=1).argmax())
+    y, x, radius = float(centres[best, 0]), float(centres[best, 1]), float(radii[best])
+    inliers = residuals[best] < tolerance
+    for _ in range(3):
+        chosen = points[inliers]
+        system = torch.cat([2.0 * chosen, torch.ones(len(chosen), 1)], dim=1).double()
+        target = chosen.square().sum(dim=1, keepdim=True).double()
+        solution = torch.linalg.lstsq(system, target).solution[:, 0]
+        y, x = float(solution[0]), float(solution[1])
+        radius = float((solution[2] + y * y + x * x).clamp(min=1.0).sqrt())
+        distance = (points - torch.tensor([y, x])).norm(dim=1)
+        inliers = (distance - radius).abs() < tolerance
+        if int(inliers.sum()) < 8:
+            return None, 0.0
+    return (y, x, radius), float(inliers.float().mean())
+
+
+def _disc(circle: tuple[float, float, float], size: tuple[int, int]) -> Tensor:
+    """Return a bool `(h, w)` disc, clipped to the frame."""
+    y, x, radius = circle
+    rows = torch.arange(size[0], dtype=torch.float32)[:, None] - y
+    columns = torch.arange(size[1], dtype=torch.float32)[None, :] - x
+    return rows.square() + columns.square() <= radius * radius
+
+
+def crop(picture: Tensor, square: Square) -> Tensor:
+    """Return the square out of a picture, black where it reaches beyond the frame.
+
+    Args:
+        picture: `(C, H, W)`, any type.
+        square: What to take.
+    """
+    height, width = picture.shape[-2:]
+    top, left = max(square.top, 0), max(square.left, 0)
+    bottom = min(square.top + square.side, height)
+    right = min(square.left + square.side, width)
+    result = picture.new_zeros(*picture.shape[:-2], square.side, square.side)
+    result[
+        ..., top - square.top : bottom - square.top, left - square.left : right - square.left
+    ] = picture[..., top:bottom, left:right]
+    return result
+
+
+def resize(picture: Tensor, side: int) -> Tensor:
+    """Return a square picture at another size: photographs anti-aliased, masks nearest.
+
+    Args:
+        picture: uint8 or bool `(C, S, S)`.
+        side: Pixels wanted.
+    """
+    if picture.shape[-1] == side:
+        return picture
+    if picture.dtype == torch.bool:
+        return functional.interpolate(picture[None].float(), size=(side, side), mode="nearest")[
+            0
+        ].bool()
+    resized = functional.interpolate(
+        picture[None].float(), size=(side, side), mode="bilinear", antialias=True
+    )
+    return resized[0].round().clamp(0, 255).to(torch.uint8)
+
+
+def paste(patch: Tensor, square: Square, height: int, width: int) -> Tensor:
+    """Return a `(C, height, width)` picture with `patch` `(C, side, side)` in its square, else zero."""
+    canvas = patch.new_zeros(*patch.shape[:-2], height, width)
+    top, left = max(square.top, 0), max(square.left, 0)
+    bottom, right = min(square.top + square.side, height), min(square.left + square.side, width)
+    canvas[..., top:bottom, left:right] = patch[
+        ..., top - square.top : bottom - square.top, left - square.left : right - square.left
+    ]
+    return canvas
+
+
+def composite(enhanced: Tensor, original: Tensor, mask: Tensor) -> Tensor:
+    """Return the enhanced photograph inside the field and the original, bit for bit, outside.
+
+    Args:
+        enhanced: `(..., 3, H, W)`.
+        original: Same shape and type.
+        mask: bool `(..., 1, H, W)`.
+
+    Raises:
+        ValueError: If shapes or types differ, since a silent cast would change pixels.
+    """
+    if enhanced.shape != original.shape or enhanced.dtype != original.dtype:
+        raise ValueError(
+            f"cannot composite {tuple(enhanced.shape)} {enhanced.dtype} with "
+            f"{tuple(original.shape)} {original.dtype}"
+        )
+    return torch.where(mask, enhanced, original)

@@ -1,0 +1,26 @@
+"""Losses: masked pixel and edge, structure, consistency. All in fp32, all inside the field."""
+
+from magenet.losses.consistency import ConsistencyLoss, ramp_up
+from magenet.losses.masked import EnhancementLoss, charbonnier, masked_mean
+from magenet.losses.structure import (
+    HighFrequencyTarget,
+    SegmenterTarget,
+    Structure,
+    StructureLoss,
+    StructureTarget,
+    VesselMaskTarget,
+)
+
+__all__ = [
+    "ConsistencyLoss",
+    "EnhancementLoss",
+    "HighFrequencyTarget",
+    "SegmenterTarget",
+    "Structure",
+    "StructureLoss",
+    "StructureTarget",
+    "VesselMaskTarget",
+    "charbonnier",
+    "masked_mean",
+    "ramp_up",
+]

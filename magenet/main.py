@@ -1,0 +1,160 @@
+"""The command line: `magenet fit|validate|test|predict`."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from jsonargparse import set_parsing_settings
+from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+import data_modules  # noqa: F401  # so that bare class names are known on the command line
+from magenet.errors import UserError
+from magenet.inference import EnhancedPhotographWriter
+from magenet.tasks.base import EnhancementTask
+
+NAMED_CHECKPOINTS = ("best", "last", "hpc", "registry")
+
+
+class OneLineParser(LightningArgumentParser):
+    """Report a mistake on the command line in one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
+        """Print the first line that says something, and exit with status 2."""
+        lines = [line.strip() for line in message.splitlines() if line.strip()]
+        told = [line for line in lines if not line.startswith(("Parser key", "Problem"))] or lines
+        first = " ".join(lines[:1] if lines[:1] == told[:1] else [*lines[:1], *told[:1]])
+        sys.stderr.write(f"magenet: error: {first}\n")
+        sys.exit(2)
+
+
+class MageNetCLI(LightningCLI):
+    """LightningCLI with our checkpointing, our writer, and errors for people."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add `--checkpoint.*` and `--output.*`."""
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults(
+            {
+                "checkpoint.monitor": "val/psnr",
+                "checkpoint.mode": "max",
+                "checkpoint.save_last": True,
+                "checkpoint.filename": "best",
+                "checkpoint.auto_insert_metric_name": False,
+            }
+        )
+        parser.add_lightning_class_args(EnhancedPhotographWriter, "output")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse, and look at the checkpoint before anything is built from it."""
+        super().parse_arguments(parser, args)
+        subcommand = self.config.get("subcommand")
+        self._asked: dict[str, Any] = {}
+        if subcommand is None:
+            return
+        options = self.config[subcommand]
+        path = options.get("ckpt_path")
+        if path and str(path) not in NAMED_CHECKPOINTS:
+            _check_checkpoint(Path(path))
+            self._asked = _leaves(options.model.as_dict())
+
+    def before_instantiate_classes(self) -> None:
+        """Say which options the checkpoint's own description of the model overrules."""
+        if not self._asked:
+            return
+        kept = _leaves(self.config[self.config.subcommand].model.as_dict())
+        for key in sorted(self._asked.keys() & kept.keys()):
+            if self._asked[key] != kept[key]:
+                print(
+                    f"magenet: from the checkpoint: model.{key} = {kept[key]} "
+                    f"(asked for: {self._asked[key]})",
+                    file=sys.stderr,
+                )
+
+    def after_instantiate_classes(self) -> None:
+        """Refuse to predict with what does not enhance.
+
+        Raises:
+            UserError: If the model is not an enhancer.
+        """
+        if self.subcommand == "predict" and not isinstance(self.model, EnhancementTask):
+            raise UserError(f"{type(self.model).__name__} enhances nothing: predict needs an enhancer")
+
+
+def _leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return `{dotted key: value}` of a nested dictionary."""
+    result: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            result.update(_leaves(value, f"{prefix}{key}."))
+        else:
+            result[f"{prefix}{key}"] = value
+    return result
+
+
+def _check_checkpoint(path: Path) -> None:
+    """Raise unless a file is a checkpoint of ours.
+
+    Raises:
+        UserError: If it is missing, cannot be read, or holds something else.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, ValueError, KeyError):
+        raise UserError(f"{path}: not a checkpoint that can be read (or not a whole one)") from None
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise UserError(f"{path}: not a checkpoint of magenet: it holds no 'state_dict'")
+
+
+def run(arguments: ArgsType = None) -> MageNetCLI:
+    """Run the command line.
+
+    Args:
+        arguments: As on the command line; the process's own if None.
+
+    Returns:
+        The finished run, with `model`, `datamodule` and `trainer`.
+
+    Raises:
+        UserError: For anything the person at the shell can mend.
+    """
+    set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+    return MageNetCLI(
+        LightningModule,
+        LightningDataModule,
+        args=arguments,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        auto_configure_optimizers=False,
+        parser_class=OneLineParser,
+        parser_kwargs={"parser_mode": "omegaconf+"},
+        seed_everything_default=0,
+    )
+
+
+def main(arguments: ArgsType = None) -> int:
+    """Run the command line and return the exit status: 0, or 1 if something could not be done."""
+    try:
+        cli = run(arguments)
+    except (UserError, FileNotFoundError) as error:
+        # A worker's error comes wrapped in its traceback: the last line is the message.
+        print(f"magenet: error: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+        return 1
+    if cli.subcommand == "predict":
+        writers = [c for c in cli.trainer.callbacks if isinstance(c, EnhancedPhotographWriter)]  # type: ignore[attr-defined]
+        failures = [failure for writer in writers for failure in writer.failures]
+        for failure in failures:
+            print(f"magenet: not enhanced: {failure}", file=sys.stderr)
+        return 1 if failures else 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""What all metrics here share: the mean over photographs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+
+class MeanPerImage(Metric):
+    """Average a score over photographs, across batches and processes."""
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+    total: Tensor
+    count: Tensor
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
+
+    def add(self, scores: Tensor) -> None:
+        """Count each photograph's score, `(B,)`, once."""
+        self.total += scores.double().sum()
+        self.count += scores.numel()
+
+    def compute(self) -> Tensor:
+        """Return the mean over all photographs seen."""
+        return (self.total / self.count).float()

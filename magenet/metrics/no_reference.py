@@ -1,0 +1,29 @@
+"""Scores that need no clean photograph, for watching real ones."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def local_contrast(image: Tensor, mask: Tensor) -> Tensor:
+    """Return each photograph's fine contrast: how far green strays from its local mean.
+
+    Vessels are seen in green. Relative to the mean level, so that brightening alone gains
+    nothing. Noise and sharpening raise it too: watch it, do not rank by it.
+
+    Args:
+        image: `(B, 3, H, W)` in [0, 1].
+        mask: Field of view, `(B, 1, H, W)`, 0 or 1.
+
+    Returns:
+        `(B,)`, a share of the level.
+    """
+    green, mask = image[:, 1:2].float(), mask.float()
+    size = 2 * max(2, image.shape[-1] // 32) + 1
+    area = functional.avg_pool2d(mask, size, 1, size // 2)
+    mean = functional.avg_pool2d(green * mask, size, 1, size // 2) / area.clamp(min=1e-3)
+    inside = mask.sum(dim=(1, 2, 3)).clamp(min=1.0)
+    spread = (((green - mean).square() * mask).sum(dim=(1, 2, 3)) / inside).sqrt()
+    level = (green * mask).sum(dim=(1, 2, 3)) / inside
+    return spread / level.clamp(min=0.02)

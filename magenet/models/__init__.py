@@ -1,0 +1,7 @@
+"""Networks only: no Lightning, no files, no arguments."""
+
+from magenet.models.enhancer import Enhancer, EnhancerOutput
+from magenet.models.mage_net import MAGENet
+from magenet.models.segmenter import VesselSegmenter
+
+__all__ = ["Enhancer", "EnhancerOutput", "MAGENet", "VesselSegmenter"]

@@ -1,0 +1,52 @@
+"""What every enhancement network here takes and returns."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class EnhancerOutput(NamedTuple):
+    """Hold what an enhancement network returns for a batch of photographs.
+
+    Attributes:
+        stages: The estimate of each stage, first to last, each `(B, 3, H, W)` on the scale
+            [0, 1] but not clamped, so that a loss still sees an overshoot. Never empty.
+        structure_logits: Logits of the retinal structure map, `(B, 1, H, W)`, or None for a
+            network without a structure preservation module.
+    """
+
+    stages: tuple[Tensor, ...]
+    structure_logits: Tensor | None = None
+
+    @property
+    def image(self) -> Tensor:
+        """Return the enhanced photograph: the last stage in fp32, clamped to [0, 1]."""
+        return self.stages[-1].float().clamp(0.0, 1.0)
+
+    @property
+    def structure(self) -> Tensor | None:
+        """Return the structure map as probabilities in [0, 1], `(B, 1, H, W)`, or None."""
+        return None if self.structure_logits is None else self.structure_logits.float().sigmoid()
+
+
+class Enhancer(nn.Module, ABC):
+    """Be the common signature of MAGE-Net and of everything it is compared with."""
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> EnhancerOutput:
+        """Enhance a batch of photographs.
+
+        Args:
+            image: Photographs, `(B, 3, H, W)`, RGB in [0, 1].
+
+        Returns:
+            The estimates of all stages and, where there is one, the structure map.
+        """
+
+    def __call__(self, image: Tensor) -> EnhancerOutput:
+        """Enhance a batch of photographs; see :meth:`forward`."""
+        output: EnhancerOutput = super().__call__(image)
+        return output

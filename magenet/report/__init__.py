@@ -1,0 +1,5 @@
+"""Result tables and pictures."""
+
+from magenet.report.pictures import BeforeAfterPictures, sheet
+
+__all__ = ["BeforeAfterPictures", "sheet"]

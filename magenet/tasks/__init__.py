@@ -1,0 +1,7 @@
+"""LightningModules: how networks are trained, scored and used."""
+
+from magenet.tasks.mean_teacher import MeanTeacherTask
+from magenet.tasks.segmentation import SegmentationTask
+from magenet.tasks.supervised import ClassicalTask, SupervisedTask
+
+__all__ = ["ClassicalTask", "MeanTeacherTask", "SegmentationTask", "SupervisedTask"]

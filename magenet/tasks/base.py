@@ -1,0 +1,277 @@
+"""What all enhancement tasks share: optimiser, validation, test, prediction, plain errors."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from magenet.errors import UserError
+from magenet.losses import EnhancementLoss, StructureLoss, StructureTarget, VesselMaskTarget
+from magenet.metrics import MaskedPSNR, MaskedSSIM, ScoreTable
+from magenet.models import Enhancer, EnhancerOutput
+
+Batch = dict[str, Any]
+
+LEARNING_RATE = 2e-4
+"""Adam's learning rate (MPRNet)."""
+
+SUBJECTS = ("input", "student", "teacher")
+"""Whose photographs are scored; a task without a teacher has the first two."""
+
+FINAL_SHARE = 0.005
+"""Learning rate at the end of the cosine, as a share of the greatest (MPRNet: 1e-6 of 2e-4)."""
+
+
+def cosine_with_warm_up(progress: float, warm_up: float) -> float:
+    """Return the factor of the learning rate.
+
+    Args:
+        progress: Share of the training that has passed.
+        warm_up: Share that rises linearly from zero.
+    """
+    if progress < warm_up:
+        return max(progress / warm_up, 1e-3)
+    rest = min(1.0, (progress - warm_up) / max(1e-9, 1.0 - warm_up))
+    return FINAL_SHARE + (1.0 - FINAL_SHARE) * 0.5 * (1.0 + math.cos(math.pi * rest))
+
+
+class FundusTask(LightningModule, ABC):
+    """Train one network with Adam and a cosine schedule, and fail in plain words.
+
+    Args:
+        network: What is trained.
+        optimizer: Makes the optimizer from the parameters; Adam at 2e-4 if null.
+        warm_up: Share of the training over which the learning rate rises.
+        channels_last: Whether to lay tensors out channels-last, several times faster on CPUs in
+            bf16 and on GPUs with tensor cores.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: OptimizerCallable | None = None,
+        warm_up: float = 0.03,
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()  # with the arguments of the subclass
+        self.network = network
+        self.optimizer = optimizer
+        self.warm_up = warm_up
+        self.channels_last = channels_last
+        self.total_steps = 0
+
+    @abstractmethod
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Return the loss of a training batch, and log its terms."""
+
+    def setup(self, stage: str) -> None:
+        """Lay out the weights."""
+        if self.channels_last:
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
+
+    def on_fit_start(self) -> None:
+        """Find out how long the training will be, for schedules that depend on it."""
+        self.total_steps = self._count_steps()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss.
+
+        Raises:
+            UserError: If it is not finite, with the names of the photographs.
+        """
+        loss = self.training_loss(batch)
+        self.log("train/loss", loss, prog_bar=True)
+        if not bool(torch.isfinite(loss)):
+            raise UserError(
+                f"the loss is {float(loss.detach())} at step {self.global_step}, on the photographs "
+                f"{', '.join(_names(batch))}: look at them, or lower the learning rate"
+            )
+        return loss
+
+    def laid_out(self, image: Tensor) -> Tensor:
+        """Return photographs in the layout of the weights."""
+        if self.channels_last:
+            return image.contiguous(memory_format=torch.channels_last)
+        return image
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimizer of the network alone (never a teacher's) and its schedule."""
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        if self.optimizer is None:
+            optimizer: torch.optim.Optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE)
+        else:
+            optimizer = self.optimizer(parameters)
+        total = self._count_steps()
+        schedule = LambdaLR(optimizer, lambda step: cosine_with_warm_up(step / total, self.warm_up))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _count_steps(self) -> int:
+        """Return the optimizer steps of the whole training."""
+        steps = self.trainer.estimated_stepping_batches
+        if not math.isfinite(steps) or steps < 1:
+            raise UserError(
+                "the learning-rate schedule needs an end: set trainer.max_steps or "
+                "trainer.max_epochs"
+            )
+        return int(steps)
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load weights.
+
+        Raises:
+            UserError: If they are of another network, naming the first that does not fit.
+        """
+        own = self.state_dict()
+        for name in sorted(own.keys() | state_dict.keys()):
+            shapes = [
+                "absent" if name not in weights else "x".join(map(str, weights[name].shape))
+                for weights in (state_dict, own)
+            ]
+            if shapes[0] != shapes[1]:
+                raise UserError(
+                    f"the checkpoint is of another network: '{name}' is {shapes[0] or 'a number'} "
+                    f"in it and {shapes[1] or 'a number'} in the model as configured"
+                )
+        return super().load_state_dict(state_dict, strict=strict, assign=assign)
+
+
+class EnhancementTask(FundusTask):
+    """Score and use an enhancer; subclasses say how it is trained.
+
+    Args:
+        network: The enhancer.
+        structure_target: Wanted structure maps; the true vessel masks if null.
+        structure_weight: Weight of the structure loss; 0.1 as in cofe-Net's trainer.
+        edge_weight: Weight of the edge loss; 0.05 as in MPRNet.
+        optimizer: See :class:`FundusTask`.
+        warm_up: See :class:`FundusTask`.
+        channels_last: See :class:`FundusTask`.
+    """
+
+    def __init__(
+        self,
+        network: Enhancer,
+        structure_target: StructureTarget | None = None,
+        structure_weight: float = 0.1,
+        edge_weight: float = 0.05,
+        optimizer: OptimizerCallable | None = None,
+        warm_up: float = 0.03,
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__(network, optimizer, warm_up, channels_last)
+        self.structure_target = structure_target or VesselMaskTarget()
+        self.structure_weight = structure_weight
+        self.enhancement_loss = EnhancementLoss(edge_weight)
+        self.structure_loss = StructureLoss()
+        self.scores = ScoreTable()
+        self.val_metrics = nn.ModuleDict(
+            {
+                subject: nn.ModuleDict({"psnr": MaskedPSNR(), "ssim": MaskedSSIM()})
+                for subject in SUBJECTS
+            }
+        )
+
+    def enhancers(self) -> dict[str, Enhancer]:
+        """Return the networks to be scored, by the name of the subject: the student at least."""
+        return {"student": self.network}  # type: ignore[dict-item]  # an Enhancer by construction
+
+    @property
+    def chosen(self) -> Enhancer:
+        """Return the network that enhances photographs in prediction."""
+        return self.enhancers()["student"]
+
+    def setup(self, stage: str) -> None:
+        """Lay out the weights; before a training, read what the structure target needs."""
+        if stage == "fit":
+            self.structure_target.load()
+        super().setup(stage)
+
+    def forward(self, image: Tensor) -> EnhancerOutput:
+        """Enhance photographs `(B, 3, H, W)` in [0, 1] with the network chosen for prediction."""
+        return self.chosen(self.laid_out(image))
+
+    def supervised_loss(self, output: EnhancerOutput, batch: Batch) -> Tensor:
+        """Return the loss against the clean photographs of a synthetic batch, and log its terms."""
+        clean, mask = batch["image_clean"], batch["mask_fov"]
+        loss = self.enhancement_loss(output, clean, mask)
+        self.log("train/enhancement", loss)
+        if output.structure_logits is not None and self.structure_weight:
+            wanted = self.structure_target(clean, batch["mask_vessel"], batch["vessel_known"])
+            structure = self.structure_loss(output.structure_logits, wanted, mask)
+            self.log("train/structure", structure)
+            loss = loss + self.structure_weight * structure
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Score the networks on synthetic pairs, and on real photographs if a subclass can."""
+        if dataloader_idx == 1:
+            self.validate_real(batch)
+            return
+        clean, mask = batch["image_clean"], batch["mask_fov"]
+        images = {"input": batch["image_degraded"]}
+        for subject, network in self.enhancers().items():
+            images[subject] = network(self.laid_out(batch["image_degraded"])).image
+        for subject, image in images.items():
+            stage = "val" if subject == "student" else f"val_{subject}"
+            for name, metric in self.val_metrics[subject].items():  # type: ignore[operator, union-attr]
+                metric.update(image, clean, mask)
+                self.log(
+                    f"{stage}/{name}", metric, prog_bar=name == "psnr", on_epoch=True,
+                    on_step=False, add_dataloader_idx=False,
+                )  # fmt: skip
+
+    def validate_real(self, batch: Batch) -> None:
+        """Score real photographs; a single network has nothing to compare there."""
+
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Score the networks and the untouched input; return the pictures for callbacks."""
+        clean, mask = batch["image_clean"], batch["mask_fov"]
+        images = {"input": batch["image_degraded"]}
+        for subject, network in self.enhancers().items():
+            images[subject] = network(self.laid_out(batch["image_degraded"])).image
+        for subject, image in images.items():
+            self.scores.add(subject, batch["name"], batch["type"], image, clean, mask)
+        return {**images, "clean": clean}
+
+    def on_test_epoch_start(self) -> None:
+        """Start a new table."""
+        self.scores = ScoreTable()
+
+    def on_test_epoch_end(self) -> None:
+        """Log the means per type and write the scores of every photograph."""
+        for subject in ("input", *self.enhancers()):
+            stage = "test" if subject == "student" else f"test_{subject}"
+            means = self.scores.means(subject)
+            self.log_dict({f"{stage}/{k}": v for k, v in means.items()}, sync_dist=True)
+        if self.trainer.log_dir is not None and self.trainer.is_global_zero:
+            self.scores.write(Path(self.trainer.log_dir) / "scores.csv")
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        """Return enhanced photographs, `(B, 3, S, S)`, or None where none could be read."""
+        return self(batch["image"]).image if batch["original"] else None
+
+
+def _names(batch: Batch) -> list[str]:
+    """Return the names of the photographs in a batch, nested ones too."""
+    names: list[str] = []
+    for key, value in batch.items():
+        if key == "name":
+            names.extend(value)
+        elif isinstance(value, dict):
+            names.extend(_names(value))
+    return names

@@ -1,0 +1,137 @@
+"""The teacher-student training: enhancement and adaptation at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor
+
+from magenet.ema import EMATeacher
+from magenet.losses import ConsistencyLoss, StructureTarget, masked_mean, ramp_up
+from magenet.metrics import local_contrast
+from magenet.models import Enhancer, EnhancerOutput
+from magenet.tasks.base import Batch, EnhancementTask
+
+
+class MeanTeacherTask(EnhancementTask):
+    """Train a student on synthetic pairs and, by its teacher, on real photographs.
+
+    The student learns from pairs as in :class:`SupervisedTask`; on real photographs it must give
+    on a strong view what the teacher, its moving average, gives on the photograph as taken.
+    Prediction uses the teacher; validation and test score both and say which.
+
+    Args:
+        network: The student; the teacher starts as its copy.
+        structure_target: See :class:`EnhancementTask`.
+        structure_weight: See :class:`EnhancementTask`.
+        edge_weight: See :class:`EnhancementTask`.
+        consistency_weight: Greatest weight of the consistencies; 0.2 as in Semi-UIR.
+        stage_weight: Weight of each earlier stage among them; our choice.
+        consistent_structure_weight: Weight of the structure map among them; our choice.
+        ema_decay: Share of itself that the teacher keeps per step; 0.999 as in the mean teacher.
+        supervised_share: Share of the training before the consistencies begin; our choice.
+        ramp_share: Share of the training over which they then rise; our choice.
+        optimizer: See :class:`EnhancementTask`.
+        warm_up: See :class:`EnhancementTask`.
+        channels_last: See :class:`EnhancementTask`.
+
+    References:
+        Guo et al., arXiv 2302.11795 (abstract). Tarvainen and Valpola, NeurIPS 2017.
+    """
+
+    def __init__(
+        self,
+        network: Enhancer,
+        structure_target: StructureTarget | None = None,
+        structure_weight: float = 0.1,
+        edge_weight: float = 0.05,
+        consistency_weight: float = 0.2,
+        stage_weight: float = 0.5,
+        consistent_structure_weight: float = 0.1,
+        ema_decay: float = 0.999,
+        supervised_share: float = 0.1,
+        ramp_share: float = 0.5,
+        optimizer: OptimizerCallable | None = None,
+        warm_up: float = 0.03,
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__(
+            network, structure_target, structure_weight, edge_weight, optimizer, warm_up,
+            channels_last,
+        )  # fmt: skip
+        self.teacher = EMATeacher(network, ema_decay)
+        self.consistency_weight = consistency_weight
+        self.supervised_share = supervised_share
+        self.ramp_share = ramp_share
+        self.consistency_loss = ConsistencyLoss(stage_weight, consistent_structure_weight)
+
+    def enhancers(self) -> dict[str, Enhancer]:
+        """Return student and teacher."""
+        return {**super().enhancers(), "teacher": self.teacher.network}
+
+    @property
+    def chosen(self) -> Enhancer:
+        """Return the teacher."""
+        return self.teacher.network
+
+    def current_weight(self) -> float:
+        """Return the weight of the consistencies at this step; 0 while training is supervised."""
+        progress = self.global_step / max(1, self.total_steps)
+        if progress < self.supervised_share:
+            return 0.0
+        return self.consistency_weight * ramp_up((progress - self.supervised_share) / self.ramp_share)
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Return the supervised loss plus the weighted consistencies."""
+        synthetic, real = batch["synthetic"], batch["real"]
+        weight = self.current_weight()
+        degraded = synthetic["image_degraded"]
+        if weight == 0.0:
+            return self.supervised_loss(self.network(self.laid_out(degraded)), synthetic)
+
+        with torch.no_grad():
+            taught = self.teacher.network(self.laid_out(real["image"]))
+        both: EnhancerOutput = self.network(
+            self.laid_out(torch.cat([degraded, real["image_strong"]]))
+        )
+        pairs = len(degraded)
+        loss = self.supervised_loss(_part(both, slice(pairs)), synthetic)
+        terms = self.consistency_loss(_part(both, slice(pairs, None)), taught, real["mask_fov"])
+        self.log_dict({f"train/consistency_{name}": term for name, term in terms.items()})
+        self.log("train/consistency_weight", weight)
+        return loss + weight * torch.stack(list(terms.values())).sum()
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Any,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        """Step the student, then move the teacher: only ever after a real step."""
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        self.teacher.update(self.network)
+
+    def validate_real(self, batch: Batch) -> None:
+        """Log how far teacher and student differ on real photographs, and the contrast gained."""
+        image, mask = batch["image"], batch["mask_fov"]
+        images = {k: v(self.laid_out(image)).image for k, v in self.enhancers().items()}
+        disagreement = masked_mean((images["student"] - images["teacher"]).abs(), mask)
+        before = local_contrast(image, mask)
+        gain = (local_contrast(images["teacher"], mask) / before.clamp(min=1e-6)).mean()
+        self.log_dict(
+            {"val_real/disagreement": disagreement, "val_real/contrast_gain": gain},
+            add_dataloader_idx=False, batch_size=len(image), sync_dist=True,
+        )  # fmt: skip
+
+
+def _part(output: EnhancerOutput, samples: slice) -> EnhancerOutput:
+    """Return some samples of a batch's output."""
+    logits = output.structure_logits
+    return EnhancerOutput(
+        tuple(stage[samples] for stage in output.stages),
+        None if logits is None else logits[samples],
+    )

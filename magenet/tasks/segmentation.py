@@ -1,0 +1,58 @@
+"""Training a vessel segmenter, for MAGE-Net's structure target."""
+
+from __future__ import annotations
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor, nn
+
+from magenet.losses import Structure, StructureLoss
+from magenet.metrics import MaskedDice
+from magenet.tasks.base import Batch, FundusTask
+
+
+class SegmentationTask(FundusTask):
+    """Train a network to find vessels on clean photographs.
+
+    Args:
+        network: Gives logits `(B, 1, H, W)` for photographs `(B, 3, H, W)`.
+        optimizer: See :class:`FundusTask`.
+        warm_up: See :class:`FundusTask`.
+        channels_last: See :class:`FundusTask`.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: OptimizerCallable | None = None,
+        warm_up: float = 0.03,
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__(network, optimizer, warm_up, channels_last)
+        self.loss = StructureLoss()
+        self.val_dice = MaskedDice()
+        self.test_dice = MaskedDice()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the probability of a vessel, `(B, 1, H, W)`."""
+        logits: Tensor = self.network(self.laid_out(image))
+        return logits.float().sigmoid()
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Return cross-entropy plus Dice."""
+        known = torch.ones(len(batch["image"]), dtype=torch.bool, device=self.device)
+        wanted = Structure(batch["mask_vessel"], known)
+        loss: Tensor = self.loss(
+            self.network(self.laid_out(batch["image"])), wanted, batch["mask_fov"]
+        )
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Score against the true masks."""
+        self.val_dice.update(self(batch["image"]), batch["mask_vessel"], batch["mask_fov"])
+        self.log("val/dice", self.val_dice, prog_bar=True)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Score against the true masks."""
+        self.test_dice.update(self(batch["image"]), batch["mask_vessel"], batch["mask_fov"])
+        self.log("test/dice", self.test_dice)

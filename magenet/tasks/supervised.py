@@ -1,0 +1,33 @@
+"""Training on synthetic pairs alone, and the classical enhancers that need none."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from magenet.errors import UserError
+from magenet.models import Enhancer
+from magenet.tasks.base import Batch, EnhancementTask
+
+
+class SupervisedTask(EnhancementTask):
+    """Train an enhancer on synthetic pairs; arguments as in :class:`EnhancementTask`."""
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Return the loss of a batch of pairs (of mixed batches, the synthetic half)."""
+        batch = batch.get("synthetic", batch)
+        return self.supervised_loss(self.network(self.laid_out(batch["image_degraded"])), batch)
+
+
+class ClassicalTask(EnhancementTask):
+    """Score and use an enhancer that has nothing to learn.
+
+    Args:
+        network: The enhancer.
+    """
+
+    def __init__(self, network: Enhancer) -> None:
+        super().__init__(network, structure_weight=0.0)
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Refuse to train."""
+        raise UserError(f"{type(self.network).__name__} has nothing to learn: use test or predict")
