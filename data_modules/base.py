@@ -1,12 +1,13 @@
-"""What all data modules share: sampling, loading, and the step from uint8 to the device's floats."""
+"""What all data modules share: sampling, loading, and the step from uint8 to floats."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from kornia.geometry.transform import hflip, vflip
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DistributedSampler
@@ -65,13 +66,14 @@ def orient(tensors: Sequence[Tensor], draws: Draws) -> list[Tensor]:
         draws: Of the same batch.
     """
     results = list(tensors)
-    for name, flip in (
-        ("flip_x", lambda t: t.flip(-1)),
-        ("flip_y", lambda t: t.flip(-2)),
-        ("transpose", lambda t: t.transpose(-1, -2)),
-    ):
+    moves: dict[str, Callable[[Tensor], Tensor]] = {
+        "flip_x": hflip,
+        "flip_y": vflip,
+        "transpose": lambda tensor: tensor.mT,
+    }
+    for name, move in moves.items():
         chosen = (draws.uniform(name, 0.0, 1.0) < 0.5)[:, None, None, None]
-        results = [torch.where(chosen, flip(tensor), tensor) for tensor in results]
+        results = [torch.where(chosen, move(tensor), tensor) for tensor in results]
     return results
 
 
@@ -115,9 +117,7 @@ class FundusDataModule(LightningDataModule, ABC):
     def ranks(self) -> tuple[int, int]:
         """Return how many ranks there are, and the own one."""
         return (
-            (1, 0)
-            if self.trainer is None
-            else (self.trainer.world_size, self.trainer.global_rank)
+            (1, 0) if self.trainer is None else (self.trainer.world_size, self.trainer.global_rank)
         )
 
     def training_loader(
@@ -131,9 +131,7 @@ class FundusDataModule(LightningDataModule, ABC):
         """
         ranks, rank = self.ranks()
         steps = self.steps_for(dataset) if steps is None else steps
-        sampler = StretchedSampler(
-            dataset, steps * self.batch_size * ranks, self.seed, ranks, rank
-        )
+        sampler = StretchedSampler(dataset, steps * self.batch_size * ranks, self.seed, ranks, rank)
         return StatefulDataLoader(
             dataset,
             batch_size=self.batch_size,

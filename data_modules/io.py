@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from magenet.errors import UserError
@@ -36,7 +36,7 @@ def _open(path: str | Path) -> Image.Image:
         raise PictureError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise PictureError(f"{path}: is a folder, not a picture") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise PictureError(f"{path}: not a picture that Pillow can read") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise PictureError(f"{path}: cannot be decoded ({error})") from None

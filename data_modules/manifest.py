@@ -114,7 +114,7 @@ class Manifest:
                     image=path.parent / row["image"],
                     name=row["image"],
                     quality=quality,  # type: ignore[arg-type]  # checked against the literal above
-                    **files,
+                    **files,  # type: ignore[arg-type]  # files go to file fields by name
                     **texts,  # type: ignore[arg-type]  # texts go to text fields by name
                 )
             )
@@ -168,7 +168,9 @@ class Manifest:
         ]
         if not kept:
             asked = ", ".join(
-                f"{name} in {sorted(values)}" for name, values in wanted.items() if values is not None
+                f"{name} in {sorted(values)}"
+                for name, values in wanted.items()
+                if values is not None
             )
             raise ManifestError(f"{self.source}: no photograph with {asked}")
         return Manifest(kept, self.source)

@@ -134,7 +134,7 @@ def _grow(
     arch: bool,
     depth: int,
 ) -> None:
-    """Grow one vessel until it branches, leaves the field or becomes too thin; then its children."""
+    """Grow one vessel until it branches, ends or leaves the field; then its children."""
     if radius < THINNEST_RADIUS or depth > 9:
         return
     step = 0.014
@@ -180,14 +180,14 @@ def _noise(rng: np.random.Generator, size: int, cells: int) -> Array:
         (size, size), Image.Resampling.BICUBIC, box=(1, 1, cells + 1, cells + 1)
     )
     smooth: Array = np.asarray(wide, dtype=np.float32)
-    return smooth / max(float(smooth.std()), 1e-6)
+    return np.asarray(smooth / max(float(smooth.std()), 1e-6), np.float32)
 
 
 def _blur(picture: Array, radius: float) -> Array:
-    """Return a `(S, S)` picture in [0, 1] after a Gaussian blur; `radius` is its sigma in pixels."""
+    """Return a `(S, S)` picture in [0, 1] after a Gaussian blur of sigma `radius`, in pixels."""
     wide = Image.fromarray((picture * 255).astype(np.uint8))
     blurred = wide.filter(ImageFilter.GaussianBlur(radius))
-    return np.asarray(blurred, dtype=np.float32) / 255
+    return np.asarray(np.asarray(blurred) / 255, np.float32)
 
 
 def _draw_vessels(
@@ -220,17 +220,18 @@ def _draw_vessels(
                 r = width / 2 - 0.5
                 x, y = b[0] * unit, b[1] * unit
                 pen.ellipse((x - r, y - r, x + r, y + r), fill=255)
-    return np.asarray(canvas.reduce(over), dtype=np.float32) / 255
+    return np.asarray(np.asarray(canvas.reduce(over)) / 255, np.float32)
 
 
 def _ellipse(x: Array, y: Array, centre: Point, radius: Point) -> Array:
     """Return the distance from the centre in radii, `(S, S)`; 1 on the ellipse."""
-    return np.sqrt(((x - centre[0]) / radius[0]) ** 2 + ((y - centre[1]) / radius[1]) ** 2)
+    squared = ((x - centre[0]) / radius[0]) ** 2 + ((y - centre[1]) / radius[1]) ** 2
+    return np.asarray(np.sqrt(squared), np.float32)
 
 
 def _step(distance: Array, softness: float) -> Array:
     """Return 1 where `distance` is below 1, 0 above, with a soft edge of the given width."""
-    return np.clip((1.0 - distance) / softness + 0.5, 0.0, 1.0)
+    return np.asarray(np.clip((1.0 - distance) / softness + 0.5, 0.0, 1.0), np.float32)
 
 
 def _lesion_maps(
@@ -361,19 +362,19 @@ def draw_phantom(
     maps = {kind: np.zeros((size, size), np.float32) for kind in LESIONS}
     if sick:
         maps = _lesion_maps(rng, x, y, anatomy, pixel)
-        for kind, colour, strength in (
+        for kind, shade_of, strength in (
             ("microaneurysm", (0.55, 0.18, 0.12), 0.75),
             ("haemorrhage", (0.50, 0.13, 0.09), 0.8),
             ("soft_exudate", (0.92, 0.78, 0.55), 0.6),
             ("hard_exudate", (0.98, 0.88, 0.45), 0.9),
         ):
             cover = strength * maps[kind]
-            picture = picture * (1 - cover) + np.array(colour, np.float32)[:, None, None] * cover
+            picture = picture * (1 - cover) + np.array(shade_of, np.float32)[:, None, None] * cover
 
     # Light falls off towards the edge; a soft shadow drifts across some eyes.
     fall = 1.0 - rng.uniform(0.10, 0.28) * np.clip(radial, 0, 1) ** 2
     drift = 1.0 + 0.06 * _noise(rng, size, 2)
-    picture = picture * fall * drift * rng.uniform(0.85, 1.08)
+    picture = picture * np.asarray(fall * drift * rng.uniform(0.85, 1.08), np.float32)
     if camera == "handheld":
         picture = _handheld(rng, picture, x, y, size)
     picture = picture + rng.normal(0, 0.006, picture.shape).astype(np.float32)
@@ -400,18 +401,23 @@ def _handheld(rng: np.random.Generator, picture: Array, x: Array, y: Array, size
     light = 1.0 + rng.uniform(0.2, 1.0) * lean
     place = (0.5 + rng.uniform(-0.3, 0.3), 0.5 + rng.uniform(-0.3, 0.3))
     reach = rng.uniform(0.15, 0.3)
-    light = light * (1 - rng.uniform(0, 0.6) * np.exp(-(_ellipse(x, y, place, (reach, reach)) ** 2)))
-    picture = picture * np.array([0.9, 0.95, 1.15], np.float32)[:, None, None] * light
+    light = light * (
+        1 - rng.uniform(0, 0.6) * np.exp(-(_ellipse(x, y, place, (reach, reach)) ** 2))
+    )
+    tint = np.array([0.9, 0.95, 1.15], np.float32)[:, None, None]
+    picture = np.asarray(picture * tint * light, np.float32)
     sigma = rng.uniform(0.0, 0.005) * size
-    picture = np.stack([_blur(np.clip(channel, 0, 1), sigma) for channel in picture])
+    picture = np.asarray([_blur(np.clip(c, 0, 1), sigma) for c in picture], np.float32)
     # A bright crescent leaks in from one side of the field.
     angle = rng.uniform(0, 2 * math.pi)
     centre = (0.5 + 0.62 * math.cos(angle), 0.5 + 0.62 * math.sin(angle))
     flare = np.exp(-(_ellipse(x, y, centre, (0.22, 0.22)) ** 2)) * rng.uniform(0, 0.6)
     veil = np.array([0.62, 0.60, 0.52], np.float32)[:, None, None]
     cover = np.clip(rng.uniform(0, 0.3) + flare, 0, 0.9)
-    picture = picture * (1 - cover) + veil * cover
-    return np.asarray(picture ** rng.uniform(0.85, 1.2) + rng.normal(0, 0.01, picture.shape), np.float32)
+    picture = np.asarray(picture * (1 - cover) + veil * cover, np.float32)
+    return np.asarray(
+        picture ** rng.uniform(0.85, 1.2) + rng.normal(0, 0.01, picture.shape), np.float32
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -42,10 +42,12 @@ class StrongView(nn.Module):
     def forward(self, image: Tensor, mask: Tensor, draws: Draws) -> Tensor:
         """Return the strong view, `(B, 3, S, S)` in [0, 1], pixel for pixel in the same place."""
         draws = draws.under("strong view")
-        view: Tensor = self.degradation(image, mask, draws)
+        view = self.degradation(image, mask, draws)
         factor = draws.uniform("view_brightness", 1 - self.brightness, 1 + self.brightness)
         view = adjust_brightness_accumulative(view, factor)
-        return adjust_gamma(view, draws.uniform("view_gamma", 1 - self.gamma, 1 + self.gamma))
+        gamma = draws.uniform("view_gamma", 1 - self.gamma, 1 + self.gamma)
+        strong: Tensor = adjust_gamma(view, gamma)
+        return strong
 
 
 class UnpairedDataModule(FundusDataModule):

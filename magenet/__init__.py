@@ -1,0 +1,1 @@
+"""MAGE-Net: teacher-student enhancement of fundus photographs."""

@@ -30,15 +30,13 @@ class EMATeacher(nn.Module, Generic[Network]):
         Tarvainen and Valpola, NeurIPS 2017. The warm-up is TensorFlow's for its moving averages.
     """
 
-    num_updates: Tensor
-
     def __init__(self, student: Network, decay: float = 0.999) -> None:
         super().__init__()
         if not 0.0 <= decay < 1.0:
             raise ValueError(f"the teacher's decay must lie in [0, 1), got {decay}")
         self.decay = decay
         self.network: Network = copy.deepcopy(student).requires_grad_(False).eval()
-        self.register_buffer("num_updates", torch.zeros((), dtype=torch.long))
+        self.num_updates = 0
 
     def train(self, mode: bool = True) -> EMATeacher[Network]:
         """Stay in evaluation mode, whatever is asked."""
@@ -51,15 +49,18 @@ class EMATeacher(nn.Module, Generic[Network]):
         Args:
             student: The network given at construction, or one of the same shape.
         """
-        updates = self.num_updates.double()
-        decay = ((1 + updates) / (10 + updates)).clamp(max=self.decay)
-        own = list(self.network.parameters())
+        decay = min((1 + self.num_updates) / (10 + self.num_updates), self.decay)
+        own: list[Tensor] = list(self.network.parameters())
         others = [parameter.detach() for parameter in student.parameters()]
-        # own += (1 - decay) (other - own), with the weight on the device: no synchronisation.
-        weight = (1.0 - decay).to(own[0].dtype)
-        differences = torch._foreach_sub(others, own)
-        torch._foreach_mul_(differences, weight)
-        torch._foreach_add_(own, differences)
+        torch._foreach_lerp_(own, others, 1.0 - decay)
         for buffer, other in zip(self.network.buffers(), student.buffers(), strict=True):
             buffer.copy_(other)
         self.num_updates += 1
+
+    def get_extra_state(self) -> Tensor:
+        """Return the number of updates, for the checkpoint."""
+        return torch.tensor(self.num_updates)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Restore the number of updates."""
+        self.num_updates = int(state)

@@ -73,7 +73,7 @@ def estimate_field(image: Tensor) -> FieldOfView:
     """Estimate the field of view of any photograph: round, clipped, dark or already cropped.
 
     Pixels brighter than the surround give edge points; a circle is fitted to them by random
-    sampling (the sampling is seeded: same photograph, same answer), so that shadows at the edge, notches and
+    sampling (seeded: same photograph, same answer), so that shadows at the edge, notches and
     writing in the corner do not pull it.
 
     Args:
@@ -141,7 +141,7 @@ def _brighter_than_surround(level: Tensor) -> Tensor:
 
 
 def _edge_points(bright: Tensor) -> Tensor:
-    """Return the outermost bright pixels of each row and column, `(N, 2)`, not those at the frame."""
+    """Return the outermost bright pixels of rows and columns, `(N, 2)`, off the frame."""
     height, width = bright.shape
     points = []
     for map_, transposed in ((bright, False), (bright.T, True)):
@@ -245,7 +245,7 @@ def resize(picture: Tensor, side: int) -> Tensor:
 
 
 def paste(patch: Tensor, square: Square, height: int, width: int) -> Tensor:
-    """Return a `(C, height, width)` picture with `patch` `(C, side, side)` in its square, else zero."""
+    """Return `(C, height, width)` with `patch` `(C, side, side)` in its square, else zero."""
     canvas = patch.new_zeros(*patch.shape[:-2], height, width)
     top, left = max(square.top, 0), max(square.left, 0)
     bottom, right = min(square.top + square.side, height), min(square.left + square.side, width)

@@ -83,7 +83,9 @@ class MageNetCLI(LightningCLI):
             UserError: If the model is not an enhancer.
         """
         if self.subcommand == "predict" and not isinstance(self.model, EnhancementTask):
-            raise UserError(f"{type(self.model).__name__} enhances nothing: predict needs an enhancer")
+            raise UserError(
+                f"{type(self.model).__name__} enhances nothing: predict needs an enhancer"
+            )
 
 
 def _leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Smooth fields of light, drawn on a coarse grid so that their cost does not depend on blur width."""
+"""Smooth fields of light, drawn on a coarse grid: their cost does not depend on blur width."""
 
 from __future__ import annotations
 

@@ -46,7 +46,9 @@ def change_colour(image: Tensor, draws: Draws) -> Tensor:
     """Change brightness by 0.7 to 1.2, then contrast and saturation by 0.6 to 1.4 (cofe-Net)."""
     image = adjust_brightness_accumulative(image, draws.uniform("brightness", 0.7, 1.2))
     image = adjust_contrast_with_mean_subtraction(image, draws.uniform("contrast", 0.6, 1.4))
-    return adjust_saturation_with_gray_subtraction(image, draws.uniform("saturation", 0.6, 1.4))
+    saturation = draws.uniform("saturation", 0.6, 1.4)
+    changed: Tensor = adjust_saturation_with_gray_subtraction(image, saturation)
+    return changed
 
 
 def add_halo(image: Tensor, draws: Draws) -> Tensor:

@@ -8,7 +8,9 @@ from torch.nn import functional
 from magenet.fov import FieldOfView, composite, paste
 
 
-def transfer(enhanced: Tensor, seen: Tensor, inside: Tensor, original: Tensor, field: FieldOfView) -> Tensor:
+def transfer(
+    enhanced: Tensor, seen: Tensor, inside: Tensor, original: Tensor, field: FieldOfView
+) -> Tensor:
     """Apply to the original what the network changed on its small copy.
 
     The network sees every eye at the scale it was trained at; the change it makes is smooth

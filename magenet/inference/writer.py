@@ -71,7 +71,9 @@ class EnhancedPhotographWriter(BasePredictionWriter):
             height, width = result.shape[-2:]
             change = (result.float() - original.image.float()).abs()[:, original.field.mask[0]]
             try:
-                write_photograph(result, self._target(original.photograph.image, name), original.photograph.image)
+                write_photograph(
+                    result, self._target(original.photograph.image, name), original.photograph.image
+                )
             except PictureError as error:
                 self._report(name, "failed", reason=str(error))
                 continue
@@ -97,7 +99,9 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         parts = [part for part in PurePosixPath(name).parts if part not in ("..", "/", ".")]
         target = self.folder.joinpath(*parts)
         if target.resolve() == source.resolve():
-            raise PictureError(f"{target}: would replace the photograph itself; choose another folder")
+            raise PictureError(
+                f"{target}: would replace the photograph itself; choose another folder"
+            )
         return target
 
     def _report(self, name: str, status: str, **columns: Any) -> None:

@@ -44,8 +44,12 @@ def laplacian(image: Tensor) -> Tensor:
     channels = image.shape[1]
     kernel = image.new_tensor([0.05, 0.25, 0.4, 0.25, 0.05])
     padded = functional.pad(image, (2, 2, 2, 2), mode="replicate")
-    rows = functional.conv2d(padded, kernel.view(1, 1, 1, 5).repeat(channels, 1, 1, 1), groups=channels)
-    both = functional.conv2d(rows, kernel.view(1, 1, 5, 1).repeat(channels, 1, 1, 1), groups=channels)
+    rows = functional.conv2d(
+        padded, kernel.view(1, 1, 1, 5).repeat(channels, 1, 1, 1), groups=channels
+    )
+    both = functional.conv2d(
+        rows, kernel.view(1, 1, 5, 1).repeat(channels, 1, 1, 1), groups=channels
+    )
     return image - both
 
 

@@ -146,9 +146,7 @@ class StructureLoss(nn.Module):
             logits, target = logits.float(), wanted.map.float()
             weight = wanted.known.to(mask.dtype)[:, None, None, None]
             inside = mask * weight
-            entropy = functional.binary_cross_entropy_with_logits(
-                logits, target, reduction="none"
-            )
+            entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
             probability = logits.sigmoid() * inside
             both = (probability * target).sum(dim=(1, 2, 3))
             sizes = (probability + target * inside).sum(dim=(1, 2, 3))

@@ -68,7 +68,7 @@ def masked_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
     inside = functional.pad(inside, (half, half, half, half))
     if not bool(inside.flatten(1).any(dim=1).all()):
         raise ValueError("a field of view is too small for one SSIM window of 11 px")
-    values = ssim(image.float(), clean.float(), SSIM_WINDOW, 1.0)
+    values: Tensor = ssim(image.float(), clean.float(), SSIM_WINDOW, 1.0)
     return (values * inside).sum(dim=(1, 2, 3)) / (inside.sum(dim=(1, 2, 3)) * image.shape[1])
 
 

@@ -1,4 +1,4 @@
-"""The attentions of MAGE-Net: channel, spatial, both in one block, and supervised between stages."""
+"""The attentions of MAGE-Net: channel, spatial, both in one block, supervised between stages."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class SpatialAttention(nn.Module):
 
 
 class MultiAttentionBlock(nn.Module):
-    """Refine features by two convolutions, channel attention, then spatial attention, plus a skip.
+    """Refine features by two convolutions, channel and then spatial attention, plus a skip.
 
-    The order, channel then spatial, is our choice; the paper's abstract says only "multi-attention".
+    The order is our choice; the paper's abstract says only "multi-attention".
 
     Args:
         width: Number of channels in and out.
@@ -78,13 +78,13 @@ class MultiAttentionBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return refined features, `(B, C, H, W)` like `features`."""
-        hidden = functional.leaky_relu(self.first(features), NEGATIVE_SLOPE)
+        hidden: Tensor = functional.leaky_relu(self.first(features), NEGATIVE_SLOPE)
         hidden = self.spatial(self.channel(self.second(hidden)))
         return features + hidden
 
 
 class LightCorrection(nn.Module):
-    """Turn features into an image: the photograph times a gain plus an offset, per pixel and colour.
+    """Turn features into an image: the photograph times a gain plus an offset, per pixel.
 
     Gain and offset are the inverse of light-transmission disturbance (a factor and an added
     field), so that a dim vessel regains its contrast and not only its brightness. With the zero
@@ -112,7 +112,7 @@ class LightCorrection(nn.Module):
         Returns:
             The estimate, `(B, 3, H, W)`, not clamped.
         """
-        correction = self.head(features)
+        correction: Tensor = self.head(features)
         if self.stride > 1:
             correction = functional.interpolate(
                 correction, scale_factor=self.stride, mode="bilinear", align_corners=False
@@ -143,7 +143,7 @@ class SupervisedAttention(nn.Module):
             self.weigh = nn.Conv2d(3, width, 1)
 
     def forward(self, features: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the features for the next stage, `(B, C, h, w)`, and the estimate, `(B, 3, H, W)`."""
+        """Return features for the next stage, `(B, C, h, w)`, and the estimate, `(B, 3, H, W)`."""
         estimate = self.correct(features, image)
         if self.attend:
             small = functional.avg_pool2d(estimate, self.stride) if self.stride > 1 else estimate

@@ -166,14 +166,16 @@ class MAGENet(Enhancer):
         previous: StageFeatures | None = None
         carried: Tensor | None = None
         for index, stride in enumerate(self.strides):
+            stage = self.stages[index]
+            assert isinstance(stage, EncoderDecoderStage)
             # (B, 3 s s, H/s, W/s) -> (B, width, H/s, W/s)
             features = self.stems[index](functional.pixel_unshuffle(image, stride))
             if carried is not None:
                 features = features + resize_to(self.carries[index - 1](carried), features)
-            encoded = self.stages[index].encode(features, previous)  # 1/s, 1/2s, 1/4s
+            encoded = stage.encode(features, previous)  # 1/s, 1/2s, 1/4s
             if self.structure is not None and index == len(self.strides) - 1:
                 logits, guides = self.structure(encoded)  # (B, 1, H/s, W/s)
-            decoded = self.stages[index].decode(encoded, guides)  # 1/s, 1/2s, 1/4s
+            decoded = stage.decode(encoded, guides)  # 1/s, 1/2s, 1/4s
             carried, estimate = self.supervise[index](decoded[0], image)
             previous = StageFeatures(encoded, decoded)
             estimates.append(estimate)  # (B, 3, H, W)

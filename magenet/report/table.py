@@ -55,7 +55,9 @@ def collect(runs: dict[str, Path]) -> dict[str, dict[str, tuple[float, float]]]:
 def as_markdown(table: dict[str, dict[str, tuple[float, float]]]) -> str:
     """Return the table as Markdown: PSNR in dB / SSIM, inside the field of view."""
     lines = [
-        "| PSNR dB / SSIM inside the field | " + " | ".join(k.replace("_", ", ") for k in TYPES) + " |",
+        "| PSNR dB / SSIM inside the field | "
+        + " | ".join(k.replace("_", ", ") for k in TYPES)
+        + " |",
         "|---" * (len(TYPES) + 1) + "|",
     ]
     for name, scores in table.items():

@@ -77,7 +77,7 @@ class FundusTask(LightningModule, ABC):
     def setup(self, stage: str) -> None:
         """Lay out the weights."""
         if self.channels_last:
-            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
+            self.to(memory_format=torch.channels_last)
 
     def on_fit_start(self) -> None:
         """Find out how long the training will be, for schedules that depend on it."""
@@ -93,8 +93,8 @@ class FundusTask(LightningModule, ABC):
         self.log("train/loss", loss, prog_bar=True)
         if not bool(torch.isfinite(loss)):
             raise UserError(
-                f"the loss is {float(loss.detach())} at step {self.global_step}, on the photographs "
-                f"{', '.join(_names(batch))}: look at them, or lower the learning rate"
+                f"the loss is {float(loss.detach())} at step {self.global_step}, on the "
+                f"photographs {', '.join(_names(batch))}: look at them, or lower the learning rate"
             )
         return loss
 
@@ -186,9 +186,16 @@ class EnhancementTask(FundusTask):
             }
         )
 
+    @property
+    def student(self) -> Enhancer:
+        """Return the network that is trained."""
+        network = self.network
+        assert isinstance(network, Enhancer)  # by construction
+        return network
+
     def enhancers(self) -> dict[str, Enhancer]:
         """Return the networks to be scored, by the name of the subject: the student at least."""
-        return {"student": self.network}  # type: ignore[dict-item]  # an Enhancer by construction
+        return {"student": self.student}
 
     @property
     def chosen(self) -> Enhancer:
@@ -208,7 +215,7 @@ class EnhancementTask(FundusTask):
     def supervised_loss(self, output: EnhancerOutput, batch: Batch) -> Tensor:
         """Return the loss against the clean photographs of a synthetic batch, and log its terms."""
         clean, mask = batch["image_clean"], batch["mask_fov"]
-        loss = self.enhancement_loss(output, clean, mask)
+        loss: Tensor = self.enhancement_loss(output, clean, mask)
         self.log("train/enhancement", loss)
         if output.structure_logits is not None and self.structure_weight:
             wanted = self.structure_target(clean, batch["mask_vessel"], batch["vessel_known"])
@@ -228,7 +235,7 @@ class EnhancementTask(FundusTask):
             images[subject] = network(self.laid_out(batch["image_degraded"])).image
         for subject, image in images.items():
             stage = "val" if subject == "student" else f"val_{subject}"
-            for name, metric in self.val_metrics[subject].items():  # type: ignore[operator, union-attr]
+            for name, metric in self.val_metrics[subject].items():  # type: ignore[operator]
                 metric.update(image, clean, mask)
                 self.log(
                     f"{stage}/{name}", metric, prog_bar=name == "psnr", on_epoch=True,

@@ -82,7 +82,9 @@ class MeanTeacherTask(EnhancementTask):
         progress = self.global_step / max(1, self.total_steps)
         if progress < self.supervised_share:
             return 0.0
-        return self.consistency_weight * ramp_up((progress - self.supervised_share) / self.ramp_share)
+        return self.consistency_weight * ramp_up(
+            (progress - self.supervised_share) / self.ramp_share
+        )
 
     def training_loss(self, batch: Batch) -> Tensor:
         """Return the supervised loss plus the weighted consistencies."""
@@ -90,13 +92,11 @@ class MeanTeacherTask(EnhancementTask):
         weight = self.current_weight()
         degraded = synthetic["image_degraded"]
         if weight == 0.0:
-            return self.supervised_loss(self.network(self.laid_out(degraded)), synthetic)
+            return self.supervised_loss(self.student(self.laid_out(degraded)), synthetic)
 
         with torch.no_grad():
             taught = self.teacher.network(self.laid_out(real["image"]))
-        both: EnhancerOutput = self.network(
-            self.laid_out(torch.cat([degraded, real["image_strong"]]))
-        )
+        both = self.student(self.laid_out(torch.cat([degraded, real["image_strong"]])))
         pairs = len(degraded)
         loss = self.supervised_loss(_part(both, slice(pairs)), synthetic)
         terms = self.consistency_loss(_part(both, slice(pairs, None)), taught, real["mask_fov"])
@@ -113,7 +113,7 @@ class MeanTeacherTask(EnhancementTask):
     ) -> None:
         """Step the student, then move the teacher: only ever after a real step."""
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-        self.teacher.update(self.network)
+        self.teacher.update(self.student)
 
     def validate_real(self, batch: Batch) -> None:
         """Log how far teacher and student differ on real photographs, and the contrast gained."""
