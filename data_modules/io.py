@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -140,4 +141,5 @@ def write_photograph(image: Tensor, path: str | Path, source: str | Path | None 
     except OSError as error:
         raise PictureError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
-        half.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            half.unlink()

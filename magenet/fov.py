@@ -108,12 +108,15 @@ def estimate_field(image: Tensor) -> FieldOfView:
     if circle is None:
         return FieldOfView(whole, field_from_mask(whole).square, 0.0)
 
+    top, bottom = _straight_edges(bright, circle)
     disc = _disc(circle, size)
+    disc[: max(0, top)], disc[bottom:] = False, False
     overlap = float((disc & bright).sum()) / max(1.0, float((disc | bright).sum()))
     # A dark photograph may have shadow over half its field: the edge that is seen counts more.
     confidence = max(0.0, min(1.0, 0.7 * agreement + 0.3 * overlap))
     y, x, radius = (value / scale for value in circle)
     mask = _disc((y + 0.5 / scale - 0.5, x + 0.5 / scale - 0.5, radius), (height, width))[None]
+    mask[:, : round(top / scale)], mask[:, round(bottom / scale) :] = False, False
     if not mask.any():
         return FieldOfView(whole, field_from_mask(whole).square, 0.0)
     return FieldOfView(mask, field_from_mask(mask).square, confidence)
@@ -135,7 +138,7 @@ def _brighter_than_surround(level: Tensor) -> Tensor:
     if surround > 0.5 * top:
         # No dark corner: cropped earlier, unless the whole is flat.
         return torch.full_like(level, float(level.std()) > 2.0, dtype=torch.bool)
-    threshold = surround + max(4.0, 0.07 * (top - surround))
+    threshold = surround + max(6.0, 0.15 * (top - surround))
     above = (level > threshold).float()[None, None]
     return functional.avg_pool2d(above, 5, 1, 2, count_include_pad=False)[0, 0] > 0.5
 
@@ -197,6 +200,24 @@ def _fit_circle(
         if int(inliers.sum()) < 8:
             return None, 0.0
     return (y, x, radius), float(inliers.float().mean())
+
+
+def _straight_edges(bright: Tensor, circle: tuple[float, float, float]) -> tuple[int, int]:
+    """Return the first row of the field and the one after its last, `(top, bottom)`.
+
+    Some cameras cut the field off above and below and pad with black. Such an edge is straight:
+    its row is bright along the whole chord of the circle, which a shadow's edge is not.
+    """
+    y, x, radius = circle
+    rows = bright.any(dim=1).nonzero()[:, 0]
+    edges = [0, len(bright)]
+    for end, row, outward in ((0, int(rows[0]), -1), (1, int(rows[-1]), 1)):
+        inner = row - 2 * outward
+        half = (radius**2 - min(abs(inner - y), radius) ** 2) ** 0.5
+        left, right = max(0, round(x - half)), min(bright.shape[1], round(x + half))
+        if right - left > 0.3 * 2 * radius and float(bright[inner, left:right].float().mean()) > 0.9:
+            edges[end] = row if outward < 0 else row + 1
+    return edges[0], edges[1]
 
 
 def _disc(circle: tuple[float, float, float], size: tuple[int, int]) -> Tensor:

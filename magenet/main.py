@@ -37,15 +37,22 @@ class MageNetCLI(LightningCLI):
     """LightningCLI with our checkpointing, our writer, and errors for people."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add `--checkpoint.*` and `--output.*`."""
+        """Add `--checkpoint.*` (the best), `--resume_point.*` (the latest) and `--output.*`."""
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
             {
                 "checkpoint.monitor": "val/psnr",
                 "checkpoint.mode": "max",
-                "checkpoint.save_last": True,
                 "checkpoint.filename": "best",
-                "checkpoint.auto_insert_metric_name": False,
+            }
+        )
+        # A new file each time, the old one removed afterwards: a kill in between loses nothing.
+        parser.add_lightning_class_args(ModelCheckpoint, "resume_point")
+        parser.set_defaults(
+            {
+                "resume_point.filename": "step_{step:06d}",
+                "resume_point.auto_insert_metric_name": False,
+                "resume_point.every_n_train_steps": 100,
             }
         )
         parser.add_lightning_class_args(EnhancedPhotographWriter, "output")

@@ -132,7 +132,11 @@ class SegmenterTarget(StructureTarget):
 
 
 class StructureLoss(nn.Module):
-    """Score a structure map by cross-entropy plus Dice, inside the field (our choice)."""
+    """Score a structure map by cross-entropy plus Dice, inside the field (our choice).
+
+    References:
+        Milletari et al., "V-Net", 3DV 2016, equation 3, for the Dice loss.
+    """
 
     def forward(self, logits: Tensor, wanted: Structure, mask: Tensor) -> Tensor:
         """Return the loss, a scalar in fp32; zero where no photograph has a wanted map.
@@ -149,6 +153,7 @@ class StructureLoss(nn.Module):
             entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
             probability = logits.sigmoid() * inside
             both = (probability * target).sum(dim=(1, 2, 3))
-            sizes = (probability + target * inside).sum(dim=(1, 2, 3))
+            # Squares as in V-Net: with plain sums a soft map could never reach a loss of zero.
+            sizes = (probability.square() + target.square() * inside).sum(dim=(1, 2, 3))
             dice = 1.0 - (2.0 * both + 1.0) / (sizes + 1.0)
             return masked_mean(entropy * weight, mask) + (dice * weight.flatten()).mean()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,7 +64,10 @@ class FundusTask(LightningModule, ABC):
         channels_last: bool = True,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters()  # with the arguments of the subclass
+        with warnings.catch_warnings():
+            # Lightning warns of modules among them; see on_save_checkpoint.
+            warnings.filterwarnings("ignore", message="Attribute '.*' is an instance of `nn.Module`")
+            self.save_hyperparameters(logger=False)  # with the arguments of the subclass
         self.network = network
         self.optimizer = optimizer
         self.warm_up = warm_up
@@ -116,6 +120,17 @@ class FundusTask(LightningModule, ABC):
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep plain hyper-parameters only, so that reading a checkpoint can run no code.
+
+        Built by the command line, a task has its networks there as plain class paths and can be
+        rebuilt from the checkpoint; built in Python, they are objects and left out.
+        """
+        saved = checkpoint.get("hyper_parameters", {})
+        checkpoint["hyper_parameters"] = {
+            name: value for name, value in saved.items() if _is_plain(value)
         }
 
     def _count_steps(self) -> int:
@@ -271,6 +286,15 @@ class EnhancementTask(FundusTask):
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Return enhanced photographs, `(B, 3, S, S)`, or None where none could be read."""
         return self(batch["image"]).image if batch["original"] else None
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a value is made of plain Python values only."""
+    if isinstance(value, dict):
+        return all(_is_plain(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return all(_is_plain(item) for item in value)
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def _names(batch: Batch) -> list[str]:

@@ -18,7 +18,7 @@ class SupervisedTask(EnhancementTask):
         return self.supervised_loss(self.student(self.laid_out(batch["image_degraded"])), batch)
 
 
-class ClassicalTask(EnhancementTask):
+class ClassicalTask(SupervisedTask):
     """Score and use an enhancer that has nothing to learn.
 
     Args:
@@ -28,6 +28,13 @@ class ClassicalTask(EnhancementTask):
     def __init__(self, network: Enhancer) -> None:
         super().__init__(network, structure_weight=0.0)
 
-    def training_loss(self, batch: Batch) -> Tensor:
-        """Refuse to train."""
-        raise UserError(f"{type(self.network).__name__} has nothing to learn: use test or predict")
+    def setup(self, stage: str) -> None:
+        """Refuse to train.
+
+        Raises:
+            UserError: If asked to.
+        """
+        if stage == "fit":
+            name = type(self.network).__name__
+            raise UserError(f"{name} has nothing to learn: use test or predict")
+        super().setup(stage)

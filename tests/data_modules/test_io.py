@@ -1,0 +1,108 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from data_modules.io import PictureError, read_mask, read_photograph, write_photograph
+
+
+def gradient(height: int = 40, width: int = 50) -> Image.Image:
+    y, x = np.mgrid[:height, :width]
+    return Image.fromarray(np.stack([y * 5, x * 5, (x + y) * 2], -1).astype(np.uint8))
+
+
+def test_exif_rotation_is_applied(tmp_path: Path) -> None:
+    picture = gradient()
+    exif = picture.getexif()
+    exif[0x0112] = 6  # turn clockwise by 90 degrees to see it upright
+    picture.save(tmp_path / "turned.png", exif=exif)
+    upright = torch.from_numpy(np.array(picture.rotate(-90, expand=True))).permute(2, 0, 1)
+    assert torch.equal(read_photograph(tmp_path / "turned.png"), upright)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "CMYK", "LA", "1", "I;16"])
+def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
+    grey = gradient().convert("L")
+    if mode == "I;16":
+        wide = np.asarray(grey).astype(np.uint16) * 257
+        picture = Image.fromarray(wide)
+    else:
+        picture = (gradient() if mode in ("RGB", "RGBA", "P", "CMYK") else grey).convert(mode)
+    path = tmp_path / f"picture.{'tif' if mode == 'CMYK' else 'png'}"
+    picture.save(path)
+    image = read_photograph(path)
+    assert image.dtype == torch.uint8
+    assert image.shape == (3, 40, 50)
+    if mode in ("L", "I;16"):
+        assert torch.equal(image[0], torch.from_numpy(np.array(grey)))
+        assert torch.equal(image[0], image[2])
+
+
+def broken(folder: Path) -> dict[str, Path]:
+    """Files that are no photographs, by what is wrong with them."""
+    files = {name: folder / f"{name}.jpg" for name in ("text", "truncated", "absent", "folder")}
+    files["text"].write_text("not a picture")
+    gradient(200, 200).save(files["truncated"], quality=95)
+    files["truncated"].write_bytes(files["truncated"].read_bytes()[:900])
+    files["folder"].mkdir()
+    files["dot"] = folder / "dot.png"
+    Image.new("RGB", (1, 1)).save(files["dot"])
+    return files
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("text", "not a picture"),
+        ("truncated", "cannot be decoded"),
+        ("absent", "no such file"),
+        ("folder", "is a folder"),
+        ("dot", "is 1x1 px"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path: Path, kind: str, reason: str) -> None:
+    path = broken(tmp_path)[kind]
+    with pytest.raises(PictureError, match=reason) as caught:
+        read_photograph(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    Image.new("1", (20, 20), 1).save(tmp_path / "mask.png")
+    with pytest.raises(PictureError, match="20x20 px for a photograph of 50x40"):
+        read_mask(tmp_path / "mask.png", torch.zeros(3, 40, 50))
+    assert bool(read_mask(tmp_path / "mask.png").all())
+
+
+def test_written_photographs_keep_exif_and_are_whole(tmp_path: Path) -> None:
+    source = tmp_path / "source.jpg"
+    picture = gradient()
+    exif = picture.getexif()
+    exif[0x010F] = "Topcon"
+    exif[0x0112] = 6
+    picture.save(source, exif=exif, quality=95)
+    image = read_photograph(source)
+    for name in ("copy.jpg", "deep/er/copy.png"):
+        write_photograph(image, tmp_path / name, source)
+        with Image.open(tmp_path / name) as written:
+            assert written.getexif()[0x010F] == "Topcon"
+            assert 0x0112 not in written.getexif()  # upright now: turning it again would be wrong
+    assert torch.equal(read_photograph(tmp_path / "deep/er/copy.png"), image)
+    difference = read_photograph(tmp_path / "copy.jpg").float() - image.float()
+    assert float(difference.abs().mean()) < 1.5
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    image = torch.zeros(3, 40, 40, dtype=torch.uint8)
+    with pytest.raises(PictureError, match="unknown picture ending"):
+        write_photograph(image, tmp_path / "a.xyz")
+    (tmp_path / "file").touch()
+    with pytest.raises(PictureError, match="cannot be written"):
+        write_photograph(image, tmp_path / "file" / "a.png")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,208 @@
+"""Sampling, orientation, and the batches that training sees."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from data_modules import (
+    AdaptationDataModule,
+    FolderPhotographs,
+    ManifestPhotographs,
+    PairedDataModule,
+    PhantomPhotographs,
+    SegmentationDataModule,
+    UnpairedDataModule,
+)
+from data_modules.base import StretchedSampler, orient
+from data_modules.io import write_photograph
+from data_modules.phantom import draw_phantom
+from data_modules.sources import PhantomDataset, PhotographSource
+from magenet.degradation import TYPES, Draws
+
+
+def sampler(length: int, count: int, **kwargs: Any) -> StretchedSampler:
+    return StretchedSampler(PhantomDataset(range(length), 32, "clinic"), count, seed=1, **kwargs)
+
+
+def test_a_short_set_is_stretched_in_another_order_each_time() -> None:
+    items = [index for index, _ in sampler(5, 20)]
+    passes = [tuple(items[i : i + 5]) for i in range(0, 20, 5)]
+    assert all(sorted(order) == list(range(5)) for order in passes)
+    assert len(set(passes)) > 1
+
+
+def test_a_long_set_shows_all_of_itself_over_the_epochs() -> None:
+    chosen = sampler(10, 4)
+    seen = []
+    for epoch in range(5):
+        chosen.set_epoch(epoch)
+        seen += [index for index, _ in chosen]
+    assert sorted(seen) == sorted([*range(10), *range(10)])
+
+
+def test_keys_never_repeat_and_ranks_share_the_work() -> None:
+    ranks = [sampler(7, 12, ranks=2, rank=rank) for rank in (0, 1)]
+    alone = sampler(7, 12)
+    for epoch in range(3):
+        for s in (*ranks, alone):
+            s.set_epoch(epoch)
+        both = [list(rank) for rank in ranks]
+        assert [len(part) for part in both] == [6, 6]
+        assert sorted(both[0] + both[1], key=lambda item: item[1]) == list(alone)
+        assert [key for _, key in alone] == list(range(12 * epoch, 12 * epoch + 12))
+
+
+def test_orientation_moves_photograph_and_masks_alike() -> None:
+    image = torch.rand(64, 3, 16, 16)
+    mask = (image[:, :1] > 0.5).float()
+    turned, turned_mask = orient([image, mask], Draws(torch.arange(64)))
+    assert torch.equal((turned[:, :1] > 0.5).float(), turned_mask)
+    assert torch.allclose(turned.sum(dim=(2, 3)), image.sum(dim=(2, 3)), atol=1e-3)
+    still = sum(torch.equal(a, b) for a, b in zip(turned, image, strict=True))
+    assert 2 <= still <= 16  # one in eight
+
+
+def folder(path: Path, count: int = 5) -> Path:
+    for seed in range(count):
+        write_photograph(draw_phantom(seed, 80).image, path / f"eye_{seed}.png")
+    return path
+
+
+def manifest(path: Path) -> Path:
+    folder(path, 6)
+    for seed in range(6):
+        mask = draw_phantom(seed, 80).vessels.expand(3, -1, -1).to(torch.uint8) * 255
+        write_photograph(mask, path / f"vessels_{seed}.png")
+    lines = [
+        f"eye_{i}.png,{'vessels_' + str(i) + '.png' if i % 2 else ''},"
+        f"{'train' if i < 4 else 'val'},{'good' if i < 3 else 'usable'}"
+        for i in range(6)
+    ]
+    (path / "index.csv").write_text("image,vessel_mask,split,quality\n" + "\n".join(lines) + "\n")
+    return path / "index.csv"
+
+
+def source(kind: str, path: Path) -> PhotographSource:
+    if kind == "phantoms":
+        return PhantomPhotographs(count=4, val_count=2)
+    if kind == "folder":
+        return FolderPhotographs(str(folder(path)))
+    return ManifestPhotographs(str(manifest(path)))
+
+
+@pytest.mark.parametrize("kind", ["phantoms", "folder", "manifest"])
+def test_every_data_module_takes_every_source(kind: str, tmp_path: Path) -> None:
+    photographs = source(kind, tmp_path)
+    paired = PairedDataModule(photographs, image_size=64, batch_size=2, workers=0)
+    raw = next(iter(paired.train_dataloader()))
+    assert raw["image"].dtype == torch.uint8, "photographs travel as uint8"
+    batch = paired.prepare(raw, training=True)
+    assert batch["image_clean"].shape == batch["image_degraded"].shape == (2, 3, 64, 64)
+    for key in ("image_clean", "image_degraded", "mask_fov", "mask_vessel"):
+        assert batch[key].dtype == torch.float32
+        assert float(batch[key].min()) >= 0.0
+        assert float(batch[key].max()) <= 1.0
+    assert not torch.equal(batch["image_clean"], batch["image_degraded"])
+    outside = (batch["mask_fov"] == 0).expand_as(batch["image_clean"])
+    assert not bool(batch["image_degraded"][outside].any())
+    known = batch["vessel_known"]
+    assert bool((batch["mask_vessel"].flatten(1).any(dim=1) <= known).all())
+
+    unpaired = UnpairedDataModule(photographs, image_size=64, batch_size=2, workers=0)
+    batch = unpaired.prepare(next(iter(unpaired.train_dataloader())), training=True)
+    assert batch["image"].shape == batch["image_strong"].shape == (2, 3, 64, 64)
+    assert 0.001 < float((batch["image"] - batch["image_strong"]).abs().mean()) < 0.2
+
+
+def test_validation_never_changes_and_the_test_shows_every_type() -> None:
+    def batches(loader: Any, module: PairedDataModule) -> list[dict[str, Any]]:
+        return [module.prepare(batch, training=False) for batch in loader]
+
+    photographs = PhantomPhotographs(count=4, val_count=3)
+    runs = []
+    for size in (1, 3):
+        module = PairedDataModule(photographs, image_size=48, batch_size=size, workers=0)
+        parts = batches(module.val_dataloader(), module)
+        runs.append(torch.cat([part["image_degraded"] for part in parts]))
+    assert torch.allclose(*runs, atol=1e-6)
+
+    module = PairedDataModule(photographs, image_size=48, batch_size=7, workers=0)
+    test = batches(module.test_dataloader(), module)
+    assert [batch["type"].tolist() for batch in test] == [list(range(1, len(TYPES) + 1))] * 3
+    assert all(len(set(batch["name"])) == 1 for batch in test)
+
+
+def test_workers_change_nothing() -> None:
+    photographs = PhantomPhotographs(count=6, val_count=2)
+    keys, images = [], []
+    for workers in (0, 2):
+        module = PairedDataModule(photographs, image_size=48, batch_size=2, workers=workers)
+        batches = [module.prepare(b, training=True) for b in module.train_dataloader()]
+        keys.append([batch["key"].tolist() for batch in batches])
+        images.append(torch.cat([batch["image_degraded"] for batch in batches]))
+    assert keys[0] == keys[1]
+    assert torch.equal(*images)
+
+
+def test_mixed_batches_have_their_own_sizes_and_an_epoch_is_the_longer_set() -> None:
+    module = AdaptationDataModule(
+        PhantomPhotographs(count=12, val_count=2),
+        PhantomPhotographs(count=5, val_count=2, camera="handheld"),
+        image_size=48, batch_size=2, real_batch_size=3, workers=0,
+    )  # fmt: skip
+    module.setup("fit")
+    loader = module.train_dataloader()
+    batches = [module.prepare(batch, training=True) for batch, _, _ in loader]
+    assert len(batches) == 6
+    assert all(len(batch["synthetic"]["image_clean"]) == 2 for batch in batches)
+    assert all(len(batch["real"]["image"]) == 3 for batch in batches)
+    names = [name for batch in batches for name in batch["real"]["name"]]
+    assert len(names) == 18
+    assert names[:5] != names[5:10]
+    assert set(names[:5]) == set(names[5:10]), "stretched by whole passes"
+
+
+def test_segmentation_never_degrades() -> None:
+    module = SegmentationDataModule(
+        PhantomPhotographs(count=4, val_count=2), image_size=48, batch_size=2, workers=0
+    )
+    batch = module.prepare(next(iter(module.val_dataloader())), training=False)
+    clean = torch.stack(
+        [PhantomDataset(range(800_000, 800_002), 48, "clinic").load(i)["image"] for i in (0, 1)]
+    )
+    assert torch.equal(batch["image"], clean.float() / 255 * batch["mask_fov"])
+
+
+def test_preparation_happens_on_the_batch_outside_autocast(tmp_path: Path) -> None:
+    seen: list[Tensor] = []
+
+    class Look(PairedDataModule):
+        def prepare(self, batch: dict[str, Any], training: bool) -> dict[str, Any]:
+            assert not torch.is_autocast_enabled("cpu")
+            seen.append(batch["image"])
+            return super().prepare(batch, training)
+
+    from magenet.models.peers import Identity
+    from magenet.tasks import ClassicalTask
+
+    trainer = Trainer(
+        accelerator="cpu", precision="bf16-mixed", logger=False, limit_test_batches=1,
+        default_root_dir=tmp_path, enable_progress_bar=False,
+    )  # fmt: skip
+    photographs = PhantomPhotographs(count=2, val_count=1)
+    trainer.test(ClassicalTask(Identity()), Look(photographs, image_size=48, workers=0))
+    assert seen
+    assert seen[0].dtype == torch.uint8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [({"image_size": 16}, "image_size"), ({"batch_size": 0}, "batch_size")],
+)
+def test_senseless_settings_are_refused(arguments: dict[str, int], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        PairedDataModule(PhantomPhotographs(), **arguments)  # type: ignore[arg-type]

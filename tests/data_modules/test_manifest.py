@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from data_modules.io import write_photograph
+from data_modules.manifest import Manifest, ManifestError
+
+IMAGE = torch.zeros(3, 40, 40, dtype=torch.uint8)
+
+
+def manifest(folder: Path, text: str, *files: str) -> Path:
+    for file in files:
+        write_photograph(IMAGE, folder / file)
+    (folder / "index.csv").write_text(text)
+    return folder / "index.csv"
+
+
+def test_reads_columns_and_leaves_out_what_is_not_there(tmp_path: Path) -> None:
+    path = manifest(
+        tmp_path,
+        "set,image,vessel_mask,quality,split,more\nhrf,a.png,v.png,good,train,1\n,b.png,,,,2\n",
+        "a.png", "b.png", "v.png",
+    )  # fmt: skip
+    first, second = Manifest.from_csv(path)
+    assert (first.set, first.quality, first.split) == ("hrf", "good", "train")
+    assert first.vessel_mask == tmp_path / "v.png"
+    assert (second.set, second.quality, second.vessel_mask) == ("", "unknown", None)
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"index\.csv: the column 'image' is missing.*picture"):
+        Manifest.from_csv(manifest(tmp_path, "picture\na.png\n"))
+
+
+def test_every_missing_file_is_named(tmp_path: Path) -> None:
+    path = manifest(tmp_path, "image,fov_mask\na.png,f.png\nb.png,\nc.png,\n", "b.png")
+    with pytest.raises(ManifestError, match=r"3 file.*a\.png.*f\.png.*c\.png"):
+        Manifest.from_csv(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("image,quality\na.png,splendid\n", "line 2 has quality 'splendid'"),
+        ("image,set\n,hrf\n", "line 2 names no image"),
+        ("", "columns: none"),
+    ],
+)
+def test_bad_lines_are_named(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(ManifestError, match=reason):
+        Manifest.from_csv(manifest(tmp_path, text, "a.png"))
+
+
+def test_folders_are_listed_in_order_with_sub_folders(tmp_path: Path) -> None:
+    for name in ("b.png", "sub/a.jpg", "a.JPG", ".hidden/c.png"):
+        write_photograph(IMAGE, tmp_path / name)
+    (tmp_path / "notes.txt").touch()
+    assert [p.name for p in Manifest.from_folder(tmp_path)] == ["a.JPG", "b.png", "sub/a.jpg"]
+
+
+def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="no pictures"):
+        Manifest.from_folder(tmp_path)
+    with pytest.raises(ManifestError, match="no such folder"):
+        Manifest.from_folder(tmp_path / "nowhere")
+    with pytest.raises(ManifestError, match="no such manifest"):
+        Manifest.from_csv(tmp_path / "nowhere.csv")
+
+
+def test_select_says_what_it_looked_for(tmp_path: Path) -> None:
+    path = manifest(tmp_path, "image,set\na.png,hrf\nb.png,idrid\n", "a.png", "b.png")
+    assert [p.name for p in Manifest.from_csv(path).select(sets=["idrid"])] == ["b.png"]
+    with pytest.raises(ManifestError, match=r"no photograph with set in \['drive'\]"):
+        Manifest.from_csv(path).select(sets=["drive"])
+
+
+@pytest.mark.data
+def test_the_shared_photographs_are_all_there(photographs: Path) -> None:
+    assert len(Manifest.from_csv(photographs / "index.csv")) == 685

@@ -1,0 +1,206 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
+
+from data_modules import AdaptationDataModule, PairedDataModule, PhantomPhotographs
+from magenet.errors import UserError
+from magenet.models import Enhancer, EnhancerOutput, MAGENet
+from magenet.models.peers import CLAHE
+from magenet.tasks import ClassicalTask, MeanTeacherTask, SupervisedTask
+from magenet.tasks.base import cosine_with_warm_up
+from tests.magenet.models.test_mage_net import TINY
+
+
+def data(workers: int = 0, seed: int = 0) -> AdaptationDataModule:
+    return AdaptationDataModule(
+        PhantomPhotographs(count=8, val_count=2),
+        PhantomPhotographs(count=6, val_count=2, camera="handheld"),
+        image_size=48, batch_size=2, workers=workers, seed=seed,
+    )  # fmt: skip
+
+
+def task(**kwargs: Any) -> MeanTeacherTask:
+    torch.manual_seed(1)
+    return MeanTeacherTask(MAGENet(**TINY), **{"supervised_share": 0.0, **kwargs})
+
+
+def trainer(folder: Path, **kwargs: Any) -> Trainer:
+    options: dict[str, Any] = {
+        "accelerator": "cpu", "logger": False, "enable_progress_bar": False,
+        "enable_model_summary": False, "default_root_dir": folder, "num_sanity_val_steps": 0,
+        "enable_checkpointing": False, "gradient_clip_val": 1.0, "limit_val_batches": 1,
+    }  # fmt: skip
+    return Trainer(**{**options, **kwargs})
+
+
+class Steps(Callback):
+    """Notes the teacher and the student after every batch."""
+
+    def __init__(self) -> None:
+        self.updates: list[int] = []
+        self.students: list[Tensor] = []
+        self.teachers: list[Tensor] = []
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, *rest: Any
+    ) -> None:
+        assert isinstance(pl_module, MeanTeacherTask)
+        self.updates.append(pl_module.teacher.num_updates)
+        self.students.append(flat(pl_module.network))
+        self.teachers.append(flat(pl_module.teacher.network))
+
+
+def flat(module: torch.nn.Module) -> Tensor:
+    return torch.cat([p.detach().flatten().clone() for p in module.parameters()])
+
+
+def test_the_teacher_is_the_average_of_the_student_and_nothing_else(tmp_path: Path) -> None:
+    steps = Steps()
+    module = task(ema_decay=0.9)
+    expected = flat(module.network)
+    trainer(tmp_path, max_steps=4, callbacks=[steps]).fit(module, data())
+    for t, (student, teacher) in enumerate(zip(steps.students, steps.teachers, strict=True)):
+        decay = min((1 + t) / (10 + t), 0.9)
+        expected = decay * expected + (1 - decay) * student
+        assert torch.allclose(teacher, expected, atol=1e-6)
+
+
+def test_the_teacher_moves_after_real_steps_only(tmp_path: Path) -> None:
+    steps = Steps()
+    trainer(tmp_path, max_steps=2, accumulate_grad_batches=2, callbacks=[steps]).fit(task(), data())
+    assert steps.updates == [0, 1, 1, 2]
+
+
+def test_the_optimizer_never_sees_the_teacher(tmp_path: Path) -> None:
+    module = task()
+    running = trainer(tmp_path, max_steps=1)
+    running.fit(module, data())
+    held = {p.data_ptr() for group in running.optimizers[0].param_groups for p in group["params"]}
+    assert held == {p.data_ptr() for p in module.network.parameters()}
+    assert held.isdisjoint(p.data_ptr() for p in module.teacher.parameters())
+    assert all(p.grad is None for p in module.teacher.parameters())
+
+
+def test_consistency_waits_then_rises() -> None:
+    module = task(supervised_share=0.1, ramp_share=0.5, consistency_weight=0.2)
+    module.total_steps = 100
+    weights = []
+    for step in range(100):
+        type(module).global_step = property(lambda self, step=step: step)  # type: ignore[method-assign, assignment, misc]
+        weights.append(module.current_weight())
+    del type(module).global_step
+    assert weights[:10] == [0.0] * 10
+    assert weights[10] > 0
+    assert weights == sorted(weights)
+    assert weights[60:] == [0.2] * 40
+
+
+def test_real_photographs_reach_the_student_through_the_teacher(tmp_path: Path) -> None:
+    """Without the consistencies another real set changes nothing; with them it does."""
+    results = {}
+    for weight in (0.0, 1.0):
+        for camera in ("handheld", "clinic"):
+            module = task(consistency_weight=weight, ramp_share=1e-9)
+            source = AdaptationDataModule(
+                PhantomPhotographs(count=4, val_count=2),
+                PhantomPhotographs(count=4, val_count=2, camera=camera),
+                image_size=48, batch_size=2, workers=0,
+            )  # fmt: skip
+            trainer(tmp_path, max_steps=3).fit(module, source)
+            results[weight, camera] = flat(module.network)
+    assert torch.equal(results[0.0, "handheld"], results[0.0, "clinic"])
+    assert not torch.allclose(results[1.0, "handheld"], results[1.0, "clinic"], atol=1e-6)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path: Path, workers: int) -> None:
+    def checkpoints(folder: Path) -> ModelCheckpoint:
+        return ModelCheckpoint(folder, "{step}", every_n_train_steps=1, save_top_k=-1)
+
+    options: dict[str, Any] = {"max_steps": 7, "enable_checkpointing": True}
+    whole = task()
+    trainer(tmp_path, callbacks=[checkpoints(tmp_path)], **options).fit(whole, data(workers))
+
+    torch.manual_seed(99)  # the resumed process has another random state
+    resumed = MeanTeacherTask(MAGENet(**TINY), supervised_share=0.0)
+    middle = tmp_path / "step=3.ckpt"  # in the middle of the first epoch of 4 batches
+    trainer(tmp_path / "resumed", **options).fit(
+        resumed, data(workers), ckpt_path=middle, weights_only=True
+    )
+    assert torch.equal(flat(whole.network), flat(resumed.network))
+    assert torch.equal(flat(whole.teacher.network), flat(resumed.teacher.network))
+    assert whole.teacher.num_updates == resumed.teacher.num_updates == 7
+
+
+def test_supervised_training_helps(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = SupervisedTask(
+        MAGENet(**TINY), optimizer=lambda p: torch.optim.Adam(p, lr=5e-3), warm_up=0.05
+    )
+    from magenet.degradation import Degradation
+
+    source = PairedDataModule(
+        PhantomPhotographs(count=32, val_count=8), Degradation(("illumination",)),
+        image_size=48, batch_size=8, workers=0,
+    )  # fmt: skip
+    running = trainer(tmp_path, max_steps=60, limit_val_batches=None, check_val_every_n_epoch=15)
+    running.fit(module, source)
+    gained = running.callback_metrics["val/psnr"] - running.callback_metrics["val_input/psnr"]
+    assert float(gained) > 1.5
+
+
+def test_scores_name_student_teacher_and_input(tmp_path: Path) -> None:
+    from lightning.pytorch.loggers import CSVLogger
+
+    module = task()
+    running = trainer(tmp_path, logger=CSVLogger(tmp_path, name="", version="run"))
+    running.test(module, data())
+    metrics = running.callback_metrics
+    assert {"test/psnr_spots", "test_teacher/psnr_spots", "test_input/ssim_blur"} <= set(metrics)
+    # An untrained network is the identity: all three must agree.
+    assert float(metrics["test/psnr"]) == pytest.approx(float(metrics["test_input/psnr"]), abs=0.05)
+    lines = (tmp_path / "run/scores.csv").read_text().splitlines()
+    assert len(lines) == 1 + 3 * 7 * 2
+
+
+class Broken(Enhancer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, image: Tensor) -> EnhancerOutput:
+        return EnhancerOutput((image + self.weight / 0.0,))
+
+
+def test_a_loss_that_is_not_finite_names_the_photographs(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nan at step 0.*phantom_clinic_\d+, phantom_clinic_\d+"):
+        trainer(tmp_path, max_steps=1).fit(SupervisedTask(Broken()), data().paired)
+
+
+def test_a_checkpoint_of_another_network_is_one_line() -> None:
+    other = MAGENet(**{**TINY, "width": 12})
+    with pytest.raises(UserError, match=r"another network: '.*' is .* in it and .* in the model"):
+        SupervisedTask(MAGENet(**TINY)).load_state_dict(SupervisedTask(other).state_dict())
+
+
+def test_a_schedule_without_an_end_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="max_steps"):
+        trainer(tmp_path, max_epochs=-1).fit(SupervisedTask(MAGENet(**TINY)), data().paired)
+
+
+def test_classical_enhancers_do_not_train(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="CLAHE has nothing to learn"):
+        trainer(tmp_path, max_steps=1).fit(ClassicalTask(CLAHE()), data().paired)
+
+
+def test_learning_rate_warms_up_and_falls() -> None:
+    factors = [cosine_with_warm_up(i / 100, 0.1) for i in range(101)]
+    assert factors[:11] == sorted(factors[:11])
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    assert max(factors) == pytest.approx(1.0)
+    assert factors[-1] == pytest.approx(0.005)
