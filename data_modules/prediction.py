@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,8 +32,20 @@ class Original:
         self.field = field
 
 
+class Failure(NamedTuple):
+    """Say which photograph could not be read, and why.
+
+    Attributes:
+        name: What it is called in results.
+        reason: What was wrong.
+    """
+
+    name: str
+    reason: str
+
+
 class PredictionDataset(Dataset[Any]):
-    """Decode photographs; what cannot be read becomes an error in its place, not an exception.
+    """Decode photographs; what cannot be read becomes a failure in its place, not an exception.
 
     Args:
         manifest: Which photographs.
@@ -47,22 +59,22 @@ class PredictionDataset(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.photographs)
 
-    def __getitem__(self, index: int) -> tuple[Original, Batch] | PictureError:
+    def __getitem__(self, index: int) -> tuple[Original, Batch] | Failure:
         photograph = self.photographs[index]
         try:
             image = read_photograph(photograph.image)
             field = find_field(photograph, image)
         except PictureError as error:
-            return error
+            return Failure(photograph.name, str(error))
         return Original(photograph, image, field), cut_to_field(image, field, self.image_size)
 
 
-def collate(items: list[tuple[Original, Batch] | PictureError]) -> Batch:
+def collate(items: list[tuple[Original, Batch] | Failure]) -> Batch:
     """Return a batch `image, mask_fov, original, failures`; its size may be zero."""
-    read = [item for item in items if isinstance(item, tuple)]
+    read = [item for item in items if not isinstance(item, Failure)]
     batch: Batch = {
         "original": [original for original, _ in read],
-        "failures": [item for item in items if isinstance(item, PictureError)],
+        "failures": [item for item in items if isinstance(item, Failure)],
     }
     if read:
         for key in ("image", "mask_fov"):

@@ -215,7 +215,10 @@ def _straight_edges(bright: Tensor, circle: tuple[float, float, float]) -> tuple
         inner = row - 2 * outward
         half = (radius**2 - min(abs(inner - y), radius) ** 2) ** 0.5
         left, right = max(0, round(x - half)), min(bright.shape[1], round(x + half))
-        if right - left > 0.3 * 2 * radius and float(bright[inner, left:right].float().mean()) > 0.9:
+        if (
+            right - left > 0.3 * 2 * radius
+            and float(bright[inner, left:right].float().mean()) > 0.9
+        ):
             edges[end] = row if outward < 0 else row + 1
     return edges[0], edges[1]
 

@@ -9,9 +9,16 @@ from typing import Any
 
 import torch
 from jsonargparse import set_parsing_settings
-from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import (
+    ArgsType,
+    LightningArgumentParser,
+    LightningCLI,
+    SaveConfigCallback,
+)
+from lightning.pytorch.loggers import WandbLogger
+from omegaconf.errors import OmegaConfBaseException
 
 import data_modules  # noqa: F401  # so that bare class names are known on the command line
 from magenet.errors import UserError
@@ -31,6 +38,21 @@ class OneLineParser(LightningArgumentParser):
         first = " ".join(lines[:1] if lines[:1] == told[:1] else [*lines[:1], *told[:1]])
         sys.stderr.write(f"magenet: error: {first}\n")
         sys.exit(2)
+
+
+class RunConfigCallback(SaveConfigCallback):
+    """Keep a run's configuration beside its results, and in Weights & Biases where that is used."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Save, unless the run has no folder of its own."""
+        if trainer.loggers:
+            super().setup(trainer, pl_module, stage)
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Tell Weights & Biases; called on the first rank only."""
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.config.update(self.config.as_dict(), allow_val_change=True)
 
 
 class MageNetCLI(LightningCLI):
@@ -145,6 +167,8 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
         parser_class=OneLineParser,
         parser_kwargs={"parser_mode": "omegaconf+"},
         seed_everything_default=0,
+        save_config_callback=RunConfigCallback,
+        save_config_kwargs={"overwrite": True},  # a test may be repeated; a fit gets a new folder
     )
 
 
@@ -156,6 +180,9 @@ def main(arguments: ArgsType = None) -> int:
         # A worker's error comes wrapped in its traceback: the last line is the message.
         print(f"magenet: error: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
         return 1
+    except OmegaConfBaseException as error:
+        print(f"magenet: error: in a config file: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 2
     if cli.subcommand == "predict":
         writers = [c for c in cli.trainer.callbacks if isinstance(c, EnhancedPhotographWriter)]  # type: ignore[attr-defined]
         failures = [failure for writer in writers for failure in writer.failures]

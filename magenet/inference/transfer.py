@@ -27,13 +27,24 @@ def transfer(
     Returns:
         uint8 `(3, H, W)`, bit for bit the original outside the field.
     """
+    change = _spread((enhanced.float() - seen.float())[None], inside.float()[None])
     side = field.square.side
-    # Outside the field nothing was learnt: let only the inside speak, up to its very edge.
-    change = functional.interpolate(
-        ((enhanced.float() - seen.float()) * inside)[None], (side, side), mode="bilinear"
-    )
-    share = functional.interpolate(inside.float()[None], (side, side), mode="bilinear")
-    change = (change / share.clamp(min=1e-3))[0]
+    change = functional.interpolate(change, (side, side), mode="bilinear")[0]
     height, width = original.shape[-2:]
     result = original.float() + 255.0 * paste(change, field.square, height, width)
     return composite(result.round().clamp(0, 255).to(original.dtype), original, field.mask)
+
+
+def _spread(change: Tensor, inside: Tensor) -> Tensor:
+    """Return the change inside the field, carried on for two pixels beyond its edge.
+
+    Outside nothing was learnt, and the field's edge at full size lies up to a small pixel further
+    out: there the nearest inside must speak.
+    """
+    change = change * inside
+    for _ in range(2):
+        area = functional.avg_pool2d(inside, 3, 1, 1)
+        mean = functional.avg_pool2d(change, 3, 1, 1) / area.clamp(min=1e-6)
+        change = change.where(inside > 0, mean)
+        inside = (area > 0).float()
+    return change

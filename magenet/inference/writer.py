@@ -59,8 +59,8 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         dataloader_idx: int,
     ) -> None:
         """Write a batch; a photograph that fails is reported and does not stop the others."""
-        for error in batch["failures"]:
-            self._report(str(error).split(":")[0], "failed", reason=str(error))
+        for failure in batch["failures"]:
+            self._report(failure.name, "failed", reason=failure.reason)
         for place, original in enumerate(batch["original"]):
             assert prediction is not None  # there are originals, so the network ran
             name = original.photograph.name

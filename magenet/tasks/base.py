@@ -66,7 +66,9 @@ class FundusTask(LightningModule, ABC):
         super().__init__()
         with warnings.catch_warnings():
             # Lightning warns of modules among them; see on_save_checkpoint.
-            warnings.filterwarnings("ignore", message="Attribute '.*' is an instance of `nn.Module`")
+            warnings.filterwarnings(
+                "ignore", message="Attribute '.*' is an instance of `nn.Module`"
+            )
             self.save_hyperparameters(logger=False)  # with the arguments of the subclass
         self.network = network
         self.optimizer = optimizer

@@ -37,7 +37,9 @@ def test_vessels_are_darker_and_the_disc_is_brighter_than_the_rest() -> None:
         phantom = draw_phantom(seed, 192)
         green = phantom.image[1:2].float()
         rest = phantom.field.mask & ~phantom.vessels & ~phantom.disc
-        assert float(green[phantom.vessels & ~phantom.disc].mean()) < 0.85 * float(green[rest].mean())
+        assert float(green[phantom.vessels & ~phantom.disc].mean()) < 0.85 * float(
+            green[rest].mean()
+        )
         assert float(green[phantom.disc].mean()) > 1.2 * float(green[rest].mean())
 
 

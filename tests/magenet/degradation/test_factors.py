@@ -112,10 +112,10 @@ def test_spots(pair: tuple[Tensor, Tensor], key: int) -> None:
 def test_blur(pair: tuple[Tensor, Tensor], key: int) -> None:
     draws = Draws(torch.tensor([key]))
     sigma = draws.uniform("blur_sigma", 5.0, 15.0)
+    low, high = (sigma / 3).floor(), (sigma / 2).floor()
     sizes = [
-        reference.odd(float(draws.integer(f"blur_kernel_{a}", (sigma / 3).floor(), (sigma / 2).floor())))
-        for a in (2, 3)
-    ]  # fmt: skip
+        reference.odd(float(draws.integer(f"blur_kernel_{axis}", low, high))) for axis in (2, 3)
+    ]
     assert all(1 <= size <= 7 for size in sizes)
     wanted = reference.box_like(channels_last(pair[0]), float(sigma), *sizes)
     assert error(blur(pair[0], draws), wanted) < TOLERANCE / 10

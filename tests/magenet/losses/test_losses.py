@@ -84,7 +84,9 @@ def test_consistency_teaches_the_student_only() -> None:
     assert float(terms["image"].detach()) == pytest.approx(0.2, rel=1e-4)
     assert float(terms["stages"].detach()) == pytest.approx(0.0, abs=1e-6)
     sigmoid = torch.tensor(1.0).sigmoid()
-    assert float(terms["structure"].detach()) == pytest.approx(0.1 * float(sigmoid - 0.5) ** 2, rel=1e-3)
+    assert float(terms["structure"].detach()) == pytest.approx(
+        0.1 * float(sigmoid - 0.5) ** 2, rel=1e-3
+    )
     torch.stack(list(terms.values())).sum().backward()
     assert student.structure_logits is not None
     assert student.structure_logits.grad is not None

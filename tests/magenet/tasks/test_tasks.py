@@ -46,9 +46,7 @@ class Steps(Callback):
         self.students: list[Tensor] = []
         self.teachers: list[Tensor] = []
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, *rest: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:
         assert isinstance(pl_module, MeanTeacherTask)
         self.updates.append(pl_module.teacher.num_updates)
         self.students.append(flat(pl_module.network))

@@ -1,0 +1,230 @@
+"""Every YAML runs: fit, validate, test, predict, through the real command line."""
+
+import csv
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from data_modules.io import write_photograph
+from data_modules.phantom import draw_phantom
+from magenet.main import main
+from tests.conftest import ROOT
+
+EXPERIMENTS = ROOT / "experiments"
+BASE = EXPERIMENTS / "base.yaml"
+TINY = EXPERIMENTS / "model/tiny.yaml"
+PHANTOMS = EXPERIMENTS / "phantoms/mean_teacher.yaml"
+
+# The layers below an experiment that make it small: the code paths stay the experiment's own.
+LIMITS = """
+trainer:
+  accelerator: cpu
+  devices: 1
+  max_steps: 2
+  max_epochs: -1
+  limit_train_batches: 2
+  limit_val_batches: 1
+  limit_test_batches: 1
+  val_check_interval: null
+  check_val_every_n_epoch: 1
+  enable_progress_bar: false
+data:
+  init_args:
+    image_size: 48
+    batch_size: 2
+    workers: 0
+"""
+EVERY = sorted(p.relative_to(EXPERIMENTS).as_posix() for p in EXPERIMENTS.rglob("*.yaml"))
+ALONE = [p for p in EVERY if p.split("/")[0] in ("phantoms", "photographs", "peers")]
+LAYERS = [p for p in EVERY if p.split("/")[0] in ("model", "data", "debug", "logging")]
+
+
+def test_no_config_is_forgotten() -> None:
+    assert sorted([*ALONE, *LAYERS, "base.yaml", "predict.yaml"]) == EVERY
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder laid out like the real photographs, filled with phantoms."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rows = [("set", "split", "image", "vessel_mask", "fov_mask", "quality")]
+    for place, (name, split, quality) in enumerate(
+        (name, split, quality)
+        for name in ("hrf", "chase_db1", "idrid", "hygd")
+        for split in ("train", "val")
+        for quality in ("good", "usable")
+    ):
+        phantom = draw_phantom(place, 64)
+        image, masks = f"{name}/eye_{place}.png", []
+        write_photograph(phantom.image, folder / image)
+        for kind, mask in (("vessels", phantom.vessels), ("fov", phantom.field.mask)):
+            masks.append(f"{name}/{kind}_{place}.png")
+            write_photograph(mask.expand(3, -1, -1).to(torch.uint8) * 255, folder / masks[-1])
+        vessels = masks[0] if name in ("hrf", "chase_db1") else ""
+        rows.append((name, split, image, vessels, masks[1], quality))
+    with (folder / "index.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh working folder, and the variables that configs may use."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MAGENET_DATA", str(photographs))
+    monkeypatch.setenv("MAGENET_GOOD", str(photographs / "hrf"))
+    monkeypatch.setenv("MAGENET_REAL", str(photographs / "hygd"))
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    (tmp_path / "limits.yaml").write_text(LIMITS)
+    return tmp_path
+
+
+def configs(*layers: Path | str) -> list[str]:
+    return [part for layer in layers for part in ("--config", str(layer))]
+
+
+def run_all(layers: list[str], photographs: Path, *, enhances: bool = True) -> None:
+    """Fit, validate, test and predict as a person would, each from the run's own files."""
+    assert main(["fit", *layers]) == 0
+    runs = sorted(Path("runs").rglob("config.yaml"))
+    assert len(runs) == 1
+    checkpoints = sorted(Path("runs").rglob("best.ckpt"))
+    assert len(checkpoints) == 1
+    again = [*configs(runs[0]), "--ckpt_path", str(checkpoints[0])]
+    assert main(["validate", *again]) == 0
+    assert main(["test", *again]) == 0
+    if enhances:
+        assert len(list(Path("runs").rglob("scores.csv"))) == 1
+        assert main(predict(photographs / "hygd", Path("out"), checkpoints[0])) == 0
+        assert len(list(Path("out").glob("eye_*.png"))) == 4
+
+
+def predict(source: Path, folder: Path, checkpoint: Path | None = None) -> list[str]:
+    arguments = [
+        "predict", *configs(BASE, EXPERIMENTS / "predict.yaml"), "--data.photographs", str(source),
+        "--data.image_size", "48", "--data.workers", "0", "--output.folder", str(folder),
+        "--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false",
+    ]  # fmt: skip
+    return arguments if checkpoint is None else [*arguments, "--ckpt_path", str(checkpoint)]
+
+
+@pytest.mark.parametrize("name", [name for name in ALONE if not name.startswith("peers")])
+def test_experiment(name: str, photographs: Path) -> None:
+    layers = configs(BASE, EXPERIMENTS / name, "limits.yaml")
+    if "segmenter" in name:
+        run_all(layers, photographs, enhances=False)
+        return
+    layers += configs(TINY)
+    if name.startswith("photographs"):
+        # Its structure target reads the segmenter that another experiment trained.
+        segmenter = configs(BASE, EXPERIMENTS / "photographs/segmenter.yaml", "limits.yaml")
+        assert main(["fit", *segmenter]) == 0
+        Path("runs").rename("segmenter")
+        checkpoint = next(Path("segmenter").rglob("best.ckpt"))
+        layers += ["--model.structure_target.checkpoint", str(checkpoint)]
+    run_all(layers, photographs)
+
+
+@pytest.mark.parametrize("name", [name for name in ALONE if name.startswith("peers")])
+def test_peer(name: str, photographs: Path) -> None:
+    layers = configs(BASE, EXPERIMENTS / name, "limits.yaml")
+    assert main(["validate", *layers]) == 0
+    assert main(["test", *layers]) == 0
+    assert len(list(Path("runs").rglob("scores.csv"))) == 1
+    assert main(["fit", *layers]) == 1
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer(name: str, photographs: Path) -> None:
+    if name == "logging/wandb.yaml" and importlib.util.find_spec("wandb") is None:
+        pytest.skip("needs the extra: pip install 'magenet[wandb]'")
+    layers = [PHANTOMS, "limits.yaml"]
+    # A layer about the model's size goes last; one about limits must not be limited away.
+    layers = [*layers, EXPERIMENTS / name] if name.startswith("model") else [
+        PHANTOMS, TINY, EXPERIMENTS / name, "limits.yaml",
+    ]  # fmt: skip
+    run_all(configs(BASE, *layers), photographs)
+    if name == "logging/wandb.yaml":
+        assert list(Path("runs").rglob("*.wandb")), "an offline run"
+        assert list(Path("runs/wandb").rglob("config.yaml")), "beside the CSV"
+
+
+@pytest.fixture
+def checkpoint(photographs: Path) -> Path:
+    layers = configs(BASE, EXPERIMENTS / "phantoms/mean_teacher.yaml", "limits.yaml")
+    assert main(["fit", *layers, "--trainer.limit_val_batches", "1"]) == 0
+    return next(Path("runs").rglob("best.ckpt"))
+
+
+def test_prediction_of_a_mixed_folder(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    phantom = draw_phantom(1, 120)
+    picture = Image.fromarray(phantom.image.permute(1, 2, 0).numpy()).crop((0, 5, 120, 110))
+    exif = picture.getexif()
+    exif[0x010F] = "Topcon"
+    picture.save(source / "good.png", exif=exif)
+    (source / "sub").mkdir()
+    picture.save(source / "sub/good.jpg", quality=95)
+    (source / "text.jpg").write_text("not a picture")
+    picture.save(source / "cut.jpg")
+    (source / "cut.jpg").write_bytes((source / "cut.jpg").read_bytes()[:700])
+    Image.new("RGB", (1, 1)).save(source / "dot.png")
+    Image.fromarray(phantom.image[1].numpy().astype("uint16") * 257).save(source / "wide.png")
+    (source / "notes.txt").write_text("no picture and none meant")
+
+    assert main(predict(source, tmp_path / "out", checkpoint)) == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if "not enhanced" in line]
+    assert len(errors) == 3
+    for name in ("text.jpg", "cut.jpg", "dot.png"):
+        assert any(name in line for line in errors), name
+    written = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.*")}
+    assert written == {"good.png", "sub/good.jpg", "wide.png", "report.csv"}
+    with Image.open(tmp_path / "out/good.png") as result:
+        assert result.size == picture.size
+        assert result.getexif()[0x010F] == "Topcon"
+    with (tmp_path / "out/report.csv").open() as stream:
+        report = {row["name"]: row for row in csv.DictReader(stream)}
+    assert {name: row["status"] for name, row in report.items()} == {
+        "good.png": "enhanced", "sub/good.jpg": "enhanced", "wide.png": "enhanced",
+        "text.jpg": "failed", "cut.jpg": "failed", "dot.png": "failed",
+    }  # fmt: skip
+    assert "not a picture" in report["text.jpg"]["reason"]
+
+
+def test_the_original_is_never_overwritten(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_photograph(draw_phantom(1, 64).image, tmp_path / "in/eye.png")
+    before = (tmp_path / "in/eye.png").read_bytes()
+    assert main(predict(tmp_path / "in", tmp_path / "in", checkpoint)) == 1
+    assert "would replace the photograph" in capsys.readouterr().err
+    assert (tmp_path / "in/eye.png").read_bytes() == before
+
+
+def test_what_the_checkpoint_overrules_is_said(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = next(Path("runs").rglob("config.yaml"))
+    arguments = ["test", *configs(run), "--ckpt_path", str(checkpoint)]
+    assert main([*arguments, "--model.consistency_weight", "0.7"]) == 0
+    told = capsys.readouterr().err
+    assert "from the checkpoint: model.init_args.consistency_weight = 0.2 (asked for: 0.7)" in told
+
+
+def test_a_manifest_limits_what_is_enhanced(checkpoint: Path, photographs: Path) -> None:
+    source = photographs / "index.csv"
+    chosen = [*predict(source, Path("out"), checkpoint), "--data.qualities", "[usable]"]
+    assert main([*chosen, "--data.splits", "[val]", "--data.sets", "[hygd, idrid]"]) == 0
+    assert len(list(Path("out").rglob("eye_*.png"))) == 2
+
+
+def test_no_machine_is_assumed() -> None:
+    for name in EVERY:
+        assert os.path.expanduser("~") not in (EXPERIMENTS / name).read_text()

@@ -1,0 +1,114 @@
+"""The command line as a person meets it: exit status and one clear line."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from magenet.main import main
+from tests.conftest import ROOT
+
+BASE = ["--config", str(ROOT / "experiments/base.yaml")]
+FIT = [*BASE, "--config", str(ROOT / "experiments/phantoms/supervised.yaml")]
+PREDICT = [*BASE, "--config", str(ROOT / "experiments/predict.yaml")]
+
+
+def said(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Return the exit status and what `magenet: error:` said."""
+    try:
+        status = main(arguments)
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    lines = [x for x in capsys.readouterr().err.splitlines() if x.startswith("magenet: error: ")]
+    assert len(lines) == 1, "one line"
+    return status, lines[0].removeprefix("magenet: error: ")
+
+
+def test_a_wrong_path_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    status, line = said(["predict", *PREDICT, "--data.photographs", "nowhere"], capsys)
+    assert status == 1
+    assert line == "nowhere: no such folder, picture or manifest"
+
+
+def test_an_empty_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, line = said(["predict", *PREDICT, "--data.photographs", str(tmp_path)], capsys)
+    assert status == 1
+    assert line.startswith(f"{tmp_path}: no pictures in it")
+
+
+def test_a_missing_config_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    status, line = said(["fit", "--config", "experiments/nowhere.yaml"], capsys)
+    assert status == 2
+    assert "nowhere.yaml" in line
+
+
+def test_a_missing_checkpoint_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    status, line = said(["test", *FIT, "--ckpt_path", "nowhere.ckpt"], capsys)
+    assert status == 1
+    assert line == "nowhere.ckpt: no such checkpoint"
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint at all"])
+def test_what_is_no_checkpoint_is_named(
+    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.ckpt").write_bytes(content)
+    status, line = said(["test", *FIT, "--ckpt_path", str(tmp_path / "x.ckpt")], capsys)
+    assert status == 1
+    assert line.startswith(f"{tmp_path / 'x.ckpt'}: not a checkpoint")
+
+
+def test_a_checkpoint_of_another_network_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = {"state_dict": {"network.stems.0.weight": torch.zeros(3, 3)}}
+    torch.save({**weights, "pytorch-lightning_version": "2.6.6"}, tmp_path / "x.ckpt")
+    limits = ["--trainer.logger", "false", "--trainer.limit_test_batches", "1"]
+    status, line = said(["test", *FIT, *limits, "--ckpt_path", str(tmp_path / "x.ckpt")], capsys)
+    assert status == 1
+    assert "the checkpoint is of another network: '" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model.widht", "3"], ["widht"]),
+        (["--data.batch_sise", "3"], ["batch_sise"]),
+        (["--trainer.max_epoks", "3"], ["max_epoks"]),
+        (["--data.batch_size", "many"], ["batch_size", "many"]),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, line = said(["fit", *FIT, *arguments], capsys)
+    assert status == 2
+    assert all(word in line for word in words), line
+    assert len(line) < 300, line
+
+
+def test_a_wrong_key_in_a_config_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump({"data": {"init_args": {"image_sise": 3}}}))
+    status, line = said(["fit", *FIT, "--config", str(tmp_path / "x.yaml")], capsys)
+    assert status == 2
+    assert "image_sise" in line
+
+
+def test_an_unset_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MAGENET_DATA", raising=False)
+    config = str(ROOT / "experiments/photographs/mean_teacher.yaml")
+    status, line = said(["fit", *BASE, "--config", config], capsys)
+    assert status == 2
+    assert "MAGENET_DATA" in line
+
+
+def test_prediction_needs_an_enhancer(capsys: pytest.CaptureFixture[str]) -> None:
+    model = ["--model", "SegmentationTask", "--model.network", "magenet.models.VesselSegmenter"]
+    status, line = said(["predict", *PREDICT, *model], capsys)
+    assert status == 1
+    assert line == "SegmentationTask enhances nothing: predict needs an enhancer"
