@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from data_modules.phantom import DISC_RADIUS, draw_phantom, grow_vessels
+from data_modules.phantom import DISC_RADIUS, draw_phantom
+from data_modules.vessel_tree import grow_vessels
 
 
 def test_same_seed_same_retina_another_seed_another() -> None:

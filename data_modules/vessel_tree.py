@@ -1,0 +1,117 @@
+"""The vessel tree of a phantom: arteries and veins that branch by Murray's law."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+Point = tuple[float, float]
+
+TRUNK_RADIUS = 0.0058
+"""Radius of a vein where it leaves the disc, over the field's diameter (about 150 um wide)."""
+
+THINNEST_RADIUS = 0.0011
+"""Radius below which a vessel is no longer drawn, over the field's diameter."""
+
+ARTERY_TO_VEIN = 0.75
+"""Calibre ratio of an artery to its vein."""
+
+
+@dataclass(frozen=True)
+class Vessel:
+    """Describe one piece of a vessel between two branchings, in units of the field's diameter.
+
+    Attributes:
+        points: Its centre line.
+        start_radius: Radius at the first point.
+        end_radius: Radius at the last point.
+        artery: Whether it carries blood to the retina.
+    """
+
+    points: list[Point]
+    start_radius: float
+    end_radius: float
+    artery: bool
+
+
+def grow_vessels(
+    rng: np.random.Generator, disc: Point, fovea: Point, start_radius: float = TRUNK_RADIUS
+) -> list[Vessel]:
+    """Grow the tree of arteries and veins from the disc.
+
+    At each branching the calibres obey Murray's law: the cube of the parent's radius is the sum
+    of the cubes of the children's. Trunks arch around the fovea; no vessel enters its centre.
+
+    Args:
+        rng: Source of all draws.
+        disc: Centre of the disc, `(x, y)` in units of the field's diameter.
+        fovea: Centre of the fovea.
+        start_radius: Radius of a vein at the disc.
+    """
+    side = 1.0 if fovea[0] > disc[0] else -1.0  # temporal direction
+    vessels: list[Vessel] = []
+    for artery in (False, True):
+        calibre = start_radius * (ARTERY_TO_VEIN if artery else 1.0)
+        for up in (-1.0, 1.0):
+            for temporal in (True, False):
+                angle = math.radians(rng.uniform(50, 75) if temporal else rng.uniform(105, 150))
+                angle += math.radians(rng.uniform(-14, 14)) * (1.0 if artery else 0.4)
+                heading = math.atan2(up * math.sin(angle), side * math.cos(angle))
+                offset = rng.normal(0, 0.006, 2)
+                start = (disc[0] + float(offset[0]), disc[1] + float(offset[1]))
+                radius = calibre * rng.uniform(0.85, 1.1) * (1.0 if temporal else 0.8)
+                _grow(rng, vessels, start, heading, radius, artery, fovea, -side * up, temporal, 0)
+    return vessels
+
+
+def _grow(
+    rng: np.random.Generator,
+    vessels: list[Vessel],
+    start: Point,
+    heading: float,
+    radius: float,
+    artery: bool,
+    fovea: Point,
+    turn: float,
+    arch: bool,
+    depth: int,
+) -> None:
+    """Grow one vessel until it branches, ends or leaves the field; then its children."""
+    if radius < THINNEST_RADIUS or depth > 9:
+        return
+    step = 0.014
+    length = rng.uniform(0.05, 0.13) * (1.25 if depth == 0 else 1.0)
+    points = [start]
+    x, y = start
+    wander = 0.0
+    for _ in range(max(2, round(length / step))):
+        wander = 0.7 * wander + rng.normal(0, 0.10)
+        heading += wander * 0.5
+        if arch:
+            # A trunk bends towards the temporal side at the height of the fovea.
+            heading += turn * 0.05
+        to_fovea = math.hypot(x - fovea[0], y - fovea[1])
+        if to_fovea < 0.15 and radius > 1.6 * THINNEST_RADIUS:
+            away = math.atan2(y - fovea[1], x - fovea[0])
+            heading += 0.5 * math.sin(away - heading)
+        x, y = x + step * math.cos(heading), y + step * math.sin(heading)
+        points.append((x, y))
+        if math.hypot(x - 0.5, y - 0.5) > 0.52 or math.hypot(x - fovea[0], y - fovea[1]) < 0.035:
+            vessels.append(Vessel(points, radius, radius * 0.9, artery))
+            return
+    vessels.append(Vessel(points, radius, radius * 0.96, artery))
+    # Murray: r^3 = a^3 + b^3, the larger child going on nearly straight.
+    share = rng.uniform(0.62, 0.93)
+    cube = (radius * 0.96) ** 3
+    larger, smaller = (share * cube) ** (1 / 3), ((1 - share) * cube) ** (1 / 3)
+    way = 1.0 if rng.random() < 0.5 else -1.0
+    _grow(
+        rng, vessels, (x, y), heading - way * rng.uniform(0.02, 0.18), larger, artery, fovea, turn,
+        arch and depth < 4, depth + 1,
+    )  # fmt: skip
+    _grow(
+        rng, vessels, (x, y), heading + way * rng.uniform(0.55, 1.15), smaller, artery, fovea, turn,
+        False, depth + 1,
+    )  # fmt: skip
