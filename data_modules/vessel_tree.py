@@ -15,6 +15,12 @@ TRUNK_RADIUS = 0.0058
 THINNEST_RADIUS = 0.0011
 """Radius below which a vessel is no longer drawn, over the field's diameter."""
 
+STEP = 0.014
+"""Length of a piece of a centre line, over the field's diameter."""
+
+BEND = 0.05
+"""Turn per step, in radians, that arches a temporal trunk around the fovea."""
+
 ARTERY_TO_VEIN = 0.75
 """Calibre ratio of an artery to its vein."""
 
@@ -51,7 +57,7 @@ def grow_vessels(
         start_radius: Radius of a vein at the disc.
     """
     side = 1.0 if fovea[0] > disc[0] else -1.0  # temporal direction
-    vessels: list[Vessel] = []
+    tree = _Tree(rng, fovea)
     for artery in (False, True):
         calibre = start_radius * (ARTERY_TO_VEIN if artery else 1.0)
         for up in (-1.0, 1.0):
@@ -62,56 +68,68 @@ def grow_vessels(
                 offset = rng.normal(0, 0.006, 2)
                 start = (disc[0] + float(offset[0]), disc[1] + float(offset[1]))
                 radius = calibre * rng.uniform(0.85, 1.1) * (1.0 if temporal else 0.8)
-                _grow(rng, vessels, start, heading, radius, artery, fovea, -side * up, temporal, 0)
-    return vessels
+                tree.grow(start, heading, radius, artery, BEND * -side * up if temporal else 0.0)
+    return tree.vessels
 
 
-def _grow(
-    rng: np.random.Generator,
-    vessels: list[Vessel],
-    start: Point,
-    heading: float,
-    radius: float,
-    artery: bool,
-    fovea: Point,
-    turn: float,
-    arch: bool,
-    depth: int,
-) -> None:
-    """Grow one vessel until it branches, ends or leaves the field; then its children."""
-    if radius < THINNEST_RADIUS or depth > 9:
-        return
-    step = 0.014
-    length = rng.uniform(0.05, 0.13) * (1.25 if depth == 0 else 1.0)
-    points = [start]
-    x, y = start
-    wander = 0.0
-    for _ in range(max(2, round(length / step))):
-        wander = 0.7 * wander + rng.normal(0, 0.10)
-        heading += wander * 0.5
-        if arch:
-            # A trunk bends towards the temporal side at the height of the fovea.
-            heading += turn * 0.05
-        to_fovea = math.hypot(x - fovea[0], y - fovea[1])
-        if to_fovea < 0.15 and radius > 1.6 * THINNEST_RADIUS:
-            away = math.atan2(y - fovea[1], x - fovea[0])
-            heading += 0.5 * math.sin(away - heading)
-        x, y = x + step * math.cos(heading), y + step * math.sin(heading)
-        points.append((x, y))
-        if math.hypot(x - 0.5, y - 0.5) > 0.52 or math.hypot(x - fovea[0], y - fovea[1]) < 0.035:
-            vessels.append(Vessel(points, radius, radius * 0.9, artery))
+class _Tree:
+    """Collect vessels while they grow.
+
+    Args:
+        rng: Source of all draws.
+        fovea: Centre of the fovea, which vessels avoid.
+    """
+
+    def __init__(self, rng: np.random.Generator, fovea: Point) -> None:
+        self.rng = rng
+        self.fovea = fovea
+        self.vessels: list[Vessel] = []
+
+    def grow(
+        self,
+        start: Point,
+        heading: float,
+        radius: float,
+        artery: bool,
+        bend: float,
+        depth: int = 0,
+    ) -> None:
+        """Grow one vessel until it branches, ends or leaves the field; then its children.
+
+        Args:
+            start: First point.
+            heading: Direction there, in radians.
+            radius: Radius there.
+            artery: Whether it is an artery.
+            bend: Turn per step that makes a trunk arch around the fovea; 0 for other vessels.
+            depth: Branchings since the disc.
+        """
+        rng = self.rng
+        if radius < THINNEST_RADIUS or depth > 9:
             return
-    vessels.append(Vessel(points, radius, radius * 0.96, artery))
-    # Murray: r^3 = a^3 + b^3, the larger child going on nearly straight.
-    share = rng.uniform(0.62, 0.93)
-    cube = (radius * 0.96) ** 3
-    larger, smaller = (share * cube) ** (1 / 3), ((1 - share) * cube) ** (1 / 3)
-    way = 1.0 if rng.random() < 0.5 else -1.0
-    _grow(
-        rng, vessels, (x, y), heading - way * rng.uniform(0.02, 0.18), larger, artery, fovea, turn,
-        arch and depth < 4, depth + 1,
-    )  # fmt: skip
-    _grow(
-        rng, vessels, (x, y), heading + way * rng.uniform(0.55, 1.15), smaller, artery, fovea, turn,
-        False, depth + 1,
-    )  # fmt: skip
+        length = rng.uniform(0.05, 0.13) * (1.25 if depth == 0 else 1.0)
+        points = [start]
+        x, y = start
+        wander = 0.0
+        for _ in range(max(2, round(length / STEP))):
+            wander = 0.7 * wander + rng.normal(0, 0.10)
+            heading += wander * 0.5 + bend
+            dx, dy = x - self.fovea[0], y - self.fovea[1]
+            if math.hypot(dx, dy) < 0.15 and radius > 1.6 * THINNEST_RADIUS:
+                heading += 0.5 * math.sin(math.atan2(dy, dx) - heading)
+            x, y = x + STEP * math.cos(heading), y + STEP * math.sin(heading)
+            points.append((x, y))
+            to_fovea = math.hypot(x - self.fovea[0], y - self.fovea[1])
+            if math.hypot(x - 0.5, y - 0.5) > 0.52 or to_fovea < 0.035:
+                self.vessels.append(Vessel(points, radius, radius * 0.9, artery))
+                return
+        end = radius * 0.96
+        self.vessels.append(Vessel(points, radius, end, artery))
+        # Murray: r^3 = a^3 + b^3, the larger child going on nearly straight.
+        share = rng.uniform(0.62, 0.93)
+        larger, smaller = ((part * end**3) ** (1 / 3) for part in (share, 1 - share))
+        way = 1.0 if rng.random() < 0.5 else -1.0
+        straight = heading - way * rng.uniform(0.02, 0.18)
+        self.grow((x, y), straight, larger, artery, bend if depth < 4 else 0.0, depth + 1)
+        aside = heading + way * rng.uniform(0.55, 1.15)
+        self.grow((x, y), aside, smaller, artery, 0.0, depth + 1)
