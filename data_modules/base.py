@@ -132,6 +132,9 @@ class FundusDataModule(LightningDataModule, ABC):
         ranks, rank = self.ranks()
         steps = self.steps_for(dataset) if steps is None else steps
         sampler = StretchedSampler(dataset, steps * self.batch_size * ranks, self.seed, ranks, rank)
+        if self.trainer is not None:
+            # Lightning tells the epoch before each one, but not before a resumed one.
+            sampler.set_epoch(self.trainer.current_epoch)
         return StatefulDataLoader(
             dataset,
             batch_size=self.batch_size,

@@ -24,6 +24,7 @@ import data_modules  # noqa: F401  # so that bare class names are known on the c
 from magenet.errors import UserError
 from magenet.inference import EnhancedPhotographWriter
 from magenet.tasks.base import EnhancementTask
+from magenet.tasks.resume_point import ResumePoint
 
 NAMED_CHECKPOINTS = ("best", "last", "hpc", "registry")
 
@@ -68,15 +69,7 @@ class MageNetCLI(LightningCLI):
                 "checkpoint.filename": "best",
             }
         )
-        # A new file each time, the old one removed afterwards: a kill in between loses nothing.
-        parser.add_lightning_class_args(ModelCheckpoint, "resume_point")
-        parser.set_defaults(
-            {
-                "resume_point.filename": "step_{step:06d}",
-                "resume_point.auto_insert_metric_name": False,
-                "resume_point.every_n_train_steps": 100,
-            }
-        )
+        parser.add_lightning_class_args(ResumePoint, "resume_point")
         parser.add_lightning_class_args(EnhancedPhotographWriter, "output")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
