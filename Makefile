@@ -68,6 +68,10 @@ format: $(DEV) ## Mend style where it can be done automatically
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: results
+results: $(CORE) ## Put the tables of experiments/results into the README
+	for table in experiments/results/*.csv; do $(BIN)/python -m magenet.report.table --csv $$table --into README.md; done
+
 .PHONY: need-photographs
 need-photographs:
 	@test -f "$(MAGENET_DATA)/index.csv" || \

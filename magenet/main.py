@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,20 @@ def _check_checkpoint(path: Path) -> None:
         raise UserError(f"{path}: not a checkpoint of magenet: it holds no 'state_dict'")
 
 
+def _hush() -> None:
+    """Silence what a person at the shell can do nothing about, message by message."""
+    for message in (
+        # torchdata 0.11 and Lightning 2.6.6 call what torch 2.13 has deprecated.
+        "'set_vital' is deprecated",
+        ".*isinstance.treespec, LeafSpec.* is deprecated",
+        # The teacher and a frozen segmenter are meant to be in evaluation mode.
+        "Found .* module.s. in eval mode at the start of training",
+        # The model summary counts parameters; it does not run them.
+        "Precision bf16-mixed is not supported by the model summary",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
 def run(arguments: ArgsType = None) -> MageNetCLI:
     """Run the command line.
 
@@ -149,6 +164,7 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
     Raises:
         UserError: For anything the person at the shell can mend.
     """
+    _hush()
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     return MageNetCLI(
         LightningModule,

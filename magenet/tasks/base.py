@@ -273,7 +273,13 @@ class EnhancementTask(FundusTask):
         return {**images, "clean": clean}
 
     def on_test_epoch_start(self) -> None:
-        """Start a new table."""
+        """Start a new table.
+
+        Raises:
+            UserError: On several devices, which would score padded photographs twice.
+        """
+        if self.trainer.world_size > 1:
+            raise UserError("a test counts every photograph once: use --trainer.devices 1")
         self.scores = ScoreTable()
 
     def on_test_epoch_end(self) -> None:
@@ -281,8 +287,8 @@ class EnhancementTask(FundusTask):
         for subject in ("input", *self.enhancers()):
             stage = "test" if subject == "student" else f"test_{subject}"
             means = self.scores.means(subject)
-            self.log_dict({f"{stage}/{k}": v for k, v in means.items()}, sync_dist=True)
-        if self.trainer.log_dir is not None and self.trainer.is_global_zero:
+            self.log_dict({f"{stage}/{k}": v for k, v in means.items()})
+        if self.trainer.log_dir is not None:
             self.scores.write(Path(self.trainer.log_dir) / "scores.csv")
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
