@@ -36,11 +36,11 @@ demo: $(CORE) ## Train, test and use tiny networks on phantoms; results in runs/
 	$(BIN)/magenet fit $(BASE) --config experiments/phantoms/mean_teacher.yaml \
 	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name mean_teacher --trainer.logger.version fit
 	for run in supervised mean_teacher; do \
-	  $(BIN)/magenet test --config $(DEMO)/$$run/fit/config.yaml --trainer.logger.version test \
+	  $(BIN)/magenet test --config $(DEMO)/$$run/fit/config.yaml --trainer.logger.version test --trainer.devices 1 \
 	    --ckpt_path $(DEMO)/$$run/fit/checkpoints/best.ckpt || exit 1; \
 	done
 	$(BIN)/magenet test $(BASE) --config experiments/peers/clahe.yaml \
-	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name clahe --trainer.logger.version test
+	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name clahe --trainer.logger.version test --trainer.devices 1
 	$(BIN)/python -m data_modules.phantom $(DEMO)/photographs --count 6 --size 384 --camera handheld
 	$(BIN)/magenet predict $(BASE) --config experiments/predict.yaml --data.photographs $(DEMO)/photographs \
 	  --data.image_size 128 --output.folder $(DEMO)/enhanced \
@@ -51,10 +51,6 @@ demo: $(CORE) ## Train, test and use tiny networks on phantoms; results in runs/
 
 .PHONY: test
 test: $(DEV) ## Run the tests (about 4 minutes)
-	$(BIN)/pytest -m "not slow and not gpu"
-
-.PHONY: test-all
-test-all: $(DEV) ## Run the slow tests too
 	$(BIN)/pytest
 
 .PHONY: lint
@@ -70,17 +66,20 @@ format: $(DEV) ## Mend style where it can be done automatically
 
 .PHONY: results
 results: $(CORE) ## Put the tables of experiments/results into the README
-	for table in experiments/results/*.csv; do $(BIN)/python -m magenet.report.table --csv $$table --into README.md; done
+	for table in experiments/results/*.csv; do $(BIN)/python -m magenet.report.table --csv $$table --into README.md || exit 1; done
 
 .PHONY: need-photographs
 need-photographs:
 	@test -f "$(MAGENET_DATA)/index.csv" || \
 	  { echo "Set MAGENET_DATA to the folder that holds index.csv and the photographs."; exit 1; }
 
-.PHONY: segmenter
-segmenter: $(CORE) need-photographs ## Train the vessel segmenter on real photographs (8 minutes)
+SEGMENTER := runs/photographs_segmenter/checkpoints/best.ckpt
+$(SEGMENTER): | $(CORE) need-photographs
 	$(BIN)/magenet fit $(BASE) --config experiments/photographs/segmenter.yaml
 
+.PHONY: segmenter
+segmenter: $(SEGMENTER) ## Train the vessel segmenter on real photographs, if there is none yet (8 minutes)
+
 .PHONY: photographs
-photographs: segmenter ## Train the teacher-student network on real photographs (55 minutes)
+photographs: $(SEGMENTER) ## Train the teacher-student network on real photographs (45 minutes)
 	$(BIN)/magenet fit $(BASE) --config experiments/photographs/mean_teacher.yaml

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from magenet.errors import UserError
@@ -26,28 +26,63 @@ class PictureError(UserError):
     """Say which file could not be read or written, and why: "path: reason"."""
 
 
+ORIENTATION = 0x0112
+"""EXIF tag: how the picture must be turned to be upright."""
+
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+KEPT_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
+"""EXIF tags that go over to the result: description, camera, software, date, author, copyright.
+Others say how the original's pixels are stored, which would be a lie about the result's."""
+
+KEPT_DIRECTORIES = (0x8769, 0x8825)
+"""EXIF directories that go over: how the photograph was taken, and where."""
+
+
 def _open(path: str | Path) -> Image.Image:
     """Return the decoded picture, turned upright by its EXIF entry."""
     try:
         with Image.open(path) as picture:
+            turn = UPRIGHT.get(picture.getexif().get(ORIENTATION, 1))
+            if picture.format == "TIFF":
+                turn = None  # Pillow turns these itself
             picture.load()
-            upright = ImageOps.exif_transpose(picture)
-            return picture.copy() if upright is None else upright
+            return picture.copy() if turn is None else picture.transpose(turn)
     except FileNotFoundError:
         raise PictureError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise PictureError(f"{path}: is a folder, not a picture") from None
     except UnidentifiedImageError:
         raise PictureError(f"{path}: not a picture that Pillow can read") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # a broken file can raise anything in Pillow's many decoders
         raise PictureError(f"{path}: cannot be decoded ({error})") from None
+
+
+def header_fault(path: str | Path) -> str | None:
+    """Return what is wrong with a picture's header, or None: quick, since no pixel is decoded."""
+    try:
+        with Image.open(path) as picture:
+            size = picture.size
+    except UnidentifiedImageError:
+        return f"{path}: not a picture that Pillow can read"
+    except Exception as error:  # see _open
+        return f"{path}: cannot be read ({error})"
+    return None if min(size) >= MINIMUM_SIDE else f"{path}: is {size[0]}x{size[1]} px"
 
 
 def read_photograph(path: str | Path) -> Tensor:
     """Read a photograph as RGB.
 
     EXIF rotation is applied; grey, palette, transparent and CMYK pictures become RGB
-    (transparency on black); 16-bit grey is scaled to 8 bit.
+    (transparency on black); 16-bit grey is scaled to 8 bit, floats are taken as 0 to 1.
 
     Args:
         path: A file that Pillow can read.
@@ -66,7 +101,7 @@ def read_photograph(path: str | Path) -> Tensor:
         )
     if picture.mode.startswith("I") or picture.mode == "F":
         wide = np.asarray(picture, dtype=np.float32)
-        peak = 65535.0 if wide.max(initial=0.0) > 255 else 255.0
+        peak = 1.0 if picture.mode == "F" else 65535.0
         grey = (wide / peak * 255.0).round().clip(0, 255).astype(np.uint8)
         picture = Image.fromarray(grey)
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
@@ -78,7 +113,7 @@ def read_photograph(path: str | Path) -> Tensor:
 
 
 def read_mask(path: str | Path, like: Tensor | None = None) -> Tensor:
-    """Read a mask; what is brighter than the middle grey is inside.
+    """Read a mask: inside is what is brighter than the middle grey, or not 0 in a mask of 0 and 1.
 
     Args:
         path: A picture of any mode; a mask of several colours counts by its brightness.
@@ -96,7 +131,8 @@ def read_mask(path: str | Path, like: Tensor | None = None) -> Tensor:
             f"{path}: is a mask of {picture.width}x{picture.height} px for a photograph of "
             f"{like.shape[-1]}x{like.shape[-2]} px; they must be equal"
         )
-    return torch.from_numpy(np.array(picture.convert("L")) > 127)[None]
+    grey = np.array(picture.convert("L"))
+    return torch.from_numpy(grey > (127 if grey.max(initial=0) > 1 else 0))[None]
 
 
 def write_photograph(image: Tensor, path: str | Path, source: str | Path | None = None) -> None:
@@ -108,38 +144,55 @@ def write_photograph(image: Tensor, path: str | Path, source: str | Path | None 
     Args:
         image: uint8 `(3, H, W)`.
         path: Where to write.
-        source: The photograph that it was made from: its EXIF (upright now, so without the
-            rotation) and colour profile are kept.
+        source: The photograph that it was made from: the EXIF that describes how it was taken
+            (not the rotation: the pixels are upright) and the colour profile are kept.
 
     Raises:
         PictureError: If it cannot be written.
     """
     target = Path(path)
-    picture = Image.fromarray(image.permute(1, 2, 0).contiguous().numpy())
-    options: dict[str, object] = {}
-    if target.suffix.lower() in (".jpg", ".jpeg"):
-        options.update(quality=JPEG_QUALITY, subsampling=0)
-    elif target.suffix.lower() == ".webp":
-        options.update(lossless=True)
-    if source is not None:
-        with Image.open(source) as original:
-            exif = original.getexif()
-            profile = original.info.get("icc_profile")
-        exif.pop(0x0112, None)  # orientation: the pixels are upright
-        if len(exif):
-            options["exif"] = exif.tobytes()
-        if profile and original.mode == "RGB":
-            options["icc_profile"] = profile
-    half = target.with_name(f".{target.name}.{os.getpid()}.part")
     kind = Image.registered_extensions().get(target.suffix.lower())
     if kind is None:
         raise PictureError(f"{path}: cannot be written: unknown picture ending '{target.suffix}'")
+    options: dict[str, object] = {}
+    if kind == "JPEG":
+        options.update(quality=JPEG_QUALITY, subsampling=0)
+    elif kind == "WEBP":
+        options.update(lossless=True)
+    half = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
+        if source is not None:
+            options.update(_metadata(source))
         target.parent.mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(image.permute(1, 2, 0).contiguous().numpy())
         picture.save(half, format=kind, **options)
         half.replace(target)
     except OSError as error:
         raise PictureError(f"{path}: cannot be written ({error.strerror or error})") from None
+    except Exception as error:  # Pillow's encoders raise many kinds, over odd EXIF for one
+        raise PictureError(f"{path}: cannot be written ({error})") from None
     finally:
         with contextlib.suppress(OSError):
             half.unlink()
+
+
+def _metadata(source: str | Path) -> dict[str, object]:
+    """Return what of a photograph's EXIF and colour profile belongs to a result made from it."""
+    with Image.open(source) as original:
+        given = original.getexif()
+        profile = original.info.get("icc_profile")
+        mode = original.mode
+    kept = Image.Exif()
+    for tag in KEPT_TAGS:
+        if tag in given:
+            kept[tag] = given[tag]
+    for tag in KEPT_DIRECTORIES:
+        directory = given.get_ifd(tag)
+        if directory:
+            kept.get_ifd(tag).update(directory)
+    result: dict[str, object] = {}
+    if len(kept) or any(kept.get_ifd(tag) for tag in KEPT_DIRECTORIES):
+        result["exif"] = kept.tobytes()
+    if profile and mode == "RGB":
+        result["icc_profile"] = profile
+    return result

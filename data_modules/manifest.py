@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from data_modules.io import SUFFIXES
+from data_modules.io import SUFFIXES, header_fault
 from magenet.errors import UserError
 
 Quality = Literal["good", "usable", "reject", "unknown"]
@@ -31,9 +31,8 @@ class Photograph:
         quality: Graded quality.
         vessel_mask: File of the vessel mask.
         fov_mask: File of the field-of-view mask.
-        disc_mask: File of the optic disc mask.
-        cup_mask: File of the optic cup mask.
         pair_id: Identifier of the real low/high pairs that it belongs to.
+        licence: Under which it may be used.
     """
 
     image: Path
@@ -43,13 +42,12 @@ class Photograph:
     quality: Quality = "unknown"
     vessel_mask: Path | None = None
     fov_mask: Path | None = None
-    disc_mask: Path | None = None
-    cup_mask: Path | None = None
     pair_id: str = ""
+    licence: str = ""
 
 
-FILE_COLUMNS = ("vessel_mask", "fov_mask", "disc_mask", "cup_mask")
-TEXT_COLUMNS = ("set", "split", "pair_id")
+FILE_COLUMNS = ("vessel_mask", "fov_mask")
+TEXT_COLUMNS = ("set", "split", "pair_id", "licence")
 
 
 class Manifest:
@@ -74,8 +72,8 @@ class Manifest:
     def from_csv(cls, path: str | Path) -> Manifest:
         """Read a manifest; file names in it are relative to its folder.
 
-        Columns: `image` is required; `set, split, quality, vessel_mask, fov_mask, disc_mask,
-        cup_mask, pair_id` are optional; others are ignored.
+        Columns: `image` is required; `set, split, quality, vessel_mask, fov_mask, pair_id,
+        licence` are optional; others are ignored (width and height are the picture's own).
 
         Raises:
             ManifestError: If the file or a column is missing, a quality is unknown, or files
@@ -96,9 +94,13 @@ class Manifest:
                 f"{path}: the column 'image' is missing (columns: {', '.join(columns) or 'none'})"
             )
         photographs = []
+        seen: set[str] = set()
         for line, row in enumerate(rows, start=2):
             if not row["image"]:
                 raise ManifestError(f"{path}: line {line} names no image")
+            if row["image"] in seen:
+                raise ManifestError(f"{path}: line {line} repeats {row['image']}")
+            seen.add(row["image"])
             quality = row.get("quality") or "unknown"
             if quality not in get_args(Quality):
                 raise ManifestError(
@@ -174,6 +176,18 @@ class Manifest:
             )
             raise ManifestError(f"{self.source}: no photograph with {asked}")
         return Manifest(kept, self.source)
+
+    def require_readable(self) -> None:
+        """Look at the header of every picture; a picture cut off later is found when decoded.
+
+        Raises:
+            ManifestError: If some cannot be read, naming all of them.
+        """
+        faults = [fault for photograph in self if (fault := header_fault(photograph.image))]
+        if faults:
+            raise ManifestError(
+                f"{self.source}: {len(faults)} picture(s) cannot be used: {'; '.join(faults)}"
+            )
 
     def _require_files(self) -> None:
         """Raise with the names of all files that do not exist."""

@@ -11,7 +11,7 @@ from data_modules.base import Batch, FundusDataModule, orient, to_unit
 from data_modules.sources import PhotographDataset, PhotographSource, Sample
 from magenet.degradation import TYPES, Degradation, Draws
 
-MASKS = ("mask_fov", "mask_vessel", "mask_disc", "mask_cup")
+MASKS = ("mask_fov", "mask_vessel")
 
 
 class EveryType(PhotographDataset):

@@ -10,6 +10,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from data_modules.base import Batch, FundusDataModule, orient, to_unit
 from data_modules.sources import PhotographSource
 from magenet.degradation import Draws
+from magenet.errors import UserError
 
 
 class SegmentationDataModule(FundusDataModule):
@@ -54,7 +55,14 @@ class SegmentationDataModule(FundusDataModule):
         return self.fixed_loader(self.photographs.dataset("test", self.image_size))
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
-        """Return the batch `image, mask_fov, mask_vessel, name` as floats."""
+        """Return the batch `image, mask_fov, mask_vessel, name` as floats.
+
+        Raises:
+            UserError: If a photograph has no vessel mask.
+        """
+        if not bool(batch["vessel_known"].all()):
+            names = [n for n, k in zip(batch["name"], batch["vessel_known"], strict=True) if not k]
+            raise UserError(f"no vessel mask: {', '.join(names)} (see vessels_only)")
         image, mask, vessels = (to_unit(batch[k]) for k in ("image", "mask_fov", "mask_vessel"))
         if training:
             draws = Draws(batch["key"], self.seed)

@@ -20,13 +20,7 @@ Sample = dict[str, Any]
 
 
 def cut_to_field(
-    image: Tensor,
-    field: FieldOfView,
-    size: int,
-    *,
-    vessels: Tensor | None = None,
-    disc: Tensor | None = None,
-    cup: Tensor | None = None,
+    image: Tensor, field: FieldOfView, size: int, vessels: Tensor | None = None
 ) -> Sample:
     """Return a photograph and its masks, cut to the square around the field and resized.
 
@@ -35,27 +29,20 @@ def cut_to_field(
         field: Its field of view.
         size: Side wanted, in pixels.
         vessels: bool `(1, H, W)`, or None where unknown.
-        disc: bool `(1, H, W)`, or None where unknown.
-        cup: bool `(1, H, W)`, or None where unknown.
 
     Returns:
-        uint8 `image`, `mask_fov`, `mask_vessel`, `mask_disc`, `mask_cup` (0 to 255: shares of a
-        pixel survive the reduction), all `(C, size, size)`, and bool `vessel_known`, `disc_known`.
+        uint8 `image`, `(3, size, size)`; bool `mask_fov`, `(1, size, size)`; uint8 `mask_vessel`,
+        `(1, size, size)`, 0 to 255 so that shares of a pixel survive; bool `vessel_known`.
     """
-
-    def cut(mask: Tensor | None) -> Tensor:
-        if mask is None:
-            return torch.zeros(1, size, size, dtype=torch.uint8)
-        return resize(crop(mask, field.square).to(torch.uint8) * 255, size)
-
+    if vessels is None:
+        mask_vessel = torch.zeros(1, size, size, dtype=torch.uint8)
+    else:
+        mask_vessel = resize(crop(vessels, field.square).to(torch.uint8) * 255, size)
     return {
         "image": resize(crop(image, field.square), size),
         "mask_fov": resize(crop(field.mask, field.square), size),
-        "mask_vessel": cut(vessels),
-        "mask_disc": cut(disc),
-        "mask_cup": cut(cup),
+        "mask_vessel": mask_vessel,
         "vessel_known": torch.tensor(vessels is not None),
-        "disc_known": torch.tensor(disc is not None),
     }
 
 
@@ -129,18 +116,9 @@ class ManifestDataset(PhotographDataset):
         """
         photograph = self.photographs[index]
         image = read_photograph(photograph.image)
-
-        def mask(path: Any) -> Tensor | None:
-            return None if path is None else read_mask(path, image)
-
-        return cut_to_field(
-            image,
-            find_field(photograph, image),
-            self.image_size,
-            vessels=mask(photograph.vessel_mask),
-            disc=mask(photograph.disc_mask),
-            cup=mask(photograph.cup_mask),
-        )
+        path = photograph.vessel_mask
+        vessels = None if path is None else read_mask(path, image)
+        return cut_to_field(image, find_field(photograph, image), self.image_size, vessels)
 
 
 def find_field(photograph: Photograph, image: Tensor) -> FieldOfView:
@@ -157,6 +135,29 @@ def find_field(photograph: Photograph, image: Tensor) -> FieldOfView:
     return field_from_mask(mask)
 
 
+def hold_out(manifest: Manifest, stage: Stage, share: float) -> Manifest:
+    """Return one part of a manifest that has no parts of its own.
+
+    A photograph is held out by its name alone, so that adding others does not move it; the
+    share is therefore met on average, with one photograph at least on either side.
+
+    Args:
+        manifest: All photographs.
+        stage: Which part; validation and test are the same.
+        share: Share held out, 0 to 1.
+
+    Raises:
+        ManifestError: If there are fewer than two.
+    """
+    if len(manifest) < 2:
+        raise ManifestError(f"{manifest.source}: one picture is too few to hold some out")
+    ordered = sorted(manifest, key=lambda photograph: name_key(photograph.name))
+    count = sum(name_key(photograph.name) < share * 2**32 for photograph in ordered)
+    count = min(max(count, 1), len(ordered) - 1)
+    part = ordered[count:] if stage == "train" else ordered[:count]
+    return Manifest(part, manifest.source)
+
+
 class ManifestPhotographs(PhotographSource):
     """Take photographs from a CSV manifest.
 
@@ -168,6 +169,7 @@ class ManifestPhotographs(PhotographSource):
         val_split: Name of the part for validation.
         test_split: Name of the part for the test.
         vessels_only: Whether to take only photographs with a vessel mask.
+        val_share: Share held out for validation and test where there is no column `split`.
     """
 
     def __init__(
@@ -179,23 +181,28 @@ class ManifestPhotographs(PhotographSource):
         val_split: str = "val",
         test_split: str = "val",
         vessels_only: bool = False,
+        val_share: float = 0.2,
     ) -> None:
         self.path = path
         self.sets = sets
         self.qualities = qualities
         self.splits = {"train": train_split, "val": val_split, "test": test_split}
         self.vessels_only = vessels_only
+        self.val_share = val_share
 
     def dataset(self, stage: Stage, image_size: int) -> ManifestDataset:
         """Return the photographs of one part; see :meth:`PhotographSource.dataset`."""
-        manifest = Manifest.from_csv(self.path).select(
-            splits=[self.splits[stage]], sets=self.sets, qualities=self.qualities
-        )
+        manifest = Manifest.from_csv(self.path).select(sets=self.sets, qualities=self.qualities)
+        if any(photograph.split for photograph in manifest):
+            manifest = manifest.select(splits=[self.splits[stage]])
+        else:
+            manifest = hold_out(manifest, stage, self.val_share)
         if self.vessels_only:
             kept = [photograph for photograph in manifest if photograph.vessel_mask is not None]
             if not kept:
                 raise ManifestError(f"{self.path}: no photograph with a vessel mask is left")
             manifest = Manifest(kept, self.path)
+        manifest.require_readable()
         return ManifestDataset(manifest, image_size)
 
 
@@ -213,16 +220,9 @@ class FolderPhotographs(PhotographSource):
 
     def dataset(self, stage: Stage, image_size: int) -> ManifestDataset:
         """Return the photographs of one part; see :meth:`PhotographSource.dataset`."""
-        manifest = Manifest.from_folder(self.path)
-        ordered = sorted(manifest, key=lambda photograph: name_key(photograph.name))
-        held_out = min(max(1, round(self.val_share * len(ordered))), len(ordered) - 1)
-        part = ordered[held_out:] if stage == "train" else ordered[:held_out]
-        if not part:
-            raise ManifestError(
-                f"{self.path}: {len(ordered)} picture(s) are too few to hold some out for "
-                "validation"
-            )
-        return ManifestDataset(Manifest(part, self.path), image_size)
+        manifest = hold_out(Manifest.from_folder(self.path), stage, self.val_share)
+        manifest.require_readable()
+        return ManifestDataset(manifest, image_size)
 
 
 class PhantomDataset(PhotographDataset):
@@ -252,14 +252,7 @@ class PhantomDataset(PhotographDataset):
         phantom = draw_phantom(self.seeds[index], self.image_size, camera=self.camera)
         # The whole square is kept, so that every phantom of a size has the same scale.
         field = FieldOfView(phantom.field.mask, Square(0, 0, self.image_size), 1.0)
-        return cut_to_field(
-            phantom.image,
-            field,
-            self.image_size,
-            vessels=phantom.vessels,
-            disc=phantom.disc,
-            cup=phantom.cup,
-        )
+        return cut_to_field(phantom.image, field, self.image_size, phantom.vessels)
 
 
 class PhantomPhotographs(PhotographSource):

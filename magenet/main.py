@@ -27,8 +27,6 @@ from magenet.inference import EnhancedPhotographWriter
 from magenet.tasks.base import EnhancementTask
 from magenet.tasks.resume_point import ResumePoint
 
-NAMED_CHECKPOINTS = ("best", "last", "hpc", "registry")
-
 
 class OneLineParser(LightningArgumentParser):
     """Report a mistake on the command line in one line."""
@@ -82,9 +80,20 @@ class MageNetCLI(LightningCLI):
             return
         options = self.config[subcommand]
         path = options.get("ckpt_path")
-        if path and str(path) not in NAMED_CHECKPOINTS:
+        if path:
             _check_checkpoint(Path(path))
             self._asked = _leaves(options.model.as_dict())
+
+    def instantiate_classes(self) -> None:
+        """Build everything; a value that a class refuses is a mistake on the command line.
+
+        Raises:
+            UserError: With what the class said.
+        """
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            raise UserError(str(error)) from None
 
     def before_instantiate_classes(self) -> None:
         """Say which options the checkpoint's own description of the model overrules."""

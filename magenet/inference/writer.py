@@ -23,28 +23,35 @@ class EnhancedPhotographWriter(BasePredictionWriter):
 
     Args:
         folder: Where to write; created if missing. `report.csv` in it lists every photograph.
+        lossless: Whether to write PNG whatever the photograph was, so that not one bit outside
+            the field changes in the file either. A JPEG otherwise stays a JPEG, at quality 95.
     """
 
-    def __init__(self, folder: str = "enhanced") -> None:
+    def __init__(self, folder: str = "enhanced", lossless: bool = False) -> None:
         super().__init__("batch")
         self.folder = Path(folder)
-        self.rows: list[dict[str, Any]] = []
-
-    @property
-    def failures(self) -> list[str]:
-        """Return why photographs could not be enhanced, one reason a file."""
-        return [str(row["reason"]) for row in self.rows if row["status"] == "failed"]
+        self.lossless = lossless
+        self.failures: list[str] = []
+        self.written: set[Path] = set()
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start a new report, and find out now whether it can be written.
 
         Raises:
-            UserError: If the folder cannot be used.
+            UserError: If the folder cannot be used, or lies among the photographs.
         """
-        self.rows = []
+        self.failures, self.written = [], set()
+        given = getattr(getattr(trainer, "datamodule", None), "photographs", None)
+        source = Path(given or ".").resolve()
+        if given and source.is_dir() and source in self.folder.resolve().parents:
+            raise UserError(
+                f"{self.folder}: lies inside {source}; its pictures would be enhanced again next "
+                "time. Choose another output.folder"
+            )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "report.csv").touch()
+            with self._report_path.open("w", newline="", encoding="utf-8") as stream:
+                csv.writer(stream).writerow(COLUMNS)
         except OSError as error:
             raise UserError(f"{self.folder}: cannot write there ({error.strerror})") from None
 
@@ -60,7 +67,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
     ) -> None:
         """Write a batch; a photograph that fails is reported and does not stop the others."""
         for failure in batch["failures"]:
-            self._report(failure.name, "failed", reason=failure.reason)
+            self._fail(failure.name, failure.reason)
         for place, original in enumerate(batch["original"]):
             assert prediction is not None  # there are originals, so the network ran
             name = original.photograph.name
@@ -68,42 +75,50 @@ class EnhancedPhotographWriter(BasePredictionWriter):
                 prediction[place].cpu(), batch["image"][place].cpu(),
                 batch["mask_fov"][place].cpu(), original.image, original.field,
             )  # fmt: skip
+            try:
+                target = self._target(original.photograph.image, name)
+                write_photograph(result, target, original.photograph.image)
+            except PictureError as error:
+                self._fail(name, str(error))
+                continue
+            self.written.add(target)
             height, width = result.shape[-2:]
             change = (result.float() - original.image.float()).abs()[:, original.field.mask[0]]
-            try:
-                write_photograph(
-                    result, self._target(original.photograph.image, name), original.photograph.image
-                )
-            except PictureError as error:
-                self._report(name, "failed", reason=str(error))
-                continue
             self._report(
-                name, "enhanced", width=width, height=height,
+                name=name, status="enhanced", width=width, height=height,
                 field_confidence=round(original.field.confidence, 3),
                 mean_change=round(float(change.mean()) / 255, 4),
             )  # fmt: skip
 
-    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the report."""
-        with (self.folder / "report.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, COLUMNS, restval="")
-            writer.writeheader()
-            writer.writerows(self.rows)
+    @property
+    def _report_path(self) -> Path:
+        """Return where the report is."""
+        return self.folder / "report.csv"
 
     def _target(self, source: Path, name: str) -> Path:
-        """Return where a photograph goes; never over its source, never out of the folder.
+        """Return where a photograph goes: not over its source or another, not out of the folder.
 
         Raises:
-            PictureError: If the enhanced file would replace the original.
+            PictureError: If its place is taken.
         """
         parts = [part for part in PurePosixPath(name).parts if part not in ("..", "/", ".")]
         target = self.folder.joinpath(*parts)
+        if self.lossless:
+            target = target.with_suffix(".png")
         if target.resolve() == source.resolve():
             raise PictureError(
                 f"{target}: would replace the photograph itself; choose another folder"
             )
+        if target in self.written:
+            raise PictureError(f"{target}: is already taken by another photograph of this name")
         return target
 
-    def _report(self, name: str, status: str, **columns: Any) -> None:
-        """Add a line to the report."""
-        self.rows.append({"name": name, "status": status, **columns})
+    def _fail(self, name: str, reason: str) -> None:
+        """Note that a photograph could not be enhanced."""
+        self.failures.append(reason)
+        self._report(name=name, status="failed", reason=reason)
+
+    def _report(self, **columns: Any) -> None:
+        """Add a line to the report, on disk at once."""
+        with self._report_path.open("a", newline="", encoding="utf-8") as stream:
+            csv.DictWriter(stream, COLUMNS, restval="").writerow(columns)

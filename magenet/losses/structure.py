@@ -76,7 +76,8 @@ class HighFrequencyTarget(StructureTarget):
         green = clean[:, 1:2].float()
         sigma = self.sigma * green.shape[-1]
         size = 2 * max(1, round(2.5 * sigma)) + 1
-        mean = gaussian_blur2d(green, (size, size), (sigma, sigma))
+        with torch.autocast(clean.device.type, enabled=False):
+            mean = gaussian_blur2d(green, (size, size), (sigma, sigma))
         depth = (mean - green) / mean.clamp(min=0.02) / self.contrast
         return Structure(depth.clamp(0.0, 1.0), torch.ones_like(known))
 

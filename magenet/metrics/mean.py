@@ -20,14 +20,14 @@ class MeanPerImage(Metric):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("total", torch.zeros((), dtype=torch.float32), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
 
     def add(self, scores: Tensor) -> None:
         """Count each photograph's score, `(B,)`, once."""
-        self.total += scores.double().sum()
+        self.total += scores.float().sum()
         self.count += scores.numel()
 
     def compute(self) -> Tensor:
         """Return the mean over all photographs seen."""
-        return (self.total / self.count).float()
+        return self.total / self.count

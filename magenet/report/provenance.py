@@ -17,10 +17,11 @@ PACKAGES = ("torch", "lightning", "kornia", "numpy")
 
 
 def commit() -> str:
-    """Return the commit of the working folder, with `+` if files differ from it, or `unknown`."""
+    """Return the commit of this code, with `+` if files differ from it, or `unknown`."""
 
     def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
     try:

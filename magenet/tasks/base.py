@@ -153,7 +153,7 @@ class FundusTask(LightningModule, ABC):
         Raises:
             UserError: If they are of another network, naming the first that does not fit.
         """
-        own = self.state_dict()
+        own = self.state_dict() if strict else state_dict
         for name in sorted(own.keys() | state_dict.keys()):
             shapes = [
                 "absent" if name not in weights else "x".join(map(str, weights[name].shape))
@@ -234,7 +234,7 @@ class EnhancementTask(FundusTask):
         clean, mask = batch["image_clean"], batch["mask_fov"]
         loss: Tensor = self.enhancement_loss(output, clean, mask)
         self.log("train/enhancement", loss)
-        if output.structure_logits is not None and self.structure_weight:
+        if output.structure_logits is not None:
             wanted = self.structure_target(clean, batch["mask_vessel"], batch["vessel_known"])
             structure = self.structure_loss(output.structure_logits, wanted, mask)
             self.log("train/structure", structure)

@@ -10,10 +10,14 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
 from magenet.ema import EMATeacher
+from magenet.errors import UserError
 from magenet.losses import ConsistencyLoss, StructureTarget, masked_mean, ramp_up
 from magenet.metrics import local_contrast
 from magenet.models import Enhancer, EnhancerOutput
 from magenet.tasks.base import Batch, EnhancementTask
+
+PRECISIONS = ("32-true", "bf16-mixed")
+"""Precisions in which the teacher's average is exact enough."""
 
 
 class MeanTeacherTask(EnhancementTask):
@@ -62,6 +66,8 @@ class MeanTeacherTask(EnhancementTask):
             network, structure_target, structure_weight, edge_weight, optimizer, warm_up,
             channels_last,
         )  # fmt: skip
+        if ramp_share <= 0.0:
+            raise ValueError(f"ramp_share must be positive, got {ramp_share}")
         self.teacher = EMATeacher(network, ema_decay)
         self.consistency_weight = consistency_weight
         self.supervised_share = supervised_share
@@ -86,8 +92,28 @@ class MeanTeacherTask(EnhancementTask):
             (progress - self.supervised_share) / self.ramp_share
         )
 
+    def setup(self, stage: str) -> None:
+        """Lay out the weights; refuse a precision in which a teacher cannot live.
+
+        Raises:
+            UserError: In bf16-true an average stands still, and 16-mixed leaves out steps
+                without a word, which the teacher would follow all the same.
+        """
+        if stage == "fit" and self.trainer.precision not in PRECISIONS:
+            raise UserError(
+                f"a mean teacher needs trainer.precision {' or '.join(PRECISIONS)}, not "
+                f"{self.trainer.precision}"
+            )
+        super().setup(stage)
+
     def training_loss(self, batch: Batch) -> Tensor:
-        """Return the supervised loss plus the weighted consistencies."""
+        """Return the supervised loss plus the weighted consistencies.
+
+        Raises:
+            UserError: If the batch is not a mixed one.
+        """
+        if not {"synthetic", "real"} <= batch.keys():
+            raise UserError("a mean teacher needs mixed batches: use AdaptationDataModule")
         synthetic, real = batch["synthetic"], batch["real"]
         weight = self.current_weight()
         degraded = synthetic["image_degraded"]

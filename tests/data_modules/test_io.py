@@ -98,6 +98,32 @@ def test_written_photographs_keep_exif_and_are_whole(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.parametrize("mode", ["L", "CMYK", "RGBA", "I;16", "P"])
+def test_results_of_odd_tiffs_can_be_read_again(tmp_path: Path, mode: str) -> None:
+    """A TIFF's own tags say how its pixels are stored: they must not go over to the result."""
+    grey = np.asarray(gradient().convert("L")).astype(np.uint16) * 257
+    picture = Image.fromarray(grey) if mode == "I;16" else gradient().convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "in.tif", exif=exif)
+    image = read_photograph(tmp_path / "in.tif")
+    assert image.shape == (3, 50, 40)
+    write_photograph(image, tmp_path / "out.tif", tmp_path / "in.tif")
+    assert torch.equal(read_photograph(tmp_path / "out.tif"), image)
+
+
+def test_a_dark_16_bit_photograph_stays_dark(tmp_path: Path) -> None:
+    Image.fromarray(np.full((40, 40), 200, np.uint16)).save(tmp_path / "dark.png")
+    assert int(read_photograph(tmp_path / "dark.png").max()) <= 1
+
+
+def test_masks_of_0_and_1_are_masks(tmp_path: Path) -> None:
+    mask = np.zeros((40, 40), np.uint8)
+    mask[10:20] = 1
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    assert torch.equal(read_mask(tmp_path / "mask.png")[0], torch.from_numpy(mask > 0))
+
+
 def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     image = torch.zeros(3, 40, 40, dtype=torch.uint8)
     with pytest.raises(PictureError, match="unknown picture ending"):

@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
-from torch import Tensor
 
 from data_modules import (
     AdaptationDataModule,
@@ -21,7 +19,8 @@ from data_modules.base import StretchedSampler, orient
 from data_modules.io import write_photograph
 from data_modules.phantom import draw_phantom
 from data_modules.sources import PhantomDataset, PhotographSource
-from magenet.degradation import TYPES, Draws
+from magenet.degradation import TYPES, Degradation, Draws
+from magenet.errors import UserError
 
 
 def sampler(length: int, count: int, **kwargs: Any) -> StretchedSampler:
@@ -166,37 +165,42 @@ def test_mixed_batches_have_their_own_sizes_and_an_epoch_is_the_longer_set() -> 
     assert set(names[:5]) == set(names[5:10]), "stretched by whole passes"
 
 
-def test_segmentation_never_degrades() -> None:
+def test_segmentation_never_degrades(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise AssertionError("a segmenter must not see a degraded photograph")
+
+    monkeypatch.setattr(Degradation, "forward", refuse)
+    photographs = PhantomPhotographs(count=4, val_count=2)
+    module = SegmentationDataModule(photographs, image_size=48, batch_size=2, workers=0)
+    trained = module.prepare(next(iter(module.train_dataloader())), training=True)
+    assert float(trained["mask_vessel"].sum()) > 0
+    raw = next(iter(module.val_dataloader()))
+    batch = module.prepare(raw, training=False)
+    assert torch.equal(batch["image"], raw["image"].float() / 255 * raw["mask_fov"])
+
+
+def test_segmentation_needs_masks(tmp_path: Path) -> None:
     module = SegmentationDataModule(
-        PhantomPhotographs(count=4, val_count=2), image_size=48, batch_size=2, workers=0
+        FolderPhotographs(str(folder(tmp_path))), image_size=48, batch_size=2, workers=0
     )
-    batch = module.prepare(next(iter(module.val_dataloader())), training=False)
-    clean = torch.stack(
-        [PhantomDataset(range(800_000, 800_002), 48, "clinic").load(i)["image"] for i in (0, 1)]
-    )
-    assert torch.equal(batch["image"], clean.float() / 255 * batch["mask_fov"])
+    with pytest.raises(UserError, match=r"no vessel mask: eye_\d.png"):
+        module.prepare(next(iter(module.train_dataloader())), training=True)
 
 
-def test_preparation_happens_on_the_batch_outside_autocast(tmp_path: Path) -> None:
-    seen: list[Tensor] = []
+def test_preparation_is_outside_autocast() -> None:
+    seen: list[bool] = []
 
     class Look(PairedDataModule):
         def prepare(self, batch: dict[str, Any], training: bool) -> dict[str, Any]:
-            assert not torch.is_autocast_enabled("cpu")
-            seen.append(batch["image"])
+            seen.append(torch.is_autocast_enabled("cpu"))
             return super().prepare(batch, training)
 
-    from magenet.models.peers import Identity
-    from magenet.tasks import ClassicalTask
-
-    trainer = Trainer(
-        accelerator="cpu", precision="bf16-mixed", logger=False, limit_test_batches=1,
-        default_root_dir=tmp_path, enable_progress_bar=False,
-    )  # fmt: skip
-    photographs = PhantomPhotographs(count=2, val_count=1)
-    trainer.test(ClassicalTask(Identity()), Look(photographs, image_size=48, workers=0))
-    assert seen
-    assert seen[0].dtype == torch.uint8
+    module = Look(PhantomPhotographs(count=2, val_count=1), image_size=48, workers=0)
+    batch = next(iter(module.val_dataloader()))
+    with torch.autocast("cpu", torch.bfloat16):
+        prepared = module.on_after_batch_transfer(batch, 0)
+    assert seen == [False]
+    assert prepared["image_degraded"].dtype == torch.float32
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
+from data_modules import ManifestPhotographs
 from data_modules.io import write_photograph
 from data_modules.manifest import Manifest, ManifestError
 
@@ -44,6 +46,7 @@ def test_every_missing_file_is_named(tmp_path: Path) -> None:
     [
         ("image,quality\na.png,splendid\n", "line 2 has quality 'splendid'"),
         ("image,set\n,hrf\n", "line 2 names no image"),
+        ("image\na.png\na.png\n", "line 3 repeats a.png"),
         ("", "columns: none"),
     ],
 )
@@ -66,6 +69,23 @@ def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
         Manifest.from_folder(tmp_path / "nowhere")
     with pytest.raises(ManifestError, match="no such manifest"):
         Manifest.from_csv(tmp_path / "nowhere.csv")
+
+
+def test_every_unreadable_picture_is_named(tmp_path: Path) -> None:
+    path = manifest(tmp_path, "image\na.png\nb.jpg\nc.png\n", "a.png")
+    (tmp_path / "b.jpg").write_text("no picture")
+    Image.new("RGB", (1, 1)).save(tmp_path / "c.png")
+    with pytest.raises(ManifestError, match=r"2 picture.*b\.jpg: not a picture.*c\.png: is 1x1 px"):
+        Manifest.from_csv(path).require_readable()
+
+
+def test_without_splits_some_are_held_out_by_name(tmp_path: Path) -> None:
+    names = [f"eye_{i}.png" for i in range(30)]
+    source = ManifestPhotographs(str(manifest(tmp_path, "image\n" + "\n".join(names), *names)))
+    parts = [{p.name for p in source.dataset(s, 32).photographs} for s in ("train", "val")]
+    assert parts[0] | parts[1] == set(names)
+    assert not parts[0] & parts[1]
+    assert 1 <= len(parts[1]) <= 15
 
 
 def test_select_says_what_it_looked_for(tmp_path: Path) -> None:

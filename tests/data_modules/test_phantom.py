@@ -25,6 +25,14 @@ def test_anatomy_has_the_right_sizes_at_any_size(size: int) -> None:
         assert 0.03 < share < 0.25  # DRIVE's is 0.127
 
 
+def test_the_same_retina_at_another_size() -> None:
+    small, large = draw_phantom(6, 96), draw_phantom(6, 192)
+    # At the smaller size the thinnest vessels vanish; those that are left run in the same place.
+    there = torch.nn.functional.max_pool2d(large.vessels[None].float(), 2)[0] > 0
+    assert float((small.vessels & there).sum() / small.vessels.sum()) > 0.95
+    assert abs(float(small.disc.float().mean() / large.disc.float().mean()) - 1) < 0.1
+
+
 def test_black_outside_the_field() -> None:
     phantom = draw_phantom(2, 128)
     outside = ~phantom.field.mask

@@ -2,14 +2,14 @@
 
 import csv
 import importlib.util
-import os
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from data_modules.io import write_photograph
+from data_modules.io import read_photograph, write_photograph
 from data_modules.phantom import draw_phantom
 from magenet.main import main
 from tests.conftest import ROOT
@@ -32,6 +32,8 @@ trainer:
   val_check_interval: null
   check_val_every_n_epoch: 1
   enable_progress_bar: false
+"""
+SMALL = """
 data:
   init_args:
     image_size: 48
@@ -79,7 +81,8 @@ def workplace(tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("MAGENET_GOOD", str(photographs / "hrf"))
     monkeypatch.setenv("MAGENET_REAL", str(photographs / "hygd"))
     monkeypatch.setenv("WANDB_MODE", "offline")
-    (tmp_path / "limits.yaml").write_text(LIMITS)
+    (tmp_path / "limits.yaml", "small.yaml").write_text(LIMITS)
+    (tmp_path / "small.yaml").write_text(SMALL)
     return tmp_path
 
 
@@ -114,14 +117,15 @@ def predict(source: Path, folder: Path, checkpoint: Path | None = None) -> list[
 
 @pytest.mark.parametrize("name", [name for name in ALONE if not name.startswith("peers")])
 def test_experiment(name: str, photographs: Path) -> None:
-    layers = configs(BASE, EXPERIMENTS / name, "limits.yaml")
+    layers = configs(BASE, EXPERIMENTS / name, "limits.yaml", "small.yaml")
     if "segmenter" in name:
         run_all(layers, photographs, enhances=False)
         return
     layers += configs(TINY)
     if name.startswith("photographs"):
         # Its structure target reads the segmenter that another experiment trained.
-        segmenter = configs(BASE, EXPERIMENTS / "photographs/segmenter.yaml", "limits.yaml")
+        trains = EXPERIMENTS / "photographs/segmenter.yaml"
+        segmenter = configs(BASE, trains, "limits.yaml", "small.yaml")
         assert main(["fit", *segmenter]) == 0
         Path("runs").rename("segmenter")
         checkpoint = next(Path("segmenter").rglob("best.ckpt"))
@@ -131,7 +135,7 @@ def test_experiment(name: str, photographs: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in ALONE if name.startswith("peers")])
 def test_peer(name: str, photographs: Path) -> None:
-    layers = configs(BASE, EXPERIMENTS / name, "limits.yaml")
+    layers = configs(BASE, EXPERIMENTS / name, "limits.yaml", "small.yaml")
     assert main(["validate", *layers]) == 0
     assert main(["test", *layers]) == 0
     assert len(list(Path("runs").rglob("scores.csv"))) == 1
@@ -142,12 +146,13 @@ def test_peer(name: str, photographs: Path) -> None:
 def test_layer(name: str, photographs: Path) -> None:
     if name == "logging/wandb.yaml" and importlib.util.find_spec("wandb") is None:
         pytest.skip("needs the extra: pip install 'magenet[wandb]'")
-    layers = [PHANTOMS, "limits.yaml"]
-    # A layer about the model's size goes last; one about limits must not be limited away.
-    layers = [*layers, EXPERIMENTS / name] if name.startswith("model") else [
-        PHANTOMS, TINY, EXPERIMENTS / name, "limits.yaml",
-    ]  # fmt: skip
-    run_all(configs(BASE, *layers), photographs)
+    # After our limits, so that the layer's own hold; only the size of the data comes later.
+    layers = configs(BASE, PHANTOMS, TINY, "limits.yaml", EXPERIMENTS / name, "small.yaml")
+    if name == "debug/overfit.yaml":
+        layers += ["--trainer.max_epochs", "2", "--trainer.check_val_every_n_epoch", "1"]
+    if name == "data/folder.yaml":
+        layers += ["--trainer.max_steps", "2"]
+    run_all(layers, photographs)
     if name == "logging/wandb.yaml":
         assert list(Path("runs").rglob("*.wandb")), "an offline run"
         assert list(Path("runs/wandb").rglob("config.yaml")), "beside the CSV"
@@ -155,7 +160,7 @@ def test_layer(name: str, photographs: Path) -> None:
 
 @pytest.fixture
 def checkpoint(photographs: Path) -> Path:
-    layers = configs(BASE, EXPERIMENTS / "phantoms/mean_teacher.yaml", "limits.yaml")
+    layers = configs(BASE, EXPERIMENTS / "phantoms/mean_teacher.yaml", "limits.yaml", "small.yaml")
     assert main(["fit", *layers, "--trainer.limit_val_batches", "1"]) == 0
     return next(Path("runs").rglob("best.ckpt"))
 
@@ -203,7 +208,8 @@ def test_the_original_is_never_overwritten(
 ) -> None:
     write_photograph(draw_phantom(1, 64).image, tmp_path / "in/eye.png")
     before = (tmp_path / "in/eye.png").read_bytes()
-    assert main(predict(tmp_path / "in", tmp_path / "in", checkpoint)) == 1
+    one = tmp_path / "in/eye.png"
+    assert main(predict(one, tmp_path / "in", checkpoint)) == 1
     assert "would replace the photograph" in capsys.readouterr().err
     assert (tmp_path / "in/eye.png").read_bytes() == before
 
@@ -227,4 +233,28 @@ def test_a_manifest_limits_what_is_enhanced(checkpoint: Path, photographs: Path)
 
 def test_no_machine_is_assumed() -> None:
     for name in EVERY:
-        assert os.path.expanduser("~") not in (EXPERIMENTS / name).read_text()
+        assert not re.search(r"[\s\"'](/|~/)\w", (EXPERIMENTS / name).read_text()), name
+
+
+def test_a_result_never_lands_among_the_photographs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_photograph(draw_phantom(1, 64).image, tmp_path / "in/eye.png")
+    assert main(predict(tmp_path / "in", tmp_path / "in/out")) == 1
+    assert "lies inside" in capsys.readouterr().err
+
+
+def test_lossless_files_keep_every_bit_outside_the_field(checkpoint: Path, tmp_path: Path) -> None:
+    phantom = draw_phantom(1, 120)
+    mask = phantom.field.mask.expand(3, -1, -1).to(torch.uint8) * 255
+    noisy = phantom.image.clone()
+    noisy[mask == 0] = torch.randint(0, 12, (int((mask == 0).sum()),), dtype=torch.uint8)
+    write_photograph(noisy, tmp_path / "in/eye.jpg")
+    write_photograph(mask, tmp_path / "in/mask.png")
+    (tmp_path / "in/index.csv").write_text("image,fov_mask\neye.jpg,mask.png\n")
+    arguments = [*predict(tmp_path / "in/index.csv", tmp_path / "out", checkpoint)]
+    assert main([*arguments, "--output.lossless", "true"]) == 0
+    before = read_photograph(tmp_path / "in/eye.jpg")
+    after = read_photograph(tmp_path / "out/eye.png")
+    assert torch.equal(after[mask == 0], before[mask == 0])
+    assert not torch.equal(after, before)

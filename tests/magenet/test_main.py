@@ -88,6 +88,12 @@ def test_a_wrong_key_or_value_is_named(
     assert len(line) < 300, line
 
 
+def test_a_value_that_a_class_refuses_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    status, line = said(["fit", *FIT, "--data.image_size", "16"], capsys)
+    assert status == 1
+    assert line == "image_size must be at least 32, got 16"
+
+
 def test_a_wrong_key_in_a_config_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

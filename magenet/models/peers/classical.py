@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from kornia.color import lab_to_rgb, rgb_to_lab
 from kornia.enhance import equalize_clahe
 from torch import Tensor
@@ -32,10 +33,10 @@ class CLAHE(Enhancer):
 
     def forward(self, image: Tensor) -> EnhancerOutput:
         """Return the equalised photograph."""
-        lab = rgb_to_lab(image.float())
-        lightness = equalize_clahe(
-            (lab[:, :1] / 100.0).clamp(0.0, 1.0), self.clip_limit, (self.grid, self.grid)
-        )
-        lab = lab.clone()
-        lab[:, :1] = lightness * 100.0
-        return EnhancerOutput((lab_to_rgb(lab).clamp(0.0, 1.0),))
+        with torch.autocast(image.device.type, enabled=False):  # in bf16 Lab has 8 bits left
+            lab = rgb_to_lab(image.float())
+            lightness = equalize_clahe(
+                (lab[:, :1] / 100.0).clamp(0.0, 1.0), self.clip_limit, (self.grid, self.grid)
+            )
+            equalised = torch.cat([lightness * 100.0, lab[:, 1:]], dim=1)
+            return EnhancerOutput((lab_to_rgb(equalised).clamp(0.0, 1.0),))

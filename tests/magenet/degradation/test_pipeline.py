@@ -4,6 +4,7 @@ from torch import Tensor
 
 from data_modules.phantom import draw_phantom
 from magenet.degradation import TYPES, Degradation, Draws, code
+from magenet.degradation.blur import blur
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,22 @@ def test_each_type_does_what_its_name_says(batch: tuple[Tensor, Tensor], name: s
         assert bool((change > 1e-4).all())
 
 
+@pytest.mark.parametrize("name", [name for name in TYPES if "blur" in name])
+def test_blur_comes_last_and_takes_detail_away(name: str) -> None:
+    phantoms = [draw_phantom(seed, 256) for seed in range(3)]
+    image = torch.stack([p.image for p in phantoms]).float() / 255
+    mask = torch.stack([p.field.mask for p in phantoms]).float()
+    draws = Draws(torch.arange(3))
+    result = Degradation((name,))(image, mask, draws)
+    sharp = image * mask
+    if name != "blur":
+        sharp = Degradation((name.removesuffix("_blur"),))(image, mask, draws)
+    inside = -torch.nn.functional.max_pool2d(-mask, 9, 1, 4)  # away from the edge, where
+    expected = blur(sharp, draws)  # a halo outside, not yet cut off, is blurred in
+    assert torch.allclose(result * inside, expected * inside, atol=1e-6)
+    assert float((result - sharp).abs().max()) > 0.02
+
+
 def test_given_codes_decide(batch: tuple[Tensor, Tensor]) -> None:
     image, mask = batch
     draws = Draws(torch.arange(8))
@@ -98,6 +115,15 @@ def test_autocast_changes_nothing(batch: tuple[Tensor, Tensor]) -> None:
         cast = Degradation()(image, mask, Draws(torch.arange(8)))
     assert cast.dtype == torch.float32
     assert torch.equal(cast, plain)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_draws_the_same(batch: tuple[Tensor, Tensor]) -> None:
+    image, mask = batch
+    here = Degradation()(image, mask, Draws(torch.arange(8)))
+    there = Degradation()(image.cuda(), mask.cuda(), Draws(torch.arange(8).cuda()))
+    assert torch.allclose(here, there.cpu(), atol=1e-4)
 
 
 def test_bad_input_is_refused(batch: tuple[Tensor, Tensor]) -> None:

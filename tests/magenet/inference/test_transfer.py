@@ -18,7 +18,7 @@ def test_outside_the_field_every_bit_stays() -> None:
     y, x = torch.meshgrid(torch.arange(90), torch.arange(120), indexing="ij")
     mask = ((y - 45) ** 2 + (x - 60) ** 2 < 55**2)[None]  # clipped above and below
     field = field_from_mask(mask)
-    assert field.square == Square(-10, 5, 110) or field.square.side == 109
+    assert field.square.side > 90, "it reaches beyond the frame"
     inside = resize(crop(mask, field.square), 48).float()
     seen = resize(crop(original, field.square), 48).float() / 255
     result = transfer(torch.rand(3, 48, 48), seen, inside, original, field)

@@ -216,6 +216,15 @@ def test_a_checkpoint_of_another_network_is_one_line() -> None:
         SupervisedTask(MAGENet(**TINY)).load_state_dict(SupervisedTask(other).state_dict())
 
 
+def test_a_mean_teacher_refuses_what_it_cannot_live_with(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="bf16-mixed, not bf16-true"):
+        trainer(tmp_path, max_steps=1, precision="bf16-true").fit(task(), data())
+    with pytest.raises(UserError, match="mixed batches"):
+        trainer(tmp_path, max_steps=1).fit(task(), data().paired)
+    with pytest.raises(ValueError, match="ramp_share"):
+        task(ramp_share=0.0)
+
+
 def test_a_schedule_without_an_end_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="max_steps"):
         trainer(tmp_path, max_epochs=-1).fit(SupervisedTask(MAGENet(**TINY)), data().paired)
