@@ -29,7 +29,7 @@ $(DEV): $(CORE)
 setup: $(DEV) ## Create .venv with everything needed to work on the project
 
 .PHONY: demo
-demo: $(CORE) ## Train, test and use tiny networks on phantoms; results in runs/demo (about 4 minutes)
+demo: $(CORE) ## Train, test and use tiny networks on phantoms; results in runs/demo (about 5 minutes)
 	rm -rf $(DEMO)
 	$(BIN)/magenet fit $(BASE) --config experiments/phantoms/supervised.yaml \
 	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name supervised --trainer.logger.version fit

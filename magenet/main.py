@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -93,7 +94,10 @@ class MageNetCLI(LightningCLI):
         try:
             super().instantiate_classes()
         except ValueError as error:
-            raise UserError(str(error)) from None
+            # jsonargparse lists what each type of a union said; ours comes first, after a dash.
+            lines = [line.strip() for line in str(error).splitlines()]
+            said = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
+            raise UserError((said or lines)[0]) from None
 
     def before_instantiate_classes(self) -> None:
         """Say which options the checkpoint's own description of the model overrules."""
@@ -195,8 +199,9 @@ def main(arguments: ArgsType = None) -> int:
     try:
         cli = run(arguments)
     except (UserError, FileNotFoundError) as error:
-        # A worker's error comes wrapped in its traceback: the last line is the message.
-        print(f"magenet: error: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+        # A worker's error comes wrapped in its traceback: the last line is name and message.
+        line = re.sub(r"^[\w.]+Error: ", "", str(error).strip().splitlines()[-1])
+        print(f"magenet: error: {line}", file=sys.stderr)
         return 1
     except OmegaConfBaseException as error:
         print(f"magenet: error: in a config file: {str(error).splitlines()[0]}", file=sys.stderr)

@@ -270,7 +270,8 @@ class EnhancementTask(FundusTask):
             images[subject] = network(self.laid_out(batch["image_degraded"])).image
         for subject, image in images.items():
             self.scores.add(subject, batch["name"], batch["type"], image, clean, mask)
-        return {**images, "clean": clean}
+        # Outside the field a network may paint what it likes; a result never shows it.
+        return {**{subject: image * mask for subject, image in images.items()}, "clean": clean}
 
     def on_test_epoch_start(self) -> None:
         """Start a new table.

@@ -81,7 +81,7 @@ def workplace(tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("MAGENET_GOOD", str(photographs / "hrf"))
     monkeypatch.setenv("MAGENET_REAL", str(photographs / "hygd"))
     monkeypatch.setenv("WANDB_MODE", "offline")
-    (tmp_path / "limits.yaml", "small.yaml").write_text(LIMITS)
+    (tmp_path / "limits.yaml").write_text(LIMITS)
     (tmp_path / "small.yaml").write_text(SMALL)
     return tmp_path
 

@@ -6,6 +6,8 @@ import pytest
 import torch
 import yaml
 
+from data_modules.io import write_photograph
+from data_modules.phantom import draw_phantom
 from magenet.main import main
 from tests.conftest import ROOT
 
@@ -101,6 +103,24 @@ def test_a_wrong_key_in_a_config_is_named(
     status, line = said(["fit", *FIT, "--config", str(tmp_path / "x.yaml")], capsys)
     assert status == 2
     assert "image_sise" in line
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_mask_of_another_size_is_named(
+    tmp_path: Path, workers: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in range(4):
+        write_photograph(draw_phantom(place, 64).image, tmp_path / f"{place}.png")
+    write_photograph(torch.zeros(3, 40, 40, dtype=torch.uint8), tmp_path / "mask.png")
+    rows = "\n".join(f"{place}.png,mask.png" for place in range(4))
+    (tmp_path / "index.csv").write_text(f"image,fov_mask\n{rows}\n")
+    source = ["--data.photographs", "data_modules.ManifestPhotographs"]
+    source += ["--data.photographs.path", str(tmp_path / "index.csv")]
+    options = ["--trainer.logger", "false", "--trainer.callbacks", "null"]
+    options += ["--data.workers", str(workers), "--data.batch_size", "1"]
+    status, line = said(["fit", *FIT, *source, *options], capsys)
+    assert status == 1
+    assert line.startswith(f"{tmp_path / 'mask.png'}: is a mask of 40x40 px")
 
 
 def test_an_unset_variable_is_named(
