@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DistributedSampler
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.sources import PhotographDataset
+from data_modules.sources import PhotographDataset, PhotographSource
 from magenet.degradation import Draws
 
 Batch = dict[str, Any]
@@ -156,6 +156,41 @@ class FundusDataModule(LightningDataModule, ABC):
             num_workers=self.workers,
             pin_memory=torch.cuda.is_available(),
         )
+
+
+class SourceDataModule(FundusDataModule):
+    """Give the photographs of one source: shuffled for training, in order otherwise.
+
+    Args:
+        photographs: The source.
+        image_size: See :class:`FundusDataModule`.
+        batch_size: See :class:`FundusDataModule`.
+        workers: See :class:`FundusDataModule`.
+        seed: See :class:`FundusDataModule`.
+    """
+
+    def __init__(
+        self,
+        photographs: PhotographSource,
+        image_size: int,
+        batch_size: int,
+        workers: int,
+        seed: int,
+    ) -> None:
+        super().__init__(image_size, batch_size, workers, seed)
+        self.photographs = photographs
+
+    def train_dataloader(self) -> StatefulDataLoader[Any]:
+        """Return the loader of the training photographs."""
+        return self.training_loader(self.photographs.dataset("train", self.image_size))
+
+    def val_dataloader(self) -> StatefulDataLoader[Any]:
+        """Return the loader of the validation photographs."""
+        return self.fixed_loader(self.photographs.dataset("val", self.image_size))
+
+    def test_dataloader(self) -> StatefulDataLoader[Any]:
+        """Return the loader of the test photographs."""
+        return self.fixed_loader(self.photographs.dataset("test", self.image_size))
 
 
 def _tensors(batch: Batch) -> Iterator[Tensor]:

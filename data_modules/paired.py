@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import Batch, FundusDataModule, orient, to_unit
+from data_modules.base import Batch, SourceDataModule, orient, to_unit
 from data_modules.sources import PhotographDataset, PhotographSource, Sample
 from magenet.degradation import TYPES, Degradation, Draws
 
@@ -39,7 +39,7 @@ class EveryType(PhotographDataset):
         return sample
 
 
-class PairedDataModule(FundusDataModule):
+class PairedDataModule(SourceDataModule):
     """Give pairs of clean and degraded photographs.
 
     Training draws orientation and degradation anew for every sample; in validation a
@@ -63,17 +63,8 @@ class PairedDataModule(FundusDataModule):
         workers: int = 1,
         seed: int = 0,
     ) -> None:
-        super().__init__(image_size, batch_size, workers, seed)
-        self.photographs = photographs
+        super().__init__(photographs, image_size, batch_size, workers, seed)
         self.degradation = Degradation() if degradation is None else degradation
-
-    def train_dataloader(self) -> StatefulDataLoader[Any]:
-        """Return the loader of the training photographs."""
-        return self.training_loader(self.photographs.dataset("train", self.image_size))
-
-    def val_dataloader(self) -> StatefulDataLoader[Any]:
-        """Return the loader of the validation photographs."""
-        return self.fixed_loader(self.photographs.dataset("val", self.image_size))
 
     def test_dataloader(self) -> StatefulDataLoader[Any]:
         """Return the loader of the test photographs, each under all seven types."""

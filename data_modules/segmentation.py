@@ -7,13 +7,13 @@ from typing import Any
 from kornia.enhance import adjust_brightness_accumulative, adjust_gamma
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import Batch, FundusDataModule, orient, to_unit
+from data_modules.base import Batch, SourceDataModule, orient, to_unit
 from data_modules.sources import PhotographSource
 from magenet.degradation import Draws
 from magenet.errors import UserError
 
 
-class SegmentationDataModule(FundusDataModule):
+class SegmentationDataModule(SourceDataModule):
     """Give clean photographs and their vessel masks.
 
     Training varies orientation, brightness and gamma, but never degrades: a segmenter that
@@ -37,22 +37,13 @@ class SegmentationDataModule(FundusDataModule):
         workers: int = 1,
         seed: int = 0,
     ) -> None:
-        super().__init__(image_size, batch_size, workers, seed)
-        self.photographs = photographs
+        super().__init__(photographs, image_size, batch_size, workers, seed)
         self.steps = steps
 
     def train_dataloader(self) -> StatefulDataLoader[Any]:
         """Return the loader of the training photographs."""
         dataset = self.photographs.dataset("train", self.image_size)
         return self.training_loader(dataset, self.steps)
-
-    def val_dataloader(self) -> StatefulDataLoader[Any]:
-        """Return the loader of the validation photographs."""
-        return self.fixed_loader(self.photographs.dataset("val", self.image_size))
-
-    def test_dataloader(self) -> StatefulDataLoader[Any]:
-        """Return the loader of the test photographs."""
-        return self.fixed_loader(self.photographs.dataset("test", self.image_size))
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
         """Return the batch `image, mask_fov, mask_vessel, name` as floats.

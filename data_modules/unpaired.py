@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kornia.enhance import adjust_brightness_accumulative, adjust_gamma
 from torch import Tensor, nn
-from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import Batch, FundusDataModule, orient, to_unit
+from data_modules.base import Batch, SourceDataModule, orient, to_unit
 from data_modules.sources import PhotographSource
 from magenet.degradation import Degradation, Draws
 
@@ -50,7 +47,7 @@ class StrongView(nn.Module):
         return strong
 
 
-class UnpairedDataModule(FundusDataModule):
+class UnpairedDataModule(SourceDataModule):
     """Give real photographs: `image` as taken and, in training, `image_strong`.
 
     Args:
@@ -71,17 +68,8 @@ class UnpairedDataModule(FundusDataModule):
         workers: int = 1,
         seed: int = 0,
     ) -> None:
-        super().__init__(image_size, batch_size, workers, seed)
-        self.photographs = photographs
+        super().__init__(photographs, image_size, batch_size, workers, seed)
         self.strong_view = StrongView() if strong_view is None else strong_view
-
-    def train_dataloader(self) -> StatefulDataLoader[Any]:
-        """Return the loader of the training photographs."""
-        return self.training_loader(self.photographs.dataset("train", self.image_size))
-
-    def val_dataloader(self) -> StatefulDataLoader[Any]:
-        """Return the loader of the validation photographs."""
-        return self.fixed_loader(self.photographs.dataset("val", self.image_size))
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
         """Return the batch as floats, in training oriented and with its strong view."""

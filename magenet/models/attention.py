@@ -37,7 +37,7 @@ class SpatialAttention(nn.Module):
     """Weigh places by a projection of the channels, looked at over a neighbourhood.
 
     Deviation: CBAM projects by the mean and the maximum over the channels; a learned projection
-    asks the same and costs a tenth of it, forward and backward, on a CPU in bf16.
+    asks the same and costs three to ten times less, forward and backward, on a CPU in bf16.
 
     Args:
         width: Number of channels.
