@@ -43,7 +43,7 @@ demo: $(CORE) ## Train, test and use tiny networks on phantoms; results in runs/
 	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name clahe --trainer.logger.version test --trainer.devices 1
 	$(BIN)/python -m data_modules.phantom $(DEMO)/photographs --count 6 --size 384 --camera handheld
 	$(BIN)/magenet predict $(BASE) --config experiments/predict.yaml --data.photographs $(DEMO)/photographs \
-	  --data.image_size 128 --output.folder $(DEMO)/enhanced \
+	  --output.folder $(DEMO)/enhanced \
 	  --ckpt_path $(DEMO)/mean_teacher/fit/checkpoints/best.ckpt
 	@echo; $(BIN)/python -m magenet.report.table --csv $(DEMO)/results.csv CLAHE=$(DEMO)/clahe/test \
 	  "MAGE-Net tiny, supervised=$(DEMO)/supervised/test" "MAGE-Net tiny, mean teacher=$(DEMO)/mean_teacher/test"

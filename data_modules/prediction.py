@@ -87,8 +87,8 @@ class PredictionDataModule(FundusDataModule):
 
     Args:
         photographs: A folder (with its sub-folders), one picture, or a CSV manifest.
-        image_size: Side of the square around the field at which the network works, in pixels;
-            use the one it was trained with. The result has the photograph's own size.
+        image_size: Side of the square around the field at which the network works, in pixels; if
+            null, the one that the checkpoint was trained at. The result has the photograph's own size.
         sets: Data sets of a manifest to take; all if null.
         splits: Parts of a manifest to take; all if null.
         qualities: Qualities of a manifest to take; all if null.
@@ -99,13 +99,15 @@ class PredictionDataModule(FundusDataModule):
     def __init__(
         self,
         photographs: str,
-        image_size: int = 256,
+        image_size: int | None = None,
         sets: list[str] | None = None,
         splits: list[str] | None = None,
         qualities: list[str] | None = None,
         batch_size: int = 4,
         workers: int = 1,
     ) -> None:
+        if image_size is None:
+            raise ValueError("the checkpoint does not say its image_size: give --data.image_size")
         super().__init__(image_size, batch_size, workers, seed=0)
         self.photographs = photographs
         self.sets = sets

@@ -81,8 +81,14 @@ class MageNetCLI(LightningCLI):
             return
         options = self.config[subcommand]
         path = options.get("ckpt_path")
-        if path:
-            _check_checkpoint(Path(path))
+        if not path:
+            return
+        content = _check_checkpoint(Path(path))
+        if subcommand == "predict":  # its config says that the network is the checkpoint's
+            given = options.data.init_args
+            if "image_size" in given and given.image_size is None:
+                given.image_size = content.get("image_size")
+        else:
             self._asked = _leaves(options.model.as_dict())
 
     def instantiate_classes(self) -> None:
@@ -113,15 +119,20 @@ class MageNetCLI(LightningCLI):
                 )
 
     def after_instantiate_classes(self) -> None:
-        """Refuse to predict with what does not enhance.
+        """Refuse to predict with what does not enhance, or not yet.
 
         Raises:
-            UserError: If the model is not an enhancer.
+            UserError: If the model is not an enhancer, or untrained.
         """
-        if self.subcommand == "predict" and not isinstance(self.model, EnhancementTask):
+        if self.subcommand != "predict":
+            return
+        if not isinstance(self.model, EnhancementTask):
             raise UserError(
                 f"{type(self.model).__name__} enhances nothing: predict needs an enhancer"
             )
+        trained = self.config.predict.get("ckpt_path")
+        if not trained and any(True for _ in self.model.network.parameters()):
+            raise UserError("predict needs a trained network: give its --ckpt_path")
 
 
 def _leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -135,8 +146,8 @@ def _leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return result
 
 
-def _check_checkpoint(path: Path) -> None:
-    """Raise unless a file is a checkpoint of ours.
+def _check_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint of ours.
 
     Raises:
         UserError: If it is missing, cannot be read, or holds something else.
@@ -147,8 +158,10 @@ def _check_checkpoint(path: Path) -> None:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, ValueError, KeyError):
         raise UserError(f"{path}: not a checkpoint that can be read (or not a whole one)") from None
-    if not isinstance(content, dict) or "state_dict" not in content:
-        raise UserError(f"{path}: not a checkpoint of magenet: it holds no 'state_dict'")
+    for key in ("state_dict", "pytorch-lightning_version"):
+        if not isinstance(content, dict) or key not in content:
+            raise UserError(f"{path}: not a checkpoint of magenet: it holds no '{key}'")
+    return dict(content)
 
 
 def _hush() -> None:

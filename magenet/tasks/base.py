@@ -130,6 +130,7 @@ class FundusTask(LightningModule, ABC):
         Built by the command line, a task has its networks there as plain class paths and can be
         rebuilt from the checkpoint; built in Python, they are objects and left out.
         """
+        checkpoint["image_size"] = getattr(self.trainer.datamodule, "image_size", None)  # type: ignore[attr-defined]
         saved = checkpoint.get("hyper_parameters", {})
         checkpoint["hyper_parameters"] = {
             name: value for name, value in saved.items() if _is_plain(value)

@@ -109,7 +109,7 @@ def run_all(layers: list[str], photographs: Path, *, enhances: bool = True) -> N
 def predict(source: Path, folder: Path, checkpoint: Path | None = None) -> list[str]:
     arguments = [
         "predict", *configs(BASE, EXPERIMENTS / "predict.yaml"), "--data.photographs", str(source),
-        "--data.image_size", "48", "--data.workers", "0", "--output.folder", str(folder),
+        "--data.workers", "0", "--output.folder", str(folder),
         "--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false",
     ]  # fmt: skip
     return arguments if checkpoint is None else [*arguments, "--ckpt_path", str(checkpoint)]
@@ -214,6 +214,16 @@ def test_the_original_is_never_overwritten(
     assert (tmp_path / "in/eye.png").read_bytes() == before
 
 
+def test_a_prediction_without_a_checkpoint_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_photograph(draw_phantom(1, 64).image, tmp_path / "in/eye.png")
+    arguments = [*predict(tmp_path / "in", tmp_path / "out"), "--data.image_size", "48"]
+    assert main(arguments) == 1
+    assert "predict needs a trained network: give its --ckpt_path" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_the_checkpoint_overrules_is_said(
     checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -237,10 +247,10 @@ def test_no_machine_is_assumed() -> None:
 
 
 def test_a_result_never_lands_among_the_photographs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_photograph(draw_phantom(1, 64).image, tmp_path / "in/eye.png")
-    assert main(predict(tmp_path / "in", tmp_path / "in/out")) == 1
+    assert main(predict(tmp_path / "in", tmp_path / "in/out", checkpoint)) == 1
     assert "lies inside" in capsys.readouterr().err
 
 

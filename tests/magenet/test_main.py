@@ -13,7 +13,8 @@ from tests.conftest import ROOT
 
 BASE = ["--config", str(ROOT / "experiments/base.yaml")]
 FIT = [*BASE, "--config", str(ROOT / "experiments/phantoms/supervised.yaml")]
-PREDICT = [*BASE, "--config", str(ROOT / "experiments/predict.yaml")]
+PREDICT = [*BASE, "--config", str(ROOT / "experiments/predict.yaml"), "--data.image_size", "48"]
+UNTRAINED = ["--model", "ClassicalTask", "--model.network", "magenet.models.peers.Identity"]
 
 
 def said(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -28,13 +29,14 @@ def said(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int,
 
 
 def test_a_wrong_path_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    status, line = said(["predict", *PREDICT, "--data.photographs", "nowhere"], capsys)
+    status, line = said(["predict", *PREDICT, *UNTRAINED, "--data.photographs", "nowhere"], capsys)
     assert status == 1
     assert line == "nowhere: no such folder, picture or manifest"
 
 
 def test_an_empty_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status, line = said(["predict", *PREDICT, "--data.photographs", str(tmp_path)], capsys)
+    source = ["--data.photographs", str(tmp_path)]
+    status, line = said(["predict", *PREDICT, *UNTRAINED, *source], capsys)
     assert status == 1
     assert line.startswith(f"{tmp_path}: no pictures in it")
 
