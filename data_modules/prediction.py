@@ -88,7 +88,7 @@ class PredictionDataModule(FundusDataModule):
     Args:
         photographs: A folder (with its sub-folders), one picture, or a CSV manifest.
         image_size: Side of the square around the field at which the network works, in pixels; if
-            null, the one that the checkpoint was trained at. The result has the photograph's own size.
+            null, the one that the checkpoint was trained at. Results have the photograph's size.
         sets: Data sets of a manifest to take; all if null.
         splits: Parts of a manifest to take; all if null.
         qualities: Qualities of a manifest to take; all if null.
