@@ -85,10 +85,6 @@ class FundusTask(LightningModule, ABC):
         if self.channels_last:
             self.to(memory_format=torch.channels_last)
 
-    def on_fit_start(self) -> None:
-        """Find out how long the training will be, for schedules that depend on it."""
-        self.total_steps = self._count_steps()
-
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss.
 
@@ -117,7 +113,7 @@ class FundusTask(LightningModule, ABC):
             optimizer: torch.optim.Optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE)
         else:
             optimizer = self.optimizer(parameters)
-        total = self._count_steps()
+        total = self.total_steps = self._count_steps()
         schedule = LambdaLR(optimizer, lambda step: cosine_with_warm_up(step / total, self.warm_up))
         return {
             "optimizer": optimizer,
@@ -137,7 +133,11 @@ class FundusTask(LightningModule, ABC):
         }
 
     def _count_steps(self) -> int:
-        """Return the optimizer steps of the whole training."""
+        """Return the optimizer steps of the whole training.
+
+        Raises:
+            UserError: If it has no end.
+        """
         steps = self.trainer.estimated_stepping_batches
         if not math.isfinite(steps) or steps < 1:
             raise UserError(
@@ -154,8 +154,8 @@ class FundusTask(LightningModule, ABC):
         Raises:
             UserError: If they are of another network, naming the first that does not fit.
         """
-        own = self.state_dict() if strict else state_dict
-        for name in sorted(own.keys() | state_dict.keys()):
+        own = self.state_dict()
+        for name in sorted(own.keys() | state_dict.keys()) if strict else ():
             shapes = [
                 "absent" if name not in weights else "x".join(map(str, weights[name].shape))
                 for weights in (state_dict, own)
