@@ -23,13 +23,14 @@ class AdaptationDataModule(FundusDataModule):
     Args:
         synthetic: Clean photographs, to be degraded.
         real: Real photographs, of any quality.
-        degradation: What spoils the clean ones.
+        degradation: What spoils the clean ones; the corrected mixture if null.
         strong_view: Makes the student's view of the real ones.
         image_size: Side of the square that photographs are cut and resized to, in pixels.
         batch_size: Synthetic pairs a batch and device.
         real_batch_size: Real photographs a batch and device; as many if null.
         workers: Processes that decode, for each of the two sets; 0 decodes in the main one.
         seed: Seed of orders, orientations, degradations and views.
+        dump_first_batch: Whether to write the first training batch as pictures.
     """
 
     def __init__(
@@ -43,8 +44,9 @@ class AdaptationDataModule(FundusDataModule):
         real_batch_size: int | None = None,
         workers: int = 1,
         seed: int = 0,
+        dump_first_batch: bool = False,
     ) -> None:
-        super().__init__(image_size, batch_size, workers, seed)
+        super().__init__(image_size, batch_size, workers, seed, dump_first_batch)
         self.paired = PairedDataModule(
             synthetic, degradation, image_size, batch_size, workers, seed
         )
@@ -74,7 +76,7 @@ class AdaptationDataModule(FundusDataModule):
         return [self.paired.val_dataloader(), self.unpaired.val_dataloader()]
 
     def test_dataloader(self) -> StatefulDataLoader[Any]:
-        """Return the loader of the synthetic test photographs, each under all seven types."""
+        """Return the loader of the synthetic test photographs, each under all degradations."""
         return self.paired.test_dataloader()
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:

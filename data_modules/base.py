@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,8 +16,12 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules.sources import PhotographDataset, PhotographSource
 from magenet.degradation import Draws
+from magenet.report.pictures import sheet
 
 Batch = dict[str, Any]
+
+VIEWS = ("image_clean", "image_degraded", "image", "image_strong")
+"""What a prepared batch may hold to look at, in the order of a row of a sheet."""
 
 
 class StretchedSampler(DistributedSampler[tuple[int, int]]):
@@ -72,7 +77,7 @@ def orient(tensors: Sequence[Tensor], draws: Draws) -> list[Tensor]:
         "transpose": lambda tensor: tensor.mT,
     }
     for name, move in moves.items():
-        chosen = (draws.uniform(name, 0.0, 1.0) < 0.5)[:, None, None, None]
+        chosen = (draws.uniform(name, 0.0, 1.0) < 0.5)[:, None, None, None].to(tensors[0].device)
         results = [torch.where(chosen, move(tensor), tensor) for tensor in results]
     return results
 
@@ -90,9 +95,18 @@ class FundusDataModule(LightningDataModule, ABC):
         batch_size: Photographs a batch and device.
         workers: Processes that decode; 0 decodes in the main one.
         seed: Seed of orders, orientations and degradations.
+        dump_first_batch: Whether to write the first training batch into the run's folder, as the
+            network sees it: `first_batch*.png`, one photograph a row.
     """
 
-    def __init__(self, image_size: int, batch_size: int, workers: int, seed: int) -> None:
+    def __init__(
+        self,
+        image_size: int,
+        batch_size: int,
+        workers: int,
+        seed: int,
+        dump_first_batch: bool = False,
+    ) -> None:
         super().__init__()
         if image_size < 32:
             raise ValueError(f"image_size must be at least 32, got {image_size}")
@@ -102,17 +116,44 @@ class FundusDataModule(LightningDataModule, ABC):
         self.batch_size = batch_size
         self.workers = workers
         self.seed = seed
+        self.dump_first_batch = dump_first_batch
 
     @abstractmethod
     def prepare(self, batch: Batch, training: bool) -> Batch:
         """Return a batch of floats with its degraded or strong views, on the same device."""
+
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        """Move a batch, but for its keys: randomness is drawn on the host."""
+        moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        for own, given in ((moved, batch), *((moved[k], batch[k]) for k in _parts(batch))):
+            if "key" in given:
+                own["key"] = given["key"]
+        return moved
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Prepare a batch on its device, in fp32 and outside autocast."""
         training = self.trainer is not None and self.trainer.training
         device = next(value.device for value in _tensors(batch))
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
-            return self.prepare(batch, training)
+            prepared = self.prepare(batch, training)
+        if training and self.dump_first_batch:
+            self.dump_first_batch = False
+            self._dump(prepared)
+        return prepared
+
+    def _dump(self, prepared: Batch) -> None:
+        """Write the views of a training batch as pictures."""
+        trainer = self.trainer
+        if trainer is None or trainer.log_dir is None or not trainer.is_global_zero:
+            return
+        parts = {f"_{name}": prepared[name] for name in _parts(prepared)} or {"": prepared}
+        for name, part in parts.items():
+            views = [part[view] for view in VIEWS if view in part]
+            path = Path(trainer.log_dir) / f"first_batch{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sheet(list(zip(*views, strict=True))).save(path)
 
     def ranks(self) -> tuple[int, int]:
         """Return how many ranks there are, and the own one."""
@@ -167,6 +208,7 @@ class SourceDataModule(FundusDataModule):
         batch_size: See :class:`FundusDataModule`.
         workers: See :class:`FundusDataModule`.
         seed: See :class:`FundusDataModule`.
+        dump_first_batch: See :class:`FundusDataModule`.
     """
 
     def __init__(
@@ -176,8 +218,9 @@ class SourceDataModule(FundusDataModule):
         batch_size: int,
         workers: int,
         seed: int,
+        dump_first_batch: bool = False,
     ) -> None:
-        super().__init__(image_size, batch_size, workers, seed)
+        super().__init__(image_size, batch_size, workers, seed, dump_first_batch)
         self.photographs = photographs
 
     def train_dataloader(self) -> StatefulDataLoader[Any]:
@@ -191,6 +234,11 @@ class SourceDataModule(FundusDataModule):
     def test_dataloader(self) -> StatefulDataLoader[Any]:
         """Return the loader of the test photographs."""
         return self.fixed_loader(self.photographs.dataset("test", self.image_size))
+
+
+def _parts(batch: Batch) -> list[str]:
+    """Return the names of a batch's parts, if it has any."""
+    return [name for name, value in batch.items() if isinstance(value, dict)]
 
 
 def _tensors(batch: Batch) -> Iterator[Tensor]:

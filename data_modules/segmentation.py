@@ -58,8 +58,10 @@ class SegmentationDataModule(SourceDataModule):
         if training:
             draws = Draws(batch["key"], self.seed)
             image, mask, vessels = orient([image, mask, vessels], draws)
-            image = adjust_brightness_accumulative(image, draws.uniform("brightness", 0.7, 1.3))
-            image = adjust_gamma(image, draws.uniform("gamma", 0.7, 1.4))
+            image = adjust_brightness_accumulative(
+                image, draws.uniform("brightness", 0.7, 1.3).to(image.device)
+            )
+            image = adjust_gamma(image, draws.uniform("gamma", 0.7, 1.4).to(image.device))
         return {
             "name": batch["name"],
             "image": image * mask,

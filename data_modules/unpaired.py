@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from data_modules.base import Batch, SourceDataModule, orient, to_unit
 from data_modules.sources import PhotographSource
-from magenet.degradation import Degradation, Draws
+from magenet.degradation import Degradation, Draws, FundusDegradation
 
 
 class StrongView(nn.Module):
@@ -18,7 +18,7 @@ class StrongView(nn.Module):
     perturb without moving pixels).
 
     Args:
-        degradation: The damage; one or two factors at half strength if null.
+        degradation: The damage; the corrected mixture at half its severity if null.
         brightness: Greatest change of brightness, as a share.
         gamma: Greatest change of gamma, as a share.
     """
@@ -30,9 +30,7 @@ class StrongView(nn.Module):
         gamma: float = 0.1,
     ) -> None:
         super().__init__()
-        self.degradation = degradation or Degradation(
-            ("illumination", "spots", "illumination_spots", "blur", "spots_blur"), strength=0.5
-        )
+        self.degradation = degradation or FundusDegradation(severity=0.5)
         self.brightness = brightness
         self.gamma = gamma
 
@@ -41,9 +39,9 @@ class StrongView(nn.Module):
         draws = draws.under("strong view")
         view = self.degradation(image, mask, draws)
         factor = draws.uniform("view_brightness", 1 - self.brightness, 1 + self.brightness)
-        view = adjust_brightness_accumulative(view, factor)
+        view = adjust_brightness_accumulative(view, factor.to(image.device))
         gamma = draws.uniform("view_gamma", 1 - self.gamma, 1 + self.gamma)
-        strong: Tensor = adjust_gamma(view, gamma)
+        strong: Tensor = adjust_gamma(view, gamma.to(image.device))
         return strong
 
 
@@ -57,6 +55,7 @@ class UnpairedDataModule(SourceDataModule):
         batch_size: Photographs a batch and device.
         workers: Processes that decode; 0 decodes in the main one.
         seed: Seed of orders, orientations and views.
+        dump_first_batch: Whether to write the first training batch as a picture.
     """
 
     def __init__(
@@ -67,8 +66,9 @@ class UnpairedDataModule(SourceDataModule):
         batch_size: int = 8,
         workers: int = 1,
         seed: int = 0,
+        dump_first_batch: bool = False,
     ) -> None:
-        super().__init__(photographs, image_size, batch_size, workers, seed)
+        super().__init__(photographs, image_size, batch_size, workers, seed, dump_first_batch)
         self.strong_view = StrongView() if strong_view is None else strong_view
 
     def prepare(self, batch: Batch, training: bool) -> Batch:

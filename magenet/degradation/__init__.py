@@ -1,6 +1,12 @@
 """What spoils a photograph: one factor per file, one pipeline that composes them."""
 
+from magenet.degradation.cofe import TYPES, CofeDegradation, code
 from magenet.degradation.draws import Draws, name_key
-from magenet.degradation.pipeline import TYPES, Degradation, code
+from magenet.degradation.factor import Factor, Parameters, Record
+from magenet.degradation.fundus import PRESETS, FundusDegradation
+from magenet.degradation.pipeline import Degradation, check
 
-__all__ = ["TYPES", "Degradation", "Draws", "code", "name_key"]
+__all__ = [
+    "PRESETS", "TYPES", "CofeDegradation", "Degradation", "Draws", "Factor", "FundusDegradation",
+    "Parameters", "Record", "check", "code", "name_key",
+]  # fmt: skip

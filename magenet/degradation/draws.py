@@ -25,15 +25,15 @@ _SECOND = _signed(0x94D049BB133111EB)
 
 def _shifted(value: Tensor, bits: int) -> Tensor:
     """Return a logical right shift; torch's own keeps the sign."""
-    return (value >> bits) & ((1 << (64 - bits)) - 1)
+    return (value >> bits).bitwise_and_((1 << (64 - bits)) - 1)
 
 
 def mix(value: Tensor) -> Tensor:
     """Return a well-mixed hash of int64 numbers (the finaliser of SplitMix64)."""
     value = value + _GOLDEN
-    value = (value ^ _shifted(value, 30)) * _FIRST
-    value = (value ^ _shifted(value, 27)) * _SECOND
-    return value ^ _shifted(value, 31)
+    value = value.bitwise_xor_(_shifted(value, 30)).mul_(_FIRST)
+    value = value.bitwise_xor_(_shifted(value, 27)).mul_(_SECOND)
+    return value.bitwise_xor_(_shifted(value, 31))
 
 
 def name_key(name: str) -> int:
@@ -43,6 +43,9 @@ def name_key(name: str) -> int:
 
 class Draws:
     """Give each sample of a batch its own random numbers.
+
+    Numbers are drawn on the CPU, whatever device the pixels are on: they are few, the same
+    everywhere, and no device has to be waited for to know which factors a batch needs.
 
     Args:
         keys: int64 `(B,)`, one a sample: a counter in training, the name's key in validation.
@@ -56,7 +59,7 @@ class Draws:
     """
 
     def __init__(self, keys: Tensor, seed: int = 0) -> None:
-        self.keys = mix(keys.long() ^ mix(torch.tensor(seed, device=keys.device)))
+        self.keys = mix(keys.cpu().long() ^ mix(torch.tensor(seed)))
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -87,7 +90,7 @@ class Draws:
         Returns:
             `(B,)`, or `(B, count)`.
         """
-        counter = torch.arange(count or 1, device=self.keys.device)
+        counter = torch.arange(count or 1)
         bits = mix(self.keys[:, None] ^ mix(counter + (name_key(name) << 20)))
         unit = _shifted(bits, 40).float() / float(1 << 24)
         if count is None:
@@ -96,10 +99,14 @@ class Draws:
         high = high[:, None] if isinstance(high, Tensor) else high
         return low + unit * (high - low)
 
+    def bits(self, name: str) -> Tensor:
+        """Return 32 random bits a sample, int64 `(B,)` from 0 on: the seed of a pixel noise."""
+        return _shifted(mix(self.keys ^ mix(torch.tensor(name_key(name) << 20))), 32)
+
     def integer(
         self, name: str, low: Tensor | int, high: Tensor | int, count: int | None = None
     ) -> Tensor:
         """Return whole numbers from low to high, both included, as float32; see :meth:`uniform`."""
         numbers = self.uniform(name, low, high + 1, count).floor()
         limit = high[:, None] if isinstance(high, Tensor) and count is not None else high
-        return torch.minimum(numbers, torch.as_tensor(limit, device=numbers.device).float())
+        return torch.minimum(numbers, torch.as_tensor(limit).float())

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from torch import Tensor
 
-from magenet.degradation import TYPES
 from magenet.metrics.full_reference import masked_psnr, masked_ssim
 
 COLUMNS = ("subject", "name", "type", "psnr", "ssim")
@@ -24,7 +23,7 @@ class ScoreTable:
         self,
         subject: str,
         names: Sequence[str],
-        types: Tensor,
+        types: Sequence[str],
         image: Tensor,
         clean: Tensor,
         mask: Tensor,
@@ -34,7 +33,7 @@ class ScoreTable:
         Args:
             subject: Whose photographs these are.
             names: Of the photographs.
-            types: Codes of their degradation, int64 `(B,)`, 1 to 7.
+            types: Names of their degradation.
             image: `(B, 3, H, W)` in [0, 1].
             clean: Same shape.
             mask: Field of view, `(B, 1, H, W)`, 0 or 1.
@@ -45,7 +44,7 @@ class ScoreTable:
                 {
                     "subject": subject,
                     "name": name,
-                    "type": TYPES[int(types[place]) - 1],
+                    "type": types[place],
                     "psnr": round(float(psnr[place]), 4),
                     "ssim": round(float(ssim[place]), 5),
                 }
@@ -58,7 +57,7 @@ class ScoreTable:
         """
         result: dict[str, float] = {}
         rows = [row for row in self.rows if row["subject"] == subject]
-        for kind in (None, *TYPES):
+        for kind in (None, *dict.fromkeys(str(row["type"]) for row in rows)):
             chosen = [row for row in rows if kind is None or row["type"] == kind]
             for score in ("psnr", "ssim"):
                 values = [float(row[score]) for row in chosen]

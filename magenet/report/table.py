@@ -13,8 +13,6 @@ import re
 import sys
 from pathlib import Path
 
-from magenet.degradation import TYPES
-
 INPUT = "do nothing"
 PROVENANCE = (
     "commit", "seed", "versions", "hardware", "parameters", "checkpoint", "checkpoint_sha256",
@@ -55,10 +53,8 @@ def collect(runs: dict[str, Path]) -> list[Row]:
                     continue
             else:
                 label = name if len(subjects) == 2 else f"{name}, {subject}"
-            for kind in TYPES:
+            for kind in dict.fromkeys(row["type"] for row in scores):
                 chosen = [r for r in scores if r["subject"] == subject and r["type"] == kind]
-                if not chosen:
-                    continue
                 means = {
                     score: f"{sum(float(r[score]) for r in chosen) / len(chosen):.4f}"
                     for score in ("psnr", "ssim")
@@ -74,7 +70,7 @@ def collect(runs: dict[str, Path]) -> list[Row]:
 
 def as_markdown(table: list[Row]) -> str:
     """Return the table as Markdown: PSNR in dB / SSIM, inside the field of view."""
-    kinds = [kind for kind in TYPES if any(row["type"] == kind for row in table)]
+    kinds = list(dict.fromkeys(row["type"] for row in table))
     heads = [kind.replace("_", ", ") for kind in kinds]
     lines = [
         "| PSNR dB / SSIM inside the field | " + " | ".join(heads) + " |",

@@ -270,7 +270,7 @@ class EnhancementTask(FundusTask):
         for subject, network in self.enhancers().items():
             images[subject] = network(self.laid_out(batch["image_degraded"])).image
         for subject, image in images.items():
-            self.scores.add(subject, batch["name"], batch["type"], image, clean, mask)
+            self.scores.add(subject, batch["name"], batch["degradation"], image, clean, mask)
         # Outside the field a network may paint what it likes; a result never shows it.
         return {**{subject: image * mask for subject, image in images.items()}, "clean": clean}
 

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from data_modules import (
     AdaptationDataModule,
@@ -17,9 +19,10 @@ from data_modules import (
 )
 from data_modules.base import StretchedSampler, orient
 from data_modules.io import write_photograph
+from data_modules.paired import DEGRADATIONS
 from data_modules.phantom import draw_phantom
 from data_modules.sources import PhantomDataset, PhotographSource
-from magenet.degradation import TYPES, Degradation, Draws
+from magenet.degradation import CofeDegradation, Degradation, Draws, FundusDegradation, code
 from magenet.errors import UserError
 
 
@@ -129,10 +132,52 @@ def test_validation_never_changes_and_the_test_shows_every_type() -> None:
         runs.append(torch.cat([part["image_degraded"] for part in parts]))
     assert torch.allclose(*runs, atol=1e-6)
 
-    module = PairedDataModule(photographs, image_size=48, batch_size=7, workers=0)
+    none = FundusDegradation(severity=0.0)  # what a network is trained on is not its test
+    module = PairedDataModule(photographs, none, image_size=48, batch_size=8, workers=0)
     test = batches(module.test_dataloader(), module)
-    assert [batch["type"].tolist() for batch in test] == [list(range(1, len(TYPES) + 1))] * 3
+    assert [tuple(batch["degradation"]) for batch in test] == [DEGRADATIONS] * 3
     assert all(len(set(batch["name"])) == 1 for batch in test)
+    for batch in test:
+        draws = Draws(batch["key"], module.seed)
+        codes = torch.tensor([code(name) for name in DEGRADATIONS[:-1]] + [1])
+        clean, mask = batch["image_clean"], batch["mask_fov"]
+        typed = CofeDegradation()(clean, mask, draws, codes)
+        assert torch.allclose(batch["image_degraded"][:-1], typed[:-1], atol=1e-6)
+        mixed = FundusDegradation()(clean, mask, draws)
+        assert torch.allclose(batch["image_degraded"][-1], mixed[-1], atol=1e-6)
+
+
+def test_the_first_batch_can_be_looked_at(tmp_path: Path) -> None:
+    class Run:
+        world_size, global_rank, current_epoch = 1, 0, 0
+        training, is_global_zero, log_dir = True, True, str(tmp_path / "run")
+
+    module = AdaptationDataModule(
+        PhantomPhotographs(count=4, val_count=2), PhantomPhotographs(count=4, val_count=2),
+        image_size=48, batch_size=2, real_batch_size=3, workers=0, dump_first_batch=True,
+    )  # fmt: skip
+    module.trainer = Run()  # type: ignore[assignment]
+    module.setup("fit")
+    for batch, _, _ in module.train_dataloader():
+        prepared = module.on_after_batch_transfer(batch, 0)
+    written = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert written == ["first_batch_real.png", "first_batch_synthetic.png"]
+    sizes = [Image.open(tmp_path / "run" / name).size for name in written]
+    assert sizes == [(2 * 48 + 4, 3 * 48 + 8), (2 * 48 + 4, 2 * 48 + 4)]
+    first = np.asarray(Image.open(tmp_path / "run" / "first_batch_synthetic.png"))
+    last = (prepared["synthetic"]["image_clean"][0] * 255).round().byte().permute(1, 2, 0).numpy()
+    assert np.abs(first[:48, :48].astype(int) - last).mean() > 1, "the first, not the last"
+
+
+def test_keys_stay_on_the_host() -> None:
+    module = PairedDataModule(PhantomPhotographs(count=2, val_count=2), image_size=48, workers=0)
+    batch = next(iter(module.val_dataloader()))
+    moved = module.transfer_batch_to_device(batch, torch.device("meta"), 0)
+    assert moved["image"].device.type == "meta"
+    assert torch.equal(moved["key"], batch["key"])
+    nested = module.transfer_batch_to_device({"real": batch}, torch.device("meta"), 0)["real"]
+    assert nested["image"].device.type == "meta"
+    assert torch.equal(nested["key"], batch["key"])
 
 
 def test_workers_change_nothing() -> None:
@@ -169,7 +214,7 @@ def test_segmentation_never_degrades(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any) -> None:
         raise AssertionError("a segmenter must not see a degraded photograph")
 
-    monkeypatch.setattr(Degradation, "forward", refuse)
+    monkeypatch.setattr(Degradation, "apply", refuse)
     photographs = PhantomPhotographs(count=4, val_count=2)
     module = SegmentationDataModule(photographs, image_size=48, batch_size=2, workers=0)
     trained = module.prepare(next(iter(module.train_dataloader())), training=True)

@@ -1,25 +1,23 @@
-"""Slow references, one photograph at a time, written from the released script's formulas."""
+"""Slow references, one photograph at a time, in numpy and scipy, from the formulas alone.
+
+Each takes `image` `(S, S, 3)` and `mask` `(S, S)` as float64 in [0, 1], and a record's values.
+"""
+
+import io
+import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance
-from scipy.ndimage import convolve1d
+from PIL import Image
+from scipy.ndimage import convolve, gaussian_filter, map_coordinates
+from scipy.signal import fftconvolve
 
 Array = NDArray[np.float64]
+Values = dict[str, Any]
 SIDE = 512
-
-
-def colour(image: Array, brightness: float, contrast: float, saturation: float) -> Array:
-    """Pillow itself, on `(S, S, 3)` in [0, 1]; it rounds to 8 bit after each step."""
-    picture = Image.fromarray((image * 255).round().astype(np.uint8))
-    picture = ImageEnhance.Brightness(picture).enhance(brightness)
-    picture = ImageEnhance.Contrast(picture).enhance(contrast)
-    picture = ImageEnhance.Color(picture).enhance(saturation)
-    return np.asarray(picture) / 255.0
-
-
-def odd(size: float) -> int:
-    return int(size) + (int(size) % 2 == 0)
+GREY = np.array([0.299, 0.587, 0.114])
 
 
 def gaussian(size: int, sigma: float) -> Array:
@@ -28,37 +26,278 @@ def gaussian(size: int, sigma: float) -> Array:
     return weights / weights.sum()
 
 
-def blur(field: Array, size_x: int, size_y: int, sigma: float) -> Array:
-    rows = convolve1d(field, gaussian(size_x, sigma), axis=1, mode="mirror")
-    return convolve1d(rows, gaussian(size_y, sigma), axis=0, mode="mirror")
+def blur_at_512(field: Array, size_x: int, size_y: int, sigma: float) -> Array:
+    def along(axis: int, size: int) -> None:
+        nonlocal field
+        margin = [(0, 0), (0, 0)]
+        margin[axis] = (size // 2, size // 2)
+        wide = np.pad(field, margin, "reflect")
+        field = np.apply_along_axis(np.convolve, axis, wide, gaussian(size, sigma), "valid")
+
+    along(1, size_x)
+    along(0, size_y)
+    return field
 
 
-def disc(centre_x: float, centre_y: float, diameter: float) -> Array:
-    y, x = np.mgrid[:SIDE, :SIDE]
-    return ((x - centre_x) ** 2 + (y - centre_y) ** 2 <= (diameter / 2) ** 2).astype(float)
+def disc_at_512(x: float, y: float, diameter: float) -> Array:
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    return ((columns - x) ** 2 + (rows - y) ** 2 <= (diameter / 2) ** 2).astype(float)
 
 
-def halo(image: Array, cx: float, cy: float, inner: float, outer: float, tint: Array) -> Array:
-    kernel = abs(2 * max(cx, SIDE - cx, cy, SIDE - cy) - inner)
-    ring = np.clip(disc(cx, cy, outer) - disc(cx, cy, inner), 0, 1)
-    field = blur(ring, odd(kernel), odd(kernel), max(2 * kernel / 3, 1.0))
-    return np.clip(image + image.mean() * field[..., None] * tint, 0, 1)
+def to_size(field: Array, size: int) -> Array:
+    """Return a field drawn at 512 px at another size: the mean over each pixel."""
+    if size == SIDE:
+        return field
+    fine = 4 * size
+    place = (np.arange(fine) + 0.5) * SIDE / fine - 0.5
+    grid = np.stack(np.meshgrid(place, place, indexing="ij"))
+    wide = map_coordinates(field, grid, order=1, mode="nearest")
+    return wide.reshape(size, 4, size, 4).mean(axis=(1, 3))
 
 
-def hole(
-    image: Array, cx: float, cy: float, diameter: float, kx: int, ky: int, depth: float
-) -> Array:
-    field = blur(disc(cx, cy, diameter), odd(kx), odd(ky), 2 / 3 * 1.2 * max(kx, ky))
-    return np.clip(image + depth * field[..., None], 0, 1)
+def cofe_colour(image: Array, mask: Array, v: Values) -> Array:
+    image = np.clip(image * v["brightness"], 0, 1)
+    mean = (image @ GREY).mean()
+    image = np.clip(mean + v["contrast"] * (image - mean), 0, 1)
+    grey = (image @ GREY)[..., None]
+    return np.clip(grey + v["saturation"] * (image - grey), 0, 1)
 
 
-def spot(size: int, cx: float, cy: float, edge: int) -> Array:
-    strength = (14 / 25 + 1 - size / 25) * (1 - np.exp(-(0.5 + size / 25) * 0.3 * size / 25))
-    sigma = 2 * (5 + 20 * size / 25)
-    soft = blur(disc(cx, cy, 2 * (size // 2)), odd(edge), odd(edge), sigma)
-    return strength * soft
+def cofe_halo(image: Array, mask: Array, v: Values) -> Array:
+    ring = disc_at_512(v["centre_x"], v["centre_y"], v["outer"])
+    ring = np.clip(ring - disc_at_512(v["centre_x"], v["centre_y"], v["inner"]), 0, 1)
+    field = to_size(blur_at_512(ring, int(v["kernel"]), int(v["kernel"]), v["sigma"]), len(image))
+    colour = np.array([v["red"], v["green"], v["blue"]])
+    return np.clip(image + image.mean() * field[..., None] * colour, 0, 1)
 
 
-def box_like(image: Array, sigma: float, size_y: int, size_x: int) -> Array:
-    rows = convolve1d(image, gaussian(size_y, sigma), axis=0, mode="mirror")
-    return np.clip(convolve1d(rows, gaussian(size_x, sigma), axis=1, mode="mirror"), 0, 1)
+def cofe_hole(image: Array, mask: Array, v: Values) -> Array:
+    mean = image.sum() / (3 * mask.sum())
+    if mean <= v["least_mean"]:
+        return image
+    disc = disc_at_512(v["centre_x"], v["centre_y"], v["diameter"])
+    field = blur_at_512(disc, int(v["kernel_x"]), int(v["kernel_y"]), v["sigma"])
+    depth = v["base"] + v["share"] * mean
+    return np.clip(image - depth * to_size(field, len(image))[..., None], 0, 1)
+
+
+def cofe_spots(image: Array, mask: Array, v: Values) -> Array:
+    light = np.zeros((SIDE, SIDE))
+    for x, y, radius, edge, strength in zip(
+        v["x"], v["y"], v["radius"], v["edge"], v["strength"], strict=True
+    ):
+        kernel = max(1, round(edge))
+        disc = disc_at_512(x, y, 2 * radius)
+        light += strength * blur_at_512(disc, kernel | 1, kernel | 1, 1e3)
+    return np.clip(image + to_size(light, len(image))[..., None], 0, 1)
+
+
+def cofe_blur(image: Array, mask: Array, v: Values) -> Array:
+    pixel = SIDE / len(image)
+    for axis, name in ((0, "kernel_y"), (1, "kernel_x")):
+        if len(image) == SIDE:
+            weights = gaussian(int(v[name]), v["sigma"])
+        else:  # the same kernel seen by other pixels: its mass in each
+            offsets = np.arange(-20, 21)[:, None] + (np.arange(200) + 0.5) / 200 - 0.5
+            place = np.abs(offsets * pixel)
+            weights = np.where(place <= v[name] / 2, np.exp(-0.5 * (place / v["sigma"]) ** 2), 0)
+            weights = weights.mean(axis=1) / weights.mean()
+            weights = weights / weights.sum()
+        shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
+        image = convolve(image, weights.reshape(shape), mode="mirror")
+    return np.clip(image, 0, 1)
+
+
+class Place:
+    """Pixel coordinates in field diameters from the field's centre."""
+
+    def __init__(self, mask: Array) -> None:
+        rows, columns = np.nonzero(mask)
+        left, right = columns.min(), columns.max() + 1
+        top, bottom = rows.min(), rows.max() + 1
+        self.diameter = float(max(right - left, bottom - top))
+        y, x = np.mgrid[: len(mask), : len(mask)] + 0.5
+        self.x = (x - (left + right) / 2) / self.diameter
+        self.y = (y - (top + bottom) / 2) / self.diameter
+
+    def from_point(self, x: float, y: float) -> Array:
+        return np.hypot(self.x - x, self.y - y)
+
+
+def colour_of(v: Values) -> Array:
+    return np.array([v["red"], v["green"], v["blue"]])
+
+
+def shadow(image: Array, mask: Array, v: Values) -> Array:
+    at = Place(mask)
+    light = np.ones_like(mask)
+    for k in range(len(v["x"])):
+        dx, dy = at.x - v["x"][k], at.y - v["y"][k]
+        c, s = math.cos(v["angle"][k]), math.sin(v["angle"][k])
+        squared = ((dx * c + dy * s) / v["length"][k]) ** 2 + (
+            (dy * c - dx * s) / v["width"][k]
+        ) ** 2
+        light *= 1 - v["depth"][k] * np.exp(-0.5 * squared ** v["flatness"][k])
+    return np.sqrt(image**2 * light[..., None])
+
+
+def vignette(image: Array, mask: Array, v: Values) -> Array:
+    radii = 2 * Place(mask).from_point(v["x"], v["y"])
+    return np.sqrt(image**2 * np.exp(-v["fall"] * radii**2)[..., None])
+
+
+def cast(image: Array, mask: Array, v: Values) -> Array:
+    return np.sqrt(image**2 * colour_of(v))
+
+
+def kernel_blur(image: Array, mask: Array, kernel: Array) -> Array:
+    light = np.stack([fftconvolve(image[..., c] * mask, kernel, "same") for c in range(3)], -1)
+    return np.clip(light / np.maximum(fftconvolve(mask, kernel, "same"), 0.05)[..., None], 0, 1)
+
+
+def points_kernel(x: Array, y: Array, weight: Array | float = 1.0) -> Array:
+    """Return the kernel of many points between the pixels, as an ideal camera samples them."""
+    pixels = np.arange(-30, 31)
+    rows = np.sinc(pixels[:, None] - y[None, :])
+    columns = np.sinc(pixels[:, None] - x[None, :])
+    kernel = (rows * weight) @ columns.T
+    return np.asarray(kernel / kernel.sum())
+
+
+def defocus(image: Array, mask: Array, v: Values) -> Array:
+    radius = v["radius"] * Place(mask).diameter
+    side = (np.arange(-100, 101) / 100) * radius
+    x, y = (axis.ravel() for axis in np.meshgrid(side, side))
+    inside = np.hypot(x, y) <= radius
+    return kernel_blur(image, mask, points_kernel(x[inside], y[inside]))
+
+
+def motion(image: Array, mask: Array, v: Values) -> Array:
+    along = np.linspace(-0.5, 0.5, 2001) * v["length"] * Place(mask).diameter
+    kernel = points_kernel(along * math.cos(v["angle"]), along * math.sin(v["angle"]))
+    return kernel_blur(image, mask, kernel)
+
+
+def blur(image: Array, mask: Array, v: Values) -> Array:
+    sigma = v["sigma"] * Place(mask).diameter
+    side = np.linspace(-5, 5, 101) * sigma
+    x, y = (axis.ravel() for axis in np.meshgrid(side, side))
+    weight = np.exp(-0.5 * (x**2 + y**2) / sigma**2)
+    return kernel_blur(image, mask, points_kernel(x, y, weight))
+
+
+def haze(image: Array, mask: Array, v: Values) -> Array:
+    at = Place(mask)
+    share = v["share"] * (1 + v["lean_x"] * at.x + v["lean_y"] * at.y)
+    share = np.clip(share, 0, 0.95)[..., None]
+    sigma = v["reach"] * at.diameter
+    light = image**2
+
+    def spread(field: Array) -> Array:
+        return np.asarray(gaussian_filter(field, sigma, mode="constant", truncate=6))
+
+    own = np.stack([spread(light[..., c] * mask) for c in range(3)], -1)
+    own = own / np.maximum(spread(mask), 1e-3)[..., None]
+    pale = (own @ GREY)[..., None] * colour_of(v)
+    scattered = (1 - v["paleness"]) * own + v["paleness"] * pale
+    return np.sqrt(np.clip(light * (1 - share) + scattered * share, 0, 1))
+
+
+def flare(image: Array, mask: Array, v: Values) -> Array:
+    at = Place(mask)
+    distance = at.from_point(v["x"], v["y"])
+    away = math.hypot(v["x"], v["y"])
+    cosine = -(at.x * v["x"] + at.y * v["y"]) / max(away / 2, 1e-3)
+    fade = np.clip(0.5 + 0.5 * cosine, 0, 1) ** v["fall"]
+    result = np.empty_like(image)
+    for c, colour in enumerate(colour_of(v)):
+        ramp = (distance - v["radius"] - (c - 1) * v["fringe"]) / v["softness"]
+        ramp = np.clip(ramp, 0, 1)
+        share = v["share"] * fade * (3 * ramp**2 - 2 * ramp**3)
+        result[..., c] = np.sqrt(image[..., c] ** 2 * (1 - share) + colour**2 * share)
+    return result
+
+
+def halo(image: Array, mask: Array, v: Values) -> Array:
+    distance = Place(mask).from_point(v["x"], v["y"])
+    ring = np.clip((distance - v["inner"]) / (0.5 - v["inner"]), 0, 1.2) ** v["shape"]
+    light = ring[..., None] * colour_of(v)
+    return np.sqrt(np.clip(1 - (1 - image**2) * np.clip(1 - light, 0, None), 0, 1))
+
+
+def discs(mask: Array, v: Values, heights: list[float]) -> Array:
+    at = Place(mask)
+    field = np.zeros_like(mask)
+    for k, height in enumerate(heights):
+        ramp = v["radius"][k] - at.from_point(v["x"][k], v["y"][k])
+        field += height * np.clip(ramp / max(v["edge"][k], 1 / at.diameter) + 0.5, 0, 1)
+    return field[..., None]
+
+
+def spots(image: Array, mask: Array, v: Values) -> Array:
+    light = np.minimum(discs(mask, v, v["light"]), 1)
+    return np.sqrt(1 - (1 - image**2) * (1 - light))
+
+
+def dust(image: Array, mask: Array, v: Values) -> Array:
+    gain = np.maximum(1 + discs(mask, v, v["gain"]), 0.05)
+    return np.minimum(np.sqrt(image**2 * gain), 1)
+
+
+def exposure(image: Array, mask: Array, v: Values) -> Array:
+    gain = 2.0 ** v["stops"]
+    light = image**2 * gain
+    return np.sqrt(light / (1 + max(gain - 1, 0) * image**2))
+
+
+def noise(image: Array, mask: Array, v: Values) -> Array:
+    height, width, channels = image.shape
+    count = height * width * channels
+    pairs = (count + 1) // 2
+    hashed = np.array([splitmix(i + (v["seed"] << 31)) for i in range(pairs)], dtype=np.uint64)
+    low = (hashed & np.uint64(0xFFFFFF)).astype(float)
+    high = ((hashed >> np.uint64(24)) & np.uint64(0xFFFFFF)).astype(float)
+    radius = np.sqrt(-2 * np.log((low + 1) / 2**24))
+    angle = 2 * math.pi * high / 2**24
+    normal = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+    normal = normal.reshape(channels, height, width).transpose(1, 2, 0)
+    sigma = np.sqrt(v["shot"] * image**2 + v["read"] ** 2) * Place(mask).diameter / 512
+    return np.sqrt(np.clip(image**2 + sigma * normal, 0, 1))
+
+
+def splitmix(number: int) -> int:
+    full = (1 << 64) - 1
+    number = (number + 0x9E3779B97F4A7C15) & full
+    number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & full
+    number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & full
+    return number ^ (number >> 31)
+
+
+def colour(image: Array, mask: Array, v: Values) -> Array:
+    image = image * v["brightness"]
+    mean = (image @ GREY)[mask > 0].mean()
+    image = mean + v["contrast"] * (image - mean)
+    grey = (image @ GREY)[..., None] - (1 - v["contrast"]) * mean
+    offset = (1 - v["contrast"]) * mean
+    return np.clip(offset + grey + v["saturation"] * (image - offset - grey), 0, 1)
+
+
+def jpeg(image: Array, mask: Array, v: Values) -> Array:
+    """Pillow's own encoder, that is libjpeg's, with its usual halved colour."""
+    memory = io.BytesIO()
+    picture = Image.fromarray((image * 255).round().astype(np.uint8))
+    picture.save(memory, "JPEG", quality=round(v["quality"]))
+    return np.asarray(Image.open(memory)) / 255.0
+
+
+Reference = Callable[[Array, Array, Values], Array]
+
+COFE: dict[str, Reference] = {
+    "colour": cofe_colour, "halo": cofe_halo, "hole": cofe_hole, "spots": cofe_spots,
+    "blur": cofe_blur,
+}  # fmt: skip
+FUNDUS: dict[str, Reference] = {
+    "shadow": shadow, "vignette": vignette, "cast": cast, "defocus": defocus, "motion": motion,
+    "blur": blur, "haze": haze, "flare": flare, "halo": halo, "spots": spots, "dust": dust,
+    "exposure": exposure, "noise": noise, "colour": colour, "jpeg": jpeg,
+}  # fmt: skip

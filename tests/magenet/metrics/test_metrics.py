@@ -111,7 +111,7 @@ def test_local_contrast_sees_detail_but_not_brightness() -> None:
 
 def test_score_table_means_are_per_type() -> None:
     table = ScoreTable()
-    types = torch.tensor([1, 1, 2, 2, 2, 2])
+    types = ["illumination"] * 2 + ["spots"] * 4
     table.add("student", [f"p{i}" for i in range(6)], types, IMAGE, CLEAN, MASK)
     psnr = masked_psnr(IMAGE, CLEAN, MASK)
     means = table.means("student")

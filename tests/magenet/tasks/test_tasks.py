@@ -170,10 +170,10 @@ def test_supervised_training_helps(tmp_path: Path) -> None:
     module = SupervisedTask(
         MAGENet(**TINY), optimizer=lambda p: torch.optim.Adam(p, lr=5e-3), warm_up=0.05
     )
-    from magenet.degradation import Degradation
+    from magenet.degradation import CofeDegradation
 
     source = PairedDataModule(
-        PhantomPhotographs(count=32, val_count=8), Degradation(("illumination",)),
+        PhantomPhotographs(count=32, val_count=8), CofeDegradation(("illumination",)),
         image_size=48, batch_size=8, workers=0,
     )  # fmt: skip
     running = trainer(tmp_path, max_steps=60, limit_val_batches=None, check_val_every_n_epoch=15)
@@ -193,7 +193,7 @@ def test_scores_name_student_teacher_and_input(tmp_path: Path) -> None:
     # An untrained network is the identity: all three must agree.
     assert float(metrics["test/psnr"]) == pytest.approx(float(metrics["test_input/psnr"]), abs=0.05)
     lines = (tmp_path / "run/scores.csv").read_text().splitlines()
-    assert len(lines) == 1 + 3 * 7 * 2
+    assert len(lines) == 1 + 3 * 8 * 2
 
 
 class Broken(Enhancer):

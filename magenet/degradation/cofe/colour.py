@@ -1,0 +1,48 @@
+"""Colour: brightness, contrast, saturation, as Pillow changes them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from magenet.degradation.cofe.variant import Variant
+from magenet.degradation.draws import Draws
+from magenet.degradation.factor import Factor, Values
+from magenet.degradation.fields import per_sample
+from magenet.degradation.frame import Frame
+from magenet.degradation.light import luminance
+
+
+class Colour(Factor):
+    """Multiply brightness, then stretch contrast about the mean grey, then saturation.
+
+    The mean is that of the whole frame, black surround included. Not rounded to 8 bits between
+    the steps, as Pillow does.
+
+    Args:
+        variant: `offline` draws brightness from 0.7 to 1.2, contrast and saturation from 0.6 to
+            1.4; the others all three from 0.5 to 1.5.
+    """
+
+    names: ClassVar = ("brightness", "contrast", "saturation")
+
+    def __init__(self, variant: Variant = "offline") -> None:
+        self.offline = variant == "offline"
+
+    def draw(self, draws: Draws, severity: Tensor) -> Values:
+        """Return factors; 1 changes nothing."""
+        ranges = ((0.7, 1.2), (0.6, 1.4), (0.6, 1.4)) if self.offline else ((0.5, 1.5),) * 3
+        return {
+            name: draws.uniform(name, low, high)
+            for name, (low, high) in zip(self.names, ranges, strict=True)
+        }
+
+    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
+        """Return photographs in other colours."""
+        brightness, contrast, saturation = (per_sample(values[name]) for name in self.names)
+        image = image.mul_(brightness).clamp_(0.0, 1.0)
+        mean = luminance(image).mean(dim=(1, 2, 3), keepdim=True)
+        image = image.mul_(contrast).add_((1 - contrast) * mean).clamp_(0.0, 1.0)
+        grey = luminance(image)
+        return image.mul_(saturation).add_(grey.mul_(1 - saturation)).clamp_(0.0, 1.0)

@@ -1,0 +1,69 @@
+"""Halo: a bright ring that leaks in from outside the field."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from magenet.degradation.cofe.variant import Variant
+from magenet.degradation.draws import Draws
+from magenet.degradation.factor import Factor, Values
+from magenet.degradation.fields import REFERENCE_SIDE, blurred, disc, enlarge, odd
+from magenet.degradation.frame import Frame
+
+OFFLINE_COLOURS = ((141, 238, 238), (177, 195, 147))
+"""The two colours that the released script can draw, of 255. Its third, (251, 249, 246), needs a
+brightness factor below 0.2, which is never drawn."""
+
+ONLINE_COLOURS = ((255, 255, 255), (141, 238, 238), (162, 205, 90))
+
+
+class Halo(Factor):
+    """Add light outside an inner disc, blurred, as bright as the photograph is on average.
+
+    The average is that of all three channels over the whole frame, black surround included. The
+    outer disc has an odd formula in the script; in practice it covers the frame.
+
+    Args:
+        variant: `online` blurs by a sigma of 28 to 85 pixels whatever the disc, and knows white.
+    """
+
+    names: ClassVar = (
+        "centre_x", "centre_y", "inner", "outer", "kernel", "sigma", "red", "green", "blue",
+    )  # fmt: skip
+
+    def __init__(self, variant: Variant = "offline") -> None:
+        self.online = variant == "online"
+
+    def draw(self, draws: Draws, severity: Tensor) -> Values:
+        """Return centre, diameters, kernel and sigma in reference pixels, and the colour."""
+        side = float(REFERENCE_SIDE)
+        centre_x = draws.integer("centre_x", round(side * 3 / 8), round(side * 5 / 8))
+        centre_y = draws.integer("centre_y", round(side * 3 / 8), round(side * 5 / 8))
+        inner = side * draws.uniform("inner", 0.75, 1.0)
+        far_x = torch.maximum(centre_x, side - centre_x)
+        far_y = torch.maximum(centre_y, side - centre_y)
+        limit = 2 * (far_x.square() + far_y.square()).sqrt().floor() / side
+        shift = torch.maximum(centre_x, centre_y)
+        outer = side * draws.uniform("outer", torch.ones_like(limit), limit) + shift
+        if self.online:
+            sigma = draws.integer("sigma", round(side / 6), round(side / 2)) / 3
+            kernel = 1.5 * sigma
+        else:
+            kernel = (2 * torch.maximum(far_x, far_y) - inner).abs()
+            sigma = (2 * kernel / 3).clamp(min=1.0)  # before the kernel is made odd
+        colours = torch.tensor(ONLINE_COLOURS if self.online else OFFLINE_COLOURS) / 255
+        colour = colours[draws.integer("colour", 0, len(colours) - 1).long()]
+        numbers = (centre_x, centre_y, inner, outer, odd(kernel), sigma, *colour.unbind(1))
+        return dict(zip(self.names, numbers, strict=True))
+
+    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
+        """Return photographs with the ring."""
+        outer = disc(values["centre_x"], values["centre_y"], values["outer"])
+        ring = outer - disc(values["centre_x"], values["centre_y"], values["inner"])
+        field = blurred(ring.clamp_(min=0.0), values["kernel"], values["kernel"], values["sigma"])
+        colour = torch.stack([values["red"], values["green"], values["blue"]], dim=1)
+        light = image.mean(dim=(1, 2, 3))[:, None] * colour
+        return image.addcmul_(enlarge(field, *frame.size), light[:, :, None, None]).clamp_(0.0, 1.0)

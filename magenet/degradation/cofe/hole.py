@@ -1,0 +1,65 @@
+"""Hole: a soft dark disc."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from magenet.degradation.cofe.variant import Variant
+from magenet.degradation.draws import Draws
+from magenet.degradation.factor import Factor, Values
+from magenet.degradation.fields import REFERENCE_SIDE, blurred, disc, enlarge, odd
+from magenet.degradation.frame import Frame
+
+
+class Hole(Factor):
+    """Subtract a blurred disc from all channels.
+
+    The released script leaves photographs alone whose mean inside the field is at most 0.25, and
+    subtracts a little more from brighter ones: depth = base + share * mean.
+
+    Args:
+        variant: `online` draws smaller and shallower discs anywhere, on every photograph.
+    """
+
+    names: ClassVar = (
+        "centre_x", "centre_y", "diameter", "kernel_x", "kernel_y", "sigma",
+        "base", "share", "least_mean",
+    )  # fmt: skip
+
+    def __init__(self, variant: Variant = "offline") -> None:
+        self.online = variant == "online"
+
+    def draw(self, draws: Draws, severity: Tensor) -> Values:
+        """Return centre, diameter, kernels and sigma in reference pixels, and the depth's terms."""
+        side = float(REFERENCE_SIDE)
+        if self.online:
+            diameter = draws.integer("diameter", round(0.3 * side), round(0.5 * side))
+            centre_x = draws.integer("centre_x", 0, round(side))
+            centre_y = draws.integer("centre_y", 0, round(side))
+            base, share = draws.uniform("base", 0.05, 0.25), torch.zeros(len(draws))
+        else:
+            diameter = draws.integer("diameter", round(0.4 * side), round(0.7 * side))
+            centre_x = draws.integer("centre_x", round(side / 4), round(side * 3 / 4))
+            centre_y = draws.integer("centre_y", round(side * 3 / 8), round(side * 5 / 8))
+            base, share = draws.uniform("base", 0.26, 0.262), draws.uniform("share", 0.05, 0.06)
+        kernel_x = draws.uniform("kernel_x", 0.55 * diameter, 0.75 * diameter).floor()
+        kernel_y = draws.uniform("kernel_y", 0.55 * diameter, 0.75 * diameter).floor()
+        sigma = 2 / 3 * 1.2 * torch.maximum(kernel_x, kernel_y)  # before they are made odd
+        least_mean = torch.full_like(base, 0.0 if self.online else 0.25)
+        numbers = (
+            centre_x, centre_y, diameter, odd(kernel_x), odd(kernel_y), sigma,
+            base, share, least_mean,
+        )  # fmt: skip
+        return dict(zip(self.names, numbers, strict=True))
+
+    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
+        """Return photographs with the disc."""
+        mean = image.sum(dim=(1, 2, 3)) / (3 * frame.mask.sum(dim=(1, 2, 3)))
+        depth = values["base"] + values["share"] * mean
+        depth = torch.where(mean > values["least_mean"], depth, 0.0)
+        field = disc(values["centre_x"], values["centre_y"], values["diameter"])
+        field = blurred(field, values["kernel_x"], values["kernel_y"], values["sigma"])
+        return image.sub_(enlarge(field * depth[:, None, None], *frame.size)).clamp_(0.0, 1.0)

@@ -1,0 +1,111 @@
+"""cofe-Net's degradation, as it was released."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from magenet.degradation.cofe.blur import Blur
+from magenet.degradation.cofe.colour import Colour
+from magenet.degradation.cofe.halo import Halo
+from magenet.degradation.cofe.hole import Hole
+from magenet.degradation.cofe.spots import Spots
+from magenet.degradation.cofe.variant import Variant
+from magenet.degradation.draws import Draws
+from magenet.degradation.factor import Parameters
+from magenet.degradation.pipeline import Degradation
+
+TYPES = (
+    "illumination",
+    "spots",
+    "illumination_spots",
+    "blur",
+    "illumination_blur",
+    "spots_blur",
+    "illumination_spots_blur",
+)
+"""The seven types, in the order of cofe-Net's three-bit code blur|spots|illumination, 1 to 7."""
+
+FACTORS = {"colour": 1, "halo": 1, "hole": 1, "spots": 2, "blur": 4}
+"""Bit of the code that each factor belongs to; in the offline script's order."""
+
+ONLINE_ORDER = ("colour", "spots", "halo", "blur", "hole")
+
+
+def code(name: str) -> int:
+    """Return the three-bit code, 1 to 7, of a type's name.
+
+    Raises:
+        ValueError: If there is no such type.
+    """
+    if name not in TYPES:
+        raise ValueError(f"unknown degradation type '{name}'; use some of {', '.join(TYPES)}")
+    return TYPES.index(name) + 1
+
+
+class CofeDegradation(Degradation):
+    """Spoil photographs as cofe-Net does, quirks included: to compare with published numbers.
+
+    Each photograph gets one of seven types; illumination is colour, halo and hole. Every step is
+    clipped to [0, 1]. Lengths refer to 512 px and scale with the photograph, which should be the
+    square around the field: the script itself works at 512 px only.
+
+    Args:
+        types: The types to draw from, evenly (cofe-Net: all seven).
+        variant: `offline` (the released script), `online` (the released training's loader) or
+            `published` (the nine published parameter files).
+
+    Raises:
+        ValueError: If a type or the variant is unknown, or no type is given.
+
+    Example:
+        >>> image, mask = torch.full((2, 3, 64, 64), 0.5), torch.ones(2, 1, 64, 64)
+        >>> degraded = CofeDegradation(["spots"])(image, mask, Draws(torch.tensor([1, 2])))
+        >>> degraded.shape, bool((degraded >= image).all())
+        (torch.Size([2, 3, 64, 64]), True)
+
+    References:
+        Shen et al., "Modeling and Enhancing Low-Quality Retinal Fundus Images" (cofe-Net), TMI
+        2021, its released scripts and its nine published parameter files.
+    """
+
+    def __init__(self, types: Sequence[str] = TYPES, variant: Variant = "offline") -> None:
+        if not types:
+            raise ValueError("CofeDegradation needs at least one type")
+        if variant not in ("offline", "online", "published"):
+            raise ValueError(f"variant must be offline, online or published, not '{variant}'")
+        factors = {
+            "colour": Colour(variant),
+            "halo": Halo(variant),
+            "hole": Hole(variant),
+            "spots": Spots(variant),
+            "blur": Blur(variant),
+        }
+        order = ONLINE_ORDER if variant == "online" else tuple(FACTORS)
+        super().__init__({name: factors[name] for name in order})
+        self.codes = torch.tensor([code(name) for name in types])
+
+    def choose(self, draws: Draws, codes: Tensor | None = None) -> dict[str, Tensor]:
+        """Return each factor's part in the types; see :class:`Degradation`.
+
+        Args:
+            draws: Of the batch.
+            codes: Types by their code, int64 `(B,)`, 1 to 7; None lets the draws decide.
+        """
+        if codes is None:
+            codes = self.codes[draws.integer("type", 0, len(self.codes) - 1).long()]
+        codes = codes.cpu()
+        return {name: (codes & bit > 0).float() for name, bit in FACTORS.items()}
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # graphs begin at the pixels
+    def draw(self, draws: Draws, codes: Tensor | None = None) -> Parameters:
+        """Return parameters for a batch; see :meth:`choose`."""
+        return self.draw_chosen(draws, self.choose(draws, codes))
+
+    def __call__(
+        self, image: Tensor, mask: Tensor, draws: Draws, codes: Tensor | None = None
+    ) -> Tensor:
+        """Return degraded photographs; see :class:`Degradation` and :meth:`choose`."""
+        return self.apply(image, mask, self.draw(draws, codes))

@@ -1,0 +1,148 @@
+"""What a factor of degradation is, and what was drawn for a batch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from magenet.degradation.draws import Draws
+from magenet.degradation.frame import Frame
+
+Values = dict[str, Tensor]
+"""Parameters of a factor by name, CPU tensors: `(B,)`, or `(B, k)` for one that repeats.
+
+All are float32, but for a `seed`, which is int64."""
+
+Record = dict[str, dict[str, float | list[float]]]
+"""What was done to one photograph, ready for JSON: factor, then parameter, then value."""
+
+
+class Factor(ABC):
+    """Be one way in which a photograph goes wrong: drawn first, applied afterwards.
+
+    Attributes:
+        names: The names of its parameters.
+    """
+
+    names: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def draw(self, draws: Draws, severity: Tensor) -> Values:
+        """Return parameters for each sample.
+
+        Args:
+            draws: Of the samples, and of this factor alone.
+            severity: How bad it shall be, `(B,)` in [0, 1]; cofe-Net's factors know none.
+        """
+
+    @abstractmethod
+    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
+        """Return photographs that went wrong.
+
+        Args:
+            image: float32 `(B, 3, H, W)` in [0, 1]; the factor may write into it. Outside the
+                field it holds what earlier factors left there.
+            frame: Of the same samples.
+            values: As drawn, on the photographs' device.
+
+        Returns:
+            `(B, 3, H, W)` in [0, 1]; the pipeline blackens the surround at the end.
+        """
+
+
+@dataclass(frozen=True)
+class Part:
+    """Hold the samples that a factor touches and its parameters for them.
+
+    Attributes:
+        samples: Places in the batch, int64 `(n,)`, rising.
+        values: Parameters with first axis n.
+    """
+
+    samples: Tensor
+    values: Values
+
+
+class Parameters:
+    """Hold what was drawn for a batch.
+
+    Args:
+        size: Samples in the batch.
+        parts: The part of each factor that touches any; in no order.
+    """
+
+    def __init__(self, size: int, parts: Mapping[str, Part]) -> None:
+        self.size = size
+        self.parts = dict(parts)
+
+    def between(self, start: int, stop: int) -> Parameters:
+        """Return the parameters of some neighbouring samples."""
+        parts = {}
+        for name, part in self.parts.items():
+            first, last = torch.searchsorted(part.samples, torch.tensor([start, stop])).tolist()
+            if last > first:
+                values = {key: value[first:last] for key, value in part.values.items()}
+                parts[name] = Part(part.samples[first:last] - start, values)
+        return Parameters(min(stop, self.size) - start, parts)
+
+    def records(self) -> list[Record]:
+        """Return one record a sample, from which its pixels can be made again exactly."""
+        records: list[Record] = [{} for _ in range(self.size)]
+        for name, part in self.parts.items():
+            lists = {key: value.tolist() for key, value in part.values.items()}
+            for place, sample in enumerate(part.samples.tolist()):
+                records[sample][name] = {key: value[place] for key, value in lists.items()}
+        return records
+
+    @classmethod
+    def from_records(cls, records: Sequence[Record], factors: Mapping[str, Factor]) -> Parameters:
+        """Return the parameters of a batch from one record a sample.
+
+        Args:
+            records: As given by :meth:`records`, or written by hand. In a factor that repeats,
+                lists may differ in length between samples.
+            factors: The factors by name.
+
+        Raises:
+            ValueError: If a factor is unknown, or has not exactly its parameters.
+        """
+        for record in records:
+            for name, given in record.items():
+                if name not in factors:
+                    raise ValueError(f"unknown factor '{name}'; known are {', '.join(factors)}")
+                if set(given) != set(factors[name].names):
+                    raise ValueError(
+                        f"factor '{name}' wants {', '.join(factors[name].names)}; "
+                        f"given are {', '.join(given) or 'none'}"
+                    )
+        parts = {}
+        for name, factor in factors.items():
+            samples = [place for place, record in enumerate(records) if name in record]
+            if samples:
+                rows = [records[sample][name] for sample in samples]
+                values = {
+                    key: _column(name, key, [row[key] for row in rows]) for key in factor.names
+                }
+                parts[name] = Part(torch.tensor(samples), values)
+        return cls(len(records), parts)
+
+
+def _column(factor: str, key: str, rows: Sequence[float | list[float]]) -> Tensor:
+    """Return one parameter of several samples; shorter lists end in zeros, which do nothing."""
+    dtype = torch.int64 if key == "seed" else torch.float32
+    longest = max((len(row) for row in rows if isinstance(row, list)), default=0)
+    padded = [row + [0.0] * (longest - len(row)) if isinstance(row, list) else row for row in rows]
+    try:
+        column = torch.tensor(padded, dtype=dtype)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"factor '{factor}': '{key}' must be a number or a list of numbers"
+        ) from None
+    if not bool(column.isfinite().all()):
+        raise ValueError(f"factor '{factor}': '{key}' is not a finite number")
+    return column

@@ -1,0 +1,6 @@
+"""The corrected degradation: real damage, at any size."""
+
+from magenet.degradation.fundus.presets import PRESETS
+from magenet.degradation.fundus.recipe import FundusDegradation
+
+__all__ = ["PRESETS", "FundusDegradation"]

@@ -1,0 +1,36 @@
+"""Blur: a Gaussian, as of an unclear medium; cofe-Net's, corrected."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from magenet.degradation.draws import Draws
+from magenet.degradation.factor import Factor, Values
+from magenet.degradation.frame import Frame
+from magenet.degradation.frequency import filtered
+
+
+class Blur(Factor):
+    """Blur by a Gaussian whose width is a share of the field.
+
+    Severity 1 has a sigma of 0.2 to 0.6 % of the field's diameter: 1 to 3 pixels of 512.
+    """
+
+    names: ClassVar = ("sigma",)
+
+    def draw(self, draws: Draws, severity: Tensor) -> Values:
+        """Return sigma in field diameters."""
+        return {"sigma": draws.uniform("sigma", 0.002, 0.006) * severity}
+
+    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
+        """Return blurred photographs."""
+        sigma = values["sigma"][:, None, None]
+
+        def transfer(x: Tensor, y: Tensor) -> Tensor:
+            return torch.exp(-2 * (math.pi * sigma).square() * (x.square() + y.square()))
+
+        return filtered(image, frame, transfer)

@@ -1,0 +1,32 @@
+"""Colour cast: a lamp or a sensor of another colour."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from magenet.degradation.draws import Draws
+from magenet.degradation.factor import Factor, Values
+from magenet.degradation.frame import Frame
+
+
+class Cast(Factor):
+    """Weaken linear light by channel: the strongest channel stays, so that nothing clips.
+
+    Severity 1 lets channels differ by up to a factor of 2.2.
+    """
+
+    names: ClassVar = ("red", "green", "blue")
+
+    def draw(self, draws: Draws, severity: Tensor) -> Values:
+        """Return the gains of linear light, at most 1."""
+        shift = draws.uniform("shift", -0.4, 0.4, 3) * severity[:, None]
+        gains = torch.exp(shift - shift.amax(dim=1, keepdim=True))
+        return dict(zip(self.names, gains.unbind(dim=1), strict=True))
+
+    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
+        """Return photographs of another colour."""
+        gains = torch.stack([values[name] for name in self.names], dim=1)
+        return image.mul_(gains.sqrt()[:, :, None, None])

@@ -1,0 +1,37 @@
+"""Colour: brightness, contrast and saturation as a camera's own software sets them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from magenet.degradation.draws import Draws
+from magenet.degradation.factor import Factor, Values
+from magenet.degradation.fields import per_sample
+from magenet.degradation.frame import Frame
+from magenet.degradation.light import luminance
+
+
+class Colour(Factor):
+    """Change brightness, contrast and saturation; cofe-Net's, about the mean inside the field.
+
+    Severity 1 changes each by up to 30 %.
+    """
+
+    names: ClassVar = ("brightness", "contrast", "saturation")
+
+    def draw(self, draws: Draws, severity: Tensor) -> Values:
+        """Return factors; 1 changes nothing."""
+        return {name: 1 + draws.uniform(name, -0.3, 0.3) * severity for name in self.names}
+
+    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
+        """Return photographs in other colours."""
+        brightness, contrast, saturation = (per_sample(values[name]) for name in self.names)
+        grey = luminance(image)
+        area = frame.mask.sum(dim=(1, 2, 3), keepdim=True)
+        mean = (grey * frame.mask).sum(dim=(1, 2, 3), keepdim=True) / area
+        # All three are linear: one gain for colour, one for grey, one offset.
+        offset = brightness * mean * (1 - contrast)
+        grey = grey.mul_(brightness * contrast * (1 - saturation)).add_(offset)
+        return image.mul_(brightness * contrast * saturation).add_(grey).clamp_(0.0, 1.0)

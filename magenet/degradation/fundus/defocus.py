@@ -1,0 +1,39 @@
+"""Defocus: every point becomes the disc of the lens."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from magenet.degradation.draws import Draws
+from magenet.degradation.factor import Factor, Values
+from magenet.degradation.frame import Frame
+from magenet.degradation.frequency import filtered
+
+
+class Defocus(Factor):
+    """Blur by an even disc.
+
+    Severity 1 has a radius of 0.3 to 1 % of the field's diameter: 1.5 to 5 pixels of 512.
+    """
+
+    names: ClassVar = ("radius",)
+
+    def draw(self, draws: Draws, severity: Tensor) -> Values:
+        """Return the disc's radius in field diameters."""
+        return {"radius": draws.uniform("radius", 0.003, 0.010) * severity}
+
+    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
+        """Return photographs out of focus."""
+        radius = values["radius"][:, None, None]
+
+        def transfer(x: Tensor, y: Tensor) -> Tensor:
+            phase = 2 * math.pi * radius * (x.square() + y.square()).sqrt()
+            phase = phase.clamp(min=1e-3)  # the limit at 0 is 1
+            airy: Tensor = 2 * torch.special.bessel_j1(phase) / phase
+            return airy
+
+        return filtered(image, frame, transfer)

@@ -1,0 +1,54 @@
+"""Dust: ghosts of grains near the sensor, dark or bright, sharp or soft."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from magenet.degradation.draws import Draws
+from magenet.degradation.factor import Factor, Values
+from magenet.degradation.fields import soft_discs
+from magenet.degradation.frame import Frame
+
+MOST = 8
+WIDEST = 0.08
+"""Greatest diameter of a ghost with its edge, in field diameters."""
+
+
+class Dust(Factor):
+    """Multiply linear light in 1 to 8 discs: dark grains, and bright ghosts of their reflections.
+
+    Severity 1 takes or adds 10 to 60 % in each.
+    """
+
+    names: ClassVar = ("x", "y", "radius", "edge", "gain")
+
+    def draw(self, draws: Draws, severity: Tensor) -> Values:
+        """Return centres, radii and edges in field diameters, and the gain minus one."""
+        count = draws.integer("count", 1, MOST)
+        radius = draws.uniform("radius", 0.003, 0.02, MOST)
+        gain = draws.uniform("gain", 0.1, 0.6, MOST) * severity[:, None]
+        sign = torch.where(draws.uniform("bright", 0.0, 1.0, MOST) < 0.4, 1.0, -1.0)
+        return {
+            "x": draws.uniform("x", -0.45, 0.45, MOST),
+            "y": draws.uniform("y", -0.45, 0.45, MOST),
+            "radius": radius,
+            "edge": radius * draws.uniform("edge", 0.1, 1.9, MOST),
+            "gain": torch.where(torch.arange(MOST) < count[:, None], gain * sign, 0.0),
+        }
+
+    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
+        """Return photographs with ghosts."""
+        diameter = frame.diameter[:, None]
+        gain = soft_discs(
+            frame.size,
+            frame.centre_x[:, None] + values["x"] * diameter,
+            frame.centre_y[:, None] + values["y"] * diameter,
+            values["radius"] * diameter,
+            values["edge"] * diameter,
+            values["gain"],
+            WIDEST * max(frame.size),
+        )
+        return image.mul_(gain.add_(1).clamp_(min=0.05).sqrt_()).clamp_(max=1.0)

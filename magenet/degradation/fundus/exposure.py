@@ -1,0 +1,34 @@
+"""Exposure: too little light or too much."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from magenet.degradation.draws import Draws
+from magenet.degradation.factor import Factor, Values
+from magenet.degradation.fields import per_sample
+from magenet.degradation.frame import Frame
+from magenet.degradation.light import from_linear
+
+
+class Exposure(Factor):
+    """Multiply linear light; more of it meets a soft shoulder, as in a camera, and never clips.
+
+    Severity 1 reaches from 2 stops too dark to 1 too bright.
+    """
+
+    names: ClassVar = ("stops",)
+
+    def draw(self, draws: Draws, severity: Tensor) -> Values:
+        """Return the exposure in stops: a factor of 2 each."""
+        return {"stops": draws.uniform("stops", -2.0, 1.0) * severity}
+
+    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
+        """Return photographs of another exposure."""
+        gain = torch.exp2(per_sample(values["stops"]))
+        light = image.square_()
+        shoulder = (light * (gain - 1).clamp(min=0.0)).add_(1)  # white stays white
+        return from_linear(light.mul_(gain).div_(shoulder))

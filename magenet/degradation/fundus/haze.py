@@ -1,0 +1,64 @@
+"""Haze: the veil of a cloudy lens, which scatters the retina's own light over the field."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from magenet.degradation.draws import Draws
+from magenet.degradation.factor import Factor, Values
+from magenet.degradation.fields import GRID, enlarge, smoothed
+from magenet.degradation.frame import Frame
+from magenet.degradation.light import from_linear, luminance
+
+
+class Haze(Factor):
+    """Replace a share of linear light by scattered light, which is smooth and paler.
+
+    What is scattered is the photograph's own light: its blurred self, mixed with a grey of the
+    same brightness and a tint from bluish white to the yellow of a cataract. The share leans to
+    one side. Severity 1 replaces 50 to 90 %.
+    """
+
+    names: ClassVar = (
+        "share", "lean_x", "lean_y", "reach", "paleness", "red", "green", "blue",
+    )  # fmt: skip
+
+    def draw(self, draws: Draws, severity: Tensor) -> Values:
+        """Return the share, its change per field diameter, the reach in diameters, the tint."""
+        angle = draws.uniform("angle", 0.0, 2 * math.pi)
+        lean = draws.uniform("lean", 0.0, 0.8)
+        warmth = draws.uniform("warmth", -0.15, 1.0)  # 1 is a cataract's yellow
+        return {
+            "share": draws.uniform("share", 0.5, 0.9) * severity,
+            "lean_x": lean * angle.cos(),
+            "lean_y": lean * angle.sin(),
+            "reach": draws.uniform("reach", 0.06, 0.2),
+            "paleness": draws.uniform("paleness", 0.3, 0.9),
+            "red": 1.0 + 0.15 * warmth,
+            "green": 1.0 - 0.05 * warmth,
+            "blue": 1.0 - 0.5 * warmth,
+        }
+
+    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
+        """Return veiled photographs."""
+        x, y = frame.axes(GRID)
+        at = {name: value[:, None, None] for name, value in values.items()}
+        share = (at["share"] * (1 + at["lean_x"] * x + at["lean_y"] * y)).clamp_(0.0, 0.95)
+        light = image.square_()
+        coarse = functional.adaptive_avg_pool2d(
+            torch.cat([light * frame.mask, frame.mask], 1), GRID
+        )
+        # The frame is stretched to the grid: the reach in cells differs along its two sides.
+        reach = values["reach"] * frame.diameter * GRID
+        coarse = smoothed(coarse, reach / frame.size[1], reach / frame.size[0])
+        own = coarse[:, :3] / coarse[:, 3:].clamp(min=1e-3)
+        tint = torch.stack([values["red"], values["green"], values["blue"]], dim=1)
+        pale = luminance(own) * tint[:, :, None, None]
+        scattered = own + values["paleness"][:, None, None, None] * (pale - own)
+        fields = enlarge(torch.cat([scattered * share[:, None], share[:, None]], 1), *frame.size)
+        return from_linear(light.mul_(1 - fields[:, 3:]).add_(fields[:, :3]))

@@ -1,0 +1,39 @@
+"""Motion: the eye or the camera moves during the exposure."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from magenet.degradation.draws import Draws
+from magenet.degradation.factor import Factor, Values
+from magenet.degradation.frame import Frame
+from magenet.degradation.frequency import filtered
+
+
+class Motion(Factor):
+    """Blur along a straight line.
+
+    Severity 1 has a length of 0.6 to 2 % of the field's diameter: 3 to 10 pixels of 512.
+    """
+
+    names: ClassVar = ("length", "angle")
+
+    def draw(self, draws: Draws, severity: Tensor) -> Values:
+        """Return the line's length in field diameters and its angle in radians."""
+        return {
+            "length": draws.uniform("length", 0.006, 0.020) * severity,
+            "angle": draws.uniform("angle", 0.0, math.pi),
+        }
+
+    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
+        """Return smeared photographs."""
+        length, angle = values["length"][:, None, None], values["angle"][:, None, None]
+
+        def transfer(x: Tensor, y: Tensor) -> Tensor:
+            return torch.sinc(length * (x * angle.cos() + y * angle.sin()))
+
+        return filtered(image, frame, transfer)

@@ -1,0 +1,91 @@
+"""How often and how badly each factor strikes, for the kinds of photographs to be imitated."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Share(NamedTuple):
+    """Say how often a factor strikes and how badly.
+
+    Attributes:
+        probability: Share of the photographs, 0 to 1.
+        least: Lowest severity, 0 to 1.
+        most: Highest severity, 0 to 1.
+    """
+
+    probability: float
+    least: float
+    most: float
+
+
+Mix = dict[str, Share]
+
+MIXED: Mix = {
+    "shadow": Share(0.75, 0.25, 1.0),
+    "vignette": Share(0.6, 0.2, 1.0),
+    "cast": Share(0.25, 0.1, 0.5),
+    "defocus": Share(0.4, 0.1, 0.8),
+    "motion": Share(0.1, 0.1, 0.6),
+    "blur": Share(0.3, 0.1, 0.8),
+    "haze": Share(0.5, 0.1, 0.7),
+    "flare": Share(0.4, 0.2, 0.9),
+    "halo": Share(0.2, 0.1, 0.8),
+    "spots": Share(0.25, 0.2, 1.0),
+    "dust": Share(0.15, 0.2, 1.0),
+    "exposure": Share(0.3, 0.1, 0.6),
+    "noise": Share(0.8, 0.05, 0.2),
+    "colour": Share(0.4, 0.1, 0.6),
+    "jpeg": Share(0.1, 0.1, 0.6),
+}
+"""What an unknown camera may do; set on the train photographs of usable and reject quality."""
+
+CLINIC: Mix = {
+    "shadow": Share(0.4, 0.1, 0.6),
+    "vignette": Share(0.3, 0.1, 0.5),
+    "cast": Share(0.2, 0.1, 0.4),
+    "defocus": Share(0.3, 0.1, 0.5),
+    "haze": Share(0.3, 0.1, 0.4),
+    "flare": Share(0.2, 0.2, 0.8),
+    "halo": Share(0.2, 0.1, 0.5),
+    "spots": Share(0.3, 0.2, 0.8),
+    "dust": Share(0.3, 0.2, 0.8),
+    "exposure": Share(0.3, 0.1, 0.5),
+    "colour": Share(0.3, 0.1, 0.4),
+}
+"""A table-top camera: small pupils, dust, some lens opacity; steady and clean otherwise."""
+
+HANDHELD: Mix = {
+    "shadow": Share(0.6, 0.3, 1.0),
+    "vignette": Share(0.6, 0.3, 1.0),
+    "cast": Share(0.4, 0.2, 0.8),
+    "defocus": Share(0.5, 0.2, 0.8),
+    "motion": Share(0.4, 0.2, 1.0),
+    "haze": Share(0.3, 0.1, 0.5),
+    "flare": Share(0.6, 0.3, 1.0),
+    "halo": Share(0.4, 0.2, 0.8),
+    "spots": Share(0.2, 0.2, 0.6),
+    "exposure": Share(0.5, 0.2, 0.8),
+    "noise": Share(0.7, 0.2, 1.0),
+    "colour": Share(0.4, 0.2, 0.6),
+    "jpeg": Share(0.5, 0.2, 0.9),
+}
+"""A camera held by hand, or a lens on a telephone: uneven light, flare, shake, noise, JPEG."""
+
+CATARACT: Mix = {
+    "haze": Share(1.0, 0.4, 1.0),
+    "blur": Share(0.8, 0.2, 1.0),
+    "defocus": Share(0.3, 0.1, 0.5),
+    "shadow": Share(0.4, 0.1, 0.7),
+    "vignette": Share(0.3, 0.1, 0.6),
+    "exposure": Share(0.3, 0.1, 0.5),
+    "colour": Share(0.3, 0.1, 0.4),
+}
+"""A cloudy lens: veil, scatter, paleness, softness."""
+
+PRESETS: dict[str, Mix] = {
+    "mixed": MIXED,
+    "clinic": CLINIC,
+    "handheld": HANDHELD,
+    "cataract": CATARACT,
+}

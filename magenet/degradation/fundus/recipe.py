@@ -1,0 +1,122 @@
+"""The corrected degradation: real damage, at any size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from magenet.degradation.draws import Draws
+from magenet.degradation.factor import Factor
+from magenet.degradation.fundus.blur import Blur
+from magenet.degradation.fundus.cast import Cast
+from magenet.degradation.fundus.colour import Colour
+from magenet.degradation.fundus.defocus import Defocus
+from magenet.degradation.fundus.dust import Dust
+from magenet.degradation.fundus.exposure import Exposure
+from magenet.degradation.fundus.flare import Flare
+from magenet.degradation.fundus.halo import Halo
+from magenet.degradation.fundus.haze import Haze
+from magenet.degradation.fundus.jpeg import Jpeg
+from magenet.degradation.fundus.motion import Motion
+from magenet.degradation.fundus.noise import Noise
+from magenet.degradation.fundus.presets import PRESETS, Share
+from magenet.degradation.fundus.shadow import Shadow
+from magenet.degradation.fundus.spots import Spots
+from magenet.degradation.fundus.vignette import Vignette
+from magenet.degradation.pipeline import Degradation
+
+
+def factors() -> dict[str, Factor]:
+    """Return all factors in the order in which light meets them.
+
+    First what lights the retina, then what stands between it and the lens, then what lies on the
+    optics, then the sensor and the camera's software.
+    """
+    return {
+        "shadow": Shadow(),
+        "vignette": Vignette(),
+        "cast": Cast(),
+        "defocus": Defocus(),
+        "motion": Motion(),
+        "blur": Blur(),
+        "haze": Haze(),
+        "flare": Flare(),
+        "halo": Halo(),
+        "spots": Spots(),
+        "dust": Dust(),
+        "exposure": Exposure(),
+        "noise": Noise(),
+        "colour": Colour(),
+        "jpeg": Jpeg(),
+    }
+
+
+class FundusDegradation(Degradation):
+    """Spoil photographs as real cameras and eyes do: the default for training.
+
+    Each factor strikes a photograph or not, by its own probability, with its own severity; some
+    photographs are left as they are. Lengths are shares of the field's diameter, so that
+    photographs of any size are spoiled alike (but for noise and JPEG, which are about pixels).
+
+    Args:
+        preset: How often and how badly each factor strikes: `mixed` (set on real photographs of
+            low quality), `clinic`, `handheld` or `cataract`; see `fundus/presets.py`.
+        severity: Scales the severity of every factor, 0 to 1; 0 leaves all photographs alone.
+        mix: Factors in place of the preset's: `{name: [probability, least, most severity]}`.
+
+    Raises:
+        ValueError: If the preset or a factor is unknown, or a number out of range.
+
+    Example:
+        >>> image, mask = torch.full((2, 3, 64, 64), 0.5), torch.ones(2, 1, 64, 64)
+        >>> degrade, draws = FundusDegradation(mix={"cast": [1, 1, 1]}), Draws(torch.tensor([1, 2]))
+        >>> bool((degrade(image, mask, draws) <= image).all()), *degrade.draw(draws).records()[0]
+        (True, 'cast')
+    """
+
+    def __init__(
+        self,
+        preset: str = "mixed",
+        severity: float = 1.0,
+        mix: Mapping[str, Sequence[float]] | None = None,
+    ) -> None:
+        super().__init__(factors())
+        if preset not in PRESETS:
+            raise ValueError(f"unknown preset '{preset}'; use one of {', '.join(PRESETS)}")
+        if not 0.0 <= severity <= 1.0:
+            raise ValueError(f"severity must lie in [0, 1], got {severity}")
+        self.severity = severity
+        self.mix = PRESETS[preset]
+        if mix is not None:
+            self.mix = {name: _share(name, numbers) for name, numbers in mix.items()}
+            unknown = set(self.mix) - set(self.factors)
+            if unknown:
+                raise ValueError(
+                    f"unknown factor '{min(unknown)}'; known are {', '.join(self.factors)}"
+                )
+
+    def choose(self, draws: Draws) -> dict[str, Tensor]:
+        """Return each factor's severity; see :class:`Degradation`."""
+        chosen = {}
+        for name, share in self.mix.items():
+            own = draws.under(name)
+            strikes = own.uniform("strikes", 0.0, 1.0) < share.probability
+            severity = own.uniform("severity", share.least, share.most) * self.severity
+            chosen[name] = torch.where(strikes, severity, 0.0)
+        return chosen
+
+
+def _share(name: str, numbers: Sequence[float]) -> Share:
+    """Return a factor's share of a mix.
+
+    Raises:
+        ValueError: If it is not three numbers in [0, 1], the second at most the third.
+    """
+    if len(numbers) != 3 or not all(0.0 <= n <= 1.0 for n in numbers) or numbers[1] > numbers[2]:
+        raise ValueError(
+            f"mix: '{name}' wants [probability, least severity, most severity], each in [0, 1], "
+            f"got {list(numbers)}"
+        )
+    return Share(*numbers)

@@ -1,0 +1,60 @@
+"""Spots: soft bright discs of dust or drops on the optics; cofe-Net's, corrected."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from magenet.degradation.draws import Draws
+from magenet.degradation.factor import Factor, Values
+from magenet.degradation.fields import soft_discs
+from magenet.degradation.frame import Frame
+from magenet.degradation.light import from_linear
+
+MOST = 14
+WIDEST = 0.06
+"""Greatest diameter of a spot with its edge, in field diameters."""
+
+
+class Spots(Factor):
+    """Add 3 to 14 discs of pale linear light, in a loose cluster as they are on real lenses.
+
+    Severity 1 adds 3 to 25 % of full light in each.
+    """
+
+    names: ClassVar = ("x", "y", "radius", "edge", "light")
+
+    def draw(self, draws: Draws, severity: Tensor) -> Values:
+        """Return centres, radii and edges in field diameters, and the light added."""
+        count = draws.integer("count", 3, MOST)
+        middle_x, middle_y = draws.uniform("middle", -0.3, 0.3, 2).unbind(dim=1)
+        spread = draws.uniform("spread", 0.1, 0.5)
+        distance = spread[:, None] * draws.uniform("distance", 0.0, 1.0, MOST).sqrt()
+        direction = draws.uniform("direction", 0.0, 2 * math.pi, MOST)
+        light = draws.uniform("light", 0.03, 0.25, MOST) * severity[:, None]
+        radius = draws.uniform("radius", 0.003, 0.016, MOST)
+        return {
+            "x": middle_x[:, None] + distance * direction.cos(),
+            "y": middle_y[:, None] + distance * direction.sin(),
+            "radius": radius,
+            "edge": radius * draws.uniform("edge", 0.3, 1.5, MOST),
+            "light": torch.where(torch.arange(MOST) < count[:, None], light, 0.0),
+        }
+
+    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
+        """Return photographs with spots."""
+        diameter = frame.diameter[:, None]
+        light = soft_discs(
+            frame.size,
+            frame.centre_x[:, None] + values["x"] * diameter,
+            frame.centre_y[:, None] + values["y"] * diameter,
+            values["radius"] * diameter,
+            values["edge"] * diameter,
+            values["light"],
+            WIDEST * max(frame.size),
+        )
+        kept = light.clamp_(max=1.0).neg_().add_(1)  # 1 - (1 - a)(1 - b), as in the halo
+        return from_linear(image.square_().neg_().add_(1).mul_(kept).neg_().add_(1))
