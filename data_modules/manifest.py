@@ -125,6 +125,22 @@ class Manifest:
         return manifest
 
     @classmethod
+    def from_path(cls, path: str | Path) -> Manifest:
+        """Read whatever a person points at: a folder, one picture, or a manifest.
+
+        Raises:
+            ManifestError: If there is no such thing, or nothing in it.
+        """
+        path = Path(path)
+        if path.is_file() and path.suffix.lower() == ".csv":
+            return cls.from_csv(path)
+        if path.is_file():
+            return cls([Photograph(path, path.name)], path)
+        if path.is_dir():
+            return cls.from_folder(path)
+        raise ManifestError(f"{path}: no such folder, picture or manifest")
+
+    @classmethod
     def from_folder(cls, folder: str | Path) -> Manifest:
         """List the pictures of a folder and of its sub-folders, by name.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -132,15 +131,7 @@ class PredictionDataModule(FundusDataModule):
         Raises:
             ManifestError: If there is no such folder, file or manifest, or nothing in it.
         """
-        path = Path(self.photographs)
-        if path.is_file() and path.suffix.lower() == ".csv":
-            manifest = Manifest.from_csv(path)
-        elif path.is_file():
-            manifest = Manifest([Photograph(path, path.name)], path)
-        elif path.is_dir():
-            manifest = Manifest.from_folder(path)
-        else:
-            raise ManifestError(f"{path}: no such folder, picture or manifest")
+        manifest = Manifest.from_path(self.photographs)
         chosen = manifest.select(splits=self.splits, sets=self.sets, qualities=self.qualities)
         return StatefulDataLoader(
             PredictionDataset(chosen, self.image_size),

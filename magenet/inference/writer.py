@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
 
 from data_modules.io import PictureError, write_photograph
+from data_modules.places import place_for, require_outside
 from magenet.errors import UserError
 from magenet.inference.transfer import transfer
 
@@ -42,12 +43,8 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         """
         self.failures, self.written = [], set()
         given = getattr(getattr(trainer, "datamodule", None), "photographs", None)
-        source = Path(given or ".").resolve()
-        if given and source.is_dir() and source in self.folder.resolve().parents:
-            raise UserError(
-                f"{self.folder}: lies inside {source}; its pictures would be enhanced again next "
-                "time. Choose another output.folder"
-            )
+        if given:
+            require_outside(self.folder, given)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._report_path.open("w", newline="", encoding="utf-8") as stream:
@@ -76,8 +73,10 @@ class EnhancedPhotographWriter(BasePredictionWriter):
                 batch["mask_fov"][place].cpu(), original.image, original.field,
             )  # fmt: skip
             try:
-                target = self._target(original.photograph.image, name)
-                write_photograph(result, target, original.photograph.image)
+                source = original.photograph.image
+                suffix = ".png" if self.lossless else None
+                target = place_for(self.folder, source, name, self.written, suffix)
+                write_photograph(result, target, source)
             except PictureError as error:
                 self._fail(name, str(error))
                 continue
@@ -94,24 +93,6 @@ class EnhancedPhotographWriter(BasePredictionWriter):
     def _report_path(self) -> Path:
         """Return where the report is."""
         return self.folder / "report.csv"
-
-    def _target(self, source: Path, name: str) -> Path:
-        """Return where a photograph goes: not over its source or another, not out of the folder.
-
-        Raises:
-            PictureError: If its place is taken.
-        """
-        parts = [part for part in PurePosixPath(name).parts if part not in ("..", "/", ".")]
-        target = self.folder.joinpath(*parts)
-        if self.lossless:
-            target = target.with_suffix(".png")
-        if target.resolve() == source.resolve():
-            raise PictureError(
-                f"{target}: would replace the photograph itself; choose another folder"
-            )
-        if target in self.written:
-            raise PictureError(f"{target}: is already taken by another photograph of this name")
-        return target
 
     def _fail(self, name: str, reason: str) -> None:
         """Note that a photograph could not be enhanced."""

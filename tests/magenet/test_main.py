@@ -140,3 +140,14 @@ def test_prediction_needs_an_enhancer(capsys: pytest.CaptureFixture[str]) -> Non
     status, line = said(["predict", *PREDICT, *model], capsys)
     assert status == 1
     assert line == "SegmentationTask enhances nothing: predict needs an enhancer"
+
+
+def test_help_lists_the_commands_and_a_wrong_one_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for arguments in ([], ["--help"]):
+        assert main(arguments) == 0
+        printed = capsys.readouterr().out
+        assert all(name in printed for name in ("fit", "test", "predict", "degrade"))
+    status, line = said(["enhence"], capsys)
+    assert (status, line.split(";")[0]) == (2, "no command 'enhence'")

@@ -1,0 +1,49 @@
+"""Where results may go: never over a photograph, never among them, never two in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from pathlib import Path, PurePosixPath
+
+from data_modules.io import PictureError
+from magenet.errors import UserError
+
+
+def require_outside(folder: str | Path, photographs: str | Path) -> None:
+    """Refuse a folder for results that lies inside that of the photographs.
+
+    Raises:
+        UserError: If it does: its pictures would be taken for photographs next time.
+    """
+    source = Path(photographs).resolve()
+    if source.is_dir() and source in Path(folder).resolve().parents:
+        raise UserError(
+            f"{folder}: lies inside {source}; its pictures would be taken for photographs next "
+            "time. Choose another folder"
+        )
+
+
+def place_for(
+    folder: Path, source: Path, name: str, taken: Container[Path], suffix: str | None = None
+) -> Path:
+    """Return where a photograph's result goes: under its own name, inside the folder.
+
+    Args:
+        folder: Of the results.
+        source: The photograph's file.
+        name: The photograph's name, with any sub-folders.
+        taken: Files written so far.
+        suffix: Ending of the file, with its dot; the photograph's own if None.
+
+    Raises:
+        PictureError: If the place is taken.
+    """
+    parts = [part for part in PurePosixPath(name).parts if part not in ("..", "/", ".")]
+    target = folder.joinpath(*parts)
+    if suffix is not None:
+        target = target.with_suffix(suffix)
+    if target.resolve() == source.resolve():
+        raise PictureError(f"{target}: would replace the photograph itself; choose another folder")
+    if target in taken:
+        raise PictureError(f"{target}: is already taken by another photograph of this name")
+    return target

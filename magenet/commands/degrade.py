@@ -1,0 +1,186 @@
+"""Spoil photographs and write down how: `magenet degrade IN OUT`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from data_modules.io import PictureError, read_photograph, write_photograph
+from data_modules.manifest import Manifest, Photograph
+from data_modules.places import place_for, require_outside
+from data_modules.sources import find_field
+from magenet.degradation import (
+    PRESETS,
+    CofeDegradation,
+    Degradation,
+    Draws,
+    FundusDegradation,
+    Parameters,
+    name_key,
+)
+from magenet.errors import UserError
+from magenet.fov import composite, crop, paste
+
+COFE = {"cofe": "offline", "cofe_online": "online", "cofe_published": "published"}
+"""Presets that are cofe-Net's variants; they know no severity."""
+
+PARAMETERS = "params.jsonl"
+"""File of the parameters beside the pictures, one JSON object a line."""
+
+Line = dict[str, Any]
+
+
+def degradation(preset: str, severity: float) -> Degradation:
+    """Return the recipe of a preset.
+
+    Raises:
+        UserError: If the severity is out of range, or given to a preset that knows none.
+        ValueError: If there is no such preset.
+    """
+    if preset in COFE:
+        if severity != 1.0:
+            raise UserError(f"--severity: {preset} is as cofe-Net released it and knows none")
+        return CofeDegradation(variant=COFE[preset])  # type: ignore[arg-type]
+    if not 0.0 <= severity <= 1.0:
+        raise UserError(f"--severity must lie in [0, 1], got {severity}")
+    return FundusDegradation(preset, severity)
+
+
+def read_lines(path: Path) -> dict[str, Line]:
+    """Return the lines of a parameter file by the photograph's name.
+
+    Raises:
+        UserError: If it cannot be read, or a line is not one of ours.
+    """
+    lines: dict[str, Line] = {}
+    try:
+        texts = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+    for number, text in enumerate(texts, start=1):
+        try:
+            line = json.loads(text)
+            recipe = degradation(line["preset"], 1.0)
+            Parameters.from_records([line["factors"]], recipe.factors)
+            lines[line["name"]] = line
+        except KeyError as error:
+            raise UserError(f"{path}: line {number}: has no {error}") from None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise UserError(f"{path}: line {number}: {error}") from None
+    return lines
+
+
+def spoil(photograph: Photograph, target: Path, line: Line) -> None:
+    """Write one photograph spoiled: at its own size, the surround bit for bit as it was.
+
+    Args:
+        photograph: Which one.
+        target: Where to; a lossless format, since a JPEG would spoil it once more.
+        line: With `preset` and `factors`.
+
+    Raises:
+        PictureError: If it cannot be read or written.
+    """
+    image = read_photograph(photograph.image)
+    field = find_field(photograph, image)
+    recipe = degradation(line["preset"], 1.0)
+    parameters = Parameters.from_records([line["factors"]], recipe.factors)
+    square = crop(image, field.square)[None].float() / 255
+    mask = crop(field.mask, field.square)[None].float()
+    spoiled = recipe.apply(square * mask, mask, parameters)[0].mul_(255).round_().to(torch.uint8)
+    height, width = image.shape[-2:]
+    result = composite(paste(spoiled, field.square, height, width), image, field.mask)
+    write_photograph(result, target, photograph.image)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Spoil all photographs; one that fails is named and does not stop the others.
+
+    Returns:
+        1 if any failed, else 0.
+
+    Raises:
+        UserError: If nothing can be done at all.
+    """
+    known = None if options.replay is None else read_lines(options.replay)
+    recipe = degradation(options.preset, options.severity)
+    photographs = Manifest.from_path(options.photographs).photographs
+    folder: Path = options.folder
+    require_outside(folder, options.photographs)
+    notes = folder / PARAMETERS
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = notes.open("x", encoding="utf-8")
+    except FileExistsError:
+        raise UserError(f"{notes}: is there already; choose another folder") from None
+    except OSError as error:
+        raise UserError(f"{folder}: cannot write there ({error.strerror})") from None
+    failures: list[str] = []
+    written: set[Path] = set()
+    with stream:
+        for photograph in tqdm(photographs, unit="photograph", disable=not sys.stderr.isatty()):
+            name = photograph.name
+            draws = Draws(torch.tensor([name_key(name)]), options.seed)
+            try:
+                if known is None:
+                    line = {
+                        "name": name, "preset": options.preset, "severity": options.severity,
+                        "seed": options.seed, "factors": recipe.draw(draws).records()[0],
+                    }  # fmt: skip
+                elif name in known:
+                    line = known[name]
+                else:
+                    raise PictureError(f"{name}: {options.replay} has no line for it")
+                target = place_for(folder, photograph.image, name, written, ".png")
+                spoil(photograph, target, line)
+            except PictureError as error:
+                failures.append(str(error))
+                continue
+            written.add(target)
+            stream.write(json.dumps(line) + "\n")
+            stream.flush()
+    for failure in failures:
+        print(f"magenet: not degraded: {failure}", file=sys.stderr)
+    print(f"{len(written)} photographs and {PARAMETERS} in {folder}")
+    return 1 if failures else 0
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command and return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="magenet degrade",
+        description=(
+            "Spoil photographs inside their field of view, at their own size, and write them as "
+            f"PNG with {PARAMETERS}: one line a photograph that says what was done to it. What is "
+            "drawn depends on the seed and on the photograph's name alone."
+        ),
+    )
+    parser.add_argument("photographs", metavar="IN", help="folder, picture or CSV manifest")
+    parser.add_argument("folder", metavar="OUT", type=Path, help="where to write")
+    parser.add_argument(
+        "--preset", choices=[*PRESETS, *COFE], default="mixed",
+        help="what to imitate: an unknown camera (mixed), a clinic's, a handheld one, a cataract; "
+        "or cofe-Net's scripts (default: mixed)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--severity", type=float, default=1.0, help="scales all damage, 0 to 1 (default: 1)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="another seed, other damage (default: 0)"
+    )
+    parser.add_argument(
+        "--replay", type=Path, metavar="PARAMS",
+        help=f"a {PARAMETERS}: do to each photograph what its line says, exactly",
+    )  # fmt: skip
+    options = parser.parse_args(arguments)
+    try:
+        return run(options)
+    except UserError as error:
+        print(f"magenet: error: {error}", file=sys.stderr)
+        return 1
