@@ -68,6 +68,19 @@ format: $(DEV) ## Mend style where it can be done automatically
 results: $(CORE) ## Put the tables of experiments/results into the README
 	for table in experiments/results/*.csv; do $(BIN)/python -m magenet.report.table --csv $$table --into README.md || exit 1; done
 
+.PHONY: contact-sheet
+contact-sheet: $(CORE) ## Draw all factors of degradation at rising severity: docs/degradation.jpg
+	$(BIN)/python experiments/contact_sheet.py --out docs/degradation.jpg
+
+.PHONY: bench-degradation
+bench-degradation: $(CORE) ## Measure how fast photographs are degraded (6 minutes)
+	$(BIN)/python experiments/benchmarks/degradation.py --json experiments/results/degradation_speed.json
+
+.PHONY: calibrate
+calibrate: $(CORE) need-photographs ## Compare degraded photographs with real bad ones (6 minutes)
+	$(BIN)/python experiments/calibration.py --photographs "$(MAGENET_DATA)/index.csv" --out runs/calibration
+	cp runs/calibration/calibration.json runs/calibration/calibration.md experiments/results/
+
 .PHONY: need-photographs
 need-photographs:
 	@test -f "$(MAGENET_DATA)/index.csv" || \

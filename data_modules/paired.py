@@ -26,6 +26,10 @@ DEGRADATIONS = (*TYPES, "fundus")
 """What a test shows each photograph under: cofe-Net's seven types, and our own mixture."""
 
 
+GENTLE = 0.3
+"""Share of gently degraded photographs in training (our choice)."""
+
+
 class EveryDegradation(PhotographDataset):
     """Give every photograph once for each of :data:`DEGRADATIONS`.
 
@@ -60,7 +64,8 @@ class PairedDataModule(SourceDataModule):
 
     Args:
         photographs: Clean photographs.
-        degradation: What spoils them in training and validation; the corrected mixture if null.
+        degradation: What spoils them in training and validation; the corrected mixture if null,
+            with a share of gently degraded photographs.
         image_size: Side of the square that photographs are cut and resized to, in pixels.
         batch_size: Photographs a batch and device.
         workers: Processes that decode; 0 decodes in the main one.
@@ -79,7 +84,7 @@ class PairedDataModule(SourceDataModule):
         dump_first_batch: bool = False,
     ) -> None:
         super().__init__(photographs, image_size, batch_size, workers, seed, dump_first_batch)
-        self.degradation = FundusDegradation() if degradation is None else degradation
+        self.degradation = degradation or FundusDegradation(gentle=GENTLE)
         self.test_types, self.test_mixture = CofeDegradation(), FundusDegradation()
 
     def test_dataloader(self) -> StatefulDataLoader[Any]:

@@ -49,30 +49,6 @@ def test_no_config_is_forgotten() -> None:
     assert sorted([*ALONE, *LAYERS, "base.yaml", "predict.yaml"]) == EVERY
 
 
-@pytest.fixture(scope="module")
-def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder laid out like the real photographs, filled with phantoms."""
-    folder = tmp_path_factory.mktemp("photographs")
-    rows = [("set", "split", "image", "vessel_mask", "fov_mask", "quality")]
-    for place, (name, split, quality) in enumerate(
-        (name, split, quality)
-        for name in ("hrf", "chase_db1", "idrid", "hygd")
-        for split in ("train", "val")
-        for quality in ("good", "usable")
-    ):
-        phantom = draw_phantom(place, 64)
-        image, masks = f"{name}/eye_{place}.png", []
-        write_photograph(phantom.image, folder / image)
-        for kind, mask in (("vessels", phantom.vessels), ("fov", phantom.field.mask)):
-            masks.append(f"{name}/{kind}_{place}.png")
-            write_photograph(mask.expand(3, -1, -1).to(torch.uint8) * 255, folder / masks[-1])
-        vessels = masks[0] if name in ("hrf", "chase_db1") else ""
-        rows.append((name, split, image, vessels, masks[1], quality))
-    with (folder / "index.csv").open("w", newline="") as stream:
-        csv.writer(stream).writerows(rows)
-    return folder
-
-
 @pytest.fixture(autouse=True)
 def workplace(tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh working folder, and the variables that configs may use."""

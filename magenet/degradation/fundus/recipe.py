@@ -65,6 +65,8 @@ class FundusDegradation(Degradation):
             low quality), `clinic`, `handheld` or `cataract`; see `fundus/presets.py`.
         severity: Scales the severity of every factor, 0 to 1; 0 leaves all photographs alone.
         mix: Factors in place of the preset's: `{name: [probability, least, most severity]}`.
+        gentle: Share of the photographs whose severities are all scaled by one more number,
+            drawn from 0 to 1: so that a network learns to leave good photographs alone.
 
     Raises:
         ValueError: If the preset or a factor is unknown, or a number out of range.
@@ -81,13 +83,17 @@ class FundusDegradation(Degradation):
         preset: str = "mixed",
         severity: float = 1.0,
         mix: Mapping[str, Sequence[float]] | None = None,
+        gentle: float = 0.0,
     ) -> None:
         super().__init__(factors())
         if preset not in PRESETS:
             raise ValueError(f"unknown preset '{preset}'; use one of {', '.join(PRESETS)}")
         if not 0.0 <= severity <= 1.0:
             raise ValueError(f"severity must lie in [0, 1], got {severity}")
+        if not 0.0 <= gentle <= 1.0:
+            raise ValueError(f"gentle must lie in [0, 1], got {gentle}")
         self.severity = severity
+        self.gentle = gentle
         self.mix = PRESETS[preset]
         if mix is not None:
             self.mix = {name: _share(name, numbers) for name, numbers in mix.items()}
@@ -99,11 +105,13 @@ class FundusDegradation(Degradation):
 
     def choose(self, draws: Draws) -> dict[str, Tensor]:
         """Return each factor's severity; see :class:`Degradation`."""
+        gentle = draws.uniform("gentle", 0.0, 1.0) < self.gentle
+        scale = torch.where(gentle, draws.uniform("scale", 0.0, 1.0), 1.0) * self.severity
         chosen = {}
         for name, share in self.mix.items():
             own = draws.under(name)
             strikes = own.uniform("strikes", 0.0, 1.0) < share.probability
-            severity = own.uniform("severity", share.least, share.most) * self.severity
+            severity = own.uniform("severity", share.least, share.most) * scale
             chosen[name] = torch.where(strikes, severity, 0.0)
         return chosen
 

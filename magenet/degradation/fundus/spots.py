@@ -22,7 +22,7 @@ WIDEST = 0.06
 class Spots(Factor):
     """Add 3 to 14 discs of pale linear light, in a loose cluster as they are on real lenses.
 
-    Severity 1 adds 3 to 25 % of full light in each.
+    Severity 1 adds 5 to 40 % of full light in each.
     """
 
     names: ClassVar = ("x", "y", "radius", "edge", "light")
@@ -34,8 +34,8 @@ class Spots(Factor):
         spread = draws.uniform("spread", 0.1, 0.5)
         distance = spread[:, None] * draws.uniform("distance", 0.0, 1.0, MOST).sqrt()
         direction = draws.uniform("direction", 0.0, 2 * math.pi, MOST)
-        light = draws.uniform("light", 0.03, 0.25, MOST) * severity[:, None]
-        radius = draws.uniform("radius", 0.003, 0.016, MOST)
+        light = draws.uniform("light", 0.05, 0.4, MOST) * severity[:, None]
+        radius = draws.uniform("radius", 0.004, 0.017, MOST)
         return {
             "x": middle_x[:, None] + distance * direction.cos(),
             "y": middle_y[:, None] + distance * direction.sin(),

@@ -25,7 +25,7 @@ class Vignette(Factor):
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return the brightest point in field diameters from the centre, and the fall."""
         return {
-            "x": draws.uniform("x", -0.3, 0.3),
+            "x": draws.uniform("x", -0.35, 0.35),
             "y": draws.uniform("y", -0.4, 0.4),
             "fall": draws.uniform("fall", 0.3, 1.2) * severity,
         }

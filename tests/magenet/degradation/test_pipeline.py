@@ -207,6 +207,16 @@ def test_severity_scales_every_factor(batch: tuple[Tensor, Tensor]) -> None:
     assert 0.0 < damage[1] < 0.5 * damage[2]
 
 
+def test_a_share_of_the_photographs_is_treated_gently() -> None:
+    draws = Draws(torch.arange(2000))
+    plain = FundusDegradation(mix={"haze": [1, 1, 1]}).choose(draws)["haze"]
+    gentle = FundusDegradation(mix={"haze": [1, 1, 1]}, gentle=0.4).choose(draws)["haze"]
+    assert bool((plain == 1).all())
+    touched = gentle < 1
+    assert float(touched.float().mean()) == pytest.approx(0.4, abs=0.04)
+    assert float(gentle[touched].mean()) == pytest.approx(0.5, abs=0.04)
+
+
 def test_a_mix_of_ones_own() -> None:
     degrade = FundusDegradation(mix={"dust": [1.0, 0.2, 0.4]})
     assert all(set(r) == {"dust"} for r in degrade.draw(Draws(torch.arange(9))).records())
@@ -254,6 +264,7 @@ def test_senseless_settings_are_refused() -> None:
         (lambda: CofeDegradation(variant="new"), "variant"),  # type: ignore[arg-type]
         (lambda: FundusDegradation("studio"), "unknown preset 'studio'"),
         (lambda: FundusDegradation(severity=1.5), "severity"),
+        (lambda: FundusDegradation(gentle=-0.1), "gentle"),
         (lambda: FundusDegradation(mix={"fog": [1, 0, 1]}), "unknown factor 'fog'"),
         (lambda: FundusDegradation(mix={"haze": [1, 0.8, 0.2]}), "'haze' wants"),
         (lambda: FundusDegradation(mix={"haze": [2, 0.1, 0.2]}), "'haze' wants"),

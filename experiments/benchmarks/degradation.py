@@ -1,0 +1,253 @@
+"""How fast photographs are degraded, and what share of a training step that is.
+
+Command:  python experiments/benchmarks/degradation.py --json out.json
+Hardware: any; 2 CPU cores. Time: about 6 minutes.
+Compare ratios within one run: absolute numbers move with whatever else the machine does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from torch import Tensor
+from tqdm import tqdm
+
+from data_modules import AdaptationDataModule, PairedDataModule, PhantomPhotographs
+from data_modules.base import Batch, FundusDataModule
+from data_modules.phantom import draw_phantom
+from magenet.degradation import CofeDegradation, Degradation, Draws, FundusDegradation
+from magenet.models import MAGENet
+from magenet.report.provenance import commit
+from magenet.tasks import MeanTeacherTask, SupervisedTask
+from magenet.tasks.base import EnhancementTask
+
+COMPACT: dict[str, Any] = {
+    "width": 32, "growth": 12, "blocks": 2, "original_width": 16, "original_groups": 3,
+    "guide_width": 16,
+}  # fmt: skip
+PEER = {"images_per_s_512": 13.6, "cost_growth_256_to_1024": 54.0}
+"""cofe-Net's script on one core of this kind, measured by us once; not run here."""
+
+
+def median_of(
+    call: Callable[[], object], repeats: int, device: torch.device
+) -> tuple[float, float]:
+    """Return the median time of a call in seconds, and half the spread of its middle half."""
+    times = []
+    for place in range(repeats + 1):
+        start = time.perf_counter()
+        call()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        if place:  # the first one warms up
+            times.append(time.perf_counter() - start)
+    quarters = statistics.quantiles(times, n=4) if len(times) > 2 else [min(times), 0, max(times)]
+    return statistics.median(times), (quarters[2] - quarters[0]) / 2
+
+
+def photographs(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return phantoms and their masks; eight different ones, repeated."""
+    phantoms = [draw_phantom(seed, size) for seed in range(min(count, 8))]
+    image = torch.stack([p.image for p in phantoms]).float() / 255
+    mask = torch.stack([p.field.mask for p in phantoms]).float()
+    repeats = -(-count // len(phantoms))
+    image, mask = (t.repeat(repeats, 1, 1, 1)[:count].to(device) for t in (image, mask))
+    return image * mask, mask
+
+
+def rates(options: argparse.Namespace, device: torch.device) -> list[dict[str, object]]:
+    """Return photographs a second of the mixes and, at batch 8, of each factor."""
+    cofe, fundus = CofeDegradation(), FundusDegradation()
+    threads = sorted({1, os.cpu_count() or 1}) if device.type == "cpu" else [1]
+    settings = [(s, b, t) for s in options.sizes for b in options.batches for t in threads]
+    rows: list[dict[str, object]] = []
+    for size, batch, count in tqdm(settings, desc="degradation", unit="setting"):
+        torch.set_num_threads(count)
+        image, mask = photographs(batch, size, device)
+
+        def measure(name: str, degrade: Degradation, batches: list[Callable[[], object]]) -> None:
+            def run() -> None:
+                for call in batches:
+                    call()
+
+            taken, spread = median_of(run, options.repeats, device)
+            per_image = taken / (len(batches) * batch)  # noqa: B023
+            rows.append({
+                "what": name, "size": size, "batch": batch, "threads": count,  # noqa: B023
+                "images_per_s": round(1 / per_image, 2), "ms_per_image": round(per_image * 1e3, 3),
+                "spread_ms": round(spread / (len(batches) * batch) * 1e3, 3),  # noqa: B023
+            })  # fmt: skip
+
+        # Seven batches in which each of the seven types comes equally often, well mixed.
+        order = torch.randperm(7 * batch, generator=torch.Generator().manual_seed(0))
+        codes = (order % 7 + 1).split(batch)
+        keys = [Draws(torch.arange(batch) + 1000 * place) for place in range(7)]
+        measure(
+            "cofe, seven types", cofe,
+            [lambda d=d, c=c: cofe(image, mask, d, c) for d, c in zip(keys, codes, strict=True)],  # type: ignore[misc]  # noqa: B023
+        )  # fmt: skip
+        measure("fundus, mixed", fundus, [lambda d=d: fundus(image, mask, d) for d in keys])  # type: ignore[misc]  # noqa: B023
+        if batch != 8:
+            continue
+        for recipe, degrade in (("cofe", cofe), ("fundus", fundus)):
+            for name in degrade.factors:
+                drawn = degrade.draw_chosen(keys[0], {name: torch.ones(batch)})
+                call = lambda d=degrade, p=drawn: d.apply(image, mask, p)  # noqa: B023, E731
+                measure(f"{recipe}, {name}", degrade, [call])
+    return rows
+
+
+def compiled(options: argparse.Namespace, device: torch.device) -> dict[str, object]:
+    """Return what torch.compile makes of the fundus mixture at 256 px, batch 8."""
+    image, mask = photographs(8, 256, device)
+    fundus = FundusDegradation()
+    drawn = fundus.draw_chosen(
+        Draws(torch.arange(8)), {name: torch.ones(8) for name in ("shadow", "flare", "colour")}
+    )
+    start = time.perf_counter()
+    fast = torch.compile(fundus.apply)
+    difference = (fast(image, mask, drawn) - fundus.apply(image, mask, drawn)).abs().max()
+    took = time.perf_counter() - start
+    plain, _ = median_of(lambda: fundus.apply(image, mask, drawn), options.repeats, device)
+    quick, _ = median_of(lambda: fast(image, mask, drawn), options.repeats, device)
+    return {
+        "what": "shadow, flare and colour at 256 px, batch 8",
+        "largest_difference": float(difference),
+        "compile_s": round(took, 1), "eager_ms": round(plain * 1e3, 2),
+        "compiled_ms": round(quick * 1e3, 2),
+    }  # fmt: skip
+
+
+class Stopwatch(Callback):
+    """Time the preparation of each training batch and the step that follows it."""
+
+    def __init__(self, module: FundusDataModule) -> None:
+        self.prepared: list[float] = []
+        self.stepped: list[float] = []
+        self.started = 0.0
+        inner = module.prepare
+
+        def timed(batch: Batch, training: bool) -> Batch:
+            start = _now()
+            result = inner(batch, training)
+            self.prepared.append(_now() - start)
+            return result
+
+        module.prepare = timed  # type: ignore[method-assign]
+
+    def on_train_batch_start(self, *_: object) -> None:
+        """Start."""
+        self.started = _now()
+
+    def on_train_batch_end(self, *_: object) -> None:
+        """Stop, after the optimiser and the teacher."""
+        self.stepped.append(_now() - self.started)
+
+
+def _now() -> float:
+    """Return the time, once the device has finished."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def step_share(options: argparse.Namespace, device: torch.device) -> list[dict[str, object]]:
+    """Return the share of a compact training step at 256 px that prepares the batch.
+
+    Preparing is all that happens to the photographs on the device: to floats, orientation,
+    degradation and, for the teacher-student, the strong view. Both are timed in a real training.
+    """
+    torch.set_num_threads(os.cpu_count() or 1)
+    size, batch = options.step_size, 8
+    rows: list[dict[str, object]] = []
+    source = PhantomPhotographs(count=batch, val_count=1)
+    other = PhantomPhotographs(count=batch, val_count=1, camera="handheld")
+    paired = PairedDataModule(source, image_size=size, batch_size=batch, workers=0)
+    both = AdaptationDataModule(source, other, image_size=size, batch_size=batch, workers=0)
+    runs: list[tuple[str, FundusDataModule, EnhancementTask]] = [
+        ("supervised, 8 pairs", paired, SupervisedTask(MAGENet(**COMPACT))),
+        ("mean teacher, 8 pairs, 8 real", both, MeanTeacherTask(MAGENet(**COMPACT))),
+    ]
+    for name, module, task in runs:
+        watch = Stopwatch(module)
+        Trainer(
+            accelerator="gpu" if device.type == "cuda" else "cpu", devices=1,
+            precision="bf16-mixed", max_steps=options.repeats + 2, limit_val_batches=0,
+            logger=False, enable_checkpointing=False, enable_progress_bar=False,
+            enable_model_summary=False, callbacks=[watch],
+        ).fit(task, module)  # fmt: skip
+        pairs = list(zip(watch.prepared, watch.stepped, strict=False))[2:]  # after warming up
+        shares = [prepared / (prepared + stepped) for prepared, stepped in pairs]
+        rows.append({
+            "what": name, "size": size, "batch": batch, "threads": torch.get_num_threads(),
+            "prepare_ms": round(statistics.median(p for p, _ in pairs) * 1e3, 1),
+            "step_ms": round(statistics.median(s for _, s in pairs) * 1e3, 1),
+            "share_percent": round(100 * statistics.median(shares), 2),
+            "share_percent_greatest": round(100 * max(shares), 2),
+        })  # fmt: skip
+    return rows
+
+
+def growth(rows: list[dict[str, object]], sizes: list[int]) -> dict[str, float]:
+    """Return cost per photograph at the largest size over the smallest, per growth in pixels."""
+    found = {}
+    for what in ("cofe, seven types", "fundus, mixed"):
+        for batch in sorted({int(str(row["batch"])) for row in rows}):
+            cost = {
+                int(str(row["size"])): float(str(row["ms_per_image"]))
+                for row in rows
+                if row["what"] == what and row["threads"] == 1 and row["batch"] == batch
+            }
+            low, high = min(sizes), max(sizes)
+            ratio = cost[high] / cost[low]
+            found[f"{what}, batch {batch}"] = round(ratio / (high / low) ** 2, 3)
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", type=Path, help="file for the results")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024])
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--step-size", type=int, default=256, help="pixels of the training step")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
+    options = parser.parse_args(arguments)
+    device = torch.device(options.device)
+    rows = rates(options, device)
+    result: dict[str, object] = {
+        "commit": commit(), "torch": torch.__version__, "cpus": os.cpu_count(),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "rates": rows,
+        "cost_growth_over_pixel_growth": growth(rows, options.sizes),
+        "training_step": step_share(options, device),
+        "compile": None if options.no_compile else compiled(options, device),
+        "peer": PEER,
+    }  # fmt: skip
+    for row in rows:
+        print(
+            f"{row['what']:22} {row['size']:5} px  batch {row['batch']:2}  {row['threads']} threads"
+            f"  {row['images_per_s']:8.1f}/s  {row['ms_per_image']:8.2f} ms"
+            f" (+-{row['spread_ms']:.2f})"
+        )
+    for key in ("cost_growth_over_pixel_growth", "training_step", "compile"):
+        print(f"{key}: {json.dumps(result[key], indent=1)}")
+    if options.json is not None:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

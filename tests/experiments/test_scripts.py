@@ -1,0 +1,66 @@
+"""The scripts beside the experiments run as their make targets call them, only smaller."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from PIL import Image
+
+from tests.conftest import ROOT
+
+
+def script(name: str) -> ModuleType:
+    path = ROOT / "experiments" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name.replace("/", "_"), path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> object:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_benchmark_of_degradation(tmp_path: Path) -> None:
+    out = tmp_path / "speed.json"
+    arguments = ["--json", str(out), "--sizes", "48", "64", "--batches", "1", "8"]
+    arguments += ["--repeats", "1", "--step-size", "48", "--no-compile"]
+    assert script("benchmarks/degradation").main(arguments) == 0
+    result = json.loads(out.read_text())
+    measured = {(row["what"], row["size"], row["batch"]) for row in result["rates"]}
+    assert ("cofe, seven types", 64, 1) in measured
+    assert sum(what.startswith("fundus, ") for what, size, _ in measured if size == 48) == 2 + 15
+    assert all(0 < row["share_percent"] < 100 for row in result["training_step"])
+    assert set(result["cost_growth_over_pixel_growth"]) == {
+        f"{what}, batch {batch}"
+        for what in ("cofe, seven types", "fundus, mixed")
+        for batch in (1, 8)
+    }
+
+
+def test_contact_sheet(tmp_path: Path) -> None:
+    sheet = script("contact_sheet")
+    assert sheet.main(["--out", str(tmp_path / "sheet.jpg")]) == 0
+    with Image.open(tmp_path / "sheet.jpg") as picture:
+        assert min(picture.size) > 1000
+
+
+def test_calibration(tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calibration = script("calibration")
+    monkeypatch.setattr(calibration, "SIZE", 64)
+    monkeypatch.setattr(calibration, "PUBLISHED", {64: calibration.PUBLISHED[512]})
+    arguments = ["--photographs", str(photographs / "index.csv"), "--out", str(tmp_path / "out")]
+    assert calibration.main(arguments) == 0
+    report = json.loads((tmp_path / "out/calibration.json").read_text())
+    assert len(report["do_nothing"]) == 7
+    assert len(report["distances_val"]) == len(report["distances_train"]) == 12
+    text = (tmp_path / "out/calibration.md").read_text()
+    assert "| brightness |" in text
