@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from kornia.color import rgb_to_grayscale
 from torch import Tensor
 from torch.nn import functional
 
@@ -39,8 +40,7 @@ def appearance(image: Tensor, mask: Tensor) -> dict[str, Tensor]:
     def mean(value: Tensor, where: Tensor) -> Tensor:
         return (value * where).sum(dim=(1, 2, 3)) / where.sum(dim=(1, 2, 3)).clamp(min=1.0)
 
-    weights = image.new_tensor([0.299, 0.587, 0.114])[None, :, None, None]
-    grey = (image * weights).sum(dim=1, keepdim=True)
+    grey = rgb_to_grayscale(image)
     level = mean(grey, mask)
     result = {
         "brightness": level,

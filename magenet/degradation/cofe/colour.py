@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from kornia.color import rgb_to_grayscale
 from torch import Tensor
 
 from magenet.degradation.cofe.variant import Variant
@@ -11,7 +12,6 @@ from magenet.degradation.draws import Draws
 from magenet.degradation.factor import Factor, Values
 from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame
-from magenet.degradation.light import luminance
 
 
 class Colour(Factor):
@@ -42,7 +42,7 @@ class Colour(Factor):
         """Return photographs in other colours."""
         brightness, contrast, saturation = (per_sample(values[name]) for name in self.names)
         image = image.mul_(brightness).clamp_(0.0, 1.0)
-        mean = luminance(image).mean(dim=(1, 2, 3), keepdim=True)
+        mean = rgb_to_grayscale(image).mean(dim=(1, 2, 3), keepdim=True)
         image = image.mul_(contrast).add_((1 - contrast) * mean).clamp_(0.0, 1.0)
-        grey = luminance(image)
+        grey = rgb_to_grayscale(image)
         return image.mul_(saturation).add_(grey.mul_(1 - saturation)).clamp_(0.0, 1.0)

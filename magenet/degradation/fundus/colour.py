@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from kornia.color import rgb_to_grayscale
 from torch import Tensor
 
 from magenet.degradation.draws import Draws
 from magenet.degradation.factor import Factor, Values
 from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame
-from magenet.degradation.light import luminance
 
 
 class Colour(Factor):
@@ -28,7 +28,7 @@ class Colour(Factor):
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return photographs in other colours."""
         brightness, contrast, saturation = (per_sample(values[name]) for name in self.names)
-        grey = luminance(image)
+        grey = rgb_to_grayscale(image)
         area = frame.mask.sum(dim=(1, 2, 3), keepdim=True)
         mean = (grey * frame.mask).sum(dim=(1, 2, 3), keepdim=True) / area
         # All three are linear: one gain for colour, one for grey, one offset.

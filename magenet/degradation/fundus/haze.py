@@ -6,6 +6,7 @@ import math
 from typing import ClassVar
 
 import torch
+from kornia.color import rgb_to_grayscale
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,7 +14,7 @@ from magenet.degradation.draws import Draws
 from magenet.degradation.factor import Factor, Values
 from magenet.degradation.fields import GRID, enlarge, smoothed
 from magenet.degradation.frame import Frame
-from magenet.degradation.light import from_linear, luminance
+from magenet.degradation.light import from_linear
 
 
 class Haze(Factor):
@@ -58,7 +59,7 @@ class Haze(Factor):
         coarse = smoothed(coarse, reach / frame.size[1], reach / frame.size[0])
         own = coarse[:, :3] / coarse[:, 3:].clamp(min=1e-3)
         tint = torch.stack([values["red"], values["green"], values["blue"]], dim=1)
-        pale = luminance(own) * tint[:, :, None, None]
+        pale = rgb_to_grayscale(own) * tint[:, :, None, None]
         scattered = own + values["paleness"][:, None, None, None] * (pale - own)
         fields = enlarge(torch.cat([scattered * share[:, None], share[:, None]], 1), *frame.size)
         return from_linear(light.mul_(1 - fields[:, 3:]).add_(fields[:, :3]))

@@ -12,7 +12,9 @@ from torch.nn import functional
 from magenet.degradation.draws import Draws
 from magenet.degradation.factor import Factor, Values
 from magenet.degradation.frame import Frame
-from magenet.degradation.light import BLUE, GREEN, RED
+
+RED, GREEN, BLUE = 0.299, 0.587, 0.114
+"""Weights of luminance (ITU-R BT.601), of which JFIF's colours are made."""
 
 BLOCK = 8
 MIDDLE = 128 / 255
