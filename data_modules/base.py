@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -96,7 +97,8 @@ class FundusDataModule(LightningDataModule, ABC):
         workers: Processes that decode; 0 decodes in the main one.
         seed: Seed of orders, orientations and degradations.
         dump_first_batch: Whether to write the first training batch into the run's folder, as the
-            network sees it: `first_batch*.png`, one photograph a row.
+            network sees it: `first_batch*.png`, one photograph a row, and `first_batch*.jsonl`
+            with the parameters of each degradation.
     """
 
     def __init__(
@@ -144,7 +146,7 @@ class FundusDataModule(LightningDataModule, ABC):
         return prepared
 
     def _dump(self, prepared: Batch) -> None:
-        """Write the views of a training batch as pictures."""
+        """Write the views of a training batch as pictures, and what was done to each."""
         trainer = self.trainer
         if trainer is None or trainer.log_dir is None or not trainer.is_global_zero:
             return
@@ -154,6 +156,10 @@ class FundusDataModule(LightningDataModule, ABC):
             path = Path(trainer.log_dir) / f"first_batch{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             sheet(list(zip(*views, strict=True))).save(path)
+            if "parameters" in part:
+                named = zip(part["name"], part["parameters"], strict=True)
+                lines = [json.dumps({"name": n, "factors": record}) for n, record in named]
+                path.with_suffix(".jsonl").write_text("\n".join(lines) + "\n")
 
     def ranks(self) -> tuple[int, int]:
         """Return how many ranks there are, and the own one."""

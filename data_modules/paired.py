@@ -94,7 +94,10 @@ class PairedDataModule(SourceDataModule):
         )
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
-        """Return the batch as floats with `image_clean` and `image_degraded` for `image`."""
+        """Return the batch as floats with `image_clean` and `image_degraded` for `image`.
+
+        `parameters` says what was done to each: a record as in `magenet.degradation`.
+        """
         draws = Draws(batch["key"], self.seed)
         tensors = [to_unit(batch[name]) for name in ("image", *MASKS)]
         if training:
@@ -108,7 +111,9 @@ class PairedDataModule(SourceDataModule):
         if "degradation" in batch:
             prepared["image_degraded"] = self._tested(clean, mask, draws, batch["degradation"])
         else:
-            prepared["image_degraded"] = self.degradation(clean, mask, draws)
+            parameters = self.degradation.draw(draws)
+            prepared["image_degraded"] = self.degradation.apply(clean, mask, parameters)
+            prepared["parameters"] = parameters.records()
         return prepared
 
     def _tested(self, clean: Tensor, mask: Tensor, draws: Draws, names: list[str]) -> Tensor:

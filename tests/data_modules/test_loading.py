@@ -1,5 +1,6 @@
 """Sampling, orientation, and the batches that training sees."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,14 @@ from data_modules.io import write_photograph
 from data_modules.paired import DEGRADATIONS
 from data_modules.phantom import draw_phantom
 from data_modules.sources import PhantomDataset, PhotographSource
-from magenet.degradation import CofeDegradation, Degradation, Draws, FundusDegradation, code
+from magenet.degradation import (
+    CofeDegradation,
+    Degradation,
+    Draws,
+    FundusDegradation,
+    Parameters,
+    code,
+)
 from magenet.errors import UserError
 
 
@@ -161,12 +169,24 @@ def test_the_first_batch_can_be_looked_at(tmp_path: Path) -> None:
     for batch, _, _ in module.train_dataloader():
         prepared = module.on_after_batch_transfer(batch, 0)
     written = sorted(path.name for path in (tmp_path / "run").iterdir())
-    assert written == ["first_batch_real.png", "first_batch_synthetic.png"]
-    sizes = [Image.open(tmp_path / "run" / name).size for name in written]
+    pictures = ["first_batch_real.png", "first_batch_synthetic.png"]
+    assert written == [pictures[0], "first_batch_synthetic.jsonl", pictures[1]]
+    sizes = [Image.open(tmp_path / "run" / name).size for name in pictures]
     assert sizes == [(2 * 48 + 4, 3 * 48 + 8), (2 * 48 + 4, 2 * 48 + 4)]
     first = np.asarray(Image.open(tmp_path / "run" / "first_batch_synthetic.png"))
     last = (prepared["synthetic"]["image_clean"][0] * 255).round().byte().permute(1, 2, 0).numpy()
     assert np.abs(first[:48, :48].astype(int) - last).mean() > 1, "the first, not the last"
+    lines = (tmp_path / "run/first_batch_synthetic.jsonl").read_text().splitlines()
+    records = [json.loads(line)["factors"] for line in lines]
+    degradation = FundusDegradation(gentle=1.0)
+    parameters = Parameters.from_records(records, degradation.factors)
+    clean = torch.from_numpy(first.copy()).permute(2, 0, 1).float() / 255
+    clean = torch.stack([clean[:, :48, :48], clean[:, 52:100, :48]])
+    mask = (clean.amax(dim=1, keepdim=True) > 0).float()
+    again = degradation.apply(clean, mask, parameters)
+    shown = torch.from_numpy(first.copy()).permute(2, 0, 1).float() / 255
+    shown = torch.stack([shown[:, :48, 52:100], shown[:, 52:100, 52:100]])
+    assert float((again - shown).abs().mean()) < 0.01, "the lines say what was done"
 
 
 def test_keys_stay_on_the_host() -> None:
