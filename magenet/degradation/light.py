@@ -5,6 +5,19 @@ from __future__ import annotations
 from torch import Tensor
 
 
+def brightened(light: Tensor, gain: Tensor) -> Tensor:
+    """Return linear light times a gain, working in place; above 1 with a soft shoulder.
+
+    Black and white stay where they are, so that nothing clips to a flat colour.
+
+    Args:
+        light: `(B, 3, H, W)` in [0, 1].
+        gain: Above 0, of a shape that fits.
+    """
+    shoulder = (light * (gain - 1).clamp(min=0.0)).add_(1)
+    return light.mul_(gain).div_(shoulder)
+
+
 def from_linear(light: Tensor) -> Tensor:
     """Return what a camera shows for linear light in [0, 1], working in place.
 

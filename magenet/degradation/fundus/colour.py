@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 from kornia.color import rgb_to_grayscale
 from torch import Tensor
 
@@ -11,6 +12,9 @@ from magenet.degradation.draws import Draws
 from magenet.degradation.factor import Factor, Values
 from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame
+
+KNEE = 0.8
+"""From here on brightness approaches 1 and never reaches it: no flat white."""
 
 
 class Colour(Factor):
@@ -34,4 +38,6 @@ class Colour(Factor):
         # All three are linear: one gain for colour, one for grey, one offset.
         offset = brightness * mean * (1 - contrast)
         grey = grey.mul_(brightness * contrast * (1 - saturation)).add_(offset)
-        return image.mul_(brightness * contrast * saturation).add_(grey).clamp_(0.0, 1.0)
+        changed = image.mul_(brightness * contrast * saturation).add_(grey).clamp_(min=0.0)
+        rounded = 1 - (1 - KNEE) * torch.exp((KNEE - changed) / (1 - KNEE))
+        return torch.where(changed > KNEE, rounded, changed)

@@ -11,6 +11,7 @@ from magenet.degradation.draws import Draws
 from magenet.degradation.factor import Factor, Values
 from magenet.degradation.fields import soft_discs
 from magenet.degradation.frame import Frame
+from magenet.degradation.light import brightened, from_linear
 
 MOST = 8
 WIDEST = 0.08
@@ -19,6 +20,8 @@ WIDEST = 0.08
 
 class Dust(Factor):
     """Multiply linear light in 1 to 8 discs: dark grains, and bright ghosts of their reflections.
+
+    The bright ones meet the same shoulder as an exposure.
 
     Severity 1 takes or adds 10 to 60 % in each.
     """
@@ -51,4 +54,5 @@ class Dust(Factor):
             values["gain"],
             WIDEST * max(frame.size),
         )
-        return image.mul_(gain.add_(1).clamp_(min=0.05).sqrt_()).clamp_(max=1.0)
+        gain = gain.add_(1).clamp_(min=0.05)
+        return from_linear(brightened(image.square_(), gain))

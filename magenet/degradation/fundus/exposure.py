@@ -11,7 +11,7 @@ from magenet.degradation.draws import Draws
 from magenet.degradation.factor import Factor, Values
 from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame
-from magenet.degradation.light import from_linear
+from magenet.degradation.light import brightened, from_linear
 
 
 class Exposure(Factor):
@@ -29,6 +29,4 @@ class Exposure(Factor):
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return photographs of another exposure."""
         gain = torch.exp2(per_sample(values["stops"]))
-        light = image.square_()
-        shoulder = (light * (gain - 1).clamp(min=0.0)).add_(1)  # white stays white
-        return from_linear(light.mul_(gain).div_(shoulder))
+        return from_linear(brightened(image.square_(), gain))

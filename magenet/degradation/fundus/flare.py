@@ -28,7 +28,7 @@ class Flare(Factor):
     """Veil what lies outside a clear disc that is off the field's centre.
 
     The disc's edge is sharp to soft, and differs a little between channels, as the edges of real
-    flares are coloured. Severity 1 veils 50 to 95 %.
+    flares are coloured. Severity 1 veils 50 to 95 % at the deepest.
     """
 
     names: ClassVar = (
@@ -40,8 +40,9 @@ class Flare(Factor):
         angle = draws.uniform("angle", 0.0, 2 * math.pi)
         angle = torch.atan2(1.6 * angle.sin(), angle.cos())  # lids more often than the sides
         radius = draws.uniform("radius", 0.3, 0.65)
-        # How deep the crescent reaches into the field at its middle.
-        depth = draws.uniform("depth", 0.08, 0.4)
+        # How deep the crescent reaches into the field at its middle; at least so deep that the
+        # clear disc lies on the other side of the field's centre.
+        depth = torch.maximum(draws.uniform("depth", 0.08, 0.4), 0.52 - radius)
         distance = radius + depth - 0.5
         level = draws.uniform("level", 0.4, 1.0)
         colours = torch.tensor(COLOURS)[draws.integer("colour", 0, len(COLOURS) - 1).long()]
@@ -50,8 +51,8 @@ class Flare(Factor):
             "x": distance * angle.cos(),
             "y": distance * angle.sin(),
             "radius": radius,
-            "softness": draws.uniform("softness", 0.03, 0.3),
-            "fringe": draws.uniform("fringe", -0.02, 0.02),
+            "softness": depth * draws.uniform("softness", 0.25, 1.0),
+            "fringe": depth * draws.uniform("fringe", -0.1, 0.1),
             "share": draws.uniform("share", 0.5, 0.95) * severity,
             "fall": draws.uniform("fall", 0.15, 0.6),
             "red": red,

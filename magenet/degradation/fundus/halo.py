@@ -24,7 +24,7 @@ class Halo(Factor):
     """Add linear light outside an inner disc; cofe-Net's halo, corrected.
 
     Added as light is on film, 1 - (1 - a)(1 - b): bright places saturate softly. Severity 1 adds
-    5 to 50 % of full light at the edge.
+    5 to 50 % of full light at the edge, in the strongest channel.
     """
 
     names: ClassVar = ("x", "y", "inner", "shape", "red", "green", "blue")
@@ -50,8 +50,8 @@ class Halo(Factor):
         at = {name: value[:, None, None] for name, value in values.items()}
         distance = ((x - at["x"]).square() + (y - at["y"]).square()).sqrt_()
         ramp = (distance - at["inner"]) / (0.5 - at["inner"])
-        ring = enlarge(ramp.clamp_(0.0, 1.2).pow(at["shape"]), *frame.size)
+        ring = enlarge(ramp.clamp_(0.0, 1.0).pow(at["shape"]), *frame.size)
         colour = torch.stack([values["red"], values["green"], values["blue"]], dim=1)
         dark = 1 - ring * colour[:, :, None, None]
-        light = image.square_().neg_().add_(1).mul_(dark.clamp_(min=0.0))
+        light = image.square_().neg_().add_(1).mul_(dark)
         return from_linear(light.neg_().add_(1))

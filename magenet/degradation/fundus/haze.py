@@ -22,7 +22,7 @@ class Haze(Factor):
 
     What is scattered is the photograph's own light: its blurred self, mixed with a grey of the
     same brightness and a tint from bluish white to the yellow of a cataract. The share leans to
-    one side. Severity 1 replaces 50 to 90 %.
+    one side. Severity 1 replaces 50 to 90 % in the middle.
     """
 
     names: ClassVar = (

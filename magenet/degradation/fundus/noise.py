@@ -23,7 +23,7 @@ class Noise(Factor):
 
     Its variance is shot * light + read squared, for pixels of a field that is 512 wide; smaller
     pixels have more. Each pixel's noise is a hash of the sample's seed and the pixel's number.
-    Severity 1 has a standard deviation of 1 to 3 % of the shown range at medium brightness.
+    Severity 1 has a standard deviation of 0.7 to 3 % of the shown range at medium brightness.
     """
 
     names: ClassVar = ("shot", "read", "seed")

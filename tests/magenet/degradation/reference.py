@@ -220,7 +220,7 @@ def flare(image: Array, mask: Array, v: Values) -> Array:
 
 def halo(image: Array, mask: Array, v: Values) -> Array:
     distance = Place(mask).from_point(v["x"], v["y"])
-    ring = np.clip((distance - v["inner"]) / (0.5 - v["inner"]), 0, 1.2) ** v["shape"]
+    ring = np.clip((distance - v["inner"]) / (0.5 - v["inner"]), 0, 1) ** v["shape"]
     light = ring[..., None] * colour_of(v)
     return np.sqrt(np.clip(1 - (1 - image**2) * np.clip(1 - light, 0, None), 0, 1))
 
@@ -241,7 +241,7 @@ def spots(image: Array, mask: Array, v: Values) -> Array:
 
 def dust(image: Array, mask: Array, v: Values) -> Array:
     gain = np.maximum(1 + discs(mask, v, v["gain"]), 0.05)
-    return np.minimum(np.sqrt(image**2 * gain), 1)
+    return np.sqrt(image**2 * gain / (1 + np.maximum(gain - 1, 0) * image**2))
 
 
 def exposure(image: Array, mask: Array, v: Values) -> Array:
@@ -279,7 +279,8 @@ def colour(image: Array, mask: Array, v: Values) -> Array:
     image = mean + v["contrast"] * (image - mean)
     grey = (image @ GREY)[..., None] - (1 - v["contrast"]) * mean
     offset = (1 - v["contrast"]) * mean
-    return np.clip(offset + grey + v["saturation"] * (image - offset - grey), 0, 1)
+    changed = np.clip(offset + grey + v["saturation"] * (image - offset - grey), 0, None)
+    return np.where(changed > 0.8, 1 - 0.2 * np.exp((0.8 - changed) / 0.2), changed)
 
 
 def jpeg(image: Array, mask: Array, v: Values) -> Array:
