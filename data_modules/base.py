@@ -98,7 +98,7 @@ class FundusDataModule(LightningDataModule, ABC):
         seed: Seed of orders, orientations and degradations.
         dump_first_batch: Whether to write the first training batch into the run's folder, as the
             network sees it: `first_batch*.png`, one photograph a row, and `first_batch*.jsonl`
-            with the parameters of each degradation.
+            with the parameters of each synthetic pair.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class FundusDataModule(LightningDataModule, ABC):
             path.parent.mkdir(parents=True, exist_ok=True)
             sheet(list(zip(*views, strict=True))).save(path)
             if "parameters" in part:
-                named = zip(part["name"], part["parameters"], strict=True)
+                named = zip(part["name"], part["parameters"].records(), strict=True)
                 lines = [json.dumps({"name": n, "factors": record}) for n, record in named]
                 path.with_suffix(".jsonl").write_text("\n".join(lines) + "\n")
 

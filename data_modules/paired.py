@@ -27,7 +27,7 @@ DEGRADATIONS = (*TYPES, "fundus")
 
 
 GENTLE = 0.3
-"""Share of gently degraded photographs in training (our choice)."""
+"""Share of gently degraded photographs in training and validation (our choice)."""
 
 
 class EveryDegradation(PhotographDataset):
@@ -59,8 +59,8 @@ class PairedDataModule(SourceDataModule):
     """Give pairs of clean and degraded photographs.
 
     Training draws orientation and degradation anew for every sample; in validation a
-    photograph's name fixes them. The test is the same for all networks, whatever they were
-    trained on: every photograph under each of :data:`DEGRADATIONS`.
+    photograph's name fixes them, whatever the seed. The test is the same for all networks, whatever
+    they were trained on: every photograph under each of :data:`DEGRADATIONS`.
 
     Args:
         photographs: Clean photographs.
@@ -96,9 +96,9 @@ class PairedDataModule(SourceDataModule):
     def prepare(self, batch: Batch, training: bool) -> Batch:
         """Return the batch as floats with `image_clean` and `image_degraded` for `image`.
 
-        `parameters` says what was done to each: a record as in `magenet.degradation`.
+        `parameters` says what was done to each, but in a test: see `magenet.degradation`.
         """
-        draws = Draws(batch["key"], self.seed)
+        draws = Draws(batch["key"], self.seed if training else 0)
         tensors = [to_unit(batch[name]) for name in ("image", *MASKS)]
         if training:
             tensors = orient(tensors, draws)
@@ -113,7 +113,7 @@ class PairedDataModule(SourceDataModule):
         else:
             parameters = self.degradation.draw(draws)
             prepared["image_degraded"] = self.degradation.apply(clean, mask, parameters)
-            prepared["parameters"] = parameters.records()
+            prepared["parameters"] = parameters
         return prepared
 
     def _tested(self, clean: Tensor, mask: Tensor, draws: Draws, names: list[str]) -> Tensor:

@@ -10,13 +10,13 @@ from magenet.errors import UserError
 
 
 def require_outside(folder: str | Path, photographs: str | Path) -> None:
-    """Refuse a folder for results that lies inside that of the photographs.
+    """Refuse a folder for results that is that of the photographs, or lies inside it.
 
     Raises:
         UserError: If it does: its pictures would be taken for photographs next time.
     """
-    source = Path(photographs).resolve()
-    if source.is_dir() and source in Path(folder).resolve().parents:
+    source, target = Path(photographs).resolve(), Path(folder).resolve()
+    if source.is_dir() and (source == target or source in target.parents):
         raise UserError(
             f"{folder}: lies inside {source}; its pictures would be taken for photographs next "
             "time. Choose another folder"
@@ -45,5 +45,9 @@ def place_for(
     if target.resolve() == source.resolve():
         raise PictureError(f"{target}: would replace the photograph itself; choose another folder")
     if target in taken:
-        raise PictureError(f"{target}: is already taken by another photograph of this name")
+        raise PictureError(f"{target}: is already taken by the result of another photograph")
+    if target.exists() and target.resolve().parent == source.resolve().parent:
+        raise PictureError(
+            f"{target}: is there already, beside the photograph; choose another folder"
+        )
     return target

@@ -14,10 +14,12 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 from tqdm import tqdm
@@ -31,27 +33,29 @@ from magenet.report.provenance import commit
 from magenet.tasks import MeanTeacherTask, SupervisedTask
 from magenet.tasks.base import EnhancementTask
 
-COMPACT: dict[str, Any] = {
-    "width": 32, "growth": 12, "blocks": 2, "original_width": 16, "original_groups": 3,
-    "guide_width": 16,
-}  # fmt: skip
+EXPERIMENTS = Path(__file__).parents[1]
+
+BUDGET = 0.5
+"""Seconds that each measurement is repeated for."""
+
 PEER = {"images_per_s_512": 13.6, "cost_growth_256_to_1024": 54.0}
 """cofe-Net's script on one core of this kind, measured by us once; not run here."""
 
 
-def median_of(
-    call: Callable[[], object], repeats: int, device: torch.device
-) -> tuple[float, float]:
-    """Return the median time of a call in seconds, and half the spread of its middle half."""
-    times = []
-    for place in range(repeats + 1):
+def median_of(call: Callable[[], object], device: torch.device) -> tuple[float, float]:
+    """Return the median time of a call in seconds, and half the spread of its middle half.
+
+    Repeated for :data:`BUDGET` seconds, at least three times, after one call to warm up.
+    """
+    times: list[float] = []
+    call()
+    while len(times) < 3 or (sum(times) < BUDGET and len(times) < 50):
         start = time.perf_counter()
         call()
         if device.type == "cuda":
             torch.cuda.synchronize()
-        if place:  # the first one warms up
-            times.append(time.perf_counter() - start)
-    quarters = statistics.quantiles(times, n=4) if len(times) > 2 else [min(times), 0, max(times)]
+        times.append(time.perf_counter() - start)
+    quarters = statistics.quantiles(times, n=4)
     return statistics.median(times), (quarters[2] - quarters[0]) / 2
 
 
@@ -66,45 +70,53 @@ def photographs(count: int, size: int, device: torch.device) -> tuple[Tensor, Te
 
 
 def rates(options: argparse.Namespace, device: torch.device) -> list[dict[str, object]]:
-    """Return photographs a second of the mixes and, at batch 8, of each factor."""
-    cofe, fundus = CofeDegradation(), FundusDegradation()
+    """Return photographs a second of the mixes and of each factor, drawing included."""
+    recipes: dict[str, Degradation] = {"cofe": CofeDegradation(), "fundus": FundusDegradation()}
     threads = sorted({1, os.cpu_count() or 1}) if device.type == "cpu" else [1]
     settings = [(s, b, t) for s in options.sizes for b in options.batches for t in threads]
     rows: list[dict[str, object]] = []
     for size, batch, count in tqdm(settings, desc="degradation", unit="setting"):
         torch.set_num_threads(count)
         image, mask = photographs(batch, size, device)
-
-        def measure(name: str, degrade: Degradation, batches: list[Callable[[], object]]) -> None:
-            def run() -> None:
-                for call in batches:
-                    call()
-
-            taken, spread = median_of(run, options.repeats, device)
-            per_image = taken / (len(batches) * batch)  # noqa: B023
-            rows.append({
-                "what": name, "size": size, "batch": batch, "threads": count,  # noqa: B023
-                "images_per_s": round(1 / per_image, 2), "ms_per_image": round(per_image * 1e3, 3),
-                "spread_ms": round(spread / (len(batches) * batch) * 1e3, 3),  # noqa: B023
-            })  # fmt: skip
-
-        # Seven batches in which each of the seven types comes equally often, well mixed.
-        order = torch.randperm(7 * batch, generator=torch.Generator().manual_seed(0))
+        # As many batches as show each of the seven types equally often (at 32 almost).
+        keys = [Draws(torch.arange(batch) + 1000 * k) for k in range(max(2, min(7, 56 // batch)))]
+        order = torch.randperm(len(keys) * batch, generator=torch.Generator().manual_seed(0))
         codes = (order % 7 + 1).split(batch)
-        keys = [Draws(torch.arange(batch) + 1000 * place) for place in range(7)]
-        measure(
-            "cofe, seven types", cofe,
-            [lambda d=d, c=c: cofe(image, mask, d, c) for d, c in zip(keys, codes, strict=True)],  # type: ignore[misc]  # noqa: B023
-        )  # fmt: skip
-        measure("fundus, mixed", fundus, [lambda d=d: fundus(image, mask, d) for d in keys])  # type: ignore[misc]  # noqa: B023
-        if batch != 8:
-            continue
-        for recipe, degrade in (("cofe", cofe), ("fundus", fundus)):
+        calls: dict[str, list[Callable[[], object]]] = {
+            "cofe, seven types": [
+                partial(recipes["cofe"], image, mask, draws, kinds)
+                for draws, kinds in zip(keys, codes, strict=True)
+            ],
+            "fundus, mixed": [partial(recipes["fundus"], image, mask, draws) for draws in keys],
+        }
+        for recipe, degrade in recipes.items():
             for name in degrade.factors:
-                drawn = degrade.draw_chosen(keys[0], {name: torch.ones(batch)})
-                call = lambda d=degrade, p=drawn: d.apply(image, mask, p)  # noqa: B023, E731
-                measure(f"{recipe}, {name}", degrade, [call])
+                chosen = {name: torch.ones(batch)}
+                calls[f"{recipe}, {name}"] = [
+                    partial(one_factor, degrade, image, mask, keys[0], chosen)
+                ]
+        for what, batches in calls.items():
+            taken, spread = median_of(partial(run_all, batches), device)
+            each = 1e3 / (len(batches) * batch)
+            rows.append({
+                "what": what, "size": size, "batch": batch, "threads": count,
+                "images_per_s": round(1e3 / (taken * each), 2),
+                "ms_per_image": round(taken * each, 3), "spread_ms": round(spread * each, 3),
+            })  # fmt: skip
     return rows
+
+
+def run_all(calls: list[Callable[[], object]]) -> None:
+    """Make all calls."""
+    for call in calls:
+        call()
+
+
+def one_factor(
+    degrade: Degradation, image: Tensor, mask: Tensor, draws: Draws, chosen: dict[str, Tensor]
+) -> Tensor:
+    """Return photographs after one factor."""
+    return degrade.apply(image, mask, degrade.draw_chosen(draws, chosen))
 
 
 def compiled(options: argparse.Namespace, device: torch.device) -> dict[str, object]:
@@ -118,8 +130,8 @@ def compiled(options: argparse.Namespace, device: torch.device) -> dict[str, obj
     fast = torch.compile(fundus.apply)
     difference = (fast(image, mask, drawn) - fundus.apply(image, mask, drawn)).abs().max()
     took = time.perf_counter() - start
-    plain, _ = median_of(lambda: fundus.apply(image, mask, drawn), options.repeats, device)
-    quick, _ = median_of(lambda: fast(image, mask, drawn), options.repeats, device)
+    plain, _ = median_of(lambda: fundus.apply(image, mask, drawn), device)
+    quick, _ = median_of(lambda: fast(image, mask, drawn), device)
     return {
         "what": "shadow, flare and colour at 256 px, batch 8",
         "largest_difference": float(difference),
@@ -169,20 +181,22 @@ def step_share(options: argparse.Namespace, device: torch.device) -> list[dict[s
     """
     torch.set_num_threads(os.cpu_count() or 1)
     size, batch = options.step_size, 8
+    layer = yaml.safe_load((EXPERIMENTS / "model/compact.yaml").read_text())
+    compact: dict[str, Any] = layer["model"]["init_args"]["network"]["init_args"]
     rows: list[dict[str, object]] = []
     source = PhantomPhotographs(count=batch, val_count=1)
     other = PhantomPhotographs(count=batch, val_count=1, camera="handheld")
     paired = PairedDataModule(source, image_size=size, batch_size=batch, workers=0)
     both = AdaptationDataModule(source, other, image_size=size, batch_size=batch, workers=0)
     runs: list[tuple[str, FundusDataModule, EnhancementTask]] = [
-        ("supervised, 8 pairs", paired, SupervisedTask(MAGENet(**COMPACT))),
-        ("mean teacher, 8 pairs, 8 real", both, MeanTeacherTask(MAGENet(**COMPACT))),
+        ("supervised, 8 pairs", paired, SupervisedTask(MAGENet(**compact))),
+        ("mean teacher, 8 pairs, 8 real", both, MeanTeacherTask(MAGENet(**compact))),
     ]
     for name, module, task in runs:
         watch = Stopwatch(module)
         Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu", devices=1,
-            precision="bf16-mixed", max_steps=options.repeats + 2, limit_val_batches=0,
+            precision="bf16-mixed", max_steps=options.steps + 2, limit_val_batches=0,
             logger=False, enable_checkpointing=False, enable_progress_bar=False,
             enable_model_summary=False, callbacks=[watch],
         ).fit(task, module)  # fmt: skip
@@ -220,7 +234,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32])
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=5, help="training steps to time")
     parser.add_argument("--step-size", type=int, default=256, help="pixels of the training step")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")

@@ -68,6 +68,8 @@ def read_lines(path: Path) -> dict[str, Line]:
             line = json.loads(text)
             recipe = degradation(line["preset"], 1.0)
             Parameters.from_records([line["factors"]], recipe.factors)
+            if line["name"] in lines:
+                raise ValueError(f"a second line for '{line['name']}'")
             lines[line["name"]] = line
         except KeyError as error:
             raise UserError(f"{path}: line {number}: has no {error}") from None
@@ -108,8 +110,16 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         UserError: If nothing can be done at all.
     """
+    given = (options.preset, options.severity, options.seed)
     known = None if options.replay is None else read_lines(options.replay)
-    recipe = degradation(options.preset, options.severity)
+    if known is not None and given != (None, None, None):
+        raise UserError("--replay says it all: leave --preset, --severity and --seed out")
+    preset = "mixed" if options.preset is None else options.preset
+    severity = 1.0 if options.severity is None else options.severity
+    seed = 0 if options.seed is None else options.seed
+    if not 0 <= seed < 1 << 63:
+        raise UserError(f"--seed must be a whole number from 0 to {(1 << 63) - 1}, got {seed}")
+    recipe = degradation(preset, severity)
     photographs = Manifest.from_path(options.photographs).photographs
     folder: Path = options.folder
     require_outside(folder, options.photographs)
@@ -126,18 +136,20 @@ def run(options: argparse.Namespace) -> int:
     with stream:
         for photograph in tqdm(photographs, unit="photograph", disable=not sys.stderr.isatty()):
             name = photograph.name
-            draws = Draws(torch.tensor([name_key(name)]), options.seed)
+            draws = Draws(torch.tensor([name_key(name)]), seed)
             try:
                 if known is None:
                     line = {
-                        "name": name, "preset": options.preset, "severity": options.severity,
-                        "seed": options.seed, "factors": recipe.draw(draws).records()[0],
+                        "name": name, "preset": preset, "severity": severity,
+                        "seed": seed, "factors": recipe.draw(draws).records()[0],
                     }  # fmt: skip
                 elif name in known:
                     line = known[name]
                 else:
                     raise PictureError(f"{name}: {options.replay} has no line for it")
                 target = place_for(folder, photograph.image, name, written, ".png")
+                if target.exists():
+                    raise PictureError(f"{target}: is there already")
                 spoil(photograph, target, line)
             except PictureError as error:
                 failures.append(str(error))
@@ -164,16 +176,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("photographs", metavar="IN", help="folder, picture or CSV manifest")
     parser.add_argument("folder", metavar="OUT", type=Path, help="where to write")
     parser.add_argument(
-        "--preset", choices=[*PRESETS, *COFE], default="mixed",
+        "--preset", choices=[*PRESETS, *COFE],
         help="what to imitate: an unknown camera (mixed), a clinic's, a handheld one, a cataract; "
         "or cofe-Net's scripts (default: mixed)",
     )  # fmt: skip
-    parser.add_argument(
-        "--severity", type=float, default=1.0, help="scales all damage, 0 to 1 (default: 1)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="another seed, other damage (default: 0)"
-    )
+    parser.add_argument("--severity", type=float, help="scales all damage, 0 to 1 (default: 1)")
+    parser.add_argument("--seed", type=int, help="another seed, other damage (default: 0)")
     parser.add_argument(
         "--replay", type=Path, metavar="PARAMS",
         help=f"a {PARAMETERS}: do to each photograph what its line says, exactly",

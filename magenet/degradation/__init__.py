@@ -4,9 +4,9 @@ from magenet.degradation.cofe import TYPES, CofeDegradation, code
 from magenet.degradation.draws import Draws, name_key
 from magenet.degradation.factor import Factor, Parameters, Record
 from magenet.degradation.fundus import PRESETS, FundusDegradation
-from magenet.degradation.pipeline import Degradation, check
+from magenet.degradation.pipeline import Degradation
 
 __all__ = [
     "PRESETS", "TYPES", "CofeDegradation", "Degradation", "Draws", "Factor", "FundusDegradation",
-    "Parameters", "Record", "check", "code", "name_key",
+    "Parameters", "Record", "code", "name_key",
 ]  # fmt: skip

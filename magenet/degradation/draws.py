@@ -7,6 +7,7 @@ number is a hash of that key and of the number's name.
 
 from __future__ import annotations
 
+import functools
 import zlib
 
 import torch
@@ -39,6 +40,12 @@ def mix(value: Tensor) -> Tensor:
 def name_key(name: str) -> int:
     """Return a key for a photograph's name, the same on every machine."""
     return zlib.crc32(name.encode())
+
+
+@functools.cache
+def _stream(name: str, count: int) -> Tensor:
+    """Return the hashes of a name's numbers, `(count,)`: the same for all keys."""
+    return mix(torch.arange(count) + (name_key(name) << 20))
 
 
 class Draws:
@@ -90,8 +97,7 @@ class Draws:
         Returns:
             `(B,)`, or `(B, count)`.
         """
-        counter = torch.arange(count or 1)
-        bits = mix(self.keys[:, None] ^ mix(counter + (name_key(name) << 20)))
+        bits = mix(self.keys[:, None] ^ _stream(name, count or 1))
         unit = _shifted(bits, 40).float() / float(1 << 24)
         if count is None:
             return low + unit[:, 0] * (high - low)
@@ -101,7 +107,7 @@ class Draws:
 
     def bits(self, name: str) -> Tensor:
         """Return 32 random bits a sample, int64 `(B,)` from 0 on: the seed of a pixel noise."""
-        return _shifted(mix(self.keys ^ mix(torch.tensor(name_key(name) << 20))), 32)
+        return _shifted(mix(self.keys ^ _stream(name, 1)), 32)
 
     def integer(
         self, name: str, low: Tensor | int, high: Tensor | int, count: int | None = None

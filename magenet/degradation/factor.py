@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,14 +22,30 @@ Record = dict[str, dict[str, float | list[float]]]
 """What was done to one photograph, ready for JSON: factor, then parameter, then value."""
 
 
+class Parameter(NamedTuple):
+    """Say what a parameter of a factor means, and between which values it makes sense.
+
+    Attributes:
+        meaning: With its unit. x grows to the right and y downwards; angles turn from x to y.
+        low: Smallest value that is accepted.
+        high: Greatest value that is accepted.
+        many: Whether there is a list of them, one for each of several things.
+    """
+
+    meaning: str
+    low: float
+    high: float
+    many: bool = False
+
+
 class Factor(ABC):
     """Be one way in which a photograph goes wrong: drawn first, applied afterwards.
 
     Attributes:
-        names: The names of its parameters.
+        parameters: What is drawn, by name.
     """
 
-    names: ClassVar[tuple[str, ...]]
+    parameters: ClassVar[dict[str, Parameter]]
 
     @abstractmethod
     def draw(self, draws: Draws, severity: Tensor) -> Values:
@@ -109,40 +125,56 @@ class Parameters:
             factors: The factors by name.
 
         Raises:
-            ValueError: If a factor is unknown, or has not exactly its parameters.
+            ValueError: If a factor is unknown, has not exactly its parameters, or one of them is
+                not a number (or list of numbers) in its range.
         """
         for record in records:
             for name, given in record.items():
                 if name not in factors:
                     raise ValueError(f"unknown factor '{name}'; known are {', '.join(factors)}")
-                if set(given) != set(factors[name].names):
-                    raise ValueError(
-                        f"factor '{name}' wants {', '.join(factors[name].names)}; "
-                        f"given are {', '.join(given) or 'none'}"
-                    )
+                _check(name, given, factors[name].parameters)
         parts = {}
         for name, factor in factors.items():
             samples = [place for place, record in enumerate(records) if name in record]
             if samples:
                 rows = [records[sample][name] for sample in samples]
                 values = {
-                    key: _column(name, key, [row[key] for row in rows]) for key in factor.names
+                    key: _column(
+                        [row[key] for row in rows],
+                        torch.int64 if key == "seed" else torch.float32,
+                    )
+                    for key in factor.parameters
                 }
                 parts[name] = Part(torch.tensor(samples), values)
         return cls(len(records), parts)
 
 
-def _column(factor: str, key: str, rows: Sequence[float | list[float]]) -> Tensor:
+def _check(factor: str, given: Mapping[str, object], wanted: Mapping[str, Parameter]) -> None:
+    """Raise if the parameters of a factor are not what it wants."""
+    if not isinstance(given, Mapping) or set(given) != set(wanted):
+        told = ", ".join(given) if isinstance(given, Mapping) and given else "none"
+        raise ValueError(f"factor '{factor}' wants {', '.join(wanted)}; given are {told}")
+    lengths = set()
+    for name, parameter in wanted.items():
+        value = given[name]
+        if isinstance(value, list) != parameter.many:
+            kind = "a list of numbers" if parameter.many else "a number"
+            raise ValueError(f"factor '{factor}': '{name}' must be {kind}, got {value!r}")
+        numbers = value if isinstance(value, list) else [value]
+        lengths.add(len(numbers))
+        for number in numbers:
+            fits = isinstance(number, (int, float)) and parameter.low <= number <= parameter.high
+            if not fits or isinstance(number, bool):
+                raise ValueError(
+                    f"factor '{factor}': '{name}' ({parameter.meaning}) must lie in "
+                    f"[{parameter.low:g}, {parameter.high:g}], got {number!r}"
+                )
+    if len(lengths) > 1:
+        raise ValueError(f"factor '{factor}': its lists must all have the same length")
+
+
+def _column(rows: Sequence[float | list[float]], dtype: torch.dtype) -> Tensor:
     """Return one parameter of several samples; shorter lists end in zeros, which do nothing."""
-    dtype = torch.int64 if key == "seed" else torch.float32
     longest = max((len(row) for row in rows if isinstance(row, list)), default=0)
     padded = [row + [0.0] * (longest - len(row)) if isinstance(row, list) else row for row in rows]
-    try:
-        column = torch.tensor(padded, dtype=dtype)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"factor '{factor}': '{key}' must be a number or a list of numbers"
-        ) from None
-    if not bool(column.isfinite().all()):
-        raise ValueError(f"factor '{factor}': '{key}' is not a finite number")
-    return column
+    return torch.tensor(padded, dtype=dtype)

@@ -39,6 +39,8 @@ def check(image: Tensor, mask: Tensor) -> None:
     low, high = image.aminmax()
     if not (float(low) >= 0.0 and float(high) <= 1.0):  # also false for NaN
         raise ValueError(f"photographs must lie in [0, 1], these reach {low:.3g} to {high:.3g}")
+    if not bool(((mask == 0) | (mask == 1)).all()):  # also false for NaN
+        raise ValueError("a mask must be 0 outside the field of view and 1 inside")
     if not bool(mask.flatten(1).any(dim=1).all()):
         raise ValueError("a photograph has an empty field of view")
 

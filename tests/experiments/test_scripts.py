@@ -29,15 +29,19 @@ def same_threads() -> object:
     torch.set_num_threads(before)
 
 
-def test_benchmark_of_degradation(tmp_path: Path) -> None:
+def test_benchmark_of_degradation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "speed.json"
     arguments = ["--json", str(out), "--sizes", "48", "64", "--batches", "1", "8"]
-    arguments += ["--repeats", "1", "--step-size", "48", "--no-compile"]
-    assert script("benchmarks/degradation").main(arguments) == 0
+    arguments += ["--steps", "1", "--step-size", "48", "--no-compile"]
+    benchmark = script("benchmarks/degradation")
+    monkeypatch.setattr(benchmark, "BUDGET", 0.0)
+    assert benchmark.main(arguments) == 0
     result = json.loads(out.read_text())
     measured = {(row["what"], row["size"], row["batch"]) for row in result["rates"]}
     assert ("cofe, seven types", 64, 1) in measured
-    assert sum(what.startswith("fundus, ") for what, size, _ in measured if size == 48) == 2 + 15
+    assert sum(what.startswith("fundus, ") for what, size, _ in measured if size == 48) == 2 * (
+        1 + 15
+    )
     assert all(0 < row["share_percent"] < 100 for row in result["training_step"])
     assert set(result["cost_growth_over_pixel_growth"]) == {
         f"{what}, batch {batch}"

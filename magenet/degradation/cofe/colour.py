@@ -9,7 +9,7 @@ from torch import Tensor
 
 from magenet.degradation.cofe.variant import Variant
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame
 
@@ -25,7 +25,11 @@ class Colour(Factor):
             1.4; the others all three from 0.5 to 1.5.
     """
 
-    names: ClassVar = ("brightness", "contrast", "saturation")
+    parameters: ClassVar = {
+        "brightness": Parameter("factor", 0, 4),
+        "contrast": Parameter("factor, about the frame's mean grey", 0, 4),
+        "saturation": Parameter("factor, 0 is grey", 0, 4),
+    }
 
     def __init__(self, variant: Variant = "offline") -> None:
         self.offline = variant == "offline"
@@ -35,12 +39,12 @@ class Colour(Factor):
         ranges = ((0.7, 1.2), (0.6, 1.4), (0.6, 1.4)) if self.offline else ((0.5, 1.5),) * 3
         return {
             name: draws.uniform(name, low, high)
-            for name, (low, high) in zip(self.names, ranges, strict=True)
+            for name, (low, high) in zip(self.parameters, ranges, strict=True)
         }
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return photographs in other colours."""
-        brightness, contrast, saturation = (per_sample(values[name]) for name in self.names)
+        brightness, contrast, saturation = (per_sample(values[name]) for name in self.parameters)
         image = image.mul_(brightness).clamp_(0.0, 1.0)
         mean = rgb_to_grayscale(image).mean(dim=(1, 2, 3), keepdim=True)
         image = image.mul_(contrast).add_((1 - contrast) * mean).clamp_(0.0, 1.0)

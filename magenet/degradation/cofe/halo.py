@@ -9,7 +9,7 @@ from torch import Tensor
 
 from magenet.degradation.cofe.variant import Variant
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import REFERENCE_SIDE, blurred, disc, enlarge, odd
 from magenet.degradation.frame import Frame
 
@@ -24,15 +24,24 @@ class Halo(Factor):
     """Add light outside an inner disc, blurred, as bright as the photograph is on average.
 
     The average is that of all three channels over the whole frame, black surround included. The
-    outer disc has an odd formula in the script; in practice it covers the frame.
+    outer disc covers the field: the script means to widen it by a random factor, but the published
+    parameters show none (as an integer division would give), and so there is none here.
 
     Args:
         variant: `online` blurs by a sigma of 28 to 85 pixels whatever the disc, and knows white.
     """
 
-    names: ClassVar = (
-        "centre_x", "centre_y", "inner", "outer", "kernel", "sigma", "red", "green", "blue",
-    )  # fmt: skip
+    parameters: ClassVar = {
+        "centre_x": Parameter("column of the centre, pixels of 512", -512, 1024),
+        "centre_y": Parameter("row of the centre, pixels of 512", -512, 1024),
+        "inner": Parameter("diameter of the inner disc, pixels of 512", 0, 2048),
+        "outer": Parameter("diameter of the outer disc, pixels of 512", 0, 2048),
+        "kernel": Parameter("size of the blur, odd, pixels of 512", 1, 1023),
+        "sigma": Parameter("of the blur, pixels of 512", 0.1, 2048),
+        "red": Parameter("share of the mean brightness that is added, red", 0, 1),
+        "green": Parameter("share of the mean brightness that is added, green", 0, 1),
+        "blue": Parameter("share of the mean brightness that is added, blue", 0, 1),
+    }
 
     def __init__(self, variant: Variant = "offline") -> None:
         self.online = variant == "online"
@@ -45,9 +54,7 @@ class Halo(Factor):
         inner = side * draws.uniform("inner", 0.75, 1.0)
         far_x = torch.maximum(centre_x, side - centre_x)
         far_y = torch.maximum(centre_y, side - centre_y)
-        limit = 2 * (far_x.square() + far_y.square()).sqrt().floor() / side
-        shift = torch.maximum(centre_x, centre_y)
-        outer = side * draws.uniform("outer", torch.ones_like(limit), limit) + shift
+        outer = side + torch.maximum(centre_x, centre_y)
         if self.online:
             sigma = draws.integer("sigma", round(side / 6), round(side / 2)) / 3
             kernel = 1.5 * sigma
@@ -57,7 +64,7 @@ class Halo(Factor):
         colours = torch.tensor(ONLINE_COLOURS if self.online else OFFLINE_COLOURS) / 255
         colour = colours[draws.integer("colour", 0, len(colours) - 1).long()]
         numbers = (centre_x, centre_y, inner, outer, odd(kernel), sigma, *colour.unbind(1))
-        return dict(zip(self.names, numbers, strict=True))
+        return dict(zip(self.parameters, numbers, strict=True))
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return photographs with the ring."""

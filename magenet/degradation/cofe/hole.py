@@ -9,7 +9,7 @@ from torch import Tensor
 
 from magenet.degradation.cofe.variant import Variant
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import REFERENCE_SIDE, blurred, disc, enlarge, odd
 from magenet.degradation.frame import Frame
 
@@ -24,10 +24,17 @@ class Hole(Factor):
         variant: `online` draws smaller and shallower discs anywhere, on every photograph.
     """
 
-    names: ClassVar = (
-        "centre_x", "centre_y", "diameter", "kernel_x", "kernel_y", "sigma",
-        "base", "share", "least_mean",
-    )  # fmt: skip
+    parameters: ClassVar = {
+        "centre_x": Parameter("column of the centre, pixels of 512", -512, 1024),
+        "centre_y": Parameter("row of the centre, pixels of 512", -512, 1024),
+        "diameter": Parameter("pixels of 512", 0, 2048),
+        "kernel_x": Parameter("size of the blur along rows, odd, pixels of 512", 1, 1023),
+        "kernel_y": Parameter("size of the blur along columns, odd, pixels of 512", 1, 1023),
+        "sigma": Parameter("of the blur, pixels of 512", 0.1, 2048),
+        "base": Parameter("depth", 0, 1),
+        "share": Parameter("depth that is added per mean brightness of the field", 0, 1),
+        "least_mean": Parameter("mean brightness of the field up to which nothing is done", 0, 1),
+    }
 
     def __init__(self, variant: Variant = "offline") -> None:
         self.online = variant == "online"
@@ -53,7 +60,7 @@ class Hole(Factor):
             centre_x, centre_y, diameter, odd(kernel_x), odd(kernel_y), sigma,
             base, share, least_mean,
         )  # fmt: skip
-        return dict(zip(self.names, numbers, strict=True))
+        return dict(zip(self.parameters, numbers, strict=True))
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return photographs with the disc."""

@@ -93,10 +93,15 @@ class CofeDegradation(Degradation):
         Args:
             draws: Of the batch.
             codes: Types by their code, int64 `(B,)`, 1 to 7; None lets the draws decide.
+
+        Raises:
+            ValueError: If a code is not one of the seven.
         """
         if codes is None:
             codes = self.codes[draws.integer("type", 0, len(self.codes) - 1).long()]
         codes = codes.cpu()
+        if not bool(((codes >= 1) & (codes <= len(TYPES))).all()):
+            raise ValueError(f"codes must lie in 1 to {len(TYPES)}, got {codes.tolist()}")
         return {name: (codes & bit > 0).float() for name, bit in FACTORS.items()}
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # graphs begin at the pixels

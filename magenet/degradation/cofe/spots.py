@@ -9,20 +9,20 @@ from torch import Tensor
 
 from magenet.degradation.cofe.variant import Variant
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
-from magenet.degradation.fields import REFERENCE_SIDE, soft_discs
+from magenet.degradation.factor import Factor, Parameter, Values
+from magenet.degradation.fields import REFERENCE_SIDE, odd, soft_discs
 from magenet.degradation.frame import Frame
 
-WIDEST = 37.0
-"""Greatest diameter of a spot with its soft edge, in reference pixels: 2 x 12 + 12, and one."""
+WIDEST = 38.0
+"""Greatest diameter of a spot with its soft edge, in reference pixels: 2 x 12.5 + 13."""
 
 
 class Spots(Factor):
     """Add discs of light to all channels.
 
-    Each is blurred by a kernel far smaller than its sigma, that is by a box: its edge is a ramp
-    as wide as the kernel, which is drawn directly. Deviation: the scripts blur along both axes
-    by kernels of slightly different size; here the edge is the same all round.
+    Each is blurred by a kernel far smaller than its sigma, that is nearly by a box: its edge is a
+    ramp, which is drawn directly, as wide as a box of the kernel's variance. Deviation: the scripts
+    draw a kernel size for each axis; here the edge is the same all round.
 
     Args:
         variant: `offline` draws 5 to 10; `online` 5 to 20 larger ones with a random strength and
@@ -30,7 +30,13 @@ class Spots(Factor):
             division made beta 0.5 for all others.
     """
 
-    names: ClassVar = ("x", "y", "radius", "edge", "strength")
+    parameters: ClassVar = {
+        "x": Parameter("column of the centre, pixels of 512", -512, 1024, True),
+        "y": Parameter("row of the centre, pixels of 512", -512, 1024, True),
+        "radius": Parameter("pixels of 512", 0, 12.5, True),
+        "edge": Parameter("width of the ramp around it, pixels of 512", 0, 13, True),
+        "strength": Parameter("light added", -1, 1, True),
+    }
 
     def __init__(self, variant: Variant = "offline") -> None:
         self.variant = variant
@@ -51,18 +57,19 @@ class Spots(Factor):
             thickness = draws.uniform("thickness", 0.0, 0.3, most)
             beta = draws.uniform("beta", 0.5, 1.5, most)
             amplitude = draws.uniform("amplitude", 0.7, 1.0, most)
-            edge = torch.full_like(size, 5.0)
+            edge = torch.full_like(size, 4.5)  # 5 x 5 pixels, sigma 1.8
         else:
             thickness = 0.3 * size / 25
             beta = 0.5 + (size / 25 if self.variant == "offline" else (size / 25).floor())
             amplitude = 14 / 25 + 1 - size / 25
             sigma = 2 * (5 + 20 * size / 25)
             least, widest = (sigma / 5).floor(), (sigma / 4).floor()
-            edge = least + draws.uniform("edge", 0.0, 1.0, most) * (widest - least)
+            share = draws.uniform("edge", 0.0, 1.0, most)
+            edge = odd((least + share * (widest - least + 1)).clamp(max=widest))
         strength = amplitude * (1 - torch.exp(-beta * thickness))
         strength = torch.where(torch.arange(most) < count[:, None], strength, 0.0)
         numbers = (centre_x, centre_y, (size / 2).floor(), edge, strength)
-        return dict(zip(self.names, numbers, strict=True))
+        return dict(zip(self.parameters, numbers, strict=True))
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return photographs with the spots."""

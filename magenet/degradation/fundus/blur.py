@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 from magenet.degradation.frequency import filtered
 
@@ -20,7 +20,9 @@ class Blur(Factor):
     Severity 1 has a sigma of 0.2 to 0.6 % of the field's diameter: 1 to 3 pixels of 512.
     """
 
-    names: ClassVar = ("sigma",)
+    parameters: ClassVar = {
+        "sigma": Parameter("of the Gaussian, field diameters", 0, 0.01),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return sigma in field diameters."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 
 
@@ -18,15 +18,19 @@ class Cast(Factor):
     Severity 1 lets channels differ by up to a factor of 2.2.
     """
 
-    names: ClassVar = ("red", "green", "blue")
+    parameters: ClassVar = {
+        "red": Parameter("gain of linear light, red", 0, 1),
+        "green": Parameter("gain of linear light, green", 0, 1),
+        "blue": Parameter("gain of linear light, blue", 0, 1),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return the gains of linear light, at most 1."""
         shift = draws.uniform("shift", -0.4, 0.4, 3) * severity[:, None]
         gains = torch.exp(shift - shift.amax(dim=1, keepdim=True))
-        return dict(zip(self.names, gains.unbind(dim=1), strict=True))
+        return dict(zip(self.parameters, gains.unbind(dim=1), strict=True))
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return photographs of another colour."""
-        gains = torch.stack([values[name] for name in self.names], dim=1)
+        gains = torch.stack([values[name] for name in self.parameters], dim=1)
         return image.mul_(gains.sqrt()[:, :, None, None])

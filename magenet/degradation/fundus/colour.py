@@ -9,7 +9,7 @@ from kornia.color import rgb_to_grayscale
 from torch import Tensor
 
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame
 
@@ -23,15 +23,19 @@ class Colour(Factor):
     Severity 1 changes each by up to 30 %.
     """
 
-    names: ClassVar = ("brightness", "contrast", "saturation")
+    parameters: ClassVar = {
+        "brightness": Parameter("factor", 0, 4),
+        "contrast": Parameter("factor, about the field's mean grey", 0, 4),
+        "saturation": Parameter("factor, 0 is grey", 0, 4),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return factors; 1 changes nothing."""
-        return {name: 1 + draws.uniform(name, -0.3, 0.3) * severity for name in self.names}
+        return {name: 1 + draws.uniform(name, -0.3, 0.3) * severity for name in self.parameters}
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return photographs in other colours."""
-        brightness, contrast, saturation = (per_sample(values[name]) for name in self.names)
+        brightness, contrast, saturation = (per_sample(values[name]) for name in self.parameters)
         grey = rgb_to_grayscale(image)
         area = frame.mask.sum(dim=(1, 2, 3), keepdim=True)
         mean = (grey * frame.mask).sum(dim=(1, 2, 3), keepdim=True) / area

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 from magenet.degradation.frequency import filtered
 
@@ -20,7 +20,9 @@ class Defocus(Factor):
     Severity 1 has a radius of 0.3 to 1 % of the field's diameter: 1.5 to 5 pixels of 512.
     """
 
-    names: ClassVar = ("radius",)
+    parameters: ClassVar = {
+        "radius": Parameter("of the disc, field diameters", 0, 0.03),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return the disc's radius in field diameters."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import soft_discs
 from magenet.degradation.frame import Frame
 from magenet.degradation.light import brightened, from_linear
@@ -26,7 +26,15 @@ class Dust(Factor):
     Severity 1 takes or adds 10 to 60 % in each.
     """
 
-    names: ClassVar = ("x", "y", "radius", "edge", "gain")
+    parameters: ClassVar = {
+        "x": Parameter("centre, field diameters right of the field's centre", -2, 2, True),
+        "y": Parameter("centre, field diameters below the field's centre", -2, 2, True),
+        "radius": Parameter("where half the effect is left, field diameters", 0, 0.02, True),
+        "edge": Parameter("width of the ramp around it, field diameters", 0, 0.04, True),
+        "gain": Parameter(
+            "gain of linear light, less 1: below 0 dark, above 0 bright", -1, 2, True
+        ),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return centres, radii and edges in field diameters, and the gain minus one."""

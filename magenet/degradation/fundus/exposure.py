@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame
 from magenet.degradation.light import brightened, from_linear
@@ -20,7 +20,9 @@ class Exposure(Factor):
     Severity 1 reaches from 2 stops too dark to 1 too bright.
     """
 
-    names: ClassVar = ("stops",)
+    parameters: ClassVar = {
+        "stops": Parameter("factors of 2 of linear light", -6, 6),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return the exposure in stops: a factor of 2 each."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import GRID, enlarge
 from magenet.degradation.frame import Frame
 from magenet.degradation.light import from_linear
@@ -31,9 +31,22 @@ class Flare(Factor):
     flares are coloured. Severity 1 veils 50 to 95 % at the deepest.
     """
 
-    names: ClassVar = (
-        "x", "y", "radius", "softness", "fringe", "share", "fall", "red", "green", "blue",
-    )  # fmt: skip
+    parameters: ClassVar = {
+        "x": Parameter(
+            "centre of the clear disc, field diameters right of the field's centre", -2, 2
+        ),
+        "y": Parameter("centre of the clear disc, field diameters below the field's centre", -2, 2),
+        "radius": Parameter("of the clear disc, field diameters", 0, 2),
+        "softness": Parameter("width of its edge, field diameters", 0.005, 2),
+        "fringe": Parameter(
+            "difference of its radius between neighbouring channels, field diameters", -0.1, 0.1
+        ),
+        "share": Parameter("greatest share of linear light that is veiled", 0, 1),
+        "fall": Parameter("exponent of the fading along the edge: 0 none", 0, 4),
+        "red": Parameter("colour of the veil as shown, red", 0, 1),
+        "green": Parameter("colour of the veil as shown, green", 0, 1),
+        "blue": Parameter("colour of the veil as shown, blue", 0, 1),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return the clear disc in field diameters, the veil's greatest share and its colour."""

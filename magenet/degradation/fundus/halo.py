@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import GRID, enlarge
 from magenet.degradation.frame import Frame
 from magenet.degradation.light import from_linear
@@ -27,7 +27,19 @@ class Halo(Factor):
     5 to 50 % of full light at the edge, in the strongest channel.
     """
 
-    names: ClassVar = ("x", "y", "inner", "shape", "red", "green", "blue")
+    parameters: ClassVar = {
+        "x": Parameter(
+            "centre of the inner disc, field diameters right of the field's centre", -0.3, 0.3
+        ),
+        "y": Parameter(
+            "centre of the inner disc, field diameters below the field's centre", -0.3, 0.3
+        ),
+        "inner": Parameter("radius of the inner disc, field diameters", 0, 0.49),
+        "exponent": Parameter("of the growth from the inner disc to the edge", 0.5, 8),
+        "red": Parameter("linear light added at the edge, red", 0, 1),
+        "green": Parameter("linear light added at the edge, green", 0, 1),
+        "blue": Parameter("linear light added at the edge, blue", 0, 1),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return the inner disc in field diameters and the light at the edge."""
@@ -38,7 +50,7 @@ class Halo(Factor):
             "x": draws.uniform("x", -0.08, 0.08),
             "y": draws.uniform("y", -0.08, 0.08),
             "inner": draws.uniform("inner", 0.3, 0.47),
-            "shape": draws.uniform("shape", 1.2, 3.0),
+            "exponent": draws.uniform("exponent", 1.2, 3.0),
             "red": red,
             "green": green,
             "blue": blue,
@@ -50,7 +62,7 @@ class Halo(Factor):
         at = {name: value[:, None, None] for name, value in values.items()}
         distance = ((x - at["x"]).square() + (y - at["y"]).square()).sqrt_()
         ramp = (distance - at["inner"]) / (0.5 - at["inner"])
-        ring = enlarge(ramp.clamp_(0.0, 1.0).pow(at["shape"]), *frame.size)
+        ring = enlarge(ramp.clamp_(0.0, 1.0).pow(at["exponent"]), *frame.size)
         colour = torch.stack([values["red"], values["green"], values["blue"]], dim=1)
         dark = 1 - ring * colour[:, :, None, None]
         light = image.square_().neg_().add_(1).mul_(dark)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import GRID, enlarge, smoothed
 from magenet.degradation.frame import Frame
 from magenet.degradation.light import from_linear
@@ -25,9 +25,16 @@ class Haze(Factor):
     one side. Severity 1 replaces 50 to 90 % in the middle.
     """
 
-    names: ClassVar = (
-        "share", "lean_x", "lean_y", "reach", "paleness", "red", "green", "blue",
-    )  # fmt: skip
+    parameters: ClassVar = {
+        "share": Parameter("share of linear light that is scattered, in the middle", 0, 1),
+        "lean_x": Parameter("growth of that share per field diameter to the right", -2, 2),
+        "lean_y": Parameter("growth of that share per field diameter downwards", -2, 2),
+        "reach": Parameter("sigma of the scatter, field diameters", 0.02, 1),
+        "paleness": Parameter("share of grey in the scattered light", 0, 1),
+        "red": Parameter("tint of that grey, red", 0, 2),
+        "green": Parameter("tint of that grey, green", 0, 2),
+        "blue": Parameter("tint of that grey, blue", 0, 2),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return the share, its change per field diameter, the reach in diameters, the tint."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 
 RED, GREEN, BLUE = 0.299, 0.587, 0.114
@@ -49,7 +49,9 @@ class Jpeg(Factor):
     differentiable, and so leaves more detail than a real one: it is further from libjpeg.
     """
 
-    names: ClassVar = ("quality",)
+    parameters: ClassVar = {
+        "quality": Parameter("of libjpeg, a whole number", 1, 100),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return the quality, a whole number from 1 to 100."""

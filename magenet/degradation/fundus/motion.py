@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 from magenet.degradation.frequency import filtered
 
@@ -20,7 +20,10 @@ class Motion(Factor):
     Severity 1 has a length of 0.6 to 2 % of the field's diameter: 3 to 10 pixels of 512.
     """
 
-    names: ClassVar = ("length", "angle")
+    parameters: ClassVar = {
+        "length": Parameter("of the line, field diameters", 0, 0.03),
+        "angle": Parameter("of the line, radians", -7, 7),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return the line's length in field diameters and its angle in radians."""

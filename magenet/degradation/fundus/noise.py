@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.draws import Draws, mix
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame
 from magenet.degradation.light import from_linear
@@ -26,7 +26,11 @@ class Noise(Factor):
     Severity 1 has a standard deviation of 0.7 to 3 % of the shown range at medium brightness.
     """
 
-    names: ClassVar = ("shot", "read", "seed")
+    parameters: ClassVar = {
+        "shot": Parameter("variance of linear light per linear light", 0, 0.1),
+        "read": Parameter("standard deviation of linear light in the dark", 0, 0.3),
+        "seed": Parameter("of the pixels", 0, (1 << 32) - 1),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return the two strengths and the seed of the pixels."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import GRID, enlarge
 from magenet.degradation.frame import Frame
 
@@ -23,7 +23,17 @@ class Shadow(Factor):
     clipping. Severity 1 leaves 3 to 30 % of the light in the middle of the first.
     """
 
-    names: ClassVar = ("x", "y", "length", "width", "angle", "flatness", "depth")
+    parameters: ClassVar = {
+        "x": Parameter("centre, field diameters right of the field's centre", -2, 2, True),
+        "y": Parameter("centre, field diameters below the field's centre", -2, 2, True),
+        "length": Parameter("long radius, field diameters", 0.02, 2, True),
+        "width": Parameter("short radius, field diameters", 0.02, 2, True),
+        "angle": Parameter("of the long axis, radians", -7, 7, True),
+        "flatness": Parameter(
+            "exponent of the edge: 1 a Gaussian, more a flatter middle", 0.5, 4, True
+        ),
+        "depth": Parameter("share of linear light lost in the middle", 0, 1, True),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return centres and radii in field diameters, and the share of light lost."""

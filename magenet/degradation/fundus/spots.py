@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import soft_discs
 from magenet.degradation.frame import Frame
 from magenet.degradation.light import from_linear
 
 MOST = 14
-WIDEST = 0.06
+WIDEST = 0.07
 """Greatest diameter of a spot with its edge, in field diameters."""
 
 
@@ -25,7 +25,13 @@ class Spots(Factor):
     Severity 1 adds 5 to 40 % of full light in each.
     """
 
-    names: ClassVar = ("x", "y", "radius", "edge", "light")
+    parameters: ClassVar = {
+        "x": Parameter("centre, field diameters right of the field's centre", -2, 2, True),
+        "y": Parameter("centre, field diameters below the field's centre", -2, 2, True),
+        "radius": Parameter("where half the light is left, field diameters", 0, 0.02, True),
+        "edge": Parameter("width of the ramp around it, field diameters", 0, 0.03, True),
+        "light": Parameter("linear light added", 0, 1, True),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return centres, radii and edges in field diameters, and the light added."""

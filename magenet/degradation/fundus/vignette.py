@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.draws import Draws
-from magenet.degradation.factor import Factor, Values
+from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import GRID, enlarge
 from magenet.degradation.frame import Frame
 
@@ -20,7 +20,11 @@ class Vignette(Factor):
     down than sideways. Severity 1 takes 25 to 70 % one radius away.
     """
 
-    names: ClassVar = ("x", "y", "fall")
+    parameters: ClassVar = {
+        "x": Parameter("brightest point, field diameters right of the field's centre", -2, 2),
+        "y": Parameter("brightest point, field diameters below the field's centre", -2, 2),
+        "fall": Parameter("linear light falls by exp(-fall) over one radius", 0, 10),
+    }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
         """Return the brightest point in field diameters from the centre, and the fall."""

@@ -103,6 +103,9 @@ def test_a_broken_photograph_stops_no_other(
     [
         (["--severity", "2"], "--severity must lie in [0, 1]"),
         (["--preset", "cofe", "--severity", "0.5"], "cofe is as cofe-Net released it"),
+        (["--seed", "99999999999999999999"], "--seed must be a whole number"),
+        (["--replay", "good.jsonl", "--seed", "1"], "--replay says it all"),
+        (["--replay", "twice.jsonl"], "twice.jsonl: line 2: a second line for 'a.png'"),
         (["--replay", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (["--replay", "broken.jsonl"], "broken.jsonl: line 2: has no 'factors'"),
         (["--replay", "foreign.jsonl"], "foreign.jsonl: line 1: unknown factor 'fog'"),
@@ -114,6 +117,8 @@ def test_mistakes_are_named_and_nothing_is_written(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     good = {"name": "a.png", "preset": "mixed", "factors": {"exposure": {"stops": 1.0}}}
+    Path("good.jsonl").write_text(json.dumps(good))
+    Path("twice.jsonl").write_text(json.dumps(good) + "\n" + json.dumps(good))
     Path("broken.jsonl").write_text(json.dumps(good) + '\n{"name": "b", "preset": "mixed"}\n')
     Path("foreign.jsonl").write_text(json.dumps({**good, "factors": {"fog": {}}}))
     assert main(["degrade", str(photographs), "out", *arguments]) == 1
@@ -132,6 +137,27 @@ def test_a_photograph_without_a_line_is_named(
     assert main([*command, "--replay", str(tmp_path / "hand.jsonl")]) == 1
     assert "sub/b.jpg" in capsys.readouterr().err
     assert list(pictures(tmp_path / "out")) == ["a.png"]
+
+
+def test_photographs_are_never_overwritten(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A result is a PNG: that of a.jpg would take the place of a photograph a.png."""
+    write_photograph(draw_phantom(5, 64).image, photographs / "a.jpg")
+    before = {path: path.read_bytes() for path in photographs.rglob("*.*")}
+    assert main(["degrade", str(photographs), str(photographs)]) == 1
+    assert "lies inside" in capsys.readouterr().err
+    for one in ("a.jpg", "a.png"):
+        assert main(["degrade", str(photographs / one), str(photographs)]) == 1
+        assert "a.png" in capsys.readouterr().err
+        (photographs / "params.jsonl").unlink()
+    out = tmp_path / "out"
+    assert main(["degrade", str(photographs), str(out)]) == 1, "two results, one name"
+    assert "already taken by the result of another" in capsys.readouterr().err
+    write_photograph(draw_phantom(6, 64).image, tmp_path / "kept/a.png")
+    assert main(["degrade", str(photographs / "a.png"), str(tmp_path / "kept")]) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in photographs.rglob("*.*")} == before
 
 
 def test_earlier_results_and_photographs_are_safe(

@@ -86,25 +86,31 @@ def cofe_spots(image: Array, mask: Array, v: Values) -> Array:
     for x, y, radius, edge, strength in zip(
         v["x"], v["y"], v["radius"], v["edge"], v["strength"], strict=True
     ):
-        kernel = max(1, round(edge))
         disc = disc_at_512(x, y, 2 * radius)
-        light += strength * blur_at_512(disc, kernel | 1, kernel | 1, 1e3)
+        if edge == 4.5:  # the online variant
+            light += strength * blur_at_512(disc, 5, 5, 1.8)
+        else:
+            sigma = 2 * (5 + 20 * (2 * radius + 0.5) / 25)  # radius is half the size, rounded down
+            light += strength * blur_at_512(disc, int(edge), int(edge), sigma)
     return np.clip(image + to_size(light, len(image))[..., None], 0, 1)
 
 
 def cofe_blur(image: Array, mask: Array, v: Values) -> Array:
-    pixel = SIDE / len(image)
+    """At 512 px the script; elsewhere the wave form of its kernel, exact but for aliasing."""
+    side = len(image)
     for axis, name in ((0, "kernel_y"), (1, "kernel_x")):
-        if len(image) == SIDE:
-            weights = gaussian(int(v[name]), v["sigma"])
-        else:  # the same kernel seen by other pixels: its mass in each
-            offsets = np.arange(-20, 21)[:, None] + (np.arange(200) + 0.5) / 200 - 0.5
-            place = np.abs(offsets * pixel)
-            weights = np.where(place <= v[name] / 2, np.exp(-0.5 * (place / v["sigma"]) ** 2), 0)
-            weights = weights.mean(axis=1) / weights.mean()
-            weights = weights / weights.sum()
+        taps = gaussian(int(v[name]), v["sigma"])
+        if side == SIDE:
+            shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
+            image = convolve(image, taps.reshape(shape), mode="mirror")
+            continue
+        wide = np.concatenate([image, np.flip(image, axis)], axis)  # periodic without a jump
+        frequency = np.fft.rfftfreq(2 * side) * side / SIDE  # cycles a pixel of 512
+        places = np.arange(len(taps)) - len(taps) // 2
+        response = (taps * np.cos(2 * math.pi * np.outer(frequency, places))).sum(axis=1)
         shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
-        image = convolve(image, weights.reshape(shape), mode="mirror")
+        spectrum = np.fft.rfft(wide, axis=axis) * response.reshape(shape)
+        image = np.take(np.fft.irfft(spectrum, n=2 * side, axis=axis), np.arange(side), axis)
     return np.clip(image, 0, 1)
 
 
@@ -220,7 +226,7 @@ def flare(image: Array, mask: Array, v: Values) -> Array:
 
 def halo(image: Array, mask: Array, v: Values) -> Array:
     distance = Place(mask).from_point(v["x"], v["y"])
-    ring = np.clip((distance - v["inner"]) / (0.5 - v["inner"]), 0, 1) ** v["shape"]
+    ring = np.clip((distance - v["inner"]) / (0.5 - v["inner"]), 0, 1) ** v["exponent"]
     light = ring[..., None] * colour_of(v)
     return np.sqrt(np.clip(1 - (1 - image**2) * np.clip(1 - light, 0, None), 0, 1))
 

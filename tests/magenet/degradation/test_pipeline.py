@@ -172,6 +172,25 @@ def test_given_codes_decide(batch: tuple[Tensor, Tensor]) -> None:
     assert torch.allclose(mixed[4:], light[4:], atol=1e-6)
 
 
+def test_a_code_that_is_none_is_refused() -> None:
+    for wrong in (0, 8):
+        codes = torch.tensor([1, wrong])
+        refused(
+            lambda c=codes: CofeDegradation().choose(Draws(torch.arange(2)), c), ValueError, "codes"
+        )  # type: ignore[misc]
+
+
+def test_every_drawn_parameter_is_one_that_is_accepted() -> None:
+    for degrade in RECIPES.values():
+        for name, factor in degrade.factors.items():
+            for severity in (0.0, 1.0):
+                drawn = degrade.draw_chosen(
+                    Draws(torch.arange(300)), {name: torch.full((300,), max(severity, 1e-3))}
+                )
+                assert set(drawn.parts[name].values) == set(factor.parameters)
+                Parameters.from_records(drawn.records(), degrade.factors)
+
+
 def test_all_types_are_drawn_evenly() -> None:
     severity = CofeDegradation().choose(Draws(torch.arange(7000)))
     codes = severity["hole"] + 2 * severity["spots"] + 4 * severity["blur"]
@@ -250,6 +269,8 @@ def test_bad_input_is_refused_before_any_pixel_is_touched(
     ):
         refused(lambda wrong=wrong: degrade(wrong, mask, draws), kind, told)  # type: ignore[misc]
     refused(lambda: degrade(image, mask[..., :32, :], draws), ValueError, "does not fit")
+    for mistake in (mask * 255, mask * 0.5, mask.where(mask > 0, torch.nan)):
+        refused(lambda mistake=mistake: degrade(image, mistake, draws), ValueError, "must be 0")  # type: ignore[misc]
     empty = mask.clone()
     empty[3] = 0
     refused(lambda: degrade(image, empty, draws), ValueError, "empty")
@@ -279,8 +300,24 @@ def test_senseless_settings_are_refused() -> None:
         ({"fog": {}}, "unknown factor 'fog'"),
         ({"exposure": {}}, "'exposure' wants stops; given are none"),
         ({"exposure": {"stops": 1.0, "seed": 1}}, "'exposure' wants stops"),
-        ({"exposure": {"stops": "many"}}, "'stops' must be a number"),
-        ({"exposure": {"stops": float("inf")}}, "not a finite number"),
+        ({"exposure": {"stops": "many"}}, r"'stops' .* must lie in \[-6, 6\], got 'many'"),
+        ({"exposure": {"stops": float("inf")}}, r"must lie in \[-6, 6\], got inf"),
+        ({"exposure": {"stops": float("nan")}}, r"must lie in \[-6, 6\], got nan"),
+        ({"exposure": {"stops": [1.0]}}, r"'stops' must be a number, got \[1.0\]"),
+        ({"exposure": 3}, "'exposure' wants stops; given are none"),
+        ({"cast": {"red": -1, "green": 1, "blue": 1}}, r"'red' \(gain of linear light, red\)"),
+        (
+            {"spots": {"x": [0], "y": [0], "radius": [0.1], "edge": [0.01], "light": [0.1]}},
+            "'radius' .* must lie in",
+        ),
+        (
+            {"spots": {"x": [0], "y": [0], "radius": [0.01, 0.01], "edge": [0], "light": [0]}},
+            "lists must all have the same length",
+        ),
+        (
+            {"spots": {"x": 0, "y": [0], "radius": [0.01], "edge": [0], "light": [0]}},
+            "'x' must be a list of numbers",
+        ),
     ],
 )
 def test_broken_records_are_refused(record: Any, told: str) -> None:
@@ -291,7 +328,7 @@ def test_broken_records_are_refused(record: Any, told: str) -> None:
 
 def test_shorter_lists_end_in_nothing(batch: tuple[Tensor, Tensor]) -> None:
     image, mask = (tensor[:2] * batch[1][:2] for tensor in batch)
-    one = {"x": [0.1], "y": [0.0], "radius": [0.05], "edge": [0.01], "light": [0.3]}
+    one = {"x": [0.1], "y": [0.0], "radius": [0.02], "edge": [0.01], "light": [0.3]}
     two = {name: values * 2 for name, values in one.items()}
     factors = FundusDegradation().factors
     both = Parameters.from_records([{"spots": one}, {"spots": two}], factors)
