@@ -45,17 +45,18 @@ PEER = {"images_per_s_512": 13.6, "cost_growth_256_to_1024": 54.0}
 def median_of(call: Callable[[], object], device: torch.device) -> tuple[float, float]:
     """Return the median time of a call in seconds, and half the spread of its middle half.
 
-    Repeated for :data:`BUDGET` seconds, at least three times, after one call to warm up.
+    Repeated for :data:`BUDGET` seconds and at least three times, but not for more than four times
+    that long, after one call to warm up.
     """
     times: list[float] = []
     call()
-    while len(times) < 3 or (sum(times) < BUDGET and len(times) < 50):
+    while sum(times) < (4 * BUDGET if len(times) < 3 else BUDGET) or not times:
         start = time.perf_counter()
         call()
         if device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-    quarters = statistics.quantiles(times, n=4)
+    quarters = statistics.quantiles(times * 2 if len(times) == 1 else times, n=4)
     return statistics.median(times), (quarters[2] - quarters[0]) / 2
 
 

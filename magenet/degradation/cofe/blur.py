@@ -51,19 +51,38 @@ class Blur(Factor):
             offsets = torch.arange(-(WIDEST // 2), WIDEST // 2 + 1, device=image.device)
             weights = truncated_gaussian(values[name], values["sigma"], offsets, 1.0)
             weights = weights / weights.sum(dim=1, keepdim=True)
-            if image.shape[axis] == REFERENCE_SIDE:
-                image = _shifted_and_added(image, axis, weights)
-            else:
-                variance = (weights * offsets.square()).sum(dim=1)
+            variance = (weights * offsets.square()).sum(dim=1)
+            enlarged = image.shape[axis] / REFERENCE_SIDE
+            if enlarged < 1:
                 image = _in_frequency(image, axis, variance.sqrt())
+            elif enlarged > 1:
+                image = _shifted_and_added(image, axis, _box(variance * enlarged**2, enlarged))
+            else:
+                image = _shifted_and_added(image, axis, weights)
         return image.clamp_(0.0, 1.0)
+
+
+def _box(variance: Tensor, enlarged: float) -> Tensor:
+    """Return boxes of a given variance, `(B,)` pixels squared, as taps `(B, n)`.
+
+    k whole taps, an odd number, have the variance (k^2 - 1) / 12; a share of one more on either
+    side makes up the rest.
+    """
+    reach = math.ceil(enlarged * WIDEST / 2) + 1
+    distance = torch.arange(-reach, reach + 1, device=variance.device).abs()
+    whole = 2 * (((12 * variance + 1).sqrt() - 1) / 2 + 1e-4).floor() + 1
+    share = whole * (variance - (whole.square() - 1) / 12)
+    share = share / ((whole + 1).square() / 2 - 2 * variance)
+    half = whole[:, None] / 2
+    taps = torch.where(distance < half, 1.0, torch.where(distance < half + 1, share[:, None], 0.0))
+    return taps / taps.sum(dim=1, keepdim=True)
 
 
 def _shifted_and_added(image: Tensor, axis: int, weights: Tensor) -> Tensor:
     """Return photographs blurred by a few taps, `(B, n)`, along one axis.
 
-    The weights differ between photographs: for so few taps, shifting and adding measures faster
-    than grouped convolution, banded matrices and the Fourier transform.
+    The weights differ between photographs: up to some 15 taps, that is up to 1024 px, shifting and
+    adding measures faster than grouped convolution, banded matrices and the Fourier transform.
     """
     reach = weights.shape[1] // 2
     weights = weights[:, :, None, None, None]
@@ -77,7 +96,7 @@ def _shifted_and_added(image: Tensor, axis: int, weights: Tensor) -> Tensor:
 
 
 def _in_frequency(image: Tensor, axis: int, deviation: Tensor) -> Tensor:
-    """Return photographs blurred by a box along one axis, at any size and at one price.
+    """Return photographs blurred by a box along one axis, also one narrower than a pixel.
 
     Args:
         image: `(B, 3, H, W)`.

@@ -87,7 +87,7 @@ def test_cofe_blur_is_the_scripts_at_any_size(size: int, kernels: tuple[int, int
     inside = mask[0, 0].numpy() > 0
     error = np.abs(channels_last(result) - wanted)[inside].mean()
     change = np.abs(wanted - channels_last(image))[inside].mean()
-    assert error < 0.3 * LEVEL
+    assert error < 0.4 * LEVEL
     assert error < 0.2 * change
 
 
