@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from data_modules.cache import Cache
 from data_modules.io import PictureError, read_mask, read_photograph
 from data_modules.manifest import Manifest, ManifestError, Photograph
 from data_modules.phantom import Camera, draw_phantom
@@ -94,11 +95,13 @@ class ManifestDataset(PhotographDataset):
     Args:
         manifest: Which photographs.
         image_size: Side of the square, in pixels.
+        cache: Folder that keeps decoded photographs; none are kept if None.
     """
 
-    def __init__(self, manifest: Manifest, image_size: int) -> None:
+    def __init__(self, manifest: Manifest, image_size: int, cache: str | None = None) -> None:
         self.photographs = manifest.photographs
         self.image_size = image_size
+        self.cache = None if cache is None else Cache(cache)
 
     def __len__(self) -> int:
         """Return how many photographs there are."""
@@ -109,12 +112,19 @@ class ManifestDataset(PhotographDataset):
         return self.photographs[index].name
 
     def load(self, index: int) -> Sample:
-        """Decode a photograph and its masks.
+        """Return a photograph and its masks, decoded now or earlier.
 
         Raises:
             PictureError: If a file cannot be read or a mask does not fit.
         """
         photograph = self.photographs[index]
+        if self.cache is None:
+            return self._decode(photograph)
+        files = (photograph.image, photograph.fov_mask, photograph.vessel_mask)
+        return self.cache.sample(files, self.image_size, lambda: self._decode(photograph))
+
+    def _decode(self, photograph: Photograph) -> Sample:
+        """Decode a photograph and its masks."""
         image = read_photograph(photograph.image)
         path = photograph.vessel_mask
         vessels = None if path is None else read_mask(path, image)
@@ -170,6 +180,8 @@ class ManifestPhotographs(PhotographSource):
         test_split: Name of the part for the test.
         vessels_only: Whether to take only photographs with a vessel mask.
         val_share: Share held out for validation and test where there is no column `split`.
+        cache: Folder that keeps photographs decoded, so that later epochs and runs need not; it may
+            be deleted at any time. None are kept if null.
     """
 
     def __init__(
@@ -182,6 +194,7 @@ class ManifestPhotographs(PhotographSource):
         test_split: str = "val",
         vessels_only: bool = False,
         val_share: float = 0.2,
+        cache: str | None = None,
     ) -> None:
         self.path = path
         self.sets = sets
@@ -189,6 +202,7 @@ class ManifestPhotographs(PhotographSource):
         self.splits = {"train": train_split, "val": val_split, "test": test_split}
         self.vessels_only = vessels_only
         self.val_share = val_share
+        self.cache = cache
 
     def dataset(self, stage: Stage, image_size: int) -> ManifestDataset:
         """Return the photographs of one part; see :meth:`PhotographSource.dataset`."""
@@ -203,7 +217,7 @@ class ManifestPhotographs(PhotographSource):
                 raise ManifestError(f"{self.path}: no photograph with a vessel mask is left")
             manifest = Manifest(kept, self.path)
         manifest.require_readable()
-        return ManifestDataset(manifest, image_size)
+        return ManifestDataset(manifest, image_size, self.cache)
 
 
 class FolderPhotographs(PhotographSource):
@@ -212,17 +226,20 @@ class FolderPhotographs(PhotographSource):
     Args:
         path: The folder; its sub-folders count too.
         val_share: Share held out for validation and test, chosen by each file's name.
+        cache: Folder that keeps photographs decoded, so that later epochs and runs need not; it may
+            be deleted at any time. None are kept if null.
     """
 
-    def __init__(self, path: str, val_share: float = 0.2) -> None:
+    def __init__(self, path: str, val_share: float = 0.2, cache: str | None = None) -> None:
         self.path = path
         self.val_share = val_share
+        self.cache = cache
 
     def dataset(self, stage: Stage, image_size: int) -> ManifestDataset:
         """Return the photographs of one part; see :meth:`PhotographSource.dataset`."""
         manifest = hold_out(Manifest.from_folder(self.path), stage, self.val_share)
         manifest.require_readable()
-        return ManifestDataset(manifest, image_size)
+        return ManifestDataset(manifest, image_size, self.cache)
 
 
 class PhantomDataset(PhotographDataset):
