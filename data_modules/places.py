@@ -18,8 +18,8 @@ def require_outside(folder: str | Path, photographs: str | Path) -> None:
     source, target = Path(photographs).resolve(), Path(folder).resolve()
     if source.is_dir() and (source == target or source in target.parents):
         raise UserError(
-            f"{folder}: lies inside {source}; its pictures would be taken for photographs next "
-            "time. Choose another folder"
+            f"{folder}: is the photographs' own folder or lies inside it ({source}); its pictures "
+            "would be taken for photographs next time. Choose another folder"
         )
 
 

@@ -30,15 +30,15 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 if something could not be done, 2 for a mistake on the command line.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
-    name = arguments[0] if arguments else "--help"
+    given = sys.argv[1:] if arguments is None else arguments
+    name = given[0] if given else "--help"
     if name in ("--help", "-h"):
         print(usage())
         return 0
     if name == "degrade":
         from magenet.commands import degrade
 
-        return degrade.main(arguments[1:])
+        return degrade.main(given[1:])
     if name not in COMMANDS:
         print(
             f"magenet: error: no command '{name}'; there are {', '.join(COMMANDS)}", file=sys.stderr

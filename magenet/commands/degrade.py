@@ -33,6 +33,9 @@ COFE = {"cofe": "offline", "cofe_online": "online", "cofe_published": "published
 PARAMETERS = "params.jsonl"
 """File of the parameters beside the pictures, one JSON object a line."""
 
+LEAST_CONFIDENCE = 0.8
+"""Below it, a field of view should be looked at; as in the report of `predict`."""
+
 Line = dict[str, Any]
 
 
@@ -61,12 +64,18 @@ def read_lines(path: Path) -> dict[str, Line]:
     lines: dict[str, Line] = {}
     try:
         texts = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not a text file") from None
     for number, text in enumerate(texts, start=1):
+        if not text.strip():
+            continue
         try:
             line = json.loads(text)
-            recipe = degradation(line["preset"], 1.0)
+            if not isinstance(line, dict):
+                raise ValueError("is not a JSON object")
+            recipe = degradation(line.setdefault("preset", "mixed"), 1.0)
             Parameters.from_records([line["factors"]], recipe.factors)
             if line["name"] in lines:
                 raise ValueError(f"a second line for '{line['name']}'")
@@ -78,13 +87,16 @@ def read_lines(path: Path) -> dict[str, Line]:
     return lines
 
 
-def spoil(photograph: Photograph, target: Path, line: Line) -> None:
+def spoil(photograph: Photograph, target: Path, line: Line) -> float:
     """Write one photograph spoiled: at its own size, the surround bit for bit as it was.
 
     Args:
         photograph: Which one.
         target: Where to; a lossless format, since a JPEG would spoil it once more.
         line: With `preset` and `factors`.
+
+    Returns:
+        How sure the field of view is, 0 to 1.
 
     Raises:
         PictureError: If it cannot be read or written.
@@ -99,6 +111,7 @@ def spoil(photograph: Photograph, target: Path, line: Line) -> None:
     height, width = image.shape[-2:]
     result = composite(paste(spoiled, field.square, height, width), image, field.mask)
     write_photograph(result, target, photograph.image)
+    return field.confidence
 
 
 def run(options: argparse.Namespace) -> int:
@@ -121,11 +134,21 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"--seed must be a whole number from 0 to {(1 << 63) - 1}, got {seed}")
     recipe = degradation(preset, severity)
     photographs = Manifest.from_path(options.photographs).photographs
+    if known is not None and not any(photograph.name in known for photograph in photographs):
+        raise UserError(
+            f"{options.replay}: has no line for any of these photographs; lines are found by "
+            f"name, such as '{photographs[0].name}'"
+        )
     folder: Path = options.folder
-    require_outside(folder, options.photographs)
+    given_path = Path(options.photographs)
+    single = given_path.is_file() and given_path.suffix.lower() != ".csv"
+    require_outside(folder, given_path.parent if single else given_path)
     notes = folder / PARAMETERS
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: is not a folder to write to ({error.strerror})") from None
+    try:
         stream = notes.open("x", encoding="utf-8")
     except FileExistsError:
         raise UserError(f"{notes}: is there already; choose another folder") from None
@@ -133,6 +156,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"{folder}: cannot write there ({error.strerror})") from None
     failures: list[str] = []
     written: set[Path] = set()
+    uncertain = 0
     with stream:
         for photograph in tqdm(photographs, unit="photograph", disable=not sys.stderr.isatty()):
             name = photograph.name
@@ -150,16 +174,24 @@ def run(options: argparse.Namespace) -> int:
                 target = place_for(folder, photograph.image, name, written, ".png")
                 if target.exists():
                     raise PictureError(f"{target}: is there already")
-                spoil(photograph, target, line)
+                confidence = spoil(photograph, target, line)
             except PictureError as error:
-                failures.append(str(error))
+                told = str(error)
+                failures.append(told if name in told else f"{name}: {told}")
                 continue
             written.add(target)
+            uncertain += confidence < LEAST_CONFIDENCE
+            line = {**line, "field_confidence": round(confidence, 3)}
             stream.write(json.dumps(line) + "\n")
             stream.flush()
     for failure in failures:
         print(f"magenet: not degraded: {failure}", file=sys.stderr)
     print(f"{len(written)} photographs and {PARAMETERS} in {folder}")
+    if uncertain:
+        print(
+            f"look at {uncertain} of them: their field of view is uncertain "
+            f"(field_confidence below {LEAST_CONFIDENCE} in {PARAMETERS})"
+        )
     return 1 if failures else 0
 
 

@@ -100,10 +100,11 @@ class MageNetCLI(LightningCLI):
         try:
             super().instantiate_classes()
         except ValueError as error:
-            # jsonargparse lists what each type of a union said; ours comes first, after a dash.
+            # jsonargparse lists, after dashes, what each type of a union said; ours is among them.
             lines = [line.strip() for line in str(error).splitlines()]
             said = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
-            raise UserError((said or lines)[0]) from None
+            ours = [x for x in said if not x.startswith(("Does not validate", "Expected a "))]
+            raise UserError((ours or said or lines)[0]) from None
 
     def before_instantiate_classes(self) -> None:
         """Say which options the checkpoint's own description of the model overrules."""
@@ -207,7 +208,7 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
     )
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str] | None) -> int:
     """Run the command line and return the exit status: 0, or 1 if something could not be done."""
     try:
         cli = run(arguments)

@@ -164,6 +164,10 @@ def _check(factor: str, given: Mapping[str, object], wanted: Mapping[str, Parame
         lengths.add(len(numbers))
         for number in numbers:
             fits = isinstance(number, (int, float)) and parameter.low <= number <= parameter.high
+            if name == "seed" and not isinstance(number, int):
+                raise ValueError(
+                    f"factor '{factor}': 'seed' must be a whole number, got {number!r}"
+                )
             if not fits or isinstance(number, bool):
                 raise ValueError(
                     f"factor '{factor}': '{name}' ({parameter.meaning}) must lie in "

@@ -227,7 +227,7 @@ def test_a_result_never_lands_among_the_photographs(
 ) -> None:
     write_photograph(draw_phantom(1, 64).image, tmp_path / "in/eye.png")
     assert main(predict(tmp_path / "in", tmp_path / "in/out", checkpoint)) == 1
-    assert "lies inside" in capsys.readouterr().err
+    assert "lies inside it" in capsys.readouterr().err
 
 
 def test_lossless_files_keep_every_bit_outside_the_field(checkpoint: Path, tmp_path: Path) -> None:

@@ -142,6 +142,22 @@ def test_prediction_needs_an_enhancer(capsys: pytest.CaptureFixture[str]) -> Non
     assert line == "SegmentationTask enhances nothing: predict needs an enhancer"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--data.degradation.preset", "catarct"], "unknown preset 'catarct'; use one of mixed"),
+        (["--data.degradation.severity", "3"], "severity must lie in [0, 1], got 3"),
+        (["--data.degradation.mix", "{fog: [1, 0.5, 1]}"], "unknown factor 'fog'"),
+    ],
+)
+def test_a_wrong_degradation_is_named(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, line = said(["fit", *FIT, *arguments], capsys)
+    assert status == 1
+    assert line.startswith(told)
+
+
 def test_help_lists_the_commands_and_a_wrong_one_is_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -72,6 +72,10 @@ class CofeDegradation(Degradation):
     """
 
     def __init__(self, types: Sequence[str] = TYPES, variant: Variant = "offline") -> None:
+        if isinstance(types, str):
+            raise ValueError(
+                f"types must be a list of types; for the variant say variant='{types}'"
+            )
         if not types:
             raise ValueError("CofeDegradation needs at least one type")
         if variant not in ("offline", "online", "published"):

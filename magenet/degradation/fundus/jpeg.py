@@ -50,7 +50,7 @@ class Jpeg(Factor):
     """
 
     parameters: ClassVar = {
-        "quality": Parameter("of libjpeg, a whole number", 1, 100),
+        "quality": Parameter("of libjpeg", 1, 100),
     }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:

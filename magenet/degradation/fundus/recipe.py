@@ -56,15 +56,16 @@ def factors() -> dict[str, Factor]:
 class FundusDegradation(Degradation):
     """Spoil photographs as real cameras and eyes do: the default for training.
 
-    Each factor strikes a photograph or not, by its own probability, with its own severity; some
-    photographs are left as they are. Lengths are shares of the field's diameter, so that
-    photographs of any size are spoiled alike (but for noise and JPEG, which are about pixels).
+    Each factor strikes a photograph or not, by its own probability, with its own severity. Lengths
+    are shares of the field's diameter, so that photographs of any size are spoiled alike (but for
+    noise and JPEG, which are about pixels).
 
     Args:
         preset: How often and how badly each factor strikes: `mixed` (set on real photographs of
             low quality), `clinic`, `handheld` or `cataract`; see `fundus/presets.py`.
         severity: Scales the severity of every factor, 0 to 1; 0 leaves all photographs alone.
-        mix: Factors in place of the preset's: `{name: [probability, least, most severity]}`.
+        mix: Factors in place of all of the preset's: `{name: [probability, least, most
+            severity]}`.
         gentle: Share of the photographs whose severities are all scaled by one more number,
             drawn from 0 to 1: so that a network learns to leave good photographs alone.
 
@@ -122,9 +123,14 @@ def _share(name: str, numbers: Sequence[float]) -> Share:
     Raises:
         ValueError: If it is not three numbers in [0, 1], the second at most the third.
     """
-    if len(numbers) != 3 or not all(0.0 <= n <= 1.0 for n in numbers) or numbers[1] > numbers[2]:
+    if (
+        not isinstance(numbers, Sequence)
+        or len(numbers) != 3
+        or not all(0.0 <= n <= 1.0 for n in numbers)
+        or numbers[1] > numbers[2]
+    ):
         raise ValueError(
             f"mix: '{name}' wants [probability, least severity, most severity], each in [0, 1], "
-            f"got {list(numbers)}"
+            f"got {numbers}"
         )
     return Share(*numbers)

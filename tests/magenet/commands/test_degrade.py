@@ -107,6 +107,8 @@ def test_a_broken_photograph_stops_no_other(
         (["--replay", "good.jsonl", "--seed", "1"], "--replay says it all"),
         (["--replay", "twice.jsonl"], "twice.jsonl: line 2: a second line for 'a.png'"),
         (["--replay", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
+        (["--replay", "list.jsonl"], "list.jsonl: line 1: is not a JSON object"),
+        (["--replay", "other.jsonl"], "other.jsonl: has no line for any of these photographs"),
         (["--replay", "broken.jsonl"], "broken.jsonl: line 2: has no 'factors'"),
         (["--replay", "foreign.jsonl"], "foreign.jsonl: line 1: unknown factor 'fog'"),
     ],
@@ -118,6 +120,8 @@ def test_mistakes_are_named_and_nothing_is_written(
     monkeypatch.chdir(tmp_path)
     good = {"name": "a.png", "preset": "mixed", "factors": {"exposure": {"stops": 1.0}}}
     Path("good.jsonl").write_text(json.dumps(good))
+    Path("list.jsonl").write_text("[1, 2]")
+    Path("other.jsonl").write_text(json.dumps({**good, "name": "z.png"}))
     Path("twice.jsonl").write_text(json.dumps(good) + "\n" + json.dumps(good))
     Path("broken.jsonl").write_text(json.dumps(good) + '\n{"name": "b", "preset": "mixed"}\n')
     Path("foreign.jsonl").write_text(json.dumps({**good, "factors": {"fog": {}}}))
@@ -128,11 +132,19 @@ def test_mistakes_are_named_and_nothing_is_written(
     assert not Path("out").exists()
 
 
+def test_an_uncertain_field_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_photograph(torch.zeros(3, 90, 90, dtype=torch.uint8), tmp_path / "in/black.png")
+    assert main(["degrade", str(tmp_path / "in"), str(tmp_path / "out")]) == 0
+    assert "look at 1 of them" in capsys.readouterr().out
+    assert lines(tmp_path / "out")[0]["field_confidence"] == 0.0
+
+
 def test_a_photograph_without_a_line_is_named(
     photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = {"name": "a.png", "preset": "mixed", "factors": {"exposure": {"stops": -1.0}}}
-    (tmp_path / "hand.jsonl").write_text(json.dumps(line))  # written by hand
+    del line["preset"]  # written by hand, with a blank line: the factors say it all
+    (tmp_path / "hand.jsonl").write_text(json.dumps(line) + "\n\n")
     command = ["degrade", str(photographs), str(tmp_path / "out")]
     assert main([*command, "--replay", str(tmp_path / "hand.jsonl")]) == 1
     assert "sub/b.jpg" in capsys.readouterr().err
@@ -146,14 +158,14 @@ def test_photographs_are_never_overwritten(
     write_photograph(draw_phantom(5, 64).image, photographs / "a.jpg")
     before = {path: path.read_bytes() for path in photographs.rglob("*.*")}
     assert main(["degrade", str(photographs), str(photographs)]) == 1
-    assert "lies inside" in capsys.readouterr().err
+    assert "lies inside it" in capsys.readouterr().err
     for one in ("a.jpg", "a.png"):
         assert main(["degrade", str(photographs / one), str(photographs)]) == 1
-        assert "a.png" in capsys.readouterr().err
-        (photographs / "params.jsonl").unlink()
+        assert "lies inside it" in capsys.readouterr().err
     out = tmp_path / "out"
     assert main(["degrade", str(photographs), str(out)]) == 1, "two results, one name"
-    assert "already taken by the result of another" in capsys.readouterr().err
+    assert "a.png: " in (told := capsys.readouterr().err)
+    assert "already taken by the result of another" in told
     write_photograph(draw_phantom(6, 64).image, tmp_path / "kept/a.png")
     assert main(["degrade", str(photographs / "a.png"), str(tmp_path / "kept")]) == 1
     assert "is there already" in capsys.readouterr().err
@@ -168,6 +180,8 @@ def test_earlier_results_and_photographs_are_safe(
     assert main(command) == 1
     assert "is there already" in capsys.readouterr().err
     assert main(["degrade", str(photographs), str(photographs / "out")]) == 1
-    assert "lies inside" in capsys.readouterr().err
+    assert "lies inside it" in capsys.readouterr().err
+    assert main(["degrade", str(photographs), str(photographs / "a.png")]) == 1
+    assert "a.png: " in capsys.readouterr().err
     assert main(["degrade", str(tmp_path / "nowhere"), str(tmp_path / "new")]) == 1
     assert "no such folder, picture or manifest" in capsys.readouterr().err

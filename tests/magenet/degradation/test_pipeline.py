@@ -282,6 +282,7 @@ def test_senseless_settings_are_refused() -> None:
     for call, told in (
         (lambda: CofeDegradation(("fog",)), "unknown degradation type"),
         (lambda: CofeDegradation(()), "at least one"),
+        (lambda: CofeDegradation("published"), "say variant='published'"),
         (lambda: CofeDegradation(variant="new"), "variant"),  # type: ignore[arg-type]
         (lambda: FundusDegradation("studio"), "unknown preset 'studio'"),
         (lambda: FundusDegradation(severity=1.5), "severity"),
@@ -290,6 +291,7 @@ def test_senseless_settings_are_refused() -> None:
         (lambda: FundusDegradation(mix={"haze": [1, 0.8, 0.2]}), "'haze' wants"),
         (lambda: FundusDegradation(mix={"haze": [2, 0.1, 0.2]}), "'haze' wants"),
         (lambda: FundusDegradation(mix={"haze": [1, 0.1]}), "'haze' wants"),
+        (lambda: FundusDegradation(mix={"haze": 0.5}), "'haze' wants"),  # type: ignore[dict-item]
     ):
         refused(call, ValueError, told)
 
@@ -304,6 +306,7 @@ def test_senseless_settings_are_refused() -> None:
         ({"exposure": {"stops": float("inf")}}, r"must lie in \[-6, 6\], got inf"),
         ({"exposure": {"stops": float("nan")}}, r"must lie in \[-6, 6\], got nan"),
         ({"exposure": {"stops": [1.0]}}, r"'stops' must be a number, got \[1.0\]"),
+        ({"noise": {"shot": 0, "read": 0, "seed": 1.5}}, "'seed' must be a whole number"),
         ({"exposure": 3}, "'exposure' wants stops; given are none"),
         ({"cast": {"red": -1, "green": 1, "blue": 1}}, r"'red' \(gain of linear light, red\)"),
         (
