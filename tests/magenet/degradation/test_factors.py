@@ -203,6 +203,55 @@ def test_a_dark_photograph_gets_no_offline_hole() -> None:
     )
 
 
+def test_the_offline_script_is_drawn_as_released() -> None:
+    """Ranges and relations of the script (method: cofe-Net's released code), on many draws."""
+    drawn = {
+        name: parameters("offline", name, list(range(500))).parts[name].values
+        for name in COFE["offline"].factors
+    }
+
+    def spans(name: str, key: str, low: float, high: float, slack: float) -> None:
+        found = drawn[name][key]
+        assert low <= float(found.min()) <= low + slack, (name, key)
+        assert high - slack <= float(found.max()) <= high, (name, key)
+
+    for key, low, high in (
+        ("brightness", 0.7, 1.2),
+        ("contrast", 0.6, 1.4),
+        ("saturation", 0.6, 1.4),
+    ):
+        spans("colour", key, low, high, 0.02)
+    for key in ("centre_x", "centre_y"):
+        spans("halo", key, 192, 320, 3)
+    spans("halo", "inner", 384, 512, 3)
+    halo = drawn["halo"]
+    corner = torch.maximum(halo["centre_x"], halo["centre_y"])
+    assert torch.equal(halo["outer"], 512 + corner)
+    far = torch.stack([halo["centre_x"], 512 - halo["centre_x"],
+                       halo["centre_y"], 512 - halo["centre_y"]]).amax(dim=0)  # fmt: skip
+    gap = (2 * far - halo["inner"]).abs()
+    assert torch.allclose(halo["sigma"], (2 * gap / 3).clamp(min=1.0))
+    assert bool(((halo["kernel"] - gap).abs() <= 1).all())
+    spans("hole", "diameter", 205, 358, 3)
+    spans("hole", "centre_x", 128, 384, 4)
+    spans("hole", "centre_y", 192, 320, 3)
+    spans("hole", "base", 0.26, 0.262, 1e-4)
+    spans("hole", "share", 0.05, 0.06, 1e-3)
+    hole = drawn["hole"]
+    widest = torch.maximum(hole["kernel_x"], hole["kernel_y"])
+    assert bool(((hole["sigma"] - 0.8 * widest).abs() <= 0.81).all())
+    for key in ("kernel_x", "kernel_y"):
+        share = hole[key] / hole["diameter"]
+        assert 0.545 < float(share.min()) < 0.57
+        assert 0.73 < float(share.max()) < 0.76
+    spans("blur", "sigma", 5, 15, 0.2)
+    spots = drawn["spots"]
+    shown = spots["strength"] > 0
+    assert 0.06 < float(spots["strength"][shown].min()) < 0.08
+    assert 0.20 < float(spots["strength"].max()) < 0.22
+    assert set(spots["radius"].unique().tolist()) == set(range(3, 13))
+
+
 def test_the_quirks_of_the_variants() -> None:
     keys = list(range(400))
 
