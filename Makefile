@@ -73,11 +73,11 @@ contact-sheet: $(CORE) ## Draw all factors of degradation at rising severity: do
 	$(BIN)/python experiments/contact_sheet.py --out docs/degradation.jpg
 
 .PHONY: bench-degradation
-bench-degradation: $(CORE) ## Measure how fast photographs are degraded (6 minutes)
+bench-degradation: $(CORE) ## Measure how fast photographs are degraded (8 minutes)
 	$(BIN)/python experiments/benchmarks/degradation.py --json experiments/results/degradation_speed.json
 
 .PHONY: calibrate
-calibrate: $(CORE) need-photographs ## Compare degraded photographs with real bad ones (6 minutes)
+calibrate: $(CORE) need-photographs ## Compare degraded photographs with real bad ones (4 minutes)
 	$(BIN)/python experiments/calibration.py --photographs "$(MAGENET_DATA)/index.csv" --out runs/calibration
 	cp runs/calibration/calibration.json runs/calibration/calibration.md experiments/results/
 

@@ -17,8 +17,8 @@ from data_modules.io import PictureError
 Sample = dict[str, Any]
 
 LAYOUT = 1
-"""Raise it when what `cut_to_field` in `data_modules/sources.py` gives changes: entries made
-before are then left alone and new ones made."""
+"""Raise it when photographs are decoded, fields estimated or squares cut in another way: entries
+made before are then left alone and new ones made."""
 
 
 class Cache:

@@ -2,7 +2,7 @@
 
 Command:  python experiments/calibration.py --photographs <folder>/index.csv --out runs/calibration
           (or: make calibrate)
-Hardware: 2 CPU cores. Time: about 6 minutes.
+Hardware: 2 CPU cores. Time: about 4 minutes.
 Writes:   calibration.json and calibration.md, and sheets to look at, which hold photographs.
 """
 

@@ -1,7 +1,7 @@
 """How fast photographs are degraded, and what share of a training step that is.
 
 Command:  python experiments/benchmarks/degradation.py --json out.json
-Hardware: any; 2 CPU cores. Time: about 6 minutes.
+Hardware: any; 2 CPU cores. Time: about 8 minutes.
 Compare ratios within one run: absolute numbers move with whatever else the machine does.
 """
 

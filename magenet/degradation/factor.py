@@ -16,7 +16,7 @@ from magenet.degradation.frame import Frame
 Values = dict[str, Tensor]
 """Parameters of a factor by name, CPU tensors: `(B,)`, or `(B, k)` for one that repeats.
 
-All are float32, but for a `seed`, which is int64."""
+float32, but for whole numbers, which are int64."""
 
 Record = dict[str, dict[str, float | list[float]]]
 """What was done to one photograph, ready for JSON: factor, then parameter, then value."""
@@ -30,12 +30,14 @@ class Parameter(NamedTuple):
         low: Smallest value that is accepted.
         high: Greatest value that is accepted.
         many: Whether there is a list of them, one for each of several things.
+        whole: Whether it is a whole number: kept as int64, exact to the last digit.
     """
 
     meaning: str
     low: float
     high: float
     many: bool = False
+    whole: bool = False
 
 
 class Factor(ABC):
@@ -139,11 +141,8 @@ class Parameters:
             if samples:
                 rows = [records[sample][name] for sample in samples]
                 values = {
-                    key: _column(
-                        [row[key] for row in rows],
-                        torch.int64 if key == "seed" else torch.float32,
-                    )
-                    for key in factor.parameters
+                    key: _column([row[key] for row in rows], parameter.whole)
+                    for key, parameter in factor.parameters.items()
                 }
                 parts[name] = Part(torch.tensor(samples), values)
         return cls(len(records), parts)
@@ -164,9 +163,9 @@ def _check(factor: str, given: Mapping[str, object], wanted: Mapping[str, Parame
         lengths.add(len(numbers))
         for number in numbers:
             fits = isinstance(number, (int, float)) and parameter.low <= number <= parameter.high
-            if name == "seed" and not isinstance(number, int):
+            if parameter.whole and not isinstance(number, int):
                 raise ValueError(
-                    f"factor '{factor}': 'seed' must be a whole number, got {number!r}"
+                    f"factor '{factor}': '{name}' must be a whole number, got {number!r}"
                 )
             if not fits or isinstance(number, bool):
                 raise ValueError(
@@ -177,8 +176,8 @@ def _check(factor: str, given: Mapping[str, object], wanted: Mapping[str, Parame
         raise ValueError(f"factor '{factor}': its lists must all have the same length")
 
 
-def _column(rows: Sequence[float | list[float]], dtype: torch.dtype) -> Tensor:
+def _column(rows: Sequence[float | list[float]], whole: bool) -> Tensor:
     """Return one parameter of several samples; shorter lists end in zeros, which do nothing."""
     longest = max((len(row) for row in rows if isinstance(row, list)), default=0)
     padded = [row + [0.0] * (longest - len(row)) if isinstance(row, list) else row for row in rows]
-    return torch.tensor(padded, dtype=dtype)
+    return torch.tensor(padded, dtype=torch.int64 if whole else torch.float32)

@@ -29,7 +29,7 @@ class Noise(Factor):
     parameters: ClassVar = {
         "shot": Parameter("variance of linear light per linear light", 0, 0.1),
         "read": Parameter("standard deviation of linear light in the dark", 0, 0.3),
-        "seed": Parameter("of the pixels", 0, (1 << 32) - 1),
+        "seed": Parameter("of the pixels", 0, (1 << 32) - 1, whole=True),
     }
 
     def draw(self, draws: Draws, severity: Tensor) -> Values:
