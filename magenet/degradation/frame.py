@@ -57,6 +57,18 @@ class Frame:
         y = (middle * height - self.centre_y[:, None]) / self.diameter[:, None]
         return x[:, None, :], y[:, :, None]
 
+    def distance(self, cells: int, x: Tensor, y: Tensor) -> Tensor:
+        """Return how far a grid's cells are from a point, `(B, cells, cells)` field diameters.
+
+        Args:
+            cells: See :meth:`axes`.
+            x: Of each sample's point, `(B,)` field diameters right of the field's centre.
+            y: The same, below it.
+        """
+        columns, rows = self.axes(cells)
+        across, down = columns - x[:, None, None], rows - y[:, None, None]
+        return (across.square() + down.square()).sqrt_()
+
 
 def _ends(inside: Tensor) -> tuple[Tensor, Tensor]:
     """Return where each row of 0 and 1, `(B, n)`, begins and ends to be 1, in pixels."""

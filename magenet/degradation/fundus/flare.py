@@ -77,7 +77,7 @@ class Flare(Factor):
         """Return photographs with a crescent."""
         x, y = frame.axes(GRID)
         at = {name: value[:, None, None] for name, value in values.items()}
-        distance = ((x - at["x"]).square() + (y - at["y"]).square()).sqrt_()
+        distance = frame.distance(GRID, values["x"], values["y"])
         # Deepest opposite to the disc, fading along the edge.
         away = at["x"].square() + at["y"].square()
         cosine = -(x * at["x"] + y * at["y"]) / (away.sqrt() * 0.5).clamp(min=1e-3)

@@ -58,9 +58,8 @@ class Halo(Factor):
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return photographs with a halo."""
-        x, y = frame.axes(GRID)
         at = {name: value[:, None, None] for name, value in values.items()}
-        distance = ((x - at["x"]).square() + (y - at["y"]).square()).sqrt_()
+        distance = frame.distance(GRID, values["x"], values["y"])
         ramp = (distance - at["inner"]) / (0.5 - at["inner"])
         ring = enlarge(ramp.clamp_(0.0, 1.0).pow(at["exponent"]), *frame.size)
         colour = torch.stack([values["red"], values["green"], values["blue"]], dim=1)

@@ -36,7 +36,6 @@ class Vignette(Factor):
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return darkened photographs."""
-        x, y = frame.axes(GRID)
-        at = {name: value[:, None, None] for name, value in values.items()}
-        squared = ((x - at["x"]).square() + (y - at["y"]).square()) * 4  # 1 at one radius
-        return image.mul_(enlarge(torch.exp(-0.5 * at["fall"] * squared), *frame.size))
+        radii = 2 * frame.distance(GRID, values["x"], values["y"])
+        light = torch.exp(-values["fall"][:, None, None] * radii.square())
+        return image.mul_(enlarge(light.sqrt_(), *frame.size))
