@@ -1,7 +1,7 @@
 """Losses: masked pixel and edge, structure, consistency. All in fp32, all inside the field."""
 
 from magenet.losses.consistency import ConsistencyLoss, ramp_up
-from magenet.losses.masked import EnhancementLoss, charbonnier, masked_mean
+from magenet.losses.masked import EnhancementLoss, charbonnier, mask_like, masked_mean
 from magenet.losses.structure import (
     HighFrequencyTarget,
     SegmenterTarget,
@@ -21,6 +21,7 @@ __all__ = [
     "StructureTarget",
     "VesselMaskTarget",
     "charbonnier",
+    "mask_like",
     "masked_mean",
     "ramp_up",
 ]

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from magenet.losses.masked import masked_mean
+from magenet.losses.masked import mask_like, masked_mean
 from magenet.models import EnhancerOutput
 
 
@@ -56,7 +56,9 @@ class ConsistencyLoss(nn.Module):
         with torch.autocast(mask.device.type, enabled=False):
             # A photograph lies in [0, 1]: the target must, the student's overshoot is to be seen.
             distances = [
-                masked_mean((own.float() - other.float().clamp(0.0, 1.0)).abs(), mask)
+                masked_mean(
+                    (own.float() - other.float().clamp(0.0, 1.0)).abs(), mask_like(mask, own)
+                )
                 for own, other in zip(student.stages, teacher.stages, strict=True)
             ]
             stages = sum(distances[:-1], mask.new_zeros(()))

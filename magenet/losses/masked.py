@@ -23,16 +23,35 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return ((values * mask).sum(dim=(1, 2, 3)) / area).mean()
 
 
-def charbonnier(estimate: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+def charbonnier(difference: Tensor, mask: Tensor) -> Tensor:
     """Return the Charbonnier distance, a smooth L1, inside the field.
 
     Args:
-        estimate: `(B, C, H, W)`.
-        target: Same shape.
+        difference: Of estimate and target, `(B, C, H, W)`, fp32.
         mask: `(B, 1, H, W)`, 0 or 1.
     """
-    squared = (estimate.float() - target.float()).square()
-    return masked_mean((squared + CHARBONNIER_EPSILON**2).sqrt(), mask)
+    return masked_mean((difference.square() + CHARBONNIER_EPSILON**2).sqrt(), mask)
+
+
+def averaged_like(image: Tensor, like: Tensor) -> Tensor:
+    """Return an image averaged to the resolution of a stage's estimate.
+
+    Args:
+        image: `(B, C, H, W)`.
+        like: `(B, 3, H / s, W / s)`, rounded up.
+    """
+    stride = -(-image.shape[-1] // like.shape[-1])
+    return functional.avg_pool2d(image, stride, ceil_mode=True) if stride > 1 else image
+
+
+def mask_like(mask: Tensor, like: Tensor) -> Tensor:
+    """Return the field of view at the resolution of a stage's estimate: what lies wholly inside.
+
+    Args:
+        mask: `(B, 1, H, W)`, 0 or 1.
+        like: `(B, 3, H / s, W / s)`, rounded up.
+    """
+    return (averaged_like(mask, like) >= 1.0).to(mask.dtype)
 
 
 def laplacian(image: Tensor) -> Tensor:
@@ -56,7 +75,8 @@ def laplacian(image: Tensor) -> Tensor:
 class EnhancementLoss(nn.Module):
     """Compare every stage's estimate with the clean photograph, inside the field.
 
-    Sum over the stages of Charbonnier plus `edge_weight` times Charbonnier between Laplacians.
+    Sum over the stages of Charbonnier plus `edge_weight` times Charbonnier between Laplacians; a
+    stage at a lower resolution is compared with the clean photograph averaged to it.
 
     Args:
         edge_weight: Weight of the edge term; 0.05 as in MPRNet.
@@ -78,12 +98,13 @@ class EnhancementLoss(nn.Module):
             mask: Field of view, `(B, 1, H, W)`, 0 or 1.
         """
         with torch.autocast(clean.device.type, enabled=False):
-            clean_edges = laplacian(clean.float())
             loss = clean.new_zeros(())
             for estimate in output.stages:
-                estimate = estimate.float()
-                loss = loss + charbonnier(estimate, clean, mask)
+                inside = mask_like(mask, estimate)
+                difference = estimate.float() - averaged_like(clean.float(), estimate)
+                loss = loss + charbonnier(difference, inside)
                 if self.edge_weight:
-                    edges = laplacian(estimate)
-                    loss = loss + self.edge_weight * charbonnier(edges, clean_edges, mask)
+                    # The Laplacian is linear: that of the difference is the difference of both.
+                    edges = charbonnier(laplacian(difference), inside)
+                    loss = loss + self.edge_weight * edges
             return loss

@@ -12,8 +12,10 @@ class EnhancerOutput(NamedTuple):
     """Hold what an enhancement network returns for a batch of photographs.
 
     Attributes:
-        stages: The estimate of each stage, first to last, each `(B, 3, H, W)` on the scale
-            [0, 1] but not clamped, so that a loss still sees an overshoot. Never empty.
+        stages: The estimate of each stage, first to last, on the scale [0, 1] but not clamped, so
+            that a loss still sees an overshoot. A stage may work on the photograph averaged
+            over s x s pixels: its estimate is `(B, 3, H / s, W / s)`, rounded up. The last one is
+            `(B, 3, H, W)`. Never empty.
         structure_logits: Logits of the retinal structure map, `(B, 1, H, W)`, or None for a
             network without a structure preservation module.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -11,10 +13,14 @@ from magenet.models.stages import (
     LEVELS,
     EncoderDecoderStage,
     OriginalResolutionStage,
+    Refinement,
     StageFeatures,
-    resize_to,
+    enlarge,
 )
 from magenet.models.structure import StructurePreservation
+
+STRIDES: tuple[int, ...] = (2, 4, 8, 16)
+"""Pixels of the photograph per pixel of the features, at the resolutions of the stages."""
 
 MINIMUM_SIDE = 32
 """Smallest height and width that a photograph may have, in pixels."""
@@ -23,41 +29,48 @@ MINIMUM_SIDE = 32
 class MAGENet(Enhancer):
     """Enhance a fundus photograph in stages that guide each other by attention.
 
-    Two encoder-decoder stages see the whole photograph, the first at 1/4 and the second at 1/2
-    of its resolution; a last stage works at the original resolution. Each stage makes an
-    estimate, which decides by supervised attention what the next stage receives. The retinal
-    structure preservation module reads a vessel map from the encoder and guides what follows.
+    Two encoder-decoder stages see the whole photograph, the first from 1/4 and the second from
+    1/2 of its resolution on down; a last stage restores detail. Each stage estimates the
+    photograph at its own resolution, and its estimate decides by supervised attention what the
+    next stage receives. The retinal structure preservation module reads a vessel map from the
+    encoder and guides what follows.
 
     The paper's abstract fixes the words (multi-stage, multi-attention, structure preservation,
     multi-scale, progressive); the construction follows MPRNet and is otherwise our choice.
-    Deviation: MPRNet runs all stages at full resolution on patches of the photograph; halo and
-    shading are fields over the whole photograph, and coarse-to-fine stages cost a quarter.
+    Deviations: MPRNet runs all stages at full resolution on patches of the photograph; halo and
+    shading are fields over the whole photograph, and on a machine of today reading and writing
+    feature maps costs more than convolving them, so that most blocks are wide and at 1/4.
 
     Args:
-        width: Channels of the encoder-decoder stages at their finest level.
-        growth: Channels added per level.
-        blocks: Multi-attention blocks per level, each way.
-        original_width: Channels of the original-resolution stage.
-        original_groups: Groups of the original-resolution stage.
-        original_blocks: Multi-attention blocks per group.
+        widths: Channels at 1/2, 1/4, 1/8 and 1/16 of the resolution. Multiples of 16, better of
+            32, suit the matrix units of CPUs and GPUs.
+        blocks: Blocks at these resolutions, each way, the last of them with attention.
+        original_width: Channels of the last stage, which works on 2x2 pixels at a time.
+        original_groups: Groups of blocks of that stage.
+        original_blocks: Blocks per group, the last of them with attention.
         guide_width: Channels of the structure guides.
-        channel_attention: Whether blocks weigh channels.
-        spatial_attention: Whether blocks weigh places.
+        channel_attention: Whether attending blocks weigh channels.
+        spatial_attention: Whether attending blocks weigh places.
         supervised_attention: Whether a stage's estimate weighs the features it hands on.
         structure_preservation: Whether there is a structure preservation module.
-        coarse_stage: Whether the stage at 1/4 of the resolution exists.
-        fine_stage: Whether the stage at 1/2 of the resolution exists.
-        original_resolution_stage: Whether the stage at full resolution exists.
+        coarse_stage: Whether the stage from 1/4 of the resolution exists.
+        fine_stage: Whether the stage from 1/2 of the resolution exists.
+        original_resolution_stage: Whether the last stage exists.
+        checkpointing: Whether to forget the inside of blocks in training and compute it again in
+            the backward pass: less memory, more time, the same result.
 
     Raises:
-        ValueError: If no stage is left, or the structure module has no encoder to read.
+        ValueError: If widths or blocks are not four, no stage is left, or the structure module
+            has no encoder to read.
 
     Example:
         >>> import torch
-        >>> network = MAGENet(width=8, growth=4, blocks=1, original_width=8)
+        >>> network = MAGENet(widths=(8, 8, 8, 8), blocks=(1, 1, 1, 1), original_width=8)
         >>> output = network(torch.rand(1, 3, 70, 45))
         >>> output.image.shape, len(output.stages), output.structure.shape
         (torch.Size([1, 3, 70, 45]), 3, torch.Size([1, 1, 70, 45]))
+        >>> output.stages[0].shape
+        torch.Size([1, 3, 18, 12])
 
     References:
         Guo et al., arXiv 2302.11795 (abstract). Zamir et al., MPRNet, CVPR 2021, section 3.
@@ -65,12 +78,11 @@ class MAGENet(Enhancer):
 
     def __init__(
         self,
-        width: int = 32,
-        growth: int = 12,
-        blocks: int = 2,
-        original_width: int = 16,
-        original_groups: int = 3,
-        original_blocks: int = 1,
+        widths: Sequence[int] = (32, 64, 64, 96),
+        blocks: Sequence[int] = (1, 2, 1, 1),
+        original_width: int = 32,
+        original_groups: int = 2,
+        original_blocks: int = 2,
         guide_width: int = 16,
         *,
         channel_attention: bool = True,
@@ -80,8 +92,11 @@ class MAGENet(Enhancer):
         coarse_stage: bool = True,
         fine_stage: bool = True,
         original_resolution_stage: bool = True,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        if not len(widths) == len(blocks) == len(STRIDES):
+            raise ValueError(f"MAGENet needs {len(STRIDES)} widths and blocks: {widths}, {blocks}.")
         strides = [4] * coarse_stage + [2] * fine_stage
         if not strides and not original_resolution_stage:
             raise ValueError("MAGENet needs at least one stage: all three are switched off.")
@@ -91,53 +106,56 @@ class MAGENet(Enhancer):
                 "fine_stage on."
             )
         self.strides = strides
-        self.multiple = strides[0] * 2 ** (LEVELS - 1) if strides else 1
-        widths = [width + level * growth for level in range(LEVELS)]
+        self.multiple = strides[0] * 2 ** (LEVELS - 1) if strides else 2
+        guide_width = guide_width if structure_preservation else 0
         attentions = {
             "channel_attention": channel_attention,
             "spatial_attention": spatial_attention,
         }
 
-        self.stems = nn.ModuleList(
-            nn.Conv2d(3 * stride**2, width, 3, padding=1) for stride in strides
-        )
-        self.carries = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in strides[1:])
-        self.stages = nn.ModuleList()
-        for index in range(len(strides)):
-            guided = structure_preservation and index == len(strides) - 1
+        self.stems, self.carries, self.stages = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        self.attend, self.correct = nn.ModuleList(), nn.ModuleList()
+        self.structure: StructurePreservation | None = None
+        width = 0  # of the previous stage's finest level, and the strides of its levels
+        seen: tuple[int, ...] = ()
+        for stride in strides:
+            levels = slice(STRIDES.index(stride), STRIDES.index(stride) + LEVELS)
+            of_last_stage = stride == strides[-1]
+            if width:
+                self.carries.append(nn.Conv2d(width, widths[levels][0], 1))
             self.stages.append(
                 EncoderDecoderStage(
-                    widths,
-                    blocks,
-                    previous_widths=widths if index else None,
-                    guide_width=guide_width if guided else 0,
+                    widths[levels],
+                    blocks[levels],
+                    stride=stride,
+                    fuses=seen,
+                    guide_width=guide_width if of_last_stage else 0,
                     **attentions,
                 )
             )
-        self.structure = (
-            StructurePreservation(widths, guide_width) if structure_preservation else None
-        )
-        self.supervise = nn.ModuleList(
-            SupervisedAttention(
-                width,
-                stride,
-                # The last estimate has no stage to hand its features to.
-                attend=supervised_attention
-                and (original_resolution_stage or index < len(strides) - 1),
-            )
-            for index, stride in enumerate(strides)
-        )
+            if structure_preservation and of_last_stage:
+                self.structure = StructurePreservation(widths[levels], guide_width)
+            width, seen = widths[levels][0], STRIDES[levels]
+            self.stems.append(nn.Conv2d(3 * stride**2, width, 3, padding=1))
+            final = of_last_stage and not original_resolution_stage
+            if supervised_attention and not final:  # the last estimate has nobody to hand on to
+                self.attend.append(SupervisedAttention(width))
+            self.correct.append(LightCorrection(width, scale=stride if final else 1))
         self.original: OriginalResolutionStage | None = None
         if original_resolution_stage:
             self.original = OriginalResolutionStage(
                 original_width,
                 original_groups,
                 original_blocks,
-                previous_widths=widths if strides else None,
-                guide_width=guide_width if structure_preservation else 0,
+                previous_width=width,
+                fuses=2 in seen,
+                guide_width=guide_width,
                 **attentions,
             )
-            self.correct = LightCorrection(original_width, stride=1)
+            self.correct.append(LightCorrection(original_width, scale=2))
+        for module in self.modules():
+            if isinstance(module, Refinement):
+                module.checkpointing = checkpointing
 
     def forward(self, image: Tensor) -> EnhancerOutput:
         """Enhance a batch of photographs.
@@ -146,7 +164,8 @@ class MAGENet(Enhancer):
             image: `(B, 3, H, W)` in [0, 1], any height and width from 32 px on; padded inside.
 
         Returns:
-            One estimate a stage, `(B, 3, H, W)`, and the structure map's logits, `(B, 1, H, W)`.
+            One estimate a stage, `(B, 3, H / s, W / s)` rounded up, s = 4, 2, 1, and the structure
+            map's logits, `(B, 1, H, W)`.
 
         Raises:
             ValueError: If the photograph is smaller than 32 px along an axis.
@@ -166,23 +185,37 @@ class MAGENet(Enhancer):
         previous: StageFeatures | None = None
         carried: Tensor | None = None
         for index, stride in enumerate(self.strides):
-            stage = self.stages[index]
+            stage, correct = self.stages[index], self.correct[index]
             assert isinstance(stage, EncoderDecoderStage)
-            # (B, 3 s s, H/s, W/s) -> (B, width, H/s, W/s)
+            assert isinstance(correct, LightCorrection)
+            # (B, 3 s s, H/s, W/s) -> (B, C, H/s, W/s)
             features = self.stems[index](functional.pixel_unshuffle(image, stride))
             if carried is not None:
-                features = features + resize_to(self.carries[index - 1](carried), features)
+                features = features + enlarge(self.carries[index - 1](carried))
             encoded = stage.encode(features, previous)  # 1/s, 1/2s, 1/4s
             if self.structure is not None and index == len(self.strides) - 1:
                 logits, guides = self.structure(encoded)  # (B, 1, H/s, W/s)
             decoded = stage.decode(encoded, guides)  # 1/s, 1/2s, 1/4s
-            carried, estimate = self.supervise[index](decoded[0], image)
-            previous = StageFeatures(encoded, decoded)
-            estimates.append(estimate)  # (B, 3, H, W)
+            shrink = stride // correct.scale  # 1 for the last estimate, which is the result
+            seen = functional.avg_pool2d(image, shrink) if shrink > 1 else image
+            estimates.append(correct(decoded[0], seen))  # (B, 3, H/s, W/s)
+            carried = decoded[0]
+            if index < len(self.attend):
+                carried = self.attend[index](carried, estimates[-1])
+            previous = StageFeatures(encoded, decoded, stage.strides)
         if self.original is not None:
             guide = guides[0] if guides else None
-            features = self.original(image, carried, previous, guide)  # (B, original_width, H, W)
-            estimates.append(self.correct(features, image))
+            features = self.original(image, carried, previous, guide)  # (B, C, H/2, W/2)
+            estimates.append(self.correct[-1](features, image))  # (B, 3, H, W)
         if logits is not None:
-            logits = resize_to(logits, image)[..., :height, :width]
-        return EnhancerOutput(tuple(e[..., :height, :width] for e in estimates), logits)
+            logits = functional.interpolate(logits, image.shape[-2:], mode="bilinear")
+            logits = logits[..., :height, :width]
+        return EnhancerOutput(
+            tuple(_cut(estimate, image, height, width) for estimate in estimates), logits
+        )
+
+
+def _cut(estimate: Tensor, padded: Tensor, height: int, width: int) -> Tensor:
+    """Return an estimate, at whatever resolution, without what came of the padding."""
+    stride = padded.shape[-1] // estimate.shape[-1]
+    return estimate[..., : -(-height // stride), : -(-width // stride)]

@@ -27,7 +27,7 @@ class VesselSegmenter(nn.Module):
         self.stem = nn.Conv2d(3, width, 3, padding=1)
         self.stage = EncoderDecoderStage(
             [width + level * growth for level in range(LEVELS)],
-            blocks,
+            [blocks] * LEVELS,
             channel_attention=False,
             spatial_attention=False,
         )

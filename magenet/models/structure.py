@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magenet.models.attention import NEGATIVE_SLOPE
-from magenet.models.stages import resize_to
+from magenet.models.stages import enlarge
 
 
 class StructurePreservation(nn.Module):
@@ -47,8 +46,7 @@ class StructurePreservation(nn.Module):
         features = self.reduce[-1](encoded[-1])
         guides: list[Tensor] = []
         for level in range(len(encoded) - 2, -1, -1):
-            skip = self.reduce[level](encoded[level])
-            features = skip + resize_to(features, skip)
-            features = functional.leaky_relu(self.refine[level](features), NEGATIVE_SLOPE)
+            features = self.reduce[level](encoded[level]) + enlarge(features)
+            features = functional.relu(self.refine[level](features))
             guides.insert(0, features)
         return self.head(features), guides

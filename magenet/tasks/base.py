@@ -75,6 +75,7 @@ class FundusTask(LightningModule, ABC):
         self.warm_up = warm_up
         self.channels_last = channels_last
         self.total_steps = 0
+        self.unseen_losses: list[tuple[int, Tensor, list[str]]] = []
 
     @abstractmethod
     def training_loss(self, batch: Batch) -> Tensor:
@@ -86,19 +87,38 @@ class FundusTask(LightningModule, ABC):
             self.to(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss.
+        """Return the loss, which :meth:`require_finite` looks at when the logger does.
 
         Raises:
-            UserError: If it is not finite, with the names of the photographs.
+            UserError: If it, or one since the last look, is not finite.
         """
         loss = self.training_loss(batch)
         self.log("train/loss", loss, prog_bar=True)
-        if not bool(torch.isfinite(loss)):
-            raise UserError(
-                f"the loss is {float(loss.detach())} at step {self.global_step}, on the "
-                f"photographs {', '.join(_names(batch))}: look at them, or lower the learning rate"
-            )
+        self.unseen_losses.append((self.global_step, loss.detach(), _names(batch)))
+        if len(self.unseen_losses) >= self.trainer.log_every_n_steps:
+            self.require_finite()
         return loss
+
+    def require_finite(self) -> None:
+        """Look at the losses since the last look, all at once.
+
+        Looking at a number makes the host wait for the device: never in every step.
+
+        Raises:
+            UserError: If one is not finite, with the names of its photographs.
+        """
+        seen, self.unseen_losses = self.unseen_losses, []
+        if not seen or bool(torch.stack([loss for _, loss, _ in seen]).isfinite().all()):
+            return
+        step, loss, names = next(item for item in seen if not bool(item[1].isfinite()))
+        raise UserError(
+            f"the loss is {float(loss)} at step {step}, on the photographs {', '.join(names)}: "
+            "look at them, or lower the learning rate"
+        )
+
+    def on_train_end(self) -> None:
+        """Look at the last losses."""
+        self.require_finite()
 
     def laid_out(self, image: Tensor) -> Tensor:
         """Return photographs in the layout of the weights."""
@@ -110,7 +130,9 @@ class FundusTask(LightningModule, ABC):
         """Return the optimizer of the network alone (never a teacher's) and its schedule."""
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         if self.optimizer is None:
-            optimizer: torch.optim.Optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE)
+            optimizer: torch.optim.Optimizer = torch.optim.Adam(
+                parameters, lr=LEARNING_RATE, fused=True
+            )
         else:
             optimizer = self.optimizer(parameters)
         total = self.total_steps = self._count_steps()
@@ -125,7 +147,11 @@ class FundusTask(LightningModule, ABC):
 
         Built by the command line, a task has its networks there as plain class paths and can be
         rebuilt from the checkpoint; built in Python, they are objects and left out.
+
+        Raises:
+            UserError: If the training has failed: what it made of the weights is not kept.
         """
+        self.require_finite()
         checkpoint["image_size"] = getattr(self.trainer.datamodule, "image_size", None)  # type: ignore[attr-defined]
         saved = checkpoint.get("hyper_parameters", {})
         checkpoint["hyper_parameters"] = {

@@ -12,6 +12,7 @@ from magenet.losses import (
     StructureLoss,
     VesselMaskTarget,
     charbonnier,
+    mask_like,
     masked_mean,
     ramp_up,
 )
@@ -32,7 +33,9 @@ def test_masked_mean_weighs_photographs_alike() -> None:
 
 def test_charbonnier_is_the_formula() -> None:
     expected = (0.3**2 + CHARBONNIER_EPSILON**2) ** 0.5
-    assert float(charbonnier(CLEAN + 0.3, CLEAN, MASK)) == pytest.approx(expected, rel=1e-5)
+    assert float(charbonnier(torch.full_like(CLEAN, 0.3), MASK)) == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 def test_what_lies_outside_the_field_does_not_count() -> None:
@@ -54,6 +57,24 @@ def test_every_stage_counts_and_edges_cost() -> None:
         EnhancerOutput((CLEAN + 0.1,)), CLEAN, MASK
     )
     assert float(edges) > 10 * float(smooth)
+
+
+def test_a_stage_at_a_lower_resolution_is_compared_there() -> None:
+    loss = EnhancementLoss()
+    small = torch.nn.functional.avg_pool2d(CLEAN, 4)
+    assert float(loss(EnhancerOutput((small, CLEAN)), CLEAN, MASK)) == pytest.approx(
+        2 * float(loss(EnhancerOutput((CLEAN,)), CLEAN, MASK)), rel=1e-4
+    )
+    odd, field = torch.rand(1, 3, 23, 45), torch.ones(1, 1, 23, 45)
+    field[..., 0] = 0  # one pixel of a small place is outside: the place does not count
+    inside = mask_like(field, torch.rand(1, 3, 6, 12))
+    assert inside.shape == (1, 1, 6, 12)
+    assert inside[..., 0].sum() == 0
+    assert bool((inside[..., 1:] == 1).all())
+    wrong = torch.nn.functional.avg_pool2d(odd, 4, ceil_mode=True)
+    wrong[..., 0] += 9.0
+    plain = EnhancementLoss(edge_weight=0.0)(EnhancerOutput((wrong, odd)), odd, field)
+    assert float(plain) == pytest.approx(2 * CHARBONNIER_EPSILON, rel=1e-3)
 
 
 def test_losses_are_fp32_under_autocast() -> None:

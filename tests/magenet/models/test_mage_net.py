@@ -9,8 +9,8 @@ from magenet.models import EnhancerOutput, MAGENet
 from tests.conftest import ROOT
 
 TINY: dict[str, Any] = {
-    "width": 8, "growth": 4, "blocks": 1, "original_width": 8, "original_groups": 1,
-    "guide_width": 8,
+    "widths": [8, 8, 12, 16], "blocks": [1, 2, 1, 1], "original_width": 8, "original_groups": 1,
+    "original_blocks": 1, "guide_width": 8,
 }  # fmt: skip
 
 
@@ -24,16 +24,17 @@ def awake(network: MAGENet) -> MAGENet:
 @pytest.mark.parametrize("size", [(32, 32), (33, 70), (64, 47), (101, 128)])
 def test_any_size_comes_back_at_its_own_size(size: tuple[int, int]) -> None:
     output = awake(MAGENet(**TINY))(torch.rand(2, 3, *size))
-    assert len(output.stages) == 3
-    assert all(stage.shape == (2, 3, *size) for stage in output.stages)
+    for stage, stride in zip(output.stages, (4, 2, 1), strict=True):
+        assert stage.shape == (2, 3, *(-(-side // stride) for side in size))
     assert output.structure is not None
     assert output.structure.shape == (2, 1, *size)
 
 
 def test_starts_as_the_identity() -> None:
     image = torch.rand(1, 3, 40, 40)
-    for stage in MAGENet(**TINY)(image).stages:
-        assert torch.equal(stage, image)
+    stages = MAGENet(**TINY)(image).stages
+    for stage, stride in zip(stages, (4, 2, 1), strict=True):
+        assert torch.equal(stage, torch.nn.functional.avg_pool2d(image, stride))
 
 
 def test_the_image_is_clamped_but_the_stages_are_not() -> None:
@@ -67,6 +68,7 @@ def test_each_part_can_be_switched_off(switch: str, stages: int) -> None:
     whole = MAGENet(**TINY)
     part = awake(MAGENet(**TINY, **{switch: False}))
     assert len(part(torch.rand(1, 3, 37, 41)).stages) == stages
+    assert part(torch.rand(1, 3, 37, 41)).stages[-1].shape == (1, 3, 37, 41)
     count = [sum(p.numel() for p in n.parameters()) for n in (part, whole)]
     assert count[0] < count[1]
 
@@ -93,12 +95,50 @@ def test_what_cannot_work_is_refused() -> None:
         MAGENet(coarse_stage=False, fine_stage=False, original_resolution_stage=False)
     with pytest.raises(ValueError, match="structure_preservation"):
         MAGENet(coarse_stage=False, fine_stage=False)
+    with pytest.raises(ValueError, match="4 widths"):
+        MAGENet(widths=(8, 8, 8))
     with pytest.raises(ValueError, match="32x32"):
         MAGENet(**TINY)(torch.rand(1, 3, 31, 64))
 
 
-@pytest.mark.parametrize(("size", "millions"), [("tiny", 0.2), ("compact", 1.0), ("base", 4.0)])
+@pytest.mark.parametrize(("size", "millions"), [("tiny", 0.2), ("compact", 1.5), ("base", 4.1)])
 def test_named_sizes_are_what_they_say(size: str, millions: float) -> None:
     config = yaml.safe_load(Path(ROOT, f"experiments/model/{size}.yaml").read_text())
     network = MAGENet(**config["model"]["init_args"]["network"]["init_args"])
     assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, rel=0.2)
+
+
+def test_checkpointing_changes_memory_and_not_the_result() -> None:
+    image = torch.rand(1, 3, 40, 40)
+    gradients, kept = [], []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        network = awake(MAGENet(**TINY, checkpointing=checkpointing))
+        sizes: list[int] = []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t, sizes=sizes: (sizes.append(t.numel()), t)[1], lambda t: t
+        ):
+            loss = network(image).stages[-1].square().mean()
+        loss.backward()
+        kept.append(sum(sizes))
+        gradients.append([p.grad for p in network.parameters() if p.grad is not None])
+    assert kept[1] < 0.7 * kept[0]
+    for plain, again in zip(*gradients, strict=True):
+        assert torch.allclose(plain, again)
+
+
+def test_channels_last_is_kept_from_layer_to_layer() -> None:
+    network = awake(MAGENet(**TINY)).to(memory_format=torch.channels_last)
+    image = torch.rand(2, 3, 64, 64).contiguous(memory_format=torch.channels_last)
+    lost = []
+
+    def watch(name: str, inputs: tuple[torch.Tensor, ...]) -> None:
+        for given in inputs:
+            if not given.is_contiguous(memory_format=torch.channels_last):
+                lost.append(name)
+
+    for name, module in network.named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_pre_hook(lambda _, given, name=name: watch(name, given))
+    network(image)
+    assert not lost, "these convolutions were given another layout and would convert it"

@@ -211,7 +211,7 @@ def test_a_loss_that_is_not_finite_names_the_photographs(tmp_path: Path) -> None
 
 
 def test_a_checkpoint_of_another_network_is_one_line() -> None:
-    other = MAGENet(**{**TINY, "width": 12})
+    other = MAGENet(**{**TINY, "widths": [12, 8, 12, 16]})
     with pytest.raises(UserError, match=r"another network: '.*' is .* in it and .* in the model"):
         SupervisedTask(MAGENet(**TINY)).load_state_dict(SupervisedTask(other).state_dict())
 
