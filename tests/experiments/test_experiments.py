@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from data_modules.io import read_photograph, write_photograph
@@ -40,6 +41,15 @@ data:
     batch_size: 2
     workers: 0
 """
+# Networks that experiments/model/tiny.yaml, a MAGE-Net, cannot stand for.
+SMALL_PEERS = {
+    "magenet.models.peers.MPRNet": """
+model:
+  init_args:
+    network:
+      init_args: {width: 8, growth: 4, extra: 4, blocks: 1}
+"""
+}
 EVERY = sorted(p.relative_to(EXPERIMENTS).as_posix() for p in EXPERIMENTS.rglob("*.yaml"))
 ALONE = [p for p in EVERY if p.split("/")[0] in ("phantoms", "photographs", "peers")]
 LAYERS = [p for p in EVERY if p.split("/")[0] in ("model", "data", "debug", "logging")]
@@ -97,8 +107,14 @@ def test_experiment(name: str, photographs: Path) -> None:
     if "segmenter" in name:
         run_all(layers, photographs, enhances=False)
         return
-    layers += configs(TINY)
-    if name.startswith("photographs"):
+    model = yaml.safe_load((EXPERIMENTS / name).read_text())["model"]["init_args"]
+    kind = model["network"]["class_path"]
+    if kind in SMALL_PEERS:
+        Path("small_peer.yaml").write_text(SMALL_PEERS[kind])
+        layers += configs("small_peer.yaml")
+    else:
+        layers += configs(TINY)
+    if "structure_target" in model:
         # Its structure target reads the segmenter that another experiment trained.
         trains = EXPERIMENTS / "photographs/segmenter.yaml"
         segmenter = configs(BASE, trains, "limits.yaml", "small.yaml")
@@ -107,6 +123,8 @@ def test_experiment(name: str, photographs: Path) -> None:
         checkpoint = next(Path("segmenter").rglob("best.ckpt"))
         layers += ["--model.structure_target.checkpoint", str(checkpoint)]
     run_all(layers, photographs)
+    ran = yaml.safe_load(next(Path("runs").rglob("config.yaml")).read_text())["model"]["init_args"]
+    assert ran["network"]["class_path"] == kind, "a small layer must not swap the network"
 
 
 @pytest.mark.parametrize("name", [name for name in ALONE if name.startswith("peers")])
