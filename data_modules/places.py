@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path, PurePosixPath
 
 from data_modules.io import PictureError
+from data_modules.manifest import Photograph
 from magenet.errors import UserError
 
 
@@ -51,3 +52,29 @@ def place_for(
             f"{target}: is there already, beside the photograph; choose another folder"
         )
     return target
+
+
+def places_for(
+    folder: Path, photographs: Iterable[Photograph], suffix: str | None = None
+) -> dict[str, Path | PictureError]:
+    """Return where each photograph's result goes, or why it can go nowhere, by name.
+
+    Of two photographs that would share a place the first has it, even where it then proves
+    unreadable: what a result is called depends on the folder alone, not on who writes it when.
+
+    Args:
+        folder: Of the results.
+        photographs: All of them, in order.
+        suffix: See :func:`place_for`.
+    """
+    places: dict[str, Path | PictureError] = {}
+    taken: set[Path] = set()
+    for photograph in photographs:
+        try:
+            place = place_for(folder, photograph.image, photograph.name, taken, suffix)
+        except PictureError as error:
+            places[photograph.name] = error
+        else:
+            places[photograph.name] = place
+            taken.add(place)
+    return places

@@ -69,15 +69,18 @@ class PredictionDataset(Dataset[Any]):
 
 
 def collate(items: list[tuple[Original, Batch] | Failure]) -> Batch:
-    """Return a batch `image, mask_fov, original, failures`; its size may be zero."""
-    read = [item for item in items if not isinstance(item, Failure)]
+    """Return a batch `image, mask_fov, photographs`.
+
+    `photographs` holds every :class:`Original` or :class:`Failure`, in the order of their names;
+    `image` and `mask_fov` stack those that could be read, and are absent where none could.
+    """
     batch: Batch = {
-        "original": [original for original, _ in read],
-        "failures": [item for item in items if isinstance(item, Failure)],
+        "photographs": [item if isinstance(item, Failure) else item[0] for item in items]
     }
-    if read:
+    samples = [item[1] for item in items if not isinstance(item, Failure)]
+    if samples:
         for key in ("image", "mask_fov"):
-            batch[key] = torch.stack([sample[key] for _, sample in read])
+            batch[key] = torch.stack([sample[key] for sample in samples])
     return batch
 
 
@@ -129,10 +132,18 @@ class PredictionDataModule(FundusDataModule):
         """Return the loader of the photographs, in the order of their names.
 
         Raises:
-            ManifestError: If there is no such folder, file or manifest, or nothing in it.
+            ManifestError: If there is no such folder, file or manifest, nothing in it, or fewer
+                photographs than devices.
         """
         manifest = Manifest.from_path(self.photographs)
         chosen = manifest.select(splits=self.splits, sets=self.sets, qualities=self.qualities)
+        ranks, _ = self.ranks()
+        if len(chosen) < ranks:
+            raise ManifestError(
+                f"{self.photographs}: {len(chosen)} photograph(s) for {ranks} devices; use "
+                f"--trainer.devices {len(chosen)}"
+            )
+        # Over several ranks Lightning deals these out in turn, none twice: no padding here.
         return StatefulDataLoader(
             PredictionDataset(chosen, self.image_size),
             batch_size=self.batch_size,
@@ -146,7 +157,7 @@ class PredictionDataModule(FundusDataModule):
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
         """Return the batch with floats in [0, 1], black outside the field."""
-        if batch["original"]:
+        if "image" in batch:
             mask = to_unit(batch["mask_fov"])
             batch = {**batch, "image": to_unit(batch["image"]) * mask, "mask_fov": mask}
         return batch

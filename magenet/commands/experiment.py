@@ -222,8 +222,7 @@ def main(arguments: list[str] | None) -> int:
         return 2
     if cli.subcommand == "predict":
         writers = [c for c in cli.trainer.callbacks if isinstance(c, EnhancedPhotographWriter)]  # type: ignore[attr-defined]
-        failures = [failure for writer in writers for failure in writer.failures]
-        for failure in failures:
-            print(f"magenet: not enhanced: {failure}", file=sys.stderr)
-        return 1 if failures else 0
+        for writer in writers:
+            writer.tell()
+        return 1 if any(writer.failures for writer in writers) else 0
     return 0

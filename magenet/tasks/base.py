@@ -321,7 +321,7 @@ class EnhancementTask(FundusTask):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Return enhanced photographs, `(B, 3, S, S)`, or None where none could be read."""
-        return self(batch["image"]).image if batch["original"] else None
+        return self(batch["image"]).image if "image" in batch else None
 
 
 def _is_plain(value: Any) -> bool:
