@@ -3,6 +3,8 @@
 import csv
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -262,3 +264,63 @@ def test_lossless_files_keep_every_bit_outside_the_field(checkpoint: Path, tmp_p
     after = read_photograph(tmp_path / "out/eye.png")
     assert torch.equal(after[mask == 0], before[mask == 0])
     assert not torch.equal(after, before)
+
+
+def run_alone(arguments: list[str], place: Path) -> tuple[int, list[str]]:
+    """Run the command in a process and folder of its own; return its status and what it said."""
+    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-m", "magenet.main", *arguments],
+        cwd=place, env=environment, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr[-3000:]
+    return done.returncode, [x for x in done.stderr.splitlines() if x.startswith("magenet:")]
+
+
+@pytest.mark.ddp
+def test_two_ranks_write_what_one_writes(checkpoint: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    for seed, name in enumerate(("a.jpg", "a.tif", "c.png", "sub/d.png", "sub/e.png")):
+        write_photograph(draw_phantom(seed, 64).image, source / name)
+    (source / "b.png").write_text("not a picture")
+    names = ["a.jpg", "a.tif", "b.png", "c.png", "sub/d.png", "sub/e.png"]
+    content = torch.load(checkpoint, weights_only=True)
+    for weight in content["state_dict"].values():
+        if weight.ndim == 4:  # after two steps a network still changes next to nothing
+            weight.normal_(std=0.1)
+    torch.save(content, checkpoint)
+    # One photograph a batch: sums in a network may round otherwise in another batch.
+    arguments = [*predict(source, Path("out"), checkpoint.resolve()), "--data.batch_size", "1"]
+    arguments += ["--data.workers", "1", "--output.lossless", "true"]
+    files = []
+    for ranks, strategy in (("1", "auto"), ("2", "ddp")):
+        folder = tmp_path / ranks / "out"
+        folder.mkdir(parents=True)
+        (folder / "report.part7.csv").write_text("left by a run that was killed")
+        several = ["--trainer.devices", ranks, "--trainer.strategy", strategy]
+        status, told = run_alone([*arguments, *several], folder.parent)
+        assert status == 1
+        assert len(told) == 2, "each failure once"
+        assert "a.png: is already taken" in told[0], "a.tif is the later one, on whichever rank"
+        assert "b.png: not a picture" in told[1]
+        written = [path for path in folder.rglob("*") if path.is_file()]
+        files.append({p.relative_to(folder).as_posix(): p.read_bytes() for p in written})
+        with (folder / "report.csv").open() as stream:
+            report = [(row["name"], row["status"]) for row in csv.DictReader(stream)]
+        failed = ("a.tif", "b.png")
+        assert report == [(n, "failed" if n in failed else "enhanced") for n in names]
+    assert files[0].keys() == {"a.png", "c.png", "sub/d.png", "sub/e.png", "report.csv"}
+    assert files[0] == files[1], "bit for bit, the report too"
+    before = read_photograph(source / "c.png")
+    assert not torch.equal(read_photograph(tmp_path / "1/out/c.png"), before), "it did change"
+
+
+@pytest.mark.ddp
+def test_more_ranks_than_photographs_are_refused(checkpoint: Path, tmp_path: Path) -> None:
+    write_photograph(draw_phantom(1, 64).image, tmp_path / "in/eye.png")
+    arguments = predict(tmp_path / "in", tmp_path / "out", checkpoint)
+    several = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    status, told = run_alone([*arguments, *several], tmp_path)
+    assert status == 1
+    assert "1 photograph(s) for 2 devices; use --trainer.devices 1" in told[0]
+    assert not (tmp_path / "out").exists()
