@@ -1,4 +1,4 @@
-"""What all data modules share: sampling, loading, and the step from uint8 to floats."""
+"""What all data modules share: loading, and the step from uint8 to floats."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch
 from kornia.geometry.transform import hflip, vflip
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DistributedSampler
 from torchdata.stateful_dataloader import StatefulDataLoader
 
+from data_modules.sampling import Plan
 from data_modules.sources import PhotographDataset, PhotographSource
 from magenet.degradation import Draws
 from magenet.report.pictures import sheet
@@ -23,45 +23,6 @@ Batch = dict[str, Any]
 
 VIEWS = ("image_clean", "image_degraded", "image", "image_strong")
 """What a prepared batch may hold to look at, in the order of a row of a sheet."""
-
-
-class StretchedSampler(DistributedSampler[tuple[int, int]]):
-    """Give a fixed number of `(index, key)` an epoch, in a new random order on each pass.
-
-    A set shorter than the epoch is gone through again in another order, never in the same one;
-    a longer one gives another part each epoch. The key counts samples over the whole training,
-    across epochs and ranks, so that the randomness of a sample depends on its place alone.
-
-    Args:
-        dataset: Has the length that indices are drawn from.
-        count: Samples an epoch, over all ranks; a multiple of the number of ranks.
-        seed: Seed of the orders.
-        ranks: Number of ranks.
-        rank: The own one.
-    """
-
-    def __init__(
-        self, dataset: PhotographDataset, count: int, seed: int, ranks: int = 1, rank: int = 0
-    ) -> None:
-        super().__init__(dataset, num_replicas=ranks, rank=rank, shuffle=True, seed=seed)
-        self.length = len(dataset)
-        self.count = count
-
-    def __len__(self) -> int:
-        """Return the samples an epoch of this rank."""
-        return self.count // self.num_replicas
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Yield `(index, key)`."""
-        first = self.epoch * self.count
-        current = -1
-        for place in range(self.rank, len(self) * self.num_replicas, self.num_replicas):
-            cycle, position = divmod(first + place, self.length)
-            if cycle != current:
-                generator = torch.Generator().manual_seed(self.seed * 1_000_003 + cycle)
-                order = torch.randperm(self.length, generator=generator)
-                current = cycle
-            yield int(order[position]), first + place
 
 
 def orient(tensors: Sequence[Tensor], draws: Draws) -> list[Tensor]:
@@ -178,7 +139,8 @@ class FundusDataModule(LightningDataModule, ABC):
         """
         ranks, rank = self.ranks()
         steps = self.steps_for(dataset) if steps is None else steps
-        sampler = StretchedSampler(dataset, steps * self.batch_size * ranks, self.seed, ranks, rank)
+        plan = Plan(steps, self.batch_size, max(1, self.workers), self.seed, ranks, rank)
+        sampler = dataset.sampler(plan)
         if self.trainer is not None:
             # Lightning tells the epoch before each one, but not before a resumed one.
             sampler.set_epoch(self.trainer.current_epoch)

@@ -18,7 +18,7 @@ Sample = dict[str, Any]
 
 LAYOUT = 1
 """Raise it when photographs are decoded, fields estimated or squares cut in another way: entries
-made before are then left alone and new ones made."""
+made before are then left alone and new ones made; shards made before are refused."""
 
 
 class Cache:
@@ -74,13 +74,13 @@ class Cache:
         """
         path = self.place(files, size)
         with contextlib.suppress(OSError, ValueError, EOFError):
-            return _sample(np.load(path, mmap_mode="r"))
+            return from_planes(np.load(path, mmap_mode="r"))
         sample = decode()
         half = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with half.open("wb") as stream:
-                np.save(stream, _planes(sample))
+                np.save(stream, to_planes(sample))
             half.replace(path)
         except OSError as error:
             raise PictureError(f"{path}: cannot be written ({error.strerror or error})") from None
@@ -90,7 +90,7 @@ class Cache:
         return sample
 
 
-def _planes(sample: Sample) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def to_planes(sample: Sample) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """Return a sample as planes, uint8 `(4 or 5, S, S)`: the fifth is the vessels, where known."""
     planes = [sample["image"], sample["mask_fov"].to(torch.uint8)]
     if bool(sample["vessel_known"]):
@@ -98,8 +98,8 @@ def _planes(sample: Sample) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.asarray(torch.cat(planes).numpy(), np.uint8)
 
 
-def _sample(planes: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Sample:
-    """Return the sample of :func:`_planes`.
+def from_planes(planes: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Sample:
+    """Return the sample of :func:`to_planes`.
 
     Raises:
         ValueError: If it is none.

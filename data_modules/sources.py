@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, DistributedSampler
 
 from data_modules.cache import Cache
 from data_modules.io import PictureError, read_mask, read_photograph
 from data_modules.manifest import Manifest, ManifestError, Photograph
 from data_modules.phantom import Camera, draw_phantom
+from data_modules.sampling import Plan, StretchedSampler
 from magenet.degradation import name_key
 from magenet.fov import FieldOfView, Square, crop, estimate_field, field_from_mask, resize
 
@@ -50,7 +51,7 @@ def cut_to_field(
 class PhotographDataset(Dataset[Sample], ABC):
     """Give photographs by number, each with a key for its randomness.
 
-    An item is asked for by its number, or by number and key as :class:`StretchedSampler` does; a
+    An item is asked for by its number, or by number and key as its :meth:`sampler` does; a
     number alone takes the key from the photograph's name, so that validation never changes.
     """
 
@@ -65,6 +66,11 @@ class PhotographDataset(Dataset[Sample], ABC):
     @abstractmethod
     def load(self, index: int) -> Sample:
         """Return a photograph as :func:`cut_to_field` does."""
+
+    def sampler(self, plan: Plan) -> DistributedSampler[tuple[int, int]]:
+        """Return what chooses the photographs of a training epoch."""
+        count = plan.steps * plan.batch_size * plan.ranks
+        return StretchedSampler(self, count, plan.seed, plan.ranks, plan.rank)
 
     def __getitem__(self, item: int | tuple[int, int]) -> Sample:
         """Return a photograph with its `name` and its `key`."""

@@ -18,10 +18,11 @@ from data_modules import (
     SegmentationDataModule,
     UnpairedDataModule,
 )
-from data_modules.base import StretchedSampler, orient
+from data_modules.base import orient
 from data_modules.io import write_photograph
 from data_modules.paired import DEGRADATIONS
 from data_modules.phantom import draw_phantom
+from data_modules.sampling import StretchedSampler
 from data_modules.sources import PhantomDataset, PhotographSource
 from magenet.degradation import (
     CofeDegradation,
