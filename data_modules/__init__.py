@@ -5,6 +5,7 @@ from data_modules.paired import PairedDataModule
 from data_modules.prediction import PredictionDataModule
 from data_modules.segmentation import SegmentationDataModule
 from data_modules.sources import FolderPhotographs, ManifestPhotographs, PhantomPhotographs
+from data_modules.streaming import StreamedPhotographs
 from data_modules.unpaired import StrongView, UnpairedDataModule
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "PhantomPhotographs",
     "PredictionDataModule",
     "SegmentationDataModule",
+    "StreamedPhotographs",
     "StrongView",
     "UnpairedDataModule",
 ]

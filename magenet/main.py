@@ -10,6 +10,7 @@ COMMANDS = {
     "test": "score it photograph by photograph, per type of degradation",
     "predict": "enhance photographs with a trained network",
     "degrade": "spoil photographs, with a file of what was done to each",
+    "shards": "write photographs into tar files, for training that streams them",
 }
 
 
@@ -39,6 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
         from magenet.commands import degrade
 
         return degrade.main(given[1:])
+    if name == "shards":
+        from magenet.commands import shards
+
+        return shards.main(given[1:])
     if name not in COMMANDS:
         print(
             f"magenet: error: no command '{name}'; there are {', '.join(COMMANDS)}", file=sys.stderr

@@ -6,6 +6,8 @@ import torch
 
 from data_modules.io import write_photograph
 from data_modules.phantom import draw_phantom
+from data_modules.shards import write_shards
+from data_modules.sources import FolderPhotographs
 
 
 @pytest.fixture(scope="session")
@@ -29,4 +31,14 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows.append((name, split, image, vessels, masks[1], quality))
     with (folder / "index.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows(rows)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shards(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The good and the real photographs of two folders in shards, as `magenet shards` writes."""
+    pytest.importorskip("webdataset", reason="needs the extra: pip install 'magenet[stream]'")
+    folder = tmp_path_factory.mktemp("shards")
+    for kind, name in (("good", "hrf"), ("real", "hygd")):
+        write_shards(FolderPhotographs(str(photographs / name)), folder / kind, image_size=48)
     return folder

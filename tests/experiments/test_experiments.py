@@ -139,9 +139,15 @@ def test_peer(name: str, photographs: Path) -> None:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_layer(name: str, photographs: Path) -> None:
+def test_layer(
+    name: str, photographs: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if name == "logging/wandb.yaml" and importlib.util.find_spec("wandb") is None:
         pytest.skip("needs the extra: pip install 'magenet[wandb]'")
+    if name == "data/stream.yaml":
+        folder = request.getfixturevalue("shards")
+        monkeypatch.setenv("MAGENET_GOOD_SHARDS", str(folder / "good"))
+        monkeypatch.setenv("MAGENET_REAL_SHARDS", str(folder / "real"))
     # After our limits, so that the layer's own hold; only the size of the data comes later.
     layers = configs(BASE, PHANTOMS, TINY, "limits.yaml", EXPERIMENTS / name, "small.yaml")
     if name == "debug/overfit.yaml":

@@ -1,0 +1,88 @@
+"""Write photographs into shards for training that streams them: `magenet shards IN OUT`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from data_modules.manifest import ManifestError
+from data_modules.shards import INDEX, write_shards
+from data_modules.sources import FolderPhotographs, ManifestPhotographs, PhotographSource
+from magenet.errors import UserError
+
+
+def source(options: argparse.Namespace) -> PhotographSource:
+    """Return the photographs that the command line names.
+
+    Raises:
+        ManifestError: If a choice is made that only a manifest can answer.
+    """
+    path = str(options.photographs)
+    if options.photographs.suffix.lower() == ".csv":
+        return ManifestPhotographs(
+            path,
+            sets=options.sets,
+            qualities=options.qualities,
+            vessels_only=options.vessels_only,
+            val_share=options.val_share,
+        )
+    if options.sets or options.qualities or options.vessels_only:
+        raise ManifestError(f"{path}: --sets, --qualities and --vessels-only need a CSV manifest")
+    return FolderPhotographs(path, options.val_share)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the set; a photograph that cannot be decoded is named and left out.
+
+    Returns:
+        1 if any was left out, else 0.
+
+    Raises:
+        UserError: If nothing can be done at all.
+    """
+    if options.image_size < 32 or options.shard_size < 1 or options.workers < 0:
+        raise UserError("--image-size must be at least 32, --shard-size 1, --workers 0")
+    faults = write_shards(
+        source(options), options.folder, options.image_size, options.shard_size, options.workers
+    )
+    for fault in faults:
+        print(f"magenet: left out: {fault}", file=sys.stderr)
+    print(f"shards and {INDEX} in {options.folder}")
+    return 1 if faults else 0
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command and return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="magenet shards",
+        description=(
+            "Cut photographs to their field of view, resize them once, and write them into tar "
+            "files for data_modules.StreamedPhotographs: one set of shards for each of training, "
+            f"validation and test, and {INDEX}, written last."
+        ),
+    )
+    parser.add_argument("photographs", metavar="IN", type=Path, help="folder or CSV manifest")
+    parser.add_argument("folder", metavar="OUT", type=Path, help="where to write")
+    parser.add_argument(
+        "--image-size", type=int, default=256, help="side in pixels to train at (default: 256)"
+    )
+    parser.add_argument(
+        "--shard-size", type=int, default=256, help="most photographs in a shard (default: 256)"
+    )
+    parser.add_argument("--sets", nargs="+", help="data sets of the manifest (default: all)")
+    parser.add_argument("--qualities", nargs="+", help="qualities of the manifest (default: all)")
+    parser.add_argument(
+        "--vessels-only", action="store_true", help="only photographs with a vessel mask"
+    )
+    parser.add_argument(
+        "--val-share", type=float, default=0.2,
+        help="share held out for validation where no column 'split' says it (default: 0.2)",
+    )  # fmt: skip
+    parser.add_argument("--workers", type=int, default=1, help="processes that decode (default: 1)")
+    options = parser.parse_args(arguments)
+    try:
+        return run(options)
+    except UserError as error:
+        print(f"magenet: error: {error}", file=sys.stderr)
+        return 1
