@@ -105,7 +105,8 @@ class ShardSampler(DistributedSampler[tuple[int, int]]):
         """Yield `(index, turn)`: batch after batch, each from the next worker's shards."""
         workers, batch_size = self.plan.workers, self.plan.batch_size
         first = self.epoch * self.plan.steps
-        # Batches count on over the epochs, else the first worker would get ahead of the others.
+        # Batches count on over the epochs, else the first worker's shards would get ahead. Where
+        # workers do not divide steps, the next process goes on with them and reads a few again.
         given = [len(range(worker, first, workers)) * batch_size for worker in range(workers)]
         streams = [self._stream(worker, given[worker]) for worker in range(workers)]
         for batch in range(first, first + self.plan.steps):

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -23,8 +24,9 @@ from data_modules.base import FundusDataModule
 from data_modules.io import PictureError, write_photograph
 from data_modules.phantom import draw_phantom
 from data_modules.sampling import Plan, ShardSampler
-from data_modules.shards import write_shards
+from data_modules.shards import Shard, write_shards
 from data_modules.sources import Sample
+from data_modules.streaming import ShardDataset
 from magenet.degradation import name_key
 from magenet.errors import UserError
 from magenet.main import main
@@ -234,7 +236,6 @@ def test_shards_are_read_once_a_turn_and_not_for_what_is_done(
     assert most <= 4
 
     resumed = module(shards, 0).train_dataloader()
-    state = loader.state_dict()
     partial = module(shards, 0).train_dataloader()
     iterator = iter(partial)
     for _ in range(8):
@@ -244,6 +245,32 @@ def test_shards_are_read_once_a_turn_and_not_for_what_is_done(
     resumed.load_state_dict(state)
     assert len(list(resumed)) == 2
     assert len(read) == len(set(read)) <= 3, "of six"
+
+
+def test_of_many_shards_only_a_few_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def small(shard: Shard) -> list[tuple[str, Any]]:
+        read.append(shard.address)
+        return [(f"{shard.address}/{i}", np.zeros((4, 1, 1), np.uint8)) for i in range(4)]
+
+    monkeypatch.setattr(streaming, "read_shard", small)
+    dataset = ShardDataset("set", [Shard(str(i), 4) for i in range(50)], mixed=2)
+    sampler = dataset.sampler(Plan(steps=200, batch_size=1, workers=1, seed=0))
+    turns = []
+    for number in (0, 1):
+        read.clear()
+        sampler.set_epoch(number)
+        for item in sampler:
+            dataset[item]
+            assert len(dataset.held) <= 3, "two mixed, and the one that comes in"
+        assert len(read) == len(set(read)) == 50
+        assert dataset.held == {}, "what was given is let go"
+        turns.append(read.copy())
+    assert turns[0] != turns[1]
+    for index in range(0, len(dataset), 2):  # a worker that gives every other batch
+        dataset[index]
+        assert len(dataset.held) <= 4
 
 
 def test_mixed_batches_take_both_halves_from_shards(shards: Path) -> None:
