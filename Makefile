@@ -72,6 +72,11 @@ results: $(CORE) ## Put the tables of experiments/results into the README
 contact-sheet: $(CORE) ## Draw all factors of degradation at rising severity: docs/degradation.jpg
 	$(BIN)/python experiments/contact_sheet.py --out docs/degradation.jpg
 
+.PHONY: bench
+bench: $(CORE) ## Measure how fast everything is, held against this machine (12 minutes)
+	$(BIN)/python experiments/benchmarks/speed.py --json experiments/results/speed.json \
+	  --markdown experiments/results/speed.md
+
 .PHONY: bench-degradation
 bench-degradation: $(CORE) ## Measure how fast photographs are degraded (8 minutes)
 	$(BIN)/python experiments/benchmarks/degradation.py --json experiments/results/degradation_speed.json

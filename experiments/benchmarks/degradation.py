@@ -16,10 +16,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-import yaml
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 from tqdm import tqdm
@@ -28,36 +26,17 @@ from data_modules import AdaptationDataModule, PairedDataModule, PhantomPhotogra
 from data_modules.base import Batch, FundusDataModule
 from data_modules.phantom import draw_phantom
 from magenet.degradation import CofeDegradation, Degradation, Draws, FundusDegradation
-from magenet.models import MAGENet
 from magenet.report.provenance import commit
 from magenet.tasks import MeanTeacherTask, SupervisedTask
 from magenet.tasks.base import EnhancementTask
-
-EXPERIMENTS = Path(__file__).parents[1]
+from networks import sized
+from timing import median_of
 
 BUDGET = 0.5
 """Seconds that each measurement is repeated for."""
 
 PEER = {"images_per_s_512": 13.6, "cost_growth_256_to_1024": 54.0}
 """cofe-Net's script on one core of this kind, measured by us once; not run here."""
-
-
-def median_of(call: Callable[[], object], device: torch.device) -> tuple[float, float]:
-    """Return the median time of a call in seconds, and half the spread of its middle half.
-
-    Repeated for :data:`BUDGET` seconds and at least three times, but not for more than four times
-    that long, after one call to warm up.
-    """
-    times: list[float] = []
-    call()
-    while sum(times) < (4 * BUDGET if len(times) < 3 else BUDGET) or not times:
-        start = time.perf_counter()
-        call()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    quarters = statistics.quantiles(times * 2 if len(times) == 1 else times, n=4)
-    return statistics.median(times), (quarters[2] - quarters[0]) / 2
 
 
 def photographs(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -97,7 +76,7 @@ def rates(options: argparse.Namespace, device: torch.device) -> list[dict[str, o
                     partial(one_factor, degrade, image, mask, keys[0], chosen)
                 ]
         for what, batches in calls.items():
-            taken, spread = median_of(partial(run_all, batches), device)
+            taken, spread = median_of(partial(run_all, batches), device, BUDGET)
             each = 1e3 / (len(batches) * batch)
             rows.append({
                 "what": what, "size": size, "batch": batch, "threads": count,
@@ -131,8 +110,8 @@ def compiled(options: argparse.Namespace, device: torch.device) -> dict[str, obj
     fast = torch.compile(fundus.apply)
     difference = (fast(image, mask, drawn) - fundus.apply(image, mask, drawn)).abs().max()
     took = time.perf_counter() - start
-    plain, _ = median_of(lambda: fundus.apply(image, mask, drawn), device)
-    quick, _ = median_of(lambda: fast(image, mask, drawn), device)
+    plain, _ = median_of(lambda: fundus.apply(image, mask, drawn), device, BUDGET)
+    quick, _ = median_of(lambda: fast(image, mask, drawn), device, BUDGET)
     return {
         "what": "shadow, flare and colour at 256 px, batch 8",
         "largest_difference": float(difference),
@@ -182,16 +161,14 @@ def step_share(options: argparse.Namespace, device: torch.device) -> list[dict[s
     """
     torch.set_num_threads(os.cpu_count() or 1)
     size, batch = options.step_size, 8
-    layer = yaml.safe_load((EXPERIMENTS / "model/compact.yaml").read_text())
-    compact: dict[str, Any] = layer["model"]["init_args"]["network"]["init_args"]
     rows: list[dict[str, object]] = []
     source = PhantomPhotographs(count=batch, val_count=1)
     other = PhantomPhotographs(count=batch, val_count=1, camera="handheld")
     paired = PairedDataModule(source, image_size=size, batch_size=batch, workers=0)
     both = AdaptationDataModule(source, other, image_size=size, batch_size=batch, workers=0)
     runs: list[tuple[str, FundusDataModule, EnhancementTask]] = [
-        ("supervised, 8 pairs", paired, SupervisedTask(MAGENet(**compact))),
-        ("mean teacher, 8 pairs, 8 real", both, MeanTeacherTask(MAGENet(**compact))),
+        ("supervised, 8 pairs", paired, SupervisedTask(sized("compact"))),
+        ("mean teacher, 8 pairs, 8 real", both, MeanTeacherTask(sized("compact"))),
     ]
     for name, module, task in runs:
         watch = Stopwatch(module)

@@ -1,5 +1,8 @@
 import csv
+import importlib.util
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -8,6 +11,29 @@ from data_modules.io import write_photograph
 from data_modules.phantom import draw_phantom
 from data_modules.shards import write_shards
 from data_modules.sources import FolderPhotographs
+from tests.conftest import ROOT
+
+
+def script(name: str) -> ModuleType:
+    """Load a script by its place below `experiments`; like Python, its own folder first."""
+    path = ROOT / "experiments" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name.replace("/", "_"), path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> object:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,32 +1,12 @@
 """The scripts beside the experiments run as their make targets call them, only smaller."""
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-import torch
 from PIL import Image
 
-from tests.conftest import ROOT
-
-
-def script(name: str) -> ModuleType:
-    path = ROOT / "experiments" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name.replace("/", "_"), path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(autouse=True)
-def same_threads() -> object:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+from tests.experiments.conftest import script
 
 
 def test_benchmark_of_degradation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,121 @@
+"""Two processes with a thread each against one process with two, at the same global batch."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+
+from setting import Setting, Table, child
+from timing import summary
+from training import base_trainer, training
+
+LOSSES = 10
+"""Steps whose losses are compared."""
+
+STEPS = LOSSES + 2
+"""Steps of each training; the first two do not count for the time."""
+
+RUNS = {"1 process, 2 threads": (1, 2), "2 processes, 1 thread each": (2, 1)}
+
+
+class Record(Callback):
+    """Note each step's end and the loss over all ranks."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+        self.losses: list[torch.Tensor] = []
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: object
+    ) -> None:
+        """Note them."""
+        self.ends.append(time.perf_counter())
+        self.losses.append(outputs["loss"].detach().float())
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Average the losses over the ranks: only now, so that it costs the steps nothing."""
+        mean = trainer.strategy.reduce(torch.stack(self.losses), reduce_op="mean")
+        self.losses = list(mean)
+
+
+def train(task: dict[str, Any]) -> dict[str, Any] | None:
+    """Train for some steps; return the times between them and the losses, on the first rank.
+
+    Args:
+        task: `processes, threads, folder` and the arguments of :func:`training.training`.
+    """
+    processes, threads, folder = (task.pop(key) for key in ("processes", "threads", "folder"))
+    torch.set_num_threads(threads)
+    warnings.simplefilter("ignore")
+    seed_everything(0, verbose=False)
+    model, data = training(**task)
+    changes = {"strategy": "ddp"} if processes > 1 else {}
+    trainer = base_trainer(folder, STEPS, accelerator="cpu", devices=processes, **changes)
+    record = Record()
+    trainer.callbacks.append(record)  # type: ignore[attr-defined]
+    trainer.fit(model, data)
+    if not trainer.is_global_zero:
+        return None
+    gaps = [after - before for before, after in zip(record.ends, record.ends[1:], strict=False)]
+    return {"gaps": gaps[1:], "losses": [float(loss) for loss in record.losses[:LOSSES]]}
+
+
+def measure(setting: Setting) -> list[Table]:
+    """Return throughput and losses of both, always on the CPU."""
+    batch = setting.batch + setting.batch % 2
+    common = {
+        "kind": "supervised", "network": setting.network, "size": setting.size, "workers": 0,
+        "manifest": str(setting.photographs["many"]), "cache": str(setting.cache),
+        "folder": str(setting.folder / "runs"),
+    }  # fmt: skip
+    Path(setting.folder / "runs").mkdir(exist_ok=True)
+    gaps: dict[str, list[float]] = {name: [] for name in RUNS}
+    losses: dict[str, list[float]] = {}
+    table = Table(
+        f"Two processes against one, {setting.network}, {setting.size} px, global batch {batch}",
+        {
+            "photographs/s": "global batch over the median time between the ends of two steps of "
+            "a supervised training on the CPU (gloo), loading from a cache in the same process.",
+            "ratio": "photographs a second of two processes over those of one.",
+            "largest difference": f"of the losses of the first {LOSSES} steps, relative to the "
+            "one process's; the same photographs are in the same step of both.",
+            "failed": "why there is no number.",
+        },
+    )
+    start = time.perf_counter()
+    while not losses or time.perf_counter() - start < setting.seconds:
+        for name, (processes, threads) in RUNS.items():
+            task = {**common, "processes": processes, "threads": threads}
+            found = child("distributed.py", {**task, "batch": batch // processes}, threads)
+            if "failed" in found:
+                table.rows[name] = {"failed": found["failed"]}
+                return [table]
+            gaps[name] += found["gaps"]
+            losses[name] = found["losses"]
+    one, two = (summary(gaps[name]) for name in RUNS)
+    single, double = losses.values()
+    for name, timing in zip(RUNS, (one, two), strict=True):
+        table.rows[name] = {"photographs/s": timing.rate(batch)}
+    table.rows["two over one"] = {
+        "ratio": one.over(two),
+        "largest difference": max(abs(b / a - 1) for a, b in zip(single, double, strict=True)),
+    }
+    side_by_side = Table(
+        "Losses of the first steps", dict.fromkeys(RUNS, "loss, mean over the global batch.")
+    )
+    for step, values in enumerate(zip(single, double, strict=True)):
+        side_by_side.rows[f"step {step}"] = dict(zip(RUNS, values, strict=True))
+    return [table, side_by_side]
+
+
+if __name__ == "__main__":
+    result = train(json.loads(sys.argv[1]))
+    if result is not None:
+        print(json.dumps(result))

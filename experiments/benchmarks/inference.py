@@ -1,0 +1,124 @@
+"""Enhancing one photograph: time and memory by its size, each size in its own process."""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from networks import Subject, sized
+from setting import Setting, Table, child
+from timing import Cell, Timing, interleaved
+
+MIDDLE = 1024
+"""Side at which bf16 is compared with fp32, unless all sizes are smaller."""
+
+
+def memory(device: torch.device) -> tuple[float, float]:
+    """Return this process's memory now and at its peak, in MB; on a GPU the allocator's."""
+    if device.type == "cuda":
+        return (
+            torch.cuda.memory_allocated(device) / 1e6,
+            torch.cuda.max_memory_allocated(device) / 1e6,
+        )
+    status = Path("/proc/self/status")
+    if not status.exists():  # not Linux: getrusage has no value for now, and macOS counts bytes
+        unit = 1 if sys.platform == "darwin" else 1024
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+        return most, most
+    # Not getrusage: on Linux a child that was started by vfork begins with its parent's ru_maxrss.
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    now, most = (float(lines[key].split()[0]) * 1024 / 1e6 for key in ("VmRSS", "VmHWM"))
+    return now, most
+
+
+def enhance(task: dict[str, Any]) -> dict[str, Any]:
+    """Return the time and memory of one photograph; runs in its own process.
+
+    Args:
+        task: `network, size, device, seconds`, and `precisions` to compare in turn.
+    """
+    device = torch.device(task["device"])
+    subjects = {
+        name: Subject(sized(task["network"]), 1, task["size"], device, half=name == "bf16")
+        for name in task["precisions"]
+    }
+    before, _ = memory(device)
+    calls = {name: subject.forward for name, subject in subjects.items()}
+    times = interleaved(calls, device, task["seconds"])
+    _, most = memory(device)
+    return {"times": times, "before": before, "peak": most}
+
+
+def slope(seconds: dict[int, float]) -> float:
+    """Return the exponent of time against pixels: the log-log line of least squares."""
+    x = [2 * math.log(side) for side in seconds]
+    y = [math.log(value) for value in seconds.values()]
+    x_mean, y_mean = sum(x) / len(x), sum(y) / len(y)
+    above = sum((a - x_mean) * (b - y_mean) for a, b in zip(x, y, strict=True))
+    return above / sum((a - x_mean) ** 2 for a in x)
+
+
+def measure(setting: Setting) -> list[Table]:
+    """Return time and memory by size, their exponent, and bf16 against fp32."""
+    sizes = sorted(setting.inference_sizes)
+    task = {
+        "network": setting.network, "device": str(setting.device),
+        "seconds": setting.seconds / (len(sizes) + 1),
+    }  # fmt: skip
+    table = Table(
+        f"Enhancing one photograph, {setting.network}",
+        {
+            "ms": "one forward, batch 1, bf16, channels-last, inference mode: median, and half "
+            "the spread of the middle half.",
+            "megapixels/s": "pixels over that time.",
+            "peak MB": "most memory of the process (resident on a CPU, allocated on a GPU).",
+            "added MB": "that minus the process's memory just before the first forward, network "
+            "and photograph loaded.",
+            "failed": "why there is no number.",
+        },
+    )
+    seconds: dict[int, float] = {}
+    threads = torch.get_num_threads()
+    for size in sizes:
+        found = child("inference.py", {**task, "size": size, "precisions": ["bf16"]}, threads)
+        if "failed" in found:
+            table.rows[f"{size} px"] = {"failed": found["failed"]}
+            continue
+        timing = Timing(*found["times"]["bf16"])
+        seconds[size] = timing.median
+        table.rows[f"{size} px"] = {
+            "ms": timing.milliseconds(),
+            "megapixels/s": timing.rate(size**2 / 1e6),
+            "peak MB": round(found["peak"], 1),
+            "added MB": round(found["peak"] - found["before"], 1),
+        }
+    other = Table(
+        f"Growth and precision, {setting.network}",
+        {
+            "value": "exponent: slope of log time against log pixels over all sizes, 1 if time is "
+            "proportional; fp32 over bf16: time contiguous in fp32 over time channels-last in "
+            "bf16, in turn in one process."
+        },
+    )
+    if len(seconds) > 1:
+        other.rows[f"exponent, {min(seconds)} to {max(seconds)} px"] = {
+            "value": round(slope(seconds), 3)
+        }
+    size = min(MIDDLE, sizes[-1])
+    found = child("inference.py", {**task, "size": size, "precisions": ["bf16", "fp32"]}, threads)
+    ratio: Cell = found.get("failed", "")
+    if "times" in found:
+        half, full = (Timing(*found["times"][name]) for name in ("bf16", "fp32"))
+        ratio = full.over(half)
+    other.rows[f"fp32 over bf16, {size} px"] = {"value": ratio}
+    return [table, other]
+
+
+if __name__ == "__main__":
+    print(json.dumps(enhance(json.loads(sys.argv[1]))))

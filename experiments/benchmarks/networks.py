@@ -1,0 +1,156 @@
+"""The networks that are measured, and what their convolutions ask of a machine."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import yaml
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from magenet.losses import EnhancementLoss
+from magenet.models import Enhancer, MAGENet
+
+EXPERIMENTS = Path(__file__).parents[1]
+
+PEER = "MPRNet"
+"""What ours are compared with, in its published form: fp32 and contiguous."""
+
+
+def sized(name: str, **changes: Any) -> MAGENet:
+    """Return the MAGE-Net of a size in `experiments/model`, with changes to its arguments."""
+    layer = yaml.safe_load((EXPERIMENTS / f"model/{name}.yaml").read_text())
+    return MAGENet(**{**layer["model"]["init_args"]["network"]["init_args"], **changes})
+
+
+def peer() -> Enhancer:
+    """Return the peer with its own defaults.
+
+    Raises:
+        ImportError: If there is none in this version.
+    """
+    module = importlib.import_module("magenet.models.peers")
+    if not hasattr(module, PEER):
+        raise ImportError(f"magenet.models.peers has no {PEER}")
+    network: Enhancer = getattr(module, PEER)()
+    return network
+
+
+class Convolution(NamedTuple):
+    """Describe a convolution, as one shape of work.
+
+    Attributes:
+        wide_in: Channels in.
+        wide_out: Channels out.
+        kernel: Side of the kernel.
+        stride: Pixels in per pixel out, along one axis.
+        padding: Pixels added on each side.
+        groups: Groups of channels.
+        height: Of the output.
+        width: Of the output.
+        to_input: Whether the backward pass makes a gradient of the input; not of a photograph.
+    """
+
+    wide_in: int
+    wide_out: int
+    kernel: int
+    stride: int
+    padding: int
+    groups: int
+    height: int
+    width: int
+    to_input: bool
+
+    def flops(self, batch: int) -> float:
+        """Return the operations of forward and backward: two a multiplication and addition."""
+        macs = self.wide_in * self.wide_out // self.groups * self.kernel**2
+        return 2.0 * macs * self.height * self.width * batch * (3 if self.to_input else 2)
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return (
+            f"{self.wide_in}->{self.wide_out}, {self.width}x{self.height}"
+            f"{'' if self.to_input else ', no gradient of the input'}"
+        )
+
+
+class Subject:
+    """Hold a network with a batch, in the number format and layout that it is trained in.
+
+    Args:
+        network: What is measured.
+        batch: Photographs a batch.
+        size: Side of a photograph, in pixels.
+        device: Where to work.
+        half: Whether in bf16 autocast and channels-last; otherwise in fp32 and contiguous.
+    """
+
+    def __init__(
+        self, network: nn.Module, batch: int, size: int, device: torch.device, half: bool
+    ) -> None:
+        self.layout = torch.channels_last if half else torch.contiguous_format
+        self.network = network.to(device).to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.batch, self.size, self.device, self.half = batch, size, device, half
+        generator = torch.Generator().manual_seed(0)
+        clean = torch.rand(batch, 3, size, size, generator=generator).to(device)
+        self.clean = clean
+        self.image = (0.5 * clean + 0.2).contiguous(memory_format=self.layout)
+        self.mask = torch.ones(batch, 1, size, size, device=device)
+        self.loss = EnhancementLoss()
+        self.parameters = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=1e-4, fused=True)
+
+    @contextmanager
+    def precision(self) -> Iterator[None]:
+        """Work in the subject's number format."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            yield
+
+    def forward(self) -> None:
+        """Enhance the batch, as in prediction."""
+        self.network.eval()
+        with torch.inference_mode(), self.precision():
+            self.network(self.image)
+
+    def step(self) -> Tensor:
+        """Make a training step and return the loss."""
+        self.network.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.precision():
+            loss: Tensor = self.loss(self.network(self.image), self.clean, self.mask)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        return loss.detach()
+
+    def demand(self) -> tuple[Counter[Convolution], float]:
+        """Return the convolutions of one forward, counted, and all its MACs for the batch."""
+        found: Counter[Convolution] = Counter()
+
+        def note(module: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
+            assert isinstance(module, nn.Conv2d)
+            padding = module.padding[0]
+            found[
+                Convolution(
+                    module.in_channels, module.out_channels, module.kernel_size[0],
+                    module.stride[0], padding if isinstance(padding, int) else 0, module.groups,
+                    result.shape[-2], result.shape[-1], given[0].requires_grad,
+                )
+            ] += 1  # fmt: skip
+
+        hooks = [
+            module.register_forward_hook(note)
+            for module in self.network.modules()
+            if isinstance(module, nn.Conv2d)
+        ]
+        with FlopCounterMode(display=False) as counter, self.precision():
+            self.network(self.image)
+        for hook in hooks:
+            hook.remove()
+        return found, counter.get_total_flops() / 2

@@ -1,0 +1,40 @@
+"""How long the command line takes to answer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import partial
+
+from setting import Setting, Table, environment
+from timing import interleaved
+
+RUNS = 5
+
+COMMANDS = {"magenet --help": ["--help"], "magenet fit --help": ["fit", "--help"]}
+
+
+def answer(arguments: list[str]) -> None:
+    """Run the command line in its own process.
+
+    Raises:
+        CalledProcessError: If it fails.
+    """
+    command = [sys.executable, "-m", "magenet.main", *arguments]
+    subprocess.run(command, check=True, capture_output=True, env=environment())
+
+
+def measure(setting: Setting) -> list[Table]:
+    """Return the wall time of each."""
+    calls = {name: partial(answer, arguments) for name, arguments in COMMANDS.items()}
+    times = interleaved(calls, setting.device, setting.seconds, most=RUNS)
+    table = Table(
+        "Start-up",
+        {
+            "ms": f"wall time of `python -m magenet.main ...`: median of {RUNS} processes at most, "
+            "after one that brings the files into memory."
+        },
+    )
+    for name, timing in times.items():
+        table.rows[name] = {"ms": timing.milliseconds()}
+    return [table]

@@ -1,0 +1,111 @@
+"""Other ways to run the same training step: gradient checkpointing, torch.compile."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import torch
+
+from inference import memory
+from networks import Subject, sized
+from setting import Setting, Table, child
+from timing import Cell, interleaved, now
+
+OPTION = "checkpointing"
+"""The network's argument and attribute for gradient checkpointing, where it has one."""
+
+SIDE_FACTOR = 2
+"""Checkpointing is measured at the second size of the benchmark, where memory matters."""
+
+
+def peak(task: dict[str, Any]) -> dict[str, float]:
+    """Return the memory of training steps; runs in its own process.
+
+    Args:
+        task: `network, changes, batch, size, device`.
+    """
+    device = torch.device(task["device"])
+    network = sized(task["network"], **task["changes"])
+    subject = Subject(network, task["batch"], task["size"], device, half=True)
+    before, _ = memory(device)
+    for _ in range(2):
+        subject.step()
+    _, most = memory(device)
+    return {"peak MB": round(most, 1), "added MB": round(most - before, 1)}
+
+
+def checkpointing(setting: Setting) -> list[Table]:
+    """Return time and memory of a step with and without, if the network can."""
+    if not hasattr(sized(setting.network), OPTION):
+        return []
+    size = SIDE_FACTOR * setting.size
+    batch = max(1, setting.batch // SIDE_FACTOR**2)
+    subjects = {
+        name: Subject(sized(setting.network, **{OPTION: on}), batch, size, setting.device, True)
+        for name, on in (("without", False), ("with", True))
+    }
+    calls = {name: subject.step for name, subject in subjects.items()}
+    times = interleaved(calls, setting.device, setting.seconds / 2)
+    table = Table(
+        f"Gradient checkpointing, {setting.network}, {size} px, batch {batch}",
+        {
+            "step ms": "a training step as in the table of networks.",
+            "over without": "that time over the time without.",
+            "peak MB": "most memory of a process that makes two steps (resident on a CPU, "
+            "allocated on a GPU).",
+            "added MB": "that minus the process's memory just before the first step.",
+            "failed": "why there is no number.",
+        },
+    )
+    for name, timing in times.items():
+        task = {
+            "network": setting.network, "changes": {OPTION: name == "with"}, "batch": batch,
+            "size": size, "device": str(setting.device),
+        }  # fmt: skip
+        found: dict[str, Cell] = child("variants.py", task, torch.get_num_threads())
+        ratio = timing.over(times["without"])
+        table.rows[name] = {"step ms": timing.milliseconds(), **found}
+        if name == "with":
+            table.rows[name]["over without"] = ratio
+    return [table]
+
+
+def compiled(setting: Setting) -> list[Table]:
+    """Return what torch.compile takes and gives."""
+    subjects = {
+        name: Subject(sized(setting.network), setting.batch, setting.size, setting.device, True)
+        for name in ("eager", "compiled")
+    }
+    quick = subjects["compiled"]
+    quick.network = torch.compile(quick.network)
+    start = now(setting.device)
+    quick.step()
+    took = now(setting.device) - start
+    calls = {name: subject.step for name, subject in subjects.items()}
+    times = interleaved(calls, setting.device, setting.seconds)
+    table = Table(
+        f"torch.compile, {setting.network}, {setting.size} px, batch {setting.batch}",
+        {
+            "first step s": "seconds of the first step, which compiles forward and backward.",
+            "step ms": "a training step as in the table of networks.",
+            "over eager": "that time over the time without torch.compile.",
+        },
+    )
+    table.rows["eager"] = {"step ms": times["eager"].milliseconds()}
+    table.rows["compiled"] = {
+        "first step s": round(took, 1),
+        "step ms": times["compiled"].milliseconds(),
+        "over eager": times["compiled"].over(times["eager"]),
+    }
+    return [table]
+
+
+def measure(setting: Setting) -> list[Table]:
+    """Return both, as far as they are there and asked for."""
+    return checkpointing(setting) + (compiled(setting) if setting.compile else [])
+
+
+if __name__ == "__main__":
+    print(json.dumps(peak(json.loads(sys.argv[1]))))
