@@ -72,10 +72,13 @@ def compare(new: dict[str, Any], old: dict[str, Any]) -> str:
             continue
         other, other_spread = before[place]
         noise = UNKNOWN_SPREAD if spread is None or other_spread is None else spread + other_spread
-        mark = "*" if abs(value / other - 1) > noise else ""
+        ratio = value / other
+        # The larger over the smaller: half as fast counts like twice as fast.
+        change = abs(ratio) if abs(ratio) > 1 else 1 / abs(ratio)
+        mark = "*" if ratio < 0 or change - 1 > noise else ""
         title, row, column = place
         lines.append(
-            [f"{title}: {row}: {column}", f"{other:g}", f"{value:g}", f"{value / other:.3f}", mark]
+            [f"{title}: {row}: {column}", f"{other:g}", f"{value:g}", f"{ratio:.3f}", mark]
         )
     changed = [
         f"- {name}: {old['facts'].get(name)} -> {value}"

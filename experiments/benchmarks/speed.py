@@ -45,7 +45,8 @@ SECTIONS: dict[str, Callable[[Setting], list[Table]]] = {
     "inference": inference.measure,
     "loading": loading.measure,
     "ddp": distributed.measure,
-    "variants": variants.measure,
+    "checkpointing": variants.checkpointing,
+    "compile": variants.compiled,
 }
 
 
@@ -117,6 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
             took.append(f"{name} {time.perf_counter() - start:.0f} s")
             result["facts"]["took"] = ", ".join(took)
             for table in tables:
+                failures += sum("failed" in row for row in table.rows.values())  # a child process
                 result["tables"][table.title] = {"columns": table.columns, "rows": table.rows}
             if options.json is not None:
                 options.json.write_text(json.dumps(result, indent=1) + "\n")

@@ -73,7 +73,9 @@ def checkpointing(setting: Setting) -> list[Table]:
 
 
 def compiled(setting: Setting) -> list[Table]:
-    """Return what torch.compile takes and gives."""
+    """Return what torch.compile takes and gives, if asked for."""
+    if not setting.compile:
+        return []
     subjects = {
         name: Subject(sized(setting.network), setting.batch, setting.size, setting.device, True)
         for name in ("eager", "compiled")
@@ -100,11 +102,6 @@ def compiled(setting: Setting) -> list[Table]:
         "over eager": times["compiled"].over(times["eager"]),
     }
     return [table]
-
-
-def measure(setting: Setting) -> list[Table]:
-    """Return both, as far as they are there and asked for."""
-    return checkpointing(setting) + (compiled(setting) if setting.compile else [])
 
 
 if __name__ == "__main__":
