@@ -25,6 +25,9 @@ Batch = dict[str, Any]
 LEARNING_RATE = 2e-4
 """Adam's learning rate (MPRNet)."""
 
+LOOK_EVERY = 10
+"""Steps from one look at the losses to the next, as the logger does in `experiments/base.yaml`."""
+
 SUBJECTS = ("input", "student", "teacher")
 """Whose photographs are scored; a task without a teacher has the first two."""
 
@@ -87,7 +90,7 @@ class FundusTask(LightningModule, ABC):
             self.to(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss, which :meth:`require_finite` looks at when the logger does.
+        """Return the loss, which :meth:`require_finite` looks at every few steps.
 
         Raises:
             UserError: If it, or one since the last look, is not finite.
@@ -95,7 +98,7 @@ class FundusTask(LightningModule, ABC):
         loss = self.training_loss(batch)
         self.log("train/loss", loss, prog_bar=True)
         self.unseen_losses.append((self.global_step, loss.detach(), _names(batch)))
-        if len(self.unseen_losses) >= self.trainer.log_every_n_steps:
+        if len(self.unseen_losses) >= LOOK_EVERY:
             self.require_finite()
         return loss
 

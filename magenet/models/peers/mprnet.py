@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.models.enhancer import Enhancer, EnhancerOutput
-from magenet.models.stages import LEVELS, StageFeatures
+from magenet.models.stages import LEVELS
 
 MULTIPLE = 2 * 2 ** (LEVELS - 1)
 """Sides must be multiples of this: a quadrant is half a side and is halved between levels."""
@@ -22,6 +23,18 @@ REDUCTION = 4
 def convolution(width_in: int, width_out: int, side: int) -> nn.Conv2d:
     """Return a convolution that keeps the size; MPRNet has no bias anywhere."""
     return nn.Conv2d(width_in, width_out, side, padding=side // 2, bias=False)
+
+
+class Features(NamedTuple):
+    """Hold the features of an encoder-decoder stage, finest level first.
+
+    Attributes:
+        encoder: One `(B, C_l, h_l, w_l)` tensor a level.
+        decoder: The same shapes, from the way back up.
+    """
+
+    encoder: Sequence[Tensor]
+    decoder: Sequence[Tensor]
 
 
 class ChannelAttentionBlock(nn.Module):
@@ -83,7 +96,7 @@ class Encoder(nn.Module):
         self.from_encoder = nn.ModuleList(convolution(width, width, 1) for width in fused)
         self.from_decoder = nn.ModuleList(convolution(width, width, 1) for width in fused)
 
-    def forward(self, features: Tensor, previous: StageFeatures | None = None) -> list[Tensor]:
+    def forward(self, features: Tensor, previous: Features | None = None) -> list[Tensor]:
         """Return the features of each level, `(B, widths[l], h / 2^l, w / 2^l)`.
 
         Args:
@@ -175,7 +188,7 @@ class OriginalResolutionSubnetwork(nn.Module):
         self.from_encoder = nn.ModuleList(enlarge(level) for level in range(len(widths)))
         self.from_decoder = nn.ModuleList(enlarge(level) for level in range(len(widths)))
 
-    def forward(self, features: Tensor, previous: StageFeatures) -> Tensor:
+    def forward(self, features: Tensor, previous: Features) -> Tensor:
         """Return features, `(B, C, H, W)` like `features`, with C = widths[0] + extra."""
         for level, group in enumerate(self.groups):
             features = (
@@ -260,7 +273,7 @@ class MPRNet(Enhancer):
             estimates.append(estimate)  # (B, 3, H/2, W)
             features = torch.cat([self.shallow_second(half), carried], dim=1)
             features = self.merge_second(features)  # (B, width, H/2, W)
-            halves_encoded.append(self.encode_second(features, StageFeatures(encoded, decoded)))
+            halves_encoded.append(self.encode_second(features, Features(encoded, decoded)))
         first = torch.cat(estimates, dim=2)  # (B, 3, H, W)
 
         # Stage 2, from its decoder on.
@@ -271,7 +284,7 @@ class MPRNet(Enhancer):
         # Stage 3.
         features = torch.cat([self.shallow_third(image), carried], dim=1)  # (B, 2 width, H, W)
         features = self.merge_third(features)  # (B, width + extra, H, W)
-        features = self.original(features, StageFeatures(encoded, decoded))
+        features = self.original(features, Features(encoded, decoded))
         third = image + self.correct_third(features)
 
         return EnhancerOutput(tuple(e[..., :height, :width] for e in (first, second, third)))

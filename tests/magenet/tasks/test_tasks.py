@@ -6,13 +6,14 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from data_modules import AdaptationDataModule, PairedDataModule, PhantomPhotographs
 from magenet.errors import UserError
 from magenet.models import Enhancer, EnhancerOutput, MAGENet
 from magenet.models.peers import CLAHE
 from magenet.tasks import ClassicalTask, MeanTeacherTask, SupervisedTask
-from magenet.tasks.base import cosine_with_warm_up
+from magenet.tasks.base import LOOK_EVERY, Batch, cosine_with_warm_up
 from magenet.tasks.resume_point import ResumePoint
 from tests.magenet.models.test_mage_net import TINY
 
@@ -208,6 +209,45 @@ class Broken(Enhancer):
 def test_a_loss_that_is_not_finite_names_the_photographs(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nan at step 0.*phantom_clinic_\d+, phantom_clinic_\d+"):
         trainer(tmp_path, max_steps=1).fit(SupervisedTask(Broken()), data().paired)
+
+
+def test_a_failed_training_is_not_saved(tmp_path: Path) -> None:
+    point = ResumePoint(every_n_steps=1)
+    running = trainer(tmp_path, max_steps=4, callbacks=[point], logger=True)
+    with pytest.raises(UserError, match="nan at step 0"):
+        running.fit(SupervisedTask(Broken()), data().paired)
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+class Looks(TorchDispatchMode):
+    """Counts how often a number leaves its tensor: on a GPU, the host would wait each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_step_never_waits_for_a_number(tmp_path: Path) -> None:
+    looks: list[int] = []
+
+    class Watched(MeanTeacherTask):
+        def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+            with Looks() as mode:
+                loss = super().training_step(batch, batch_idx)
+            looks.append(mode.count)
+            return loss
+
+    torch.manual_seed(1)
+    module = Watched(MAGENet(**TINY), supervised_share=0.0)
+    trainer(tmp_path, max_steps=LOOK_EVERY + 1, max_epochs=-1).fit(module, data())
+    assert looks[: LOOK_EVERY - 1] == [0] * (LOOK_EVERY - 1)
+    assert looks[LOOK_EVERY - 1] == 1, "one look at all losses since the last"
 
 
 def test_a_checkpoint_of_another_network_is_one_line() -> None:
