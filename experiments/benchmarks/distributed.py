@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 
+from magenet.memory import keep_freed_memory
 from setting import Setting, Table, child
 from timing import summary
 from training import base_trainer, training
@@ -53,6 +54,7 @@ def train(task: dict[str, Any]) -> dict[str, Any] | None:
     """
     processes, threads, folder = (task.pop(key) for key in ("processes", "threads", "folder"))
     torch.set_num_threads(threads)
+    keep_freed_memory()  # as the command line does for a training
     warnings.simplefilter("ignore")
     seed_everything(0, verbose=False)
     model, data = training(**task)

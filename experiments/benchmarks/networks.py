@@ -104,7 +104,7 @@ class Subject:
         self.mask = torch.ones(batch, 1, size, size, device=device)
         self.loss = EnhancementLoss()
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=1e-4, fused=True)
+        self.optimizer = torch.optim.Adam(self.parameters, lr=1e-4, foreach=True)
 
     @contextmanager
     def precision(self) -> Iterator[None]:

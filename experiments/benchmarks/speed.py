@@ -34,6 +34,7 @@ import report
 import startup
 import steps
 import variants
+from magenet.memory import keep_freed_memory
 from magenet.report.provenance import PACKAGES, commit
 from setting import Setting, Table
 
@@ -99,6 +100,7 @@ def arguments_of(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark; a section that fails is named, and the others still count."""
     options = arguments_of(arguments)
+    keep_freed_memory()  # as in `magenet fit`; inference is measured in processes of its own
     old = json.loads(options.compare.read_text()) if options.compare else None
     names = {field.name for field in dataclasses.fields(Setting)} - {"folder"}
     failures = 0

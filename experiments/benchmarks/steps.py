@@ -23,7 +23,7 @@ COLUMNS = {
     "middle half.",
     "forward photographs/s": "batch over that time.",
     "forward GFLOP/s": "2 x MACs x batch over that time.",
-    "step ms": "forward, EnhancementLoss, backward, clipping at norm 1, one fused Adam step.",
+    "step ms": "forward, EnhancementLoss, backward, clipping at norm 1, one foreach Adam step.",
     "step photographs/s": "batch over that time.",
     "step GFLOP/s": "plain model FLOP/s: 3 x 2 x MACs x batch over the time of a step.",
     "ideal ms": "sum over the network's convolutions of operations over ceiling, as if nothing "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import sys
@@ -25,7 +26,8 @@ from omegaconf.errors import OmegaConfBaseException
 import data_modules  # noqa: F401  # so that bare class names are known on the command line
 from magenet.errors import UserError
 from magenet.inference import EnhancedPhotographWriter
-from magenet.tasks.base import EnhancementTask
+from magenet.memory import keep_freed_memory
+from magenet.tasks.base import LOOK_EVERY, EnhancementTask
 from magenet.tasks.resume_point import ResumePoint
 
 
@@ -108,6 +110,9 @@ class MageNetCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Say which options the checkpoint's own description of the model overrules."""
+        if self.subcommand == "fit":
+            # A bar that shows the loss waits for the device: as rarely as the losses are looked at.
+            os.environ.setdefault("TQDM_MINITERS", str(LOOK_EVERY))
         if not self._asked:
             return
         kept = _leaves(self.config[self.config.subcommand].model.as_dict())
@@ -118,6 +123,10 @@ class MageNetCLI(LightningCLI):
                     f"(asked for: {self._asked[key]})",
                     file=sys.stderr,
                 )
+
+    def before_fit(self) -> None:
+        """Keep memory from step to step."""
+        keep_freed_memory()
 
     def after_instantiate_classes(self) -> None:
         """Refuse to predict with what does not enhance, or not yet.

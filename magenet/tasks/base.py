@@ -134,7 +134,7 @@ class FundusTask(LightningModule, ABC):
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         if self.optimizer is None:
             optimizer: torch.optim.Optimizer = torch.optim.Adam(
-                parameters, lr=LEARNING_RATE, fused=True
+                parameters, lr=LEARNING_RATE, foreach=True
             )
         else:
             optimizer = self.optimizer(parameters)
