@@ -100,7 +100,7 @@ def arguments_of(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark; a section that fails is named, and the others still count."""
     options = arguments_of(arguments)
-    keep_freed_memory()  # as in `magenet fit`; inference is measured in processes of its own
+    keep_freed_memory()  # as `magenet fit` does
     old = json.loads(options.compare.read_text()) if options.compare else None
     names = {field.name for field in dataclasses.fields(Setting)} - {"folder"}
     failures = 0

@@ -54,7 +54,7 @@ model:
 }
 EVERY = sorted(p.relative_to(EXPERIMENTS).as_posix() for p in EXPERIMENTS.rglob("*.yaml"))
 ALONE = [p for p in EVERY if p.split("/")[0] in ("phantoms", "photographs", "peers")]
-LAYERS = [p for p in EVERY if p.split("/")[0] in ("model", "data", "debug", "logging")]
+LAYERS = [p for p in EVERY if p.split("/")[0] in ("model", "data", "debug", "logging", "cluster")]
 
 
 def test_no_config_is_forgotten() -> None:
