@@ -13,9 +13,6 @@ from networks import Subject, sized
 from setting import Setting, Table, child
 from timing import Cell, interleaved, now
 
-OPTION = "checkpointing"
-"""The network's argument and attribute for gradient checkpointing, where it has one."""
-
 SIDE_FACTOR = 2
 """Checkpointing is measured at the second size of the benchmark, where memory matters."""
 
@@ -37,13 +34,11 @@ def peak(task: dict[str, Any]) -> dict[str, float]:
 
 
 def checkpointing(setting: Setting) -> list[Table]:
-    """Return time and memory of a step with and without, if the network can."""
-    if not hasattr(sized(setting.network), OPTION):
-        return []
+    """Return time and memory of a step with and without."""
     size = SIDE_FACTOR * setting.size
     batch = max(1, setting.batch // SIDE_FACTOR**2)
     subjects = {
-        name: Subject(sized(setting.network, **{OPTION: on}), batch, size, setting.device, True)
+        name: Subject(sized(setting.network, checkpointing=on), batch, size, setting.device, True)
         for name, on in (("without", False), ("with", True))
     }
     calls = {name: subject.step for name, subject in subjects.items()}
@@ -61,7 +56,7 @@ def checkpointing(setting: Setting) -> list[Table]:
     )
     for name, timing in times.items():
         task = {
-            "network": setting.network, "changes": {OPTION: name == "with"}, "batch": batch,
+            "network": setting.network, "changes": {"checkpointing": name == "with"}, "batch": batch,
             "size": size, "device": str(setting.device),
         }  # fmt: skip
         found: dict[str, Cell] = child("variants.py", task, torch.get_num_threads())
