@@ -13,11 +13,12 @@ AT_ONCE = 2**26
 
 
 def keep_freed_memory() -> bool:
-    """Let the process keep the memory that it frees, for the tensors of the next layer or step.
+    """Let the process keep the memory that it frees, for the tensors of the next step.
 
     By default glibc gives the memory of a large tensor back at once, and the system clears every
-    page of the next one: on a CPU that costs a tenth of a training's time, and half of that of
-    enhancing a large photograph. The price: the process stays as large as it once was.
+    page of the next one: on a CPU that costs a tenth of a training's time. Not for predictions: a
+    photograph of 2048 px is enhanced three times as fast, but memory falls into pieces and its
+    peak grows from 1.8 to 2.6 GB.
 
     Returns:
         Whether it was possible; on other systems nothing changes.

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from magenet.memory import keep_freed_memory
 from networks import Subject, sized
 from setting import Setting, Table, child
 from timing import Cell, Timing, interleaved
@@ -44,7 +43,6 @@ def enhance(task: dict[str, Any]) -> dict[str, Any]:
     Args:
         task: `network, size, device, seconds`, and `precisions` to compare in turn.
     """
-    keep_freed_memory()  # as `magenet predict` does
     device = torch.device(task["device"])
     subjects = {
         name: Subject(sized(task["network"]), 1, task["size"], device, half=name == "bf16")

@@ -128,10 +128,6 @@ class MageNetCLI(LightningCLI):
         """Keep memory from step to step."""
         keep_freed_memory()
 
-    def before_predict(self) -> None:
-        """Keep memory from photograph to photograph."""
-        keep_freed_memory()
-
     def after_instantiate_classes(self) -> None:
         """Refuse to predict with what does not enhance, or not yet.
 
