@@ -56,8 +56,8 @@ def checkpointing(setting: Setting) -> list[Table]:
     )
     for name, timing in times.items():
         task = {
-            "network": setting.network, "changes": {"checkpointing": name == "with"}, "batch": batch,
-            "size": size, "device": str(setting.device),
+            "network": setting.network, "changes": {"checkpointing": name == "with"},
+            "batch": batch, "size": size, "device": str(setting.device),
         }  # fmt: skip
         found: dict[str, Cell] = child("variants.py", task, torch.get_num_threads())
         ratio = timing.over(times["without"])
