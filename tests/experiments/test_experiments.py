@@ -2,10 +2,14 @@
 
 import csv
 import importlib.util
+import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -62,7 +66,7 @@ def test_no_config_is_forgotten() -> None:
 
 
 @pytest.fixture(autouse=True)
-def workplace(tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workplace(tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A fresh working folder, and the variables that configs may use."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAGENET_DATA", str(photographs))
@@ -71,7 +75,10 @@ def workplace(tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("WANDB_MODE", "offline")
     (tmp_path / "limits.yaml").write_text(LIMITS)
     (tmp_path / "small.yaml").write_text(SMALL)
-    return tmp_path
+    with mock.patch.dict(os.environ):  # DDP leaves its port there, and a process group behind
+        yield tmp_path
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def configs(*layers: Path | str) -> list[str]:
@@ -275,12 +282,17 @@ def test_lossless_files_keep_every_bit_outside_the_field(checkpoint: Path, tmp_p
 def run_alone(arguments: list[str], place: Path) -> tuple[int, list[str]]:
     """Run the command in a process and folder of its own; return its status and what it said."""
     environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(
-        [sys.executable, "-m", "magenet.main", *arguments],
-        cwd=place, env=environment, capture_output=True, text=True, timeout=240,
+    process = subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", "-m", "magenet.main", *arguments],
+        cwd=place, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    assert "Traceback" not in done.stderr, done.stderr[-3000:]
-    return done.returncode, [x for x in done.stderr.splitlines() if x.startswith("magenet:")]
+    try:
+        _, said = process.communicate(timeout=240)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGABRT)  # each rank then tells where it stands
+        raise AssertionError(f"still running: {process.communicate()[1][-6000:]}") from None
+    assert "Traceback" not in said, said[-3000:]
+    return process.returncode, [x for x in said.splitlines() if x.startswith("magenet:")]
 
 
 @pytest.mark.ddp
