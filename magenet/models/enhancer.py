@@ -6,6 +6,14 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from torch import Tensor, nn
+from torch.nn import functional
+
+
+def padded_to(image: Tensor, multiple: int) -> Tensor:
+    """Return photographs `(B, 3, H, W)` with sides that are multiples, by repeating the border."""
+    height, width = image.shape[-2:]
+    padding = (0, -width % multiple, 0, -height % multiple)
+    return functional.pad(image, padding, mode="replicate") if any(padding) else image
 
 
 class EnhancerOutput(NamedTuple):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.models.attention import LightCorrection, SupervisedAttention
-from magenet.models.enhancer import Enhancer, EnhancerOutput
+from magenet.models.enhancer import Enhancer, EnhancerOutput, padded_to
 from magenet.models.stages import (
     LEVELS,
     EncoderDecoderStage,
@@ -176,8 +176,7 @@ class MAGENet(Enhancer):
                 f"MAGENet needs photographs of at least {MINIMUM_SIDE}x{MINIMUM_SIDE} px, got "
                 f"{width}x{height}."
             )
-        padding = (0, -width % self.multiple, 0, -height % self.multiple)
-        image = functional.pad(image, padding, mode="replicate") if any(padding) else image
+        image = padded_to(image, self.multiple)
 
         estimates: list[Tensor] = []
         logits: Tensor | None = None

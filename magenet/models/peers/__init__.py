@@ -1,6 +1,20 @@
 """What MAGE-Net is compared with, behind the same forward."""
 
 from magenet.models.peers.classical import CLAHE, Identity
+from magenet.models.peers.cofe_net import CofeNet
+from magenet.models.peers.gfe_net import GFENet
+from magenet.models.peers.i_secret import ISecretGenerator
 from magenet.models.peers.mprnet import MPRNet
+from magenet.models.peers.nafnet import NAFNet
+from magenet.models.peers.unet import UNet
 
-__all__ = ["CLAHE", "Identity", "MPRNet"]
+__all__ = [
+    "CLAHE",
+    "CofeNet",
+    "GFENet",
+    "ISecretGenerator",
+    "Identity",
+    "MPRNet",
+    "NAFNet",
+    "UNet",
+]

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from magenet.models.enhancer import Enhancer, EnhancerOutput
+from magenet.models.enhancer import Enhancer, EnhancerOutput, padded_to
 from magenet.models.stages import LEVELS
 
 MULTIPLE = 2 * 2 ** (LEVELS - 1)
@@ -259,9 +258,7 @@ class MPRNet(Enhancer):
             The estimates of the three stages, `(B, 3, H, W)`; no structure map.
         """
         height, width = image.shape[-2:]
-        # Deviation: the published network works on multiples of 8 only.
-        padding = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
-        image = functional.pad(image, padding, mode="replicate") if any(padding) else image
+        image = padded_to(image, MULTIPLE)  # Deviation: as published, sides are multiples of 8
 
         # Stage 1, and the encoder of stage 2: neither looks beyond the half that it works on.
         estimates, halves_encoded = [], []

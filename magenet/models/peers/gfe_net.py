@@ -1,0 +1,110 @@
+"""GFE-Net-like: the high-frequency component guides the enhancement, no vessel label needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from kornia.filters import gaussian_blur2d
+from torch import Tensor, nn
+
+from magenet.models.enhancer import Enhancer, EnhancerOutput, padded_to
+from magenet.models.peers.unet import double_convolution
+
+SIGMA = 0.012
+"""Of the blur that the high frequencies are left by, over the photograph's longer side."""
+
+
+def high_frequencies(image: Tensor) -> Tensor:
+    """Return what a wide Gaussian blur takes away, `(B, 3, H, W)`."""
+    sigma = SIGMA * max(image.shape[-2:])
+    size = 2 * max(1, round(2.5 * sigma)) + 1
+    with torch.autocast(image.device.type, enabled=False):
+        return image - gaussian_blur2d(image.float(), (size, size), (sigma, sigma))
+
+
+class Decoder(nn.Module):
+    """Come back to full resolution, reading the encoder's levels.
+
+    Args:
+        widths: Channels of each level, finest first.
+        guided: Whether another decoder's features of the same widths are read too.
+    """
+
+    def __init__(self, widths: Sequence[int], *, guided: bool) -> None:
+        super().__init__()
+        pairs = list(pairwise(widths))
+        sources = 3 if guided else 2
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in pairs
+        )
+        self.refine = nn.ModuleList(double_convolution(sources * fine, fine) for fine, _ in pairs)
+
+    def forward(self, encoded: Sequence[Tensor], guides: Sequence[Tensor] = ()) -> list[Tensor]:
+        """Return features of all levels but the coarsest, finest first."""
+        features = encoded[-1]
+        decoded: list[Tensor] = []
+        for level in range(len(self.refine) - 1, -1, -1):
+            parts = [encoded[level], self.up[level](features), *guides[level : level + 1]]
+            features = self.refine[level](torch.cat(parts, dim=1))
+            decoded.insert(0, features)
+        return decoded
+
+
+class GFENet(Enhancer):
+    """Enhance a photograph with the help of a branch that restores its high frequencies.
+
+    Written by us from the published descriptions of GFE-Net and SCR-Net: the encoder reads the
+    photograph and its high frequencies, one decoder predicts the clean photograph's, and the
+    other, which reads the first, the photograph. Deviation: the first decoder predicts the map
+    of `HighFrequencyTarget`, one channel, by the structure loss of this framework.
+
+    Args:
+        widths: Channels of each level, finest first. The default (our choice) has 1.2 M
+            parameters and 9.4 GMACs at 256x256.
+
+    Example:
+        >>> import torch
+        >>> output = GFENet((4, 8))(torch.rand(1, 3, 33, 20))
+        >>> output.image.shape, output.structure.shape
+        (torch.Size([1, 3, 33, 20]), torch.Size([1, 1, 33, 20]))
+
+    References:
+        Li et al., "A generic fundus image enhancement network boosted by frequency
+        self-supervised representation learning", Medical Image Analysis 2023. Li et al.,
+        "Structure-consistent restoration network for cataract fundus image enhancement",
+        MICCAI 2022.
+    """
+
+    def __init__(self, widths: Sequence[int] = (28, 48, 80, 144)) -> None:
+        super().__init__()
+        self.multiple = 2 ** (len(widths) - 1)
+        self.first = double_convolution(6, widths[0])
+        self.encoders = nn.ModuleList(
+            nn.Sequential(nn.MaxPool2d(2), double_convolution(fine, coarse))
+            for fine, coarse in pairwise(widths)
+        )
+        self.decode_structure = Decoder(widths, guided=False)
+        self.decode_image = Decoder(widths, guided=True)
+        self.structure = nn.Conv2d(widths[0], 1, 1)
+        self.correct = nn.Conv2d(widths[0], 3, 1)
+
+    def forward(self, image: Tensor) -> EnhancerOutput:
+        """Enhance a batch of photographs.
+
+        Args:
+            image: `(B, 3, H, W)` in [0, 1], any height and width; padded inside.
+
+        Returns:
+            One estimate, `(B, 3, H, W)`, and the logits of the structure map, `(B, 1, H, W)`.
+        """
+        height, width = image.shape[-2:]
+        padded = padded_to(image, self.multiple)
+        levels = [self.first(torch.cat([padded, high_frequencies(padded)], dim=1))]
+        for encoder in self.encoders:
+            levels.append(encoder(levels[-1]))
+        guides = self.decode_structure(levels)
+        enhanced = padded + self.correct(self.decode_image(levels, guides)[0])
+        logits = self.structure(guides[0])
+        return EnhancerOutput((enhanced[..., :height, :width],), logits[..., :height, :width])
