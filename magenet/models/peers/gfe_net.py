@@ -21,7 +21,8 @@ def high_frequencies(image: Tensor) -> Tensor:
     sigma = SIGMA * max(image.shape[-2:])
     size = 2 * max(1, round(2.5 * sigma)) + 1
     with torch.autocast(image.device.type, enabled=False):
-        return image - gaussian_blur2d(image.float(), (size, size), (sigma, sigma))
+        blurred: Tensor = gaussian_blur2d(image.float(), (size, size), (sigma, sigma))
+    return image - blurred
 
 
 class Decoder(nn.Module):
