@@ -135,6 +135,32 @@ def read_mask(path: str | Path, like: Tensor | None = None) -> Tensor:
     return torch.from_numpy(grey > (127 if grey.max(initial=0) > 1 else 0))[None]
 
 
+def read_bits(path: str | Path, like: Tensor) -> Tensor:
+    """Read a mask whose pixels are bit flags.
+
+    Args:
+        path: A grey picture of 8 bit.
+        like: The photograph that it belongs to, `(3, H, W)`.
+
+    Returns:
+        uint8 `(1, H, W)`.
+
+    Raises:
+        PictureError: If it cannot be read, is not grey, or has another size.
+    """
+    picture = _open(path)
+    if picture.mode not in ("L", "P", "1"):
+        raise PictureError(
+            f"{path}: bit flags need a grey picture of 8 bit, this is {picture.mode}"
+        )
+    if (picture.height, picture.width) != tuple(like.shape[-2:]):
+        raise PictureError(
+            f"{path}: is a mask of {picture.width}x{picture.height} px for a photograph of "
+            f"{like.shape[-1]}x{like.shape[-2]} px; they must be equal"
+        )
+    return torch.from_numpy(np.array(picture, dtype=np.uint8))[None]
+
+
 def write_photograph(image: Tensor, path: str | Path, source: str | Path | None = None) -> None:
     """Write a photograph, whole or not at all.
 

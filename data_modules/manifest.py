@@ -33,6 +33,11 @@ class Photograph:
         fov_mask: File of the field-of-view mask.
         pair_id: Identifier of the real low/high pairs that it belongs to.
         licence: Under which it may be used.
+        patient: Whose eye it is; photographs of one patient are not independent of each other.
+        disc_mask: File of the optic disc's mask.
+        lesion_bitmask: File of the lesions: bits 1, 2, 4, 8 for microaneurysm, haemorrhage, hard
+            exudate, soft exudate.
+        dr_grade: Grade of diabetic retinopathy, 0 to 4.
     """
 
     image: Path
@@ -44,10 +49,16 @@ class Photograph:
     fov_mask: Path | None = None
     pair_id: str = ""
     licence: str = ""
+    patient: str = ""
+    disc_mask: Path | None = None
+    lesion_bitmask: Path | None = None
+    dr_grade: int | None = None
 
 
-FILE_COLUMNS = ("vessel_mask", "fov_mask")
-TEXT_COLUMNS = ("set", "split", "pair_id", "licence")
+FILE_COLUMNS = ("vessel_mask", "fov_mask", "disc_mask", "lesion_bitmask")
+TEXT_COLUMNS = ("set", "split", "pair_id", "licence", "patient")
+LABEL_COLUMNS = ("patient", "disc_mask", "lesion_bitmask", "dr_grade")
+"""What a file of labels may add to a manifest."""
 
 
 class Manifest:
@@ -69,30 +80,35 @@ class Manifest:
         return iter(self.photographs)
 
     @classmethod
-    def from_csv(cls, path: str | Path) -> Manifest:
+    def from_csv(cls, path: str | Path, labels: Collection[str | Path] = ()) -> Manifest:
         """Read a manifest; file names in it are relative to its folder.
 
         Columns: `image` is required; `set, split, quality, vessel_mask, fov_mask, pair_id,
-        licence` are optional; others are ignored (width and height are the picture's own).
+        licence, patient, disc_mask, lesion_bitmask, dr_grade` are optional; others are ignored
+        (width and height are the picture's own).
+
+        Args:
+            path: The CSV file.
+            labels: More CSV files whose column `image` names photographs as the manifest does;
+                they may give the last four columns. Photographs not in the manifest are ignored.
 
         Raises:
-            ManifestError: If the file or a column is missing, a quality is unknown, or files
-                that it names are missing (all of them are named).
+            ManifestError: If a file or a column is missing, a quality or a grade is unknown, or
+                files that it names are missing (all of them are named).
         """
         path = Path(path)
-        if not path.is_file():
-            raise ManifestError(f"{path}: no such manifest")
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as stream:
-                reader = csv.DictReader(stream)
-                columns = reader.fieldnames or []
-                rows = list(reader)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise ManifestError(f"{path}: not a CSV file ({error})") from None
-        if "image" not in columns:
-            raise ManifestError(
-                f"{path}: the column 'image' is missing (columns: {', '.join(columns) or 'none'})"
-            )
+        _, rows = _read(path)
+        added: dict[str, dict[str, str]] = {}
+        for file in labels:
+            columns, lines = _read(Path(file))
+            given = [column for column in LABEL_COLUMNS if column in columns]
+            if not given:
+                raise ManifestError(
+                    f"{file}: none of the columns {', '.join(LABEL_COLUMNS)} is in it"
+                )
+            for row in lines:
+                values = {column: row[column] for column in given if row[column]}
+                added.setdefault(row["image"], {}).update(values)
         photographs = []
         seen: set[str] = set()
         for line, row in enumerate(rows, start=2):
@@ -101,12 +117,16 @@ class Manifest:
             if row["image"] in seen:
                 raise ManifestError(f"{path}: line {line} repeats {row['image']}")
             seen.add(row["image"])
+            row |= added.get(row["image"], {})
             quality = row.get("quality") or "unknown"
             if quality not in get_args(Quality):
                 raise ManifestError(
                     f"{path}: line {line} has quality '{quality}'; use one of "
                     f"{', '.join(get_args(Quality))}"
                 )
+            grade = row.get("dr_grade") or ""
+            if grade not in ("", "0", "1", "2", "3", "4"):
+                raise ManifestError(f"{path}: line {line} has dr_grade '{grade}'; use 0 to 4")
             files = {
                 column: path.parent / row[column] for column in FILE_COLUMNS if row.get(column)
             }
@@ -116,6 +136,7 @@ class Manifest:
                     image=path.parent / row["image"],
                     name=row["image"],
                     quality=quality,  # type: ignore[arg-type]  # checked against the literal above
+                    dr_grade=int(grade) if grade else None,
                     **files,  # type: ignore[arg-type]  # files go to file fields by name
                     **texts,  # type: ignore[arg-type]  # texts go to text fields by name
                 )
@@ -220,3 +241,25 @@ class Manifest:
             raise ManifestError(
                 f"{self.source}: {len(missing)} file(s) it names are missing: {', '.join(missing)}"
             )
+
+
+def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Return the columns and rows of a CSV file that describes photographs.
+
+    Raises:
+        ManifestError: If it is missing, cannot be read, or has no column `image`.
+    """
+    if not path.is_file():
+        raise ManifestError(f"{path}: no such manifest")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            columns = list(reader.fieldnames or [])
+            rows = list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"{path}: not a CSV file ({error})") from None
+    if "image" not in columns:
+        raise ManifestError(
+            f"{path}: the column 'image' is missing (columns: {', '.join(columns) or 'none'})"
+        )
+    return columns, rows

@@ -53,7 +53,7 @@ class SegmentationDataModule(SourceDataModule):
         """
         if not bool(batch["vessel_known"].all()):
             names = [n for n, k in zip(batch["name"], batch["vessel_known"], strict=True) if not k]
-            raise UserError(f"no vessel mask: {', '.join(names)} (see vessels_only)")
+            raise UserError(f"no vessel mask: {', '.join(names)} (see only_with)")
         image, mask, vessels = (to_unit(batch[k]) for k in ("image", "mask_fov", "mask_vessel"))
         if training:
             draws = Draws(batch["key"], self.seed)

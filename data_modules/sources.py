@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from data_modules.cache import Cache
-from data_modules.io import PictureError, read_mask, read_photograph
+from data_modules.io import PictureError, read_bits, read_mask, read_photograph
 from data_modules.manifest import Manifest, ManifestError, Photograph
 from data_modules.phantom import Camera, draw_phantom
 from data_modules.sampling import Plan, StretchedSampler
@@ -18,7 +18,11 @@ from magenet.degradation import name_key
 from magenet.fov import FieldOfView, Square, crop, estimate_field, field_from_mask, resize
 
 Stage = Literal["train", "val", "test"]
+Label = Literal["quality", "vessel_mask", "disc_mask", "lesion_bitmask", "dr_grade"]
 Sample = dict[str, Any]
+
+LESIONS = ("microaneurysm", "haemorrhage", "hard_exudate", "soft_exudate")
+"""Kinds of lesion, in the order of their bits."""
 
 
 def cut_to_field(
@@ -63,6 +67,10 @@ class PhotographDataset(Dataset[Sample], ABC):
     def name(self, index: int) -> str:
         """Return what a photograph is called."""
 
+    def patient(self, index: int) -> str:
+        """Return whose eye it is; where nobody says so, each photograph is its own patient."""
+        return self.name(index)
+
     @abstractmethod
     def load(self, index: int) -> Sample:
         """Return a photograph as :func:`cut_to_field` does."""
@@ -73,11 +81,11 @@ class PhotographDataset(Dataset[Sample], ABC):
         return StretchedSampler(self, count, plan.seed, plan.ranks, plan.rank)
 
     def __getitem__(self, item: int | tuple[int, int]) -> Sample:
-        """Return a photograph with its `name` and its `key`."""
+        """Return a photograph with its `name`, its `patient` and its `key`."""
         index, key = item if isinstance(item, tuple) else (item, None)
         name = self.name(index)
         sample = self.load(index)
-        sample["name"] = name
+        sample["name"], sample["patient"] = name, self.patient(index)
         sample["key"] = torch.tensor(name_key(name) if key is None else key)
         return sample
 
@@ -117,6 +125,11 @@ class ManifestDataset(PhotographDataset):
         """Return the photograph's name in the manifest."""
         return self.photographs[index].name
 
+    def patient(self, index: int) -> str:
+        """Return the patient in the manifest."""
+        photograph = self.photographs[index]
+        return photograph.patient or photograph.name
+
     def load(self, index: int) -> Sample:
         """Return a photograph and its masks, decoded now or earlier.
 
@@ -135,6 +148,46 @@ class ManifestDataset(PhotographDataset):
         path = photograph.vessel_mask
         vessels = None if path is None else read_mask(path, image)
         return cut_to_field(image, find_field(photograph, image), self.image_size, vessels)
+
+
+class LabelledDataset(ManifestDataset):
+    """Decode the photographs of a manifest with the labels that downstream tasks need.
+
+    Adds to a sample uint8 `mask_disc`, `(1, S, S)`, 0 to 255, bool `mask_lesions`, `(4, S, S)`,
+    one plane a kind, long `dr_grade`, -1 where unknown, and bool `disc_known`, `lesions_known`.
+    """
+
+    def load(self, index: int) -> Sample:
+        """See :meth:`ManifestDataset.load`."""
+        photograph = self.photographs[index]
+        sample = super().load(index)
+        size = self.image_size
+        disc = torch.zeros(1, size, size, dtype=torch.uint8)
+        lesions = torch.zeros(len(LESIONS), size, size, dtype=torch.bool)
+        if photograph.disc_mask is not None or photograph.lesion_bitmask is not None:
+            image = read_photograph(photograph.image)
+            square = find_field(photograph, image).square
+            if photograph.disc_mask is not None:
+                disc = resize(
+                    crop(read_mask(photograph.disc_mask, image), square).to(torch.uint8) * 255, size
+                )
+            if photograph.lesion_bitmask is not None:
+                bits = read_bits(photograph.lesion_bitmask, image)
+                # Any part of a pixel counts: a microaneurysm is smaller than one.
+                lesions = torch.cat(
+                    [
+                        resize(crop(bits & 1 << kind > 0, square).to(torch.uint8) * 255, size) > 0
+                        for kind in range(len(LESIONS))
+                    ]
+                )
+        grade = -1 if photograph.dr_grade is None else photograph.dr_grade
+        return sample | {
+            "mask_disc": disc,
+            "disc_known": torch.tensor(photograph.disc_mask is not None),
+            "mask_lesions": lesions,
+            "lesions_known": torch.tensor(photograph.lesion_bitmask is not None),
+            "dr_grade": torch.tensor(grade),
+        }
 
 
 def find_field(photograph: Photograph, image: Tensor) -> FieldOfView:
@@ -184,7 +237,9 @@ class ManifestPhotographs(PhotographSource):
         train_split: Name in the column `split` of the part for training.
         val_split: Name of the part for validation.
         test_split: Name of the part for the test.
-        vessels_only: Whether to take only photographs with a vessel mask.
+        only_with: Label that a photograph must have to be taken; all are if null.
+        labels: More CSV files with labels; see `data_modules.manifest.Manifest.from_csv`. With
+            them, samples hold the labels of :class:`LabelledDataset`.
         val_share: Share held out for validation and test where there is no column `split`.
         cache: Folder that keeps photographs decoded, so that later epochs and runs need not; it may
             be deleted at any time. None are kept if null.
@@ -198,7 +253,8 @@ class ManifestPhotographs(PhotographSource):
         train_split: str = "train",
         val_split: str = "val",
         test_split: str = "val",
-        vessels_only: bool = False,
+        only_with: Label | None = None,
+        labels: list[str] | None = None,
         val_share: float = 0.2,
         cache: str | None = None,
     ) -> None:
@@ -206,24 +262,27 @@ class ManifestPhotographs(PhotographSource):
         self.sets = sets
         self.qualities = qualities
         self.splits = {"train": train_split, "val": val_split, "test": test_split}
-        self.vessels_only = vessels_only
+        self.only_with = only_with
+        self.labels = labels
         self.val_share = val_share
         self.cache = cache
 
     def dataset(self, stage: Stage, image_size: int) -> ManifestDataset:
         """Return the photographs of one part; see :meth:`PhotographSource.dataset`."""
-        manifest = Manifest.from_csv(self.path).select(sets=self.sets, qualities=self.qualities)
+        manifest = Manifest.from_csv(self.path, self.labels or ())
+        manifest = manifest.select(sets=self.sets, qualities=self.qualities)
         if any(photograph.split for photograph in manifest):
             manifest = manifest.select(splits=[self.splits[stage]])
         else:
             manifest = hold_out(manifest, stage, self.val_share)
-        if self.vessels_only:
-            kept = [photograph for photograph in manifest if photograph.vessel_mask is not None]
+        if self.only_with is not None:
+            kept = [p for p in manifest if getattr(p, self.only_with) not in (None, "unknown")]
             if not kept:
-                raise ManifestError(f"{self.path}: no photograph with a vessel mask is left")
+                raise ManifestError(f"{self.path}: no photograph with a {self.only_with} is left")
             manifest = Manifest(kept, self.path)
         manifest.require_readable()
-        return ManifestDataset(manifest, image_size, self.cache)
+        kind = ManifestDataset if self.labels is None else LabelledDataset
+        return kind(manifest, image_size, self.cache)
 
 
 class FolderPhotographs(PhotographSource):

@@ -24,7 +24,7 @@ def source(options: argparse.Namespace) -> PhotographSource:
             path,
             sets=options.sets,
             qualities=options.qualities,
-            vessels_only=options.vessels_only,
+            only_with="vessel_mask" if options.vessels_only else None,
             val_share=options.val_share,
         )
     if options.sets or options.qualities or options.vessels_only:
