@@ -1,10 +1,14 @@
-"""Photographs with vessel masks, for the segmenter that MAGE-Net's structure target comes from."""
+"""Photographs with masks of vessels or of the optic disc, for segmenters."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
+import torch
 from kornia.enhance import adjust_brightness_accumulative, adjust_gamma
+from torch import Tensor
+from torch.nn import functional
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules.base import Batch, SourceDataModule, orient, to_unit
@@ -12,15 +16,39 @@ from data_modules.sources import PhotographSource
 from magenet.degradation import Draws
 from magenet.errors import UserError
 
+ZOOM = (0.7, 1.15)
+"""Least and greatest magnification in training (our choice): fields of 30 to 50 degrees."""
 
-class SegmentationDataModule(SourceDataModule):
-    """Give clean photographs and their vessel masks.
 
-    Training varies orientation, brightness and gamma, but never degrades: a segmenter that
-    has seen degradation would hide it.
+def move(tensors: Sequence[Tensor], draws: Draws) -> list[Tensor]:
+    """Turn, magnify and shift photographs and their masks alike.
 
     Args:
-        photographs: Photographs that all have a vessel mask.
+        tensors: `(B, C, S, S)` each.
+        draws: Of the same batch.
+    """
+    angle = draws.uniform("angle", 0.0, 2 * torch.pi)
+    scale = 1.0 / draws.uniform("zoom", *ZOOM)
+    shift = [draws.uniform(f"shift_{axis}", -0.1, 0.1) for axis in "xy"]
+    cosine, sine = angle.cos() * scale, angle.sin() * scale
+    rows = torch.stack(
+        [torch.stack([cosine, -sine, shift[0]], 1), torch.stack([sine, cosine, shift[1]], 1)], 1
+    )
+    size = list(tensors[0].shape)
+    grid = functional.affine_grid(rows, size, align_corners=False).to(tensors[0].device)
+    return [functional.grid_sample(tensor, grid, align_corners=False) for tensor in tensors]
+
+
+class SegmentationDataModule(SourceDataModule):
+    """Give clean photographs and the mask of a structure.
+
+    Training varies orientation, magnification, brightness, gamma and colour, but never degrades:
+    a segmenter that has seen degradation would hide it.
+
+    Args:
+        photographs: Photographs that all have the mask (see `only_with`); for the disc with
+            `labels`.
+        structure: Which mask.
         image_size: Side of the square that photographs are cut and resized to, in pixels.
         batch_size: Photographs a batch and device.
         steps: Batches an epoch; one pass if null.
@@ -31,6 +59,7 @@ class SegmentationDataModule(SourceDataModule):
     def __init__(
         self,
         photographs: PhotographSource,
+        structure: Literal["vessel", "disc"] = "vessel",
         image_size: int = 256,
         batch_size: int = 4,
         steps: int | None = None,
@@ -38,6 +67,7 @@ class SegmentationDataModule(SourceDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__(photographs, image_size, batch_size, workers, seed)
+        self.structure = structure
         self.steps = steps
 
     def train_dataloader(self) -> StatefulDataLoader[Any]:
@@ -46,25 +76,30 @@ class SegmentationDataModule(SourceDataModule):
         return self.training_loader(dataset, self.steps)
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
-        """Return the batch `image, mask_fov, mask_vessel, name` as floats.
+        """Return the batch `image, mask_fov, mask_structure, name` as floats.
 
         Raises:
-            UserError: If a photograph has no vessel mask.
+            UserError: If a photograph has no such mask.
         """
-        if not bool(batch["vessel_known"].all()):
-            names = [n for n, k in zip(batch["name"], batch["vessel_known"], strict=True) if not k]
-            raise UserError(f"no vessel mask: {', '.join(names)} (see only_with)")
-        image, mask, vessels = (to_unit(batch[k]) for k in ("image", "mask_fov", "mask_vessel"))
+        known = batch.get(f"{self.structure}_known", torch.zeros(len(batch["name"])))
+        if not bool(known.all()):
+            names = [n for n, k in zip(batch["name"], known, strict=True) if not k]
+            raise UserError(f"no {self.structure} mask: {', '.join(names)} (see only_with, labels)")
+        keys = ("image", "mask_fov", f"mask_{self.structure}")
+        image, mask, structure = (to_unit(batch[key]) for key in keys)
         if training:
             draws = Draws(batch["key"], self.seed)
-            image, mask, vessels = orient([image, mask, vessels], draws)
+            image, mask, structure = move(orient([image, mask, structure], draws), draws)
+            mask = (mask > 0.5).float()
+            gains = [draws.uniform(f"gain_{c}", 0.85, 1.15) for c in "rgb"]
+            image = image * torch.stack(gains, 1)[:, :, None, None].to(image.device)
             image = adjust_brightness_accumulative(
                 image, draws.uniform("brightness", 0.7, 1.3).to(image.device)
             )
             image = adjust_gamma(image, draws.uniform("gamma", 0.7, 1.4).to(image.device))
         return {
             "name": batch["name"],
-            "image": image * mask,
+            "image": image.clamp(0.0, 1.0) * mask,
             "mask_fov": mask,
-            "mask_vessel": vessels,
+            "mask_structure": structure,
         }

@@ -2,6 +2,6 @@
 
 from magenet.models.enhancer import Enhancer, EnhancerOutput
 from magenet.models.mage_net import MAGENet
-from magenet.models.segmenter import VesselSegmenter
+from magenet.models.segmenter import DiscSegmenter, VesselSegmenter
 
-__all__ = ["Enhancer", "EnhancerOutput", "MAGENet", "VesselSegmenter"]
+__all__ = ["DiscSegmenter", "Enhancer", "EnhancerOutput", "MAGENet", "VesselSegmenter"]

@@ -1,10 +1,13 @@
-"""A plain encoder-decoder that segments; the source of MAGE-Net's structure target."""
+"""Plain encoder-decoders that segment: the source of MAGE-Net's structure target, and judges."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from magenet.models.enhancer import padded_to
 from magenet.models.stages import LEVELS, EncoderDecoderStage
 
 
@@ -37,8 +40,39 @@ class VesselSegmenter(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Return vessel logits, `(B, 1, H, W)`, for photographs `(B, 3, H, W)` in [0, 1]."""
         height, width = image.shape[-2:]
-        multiple = 2 ** (LEVELS - 1)
-        padded = functional.pad(image, (0, -width % multiple, 0, -height % multiple))
+        padded = padded_to(image, 2 ** (LEVELS - 1))
         decoded = self.stage.decode(self.stage.encode(self.stem(padded)))
         logits: Tensor = self.head(decoded[0])
+        return logits[..., :height, :width]
+
+
+class DiscSegmenter(nn.Module):
+    """Predict the optic disc, a large and single thing, from a quarter of the resolution on down.
+
+    Args:
+        widths: Channels at 1/4, 1/8, 1/16, ... of the resolution.
+
+    Example:
+        >>> import torch
+        >>> DiscSegmenter(widths=(8, 8, 8))(torch.rand(2, 3, 50, 64)).shape
+        torch.Size([2, 1, 50, 64])
+    """
+
+    def __init__(self, widths: Sequence[int] = (24, 32, 48, 64)) -> None:
+        super().__init__()
+        self.multiple = 4 * 2 ** (len(widths) - 1)
+        self.stem = nn.Conv2d(3 * 16, widths[0], 3, padding=1)
+        self.stage = EncoderDecoderStage(
+            widths, [1] * len(widths), stride=4, channel_attention=True, spatial_attention=False
+        )
+        self.head = nn.Conv2d(widths[0], 1, 3, padding=1)
+        nn.init.constant_(self.head.bias, -3.0)  # type: ignore[arg-type]  # a Conv2d has a bias by default
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return disc logits, `(B, 1, H, W)`, for photographs `(B, 3, H, W)` in [0, 1]."""
+        height, width = image.shape[-2:]
+        padded = padded_to(image, self.multiple)
+        features = self.stem(functional.pixel_unshuffle(padded, 4))
+        decoded = self.stage.decode(self.stage.encode(features))
+        logits = functional.interpolate(self.head(decoded[0]), padded.shape[-2:], mode="bilinear")
         return logits[..., :height, :width]

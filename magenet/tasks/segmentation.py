@@ -1,4 +1,4 @@
-"""Training a vessel segmenter, for MAGE-Net's structure target."""
+"""Training a segmenter of vessels or of the optic disc."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from magenet.tasks.base import Batch, FundusTask
 
 
 class SegmentationTask(FundusTask):
-    """Train a network to find vessels on clean photographs.
+    """Train a network to find a structure on clean photographs.
 
     Args:
         network: Gives logits `(B, 1, H, W)` for photographs `(B, 3, H, W)`.
@@ -34,14 +34,14 @@ class SegmentationTask(FundusTask):
         self.test_dice = MaskedDice()
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the probability of a vessel, `(B, 1, H, W)`."""
+        """Return the probability of the structure, `(B, 1, H, W)`."""
         logits: Tensor = self.network(self.laid_out(image))
         return logits.float().sigmoid()
 
     def training_loss(self, batch: Batch) -> Tensor:
         """Return cross-entropy plus Dice."""
         known = torch.ones(len(batch["image"]), dtype=torch.bool, device=self.device)
-        wanted = Structure(batch["mask_vessel"], known)
+        wanted = Structure(batch["mask_structure"], known)
         loss: Tensor = self.loss(
             self.network(self.laid_out(batch["image"])), wanted, batch["mask_fov"]
         )
@@ -49,10 +49,10 @@ class SegmentationTask(FundusTask):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score against the true masks."""
-        self.val_dice.update(self(batch["image"]), batch["mask_vessel"], batch["mask_fov"])
+        self.val_dice.update(self(batch["image"]), batch["mask_structure"], batch["mask_fov"])
         self.log("val/dice", self.val_dice, prog_bar=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Score against the true masks."""
-        self.test_dice.update(self(batch["image"]), batch["mask_vessel"], batch["mask_fov"])
+        self.test_dice.update(self(batch["image"]), batch["mask_structure"], batch["mask_fov"])
         self.log("test/dice", self.test_dice)
