@@ -1,8 +1,10 @@
 """What MAGE-Net is compared with, behind the same forward."""
 
-from magenet.models.peers.classical import CLAHE, Identity
+from magenet.models.peers.classical import CLAHE, BenGraham, Identity, Setiawan, UnsharpMask
 from magenet.models.peers.cofe_net import CofeNet
+from magenet.models.peers.dark_channel import DarkChannelPrior
 from magenet.models.peers.gfe_net import GFENet
+from magenet.models.peers.global_local import GlobalLocalContrast
 from magenet.models.peers.i_secret import ISecretGenerator
 from magenet.models.peers.mprnet import MPRNet
 from magenet.models.peers.nafnet import NAFNet
@@ -10,11 +12,16 @@ from magenet.models.peers.unet import UNet
 
 __all__ = [
     "CLAHE",
+    "BenGraham",
     "CofeNet",
+    "DarkChannelPrior",
     "GFENet",
+    "GlobalLocalContrast",
     "ISecretGenerator",
     "Identity",
     "MPRNet",
     "NAFNet",
+    "Setiawan",
     "UNet",
+    "UnsharpMask",
 ]
