@@ -78,7 +78,7 @@ class NAFNet(Enhancer):
         encoder: Blocks of each level on the way down, finest first.
         middle: Blocks at the coarsest level.
         decoder: Blocks of each level on the way up, finest first. The defaults (our choice) have
-            1.5 M parameters and 3.2 GMACs at 256x256.
+            1.5 M parameters and 3.1 GMACs at 256x256.
 
     Example:
         >>> import torch
