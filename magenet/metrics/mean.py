@@ -31,3 +31,11 @@ class MeanPerImage(Metric):
     def compute(self) -> Tensor:
         """Return the mean over all photographs seen."""
         return self.total / self.count
+
+
+class MeanWhereDefined(MeanPerImage):
+    """Average a score over the photographs that have one; NaN if none has."""
+
+    def add(self, scores: Tensor) -> None:
+        """Count each photograph's score, `(B,)`, once; leave out NaN."""
+        super().add(scores[~scores.isnan()])
