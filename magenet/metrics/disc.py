@@ -1,0 +1,51 @@
+"""Whether the optic disc stayed where it was. How well its area agrees is `masked_dice`."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from magenet.metrics.planes import check_planes
+
+
+def disc_shift(before: Tensor, after: Tensor) -> Tensor:
+    """Return how far the disc's centre moved, in diameters of the disc before.
+
+    The diameter is that of a circle of the same area.
+
+    Args:
+        before: Disc of one photograph, `(B, 1, H, W)`; at least 0.5 is inside.
+        after: Disc of the other, same shape.
+
+    Returns:
+        `(B,)`; NaN where either is empty.
+
+    Raises:
+        ValueError: If shapes differ.
+
+    Example:
+        >>> before = torch.zeros(1, 1, 40, 40)
+        >>> before[..., 10:20, 10:20] = 1.0
+        >>> disc_shift(before, before.roll(5, dims=3))
+        tensor([0.4431])
+    """
+    check_planes(before, after)
+    way = _centre(after >= 0.5) - _centre(before >= 0.5)
+    area = (before >= 0.5).sum(dim=(1, 2, 3)).double()
+    shift: Tensor = torch.linalg.vector_norm(way, dim=1) / (4 * area / math.pi).sqrt()
+    return shift.float()
+
+
+def _centre(disc: Tensor) -> Tensor:
+    """Return each disc's centroid, row and column, `(B, 2)`; NaN where it is empty."""
+    height, width = disc.shape[-2:]
+    rows = torch.arange(height, dtype=torch.double, device=disc.device)
+    columns = torch.arange(width, dtype=torch.double, device=disc.device)
+    area = disc.sum(dim=(1, 2, 3))
+    moments = [
+        (disc.sum(dim=(1, 3)) * rows).sum(dim=1),
+        (disc.sum(dim=(1, 2)) * columns).sum(dim=1),
+    ]
+    return torch.stack(moments, dim=1) / area[:, None]
