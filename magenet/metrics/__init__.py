@@ -1,21 +1,52 @@
 """Metrics: pure functions per photograph, and thin torchmetrics classes over them."""
 
 from magenet.metrics.appearance import STATISTICS, appearance, two_sample_distance
+from magenet.metrics.disc import disc_shift
 from magenet.metrics.full_reference import MaskedPSNR, MaskedSSIM, masked_psnr, masked_ssim
+from magenet.metrics.lesions import detectability, lesion_contrast, preservation
 from magenet.metrics.no_reference import local_contrast
 from magenet.metrics.scores import ScoreTable
-from magenet.metrics.segmentation import MaskedDice, masked_dice
+from magenet.metrics.segmentation import MaskedDice, masked_dice, vessel_scores
+from magenet.metrics.skeleton import (
+    CenterlineDice,
+    LengthChange,
+    centerline_dice,
+    skeleton,
+    vessel_length_change,
+)
+from magenet.metrics.statistics import (
+    Comparison,
+    Interval,
+    bootstrap_interval,
+    gap_closed,
+    paired_comparison,
+)
 
 __all__ = [
     "STATISTICS",
+    "CenterlineDice",
+    "Comparison",
+    "Interval",
+    "LengthChange",
     "MaskedDice",
     "MaskedPSNR",
     "MaskedSSIM",
     "ScoreTable",
     "appearance",
+    "bootstrap_interval",
+    "centerline_dice",
+    "detectability",
+    "disc_shift",
+    "gap_closed",
+    "lesion_contrast",
     "local_contrast",
     "masked_dice",
     "masked_psnr",
     "masked_ssim",
+    "paired_comparison",
+    "preservation",
+    "skeleton",
     "two_sample_distance",
+    "vessel_length_change",
+    "vessel_scores",
 ]
