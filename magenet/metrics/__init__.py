@@ -4,6 +4,14 @@ from magenet.metrics.appearance import STATISTICS, appearance, two_sample_distan
 from magenet.metrics.disc import disc_shift
 from magenet.metrics.full_reference import MaskedPSNR, MaskedSSIM, masked_psnr, masked_ssim
 from magenet.metrics.lesions import detectability, lesion_contrast, preservation
+from magenet.metrics.full_reference import (
+    MaskedMSSSIM,
+    MaskedPSNR,
+    MaskedSSIM,
+    masked_ms_ssim,
+    masked_psnr,
+    masked_ssim,
+)
 from magenet.metrics.no_reference import local_contrast
 from magenet.metrics.scores import ScoreTable
 from magenet.metrics.segmentation import MaskedDice, masked_dice, vessel_scores
@@ -29,6 +37,7 @@ __all__ = [
     "Interval",
     "LengthChange",
     "MaskedDice",
+    "MaskedMSSSIM",
     "MaskedPSNR",
     "MaskedSSIM",
     "ScoreTable",
@@ -41,6 +50,7 @@ __all__ = [
     "lesion_contrast",
     "local_contrast",
     "masked_dice",
+    "masked_ms_ssim",
     "masked_psnr",
     "masked_ssim",
     "paired_comparison",

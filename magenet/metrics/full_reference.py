@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from kornia.filters import filter2d_separable, get_gaussian_kernel1d
 from kornia.metrics import ssim
 from torch import Tensor
 from torch.nn import functional
@@ -15,6 +16,12 @@ PSNR_CAP = 60.0
 
 SSIM_WINDOW = 11
 """Side of the Gaussian window, sigma 1.5 (Wang et al. 2004)."""
+
+MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""What each scale counts, finest first (Wang et al. 2003, section 3.2)."""
+
+MS_SSIM_SIDE = SSIM_WINDOW * 2 ** (len(MS_SSIM_WEIGHTS) - 1)
+"""Side of the coarsest scale's window in pixels of the photograph: 176."""
 
 
 def masked_psnr(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
@@ -37,7 +44,7 @@ def masked_psnr(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
         >>> round(float(masked_psnr(clean + 0.1, clean, torch.ones(1, 1, 8, 8))), 3)
         20.0
     """
-    _check(image, clean, mask)
+    check_photographs(image, clean, mask)
     area = mask.sum(dim=(1, 2, 3)) * image.shape[1]
     squared = ((image.float() - clean.float()).square() * mask).sum(dim=(1, 2, 3)) / area
     least = math.pow(10.0, -PSNR_CAP / 10)
@@ -62,7 +69,7 @@ def masked_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
         Wang et al., "Image quality assessment: from error visibility to structural similarity",
         IEEE TIP 2004: 11 px Gaussian window, sigma 1.5, K1 0.01, K2 0.03.
     """
-    _check(image, clean, mask)
+    check_photographs(image, clean, mask)
     half = SSIM_WINDOW // 2
     inside = -functional.max_pool2d(-mask.float(), SSIM_WINDOW, 1, 0)
     inside = functional.pad(inside, (half, half, half, half))
@@ -72,8 +79,88 @@ def masked_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
     return (values * inside).sum(dim=(1, 2, 3)) / (inside.sum(dim=(1, 2, 3)) * image.shape[1])
 
 
-def _check(image: Tensor, clean: Tensor, mask: Tensor) -> None:
-    """Raise if shapes do not fit or a field is empty."""
+def masked_ms_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
+    """Return each photograph's SSIM over five scales, each over windows wholly inside the field.
+
+    Structure is compared at 1, 1/2, 1/4, 1/8 and 1/16 of the size, luminance at 1/16 alone. A
+    coarse pixel is inside where all that it averages are, so the coarsest scale sees the middle of
+    the field only, and a round field has to be some 270 px wide to hold one window of it.
+
+    Args:
+        image: `(B, 3, H, W)` in [0, 1], H and W at least 176.
+        clean: Same shape.
+        mask: Field of view, `(B, 1, H, W)`, 0 or 1.
+
+    Returns:
+        `(B,)` in [0, 1]; each scale is the mean over places and colours, a negative one counts
+        as 0.
+
+    Raises:
+        ValueError: If the photograph or a field is too small for five scales or shapes differ.
+
+    References:
+        Wang et al., "Multiscale structural similarity for image quality assessment", Asilomar
+        2003, equation 7; window and constants as in :func:`masked_ssim`.
+
+    Example:
+        >>> import torch
+        >>> clean = torch.rand(1, 3, 192, 192)
+        >>> round(float(masked_ms_ssim(clean, clean, torch.ones(1, 1, 192, 192))), 4)
+        1.0
+    """
+    check_photographs(image, clean, mask)
+    height, width = image.shape[-2:]
+    if min(height, width) < MS_SSIM_SIDE:
+        raise ValueError(
+            f"a photograph of {width}x{height} px is too small for five scales: score it at "
+            f"{MS_SSIM_SIDE} px or more, or use masked_ssim"
+        )
+    image, clean, inside = image.float(), clean.float(), mask.float()
+    score = image.new_ones(len(image))
+    for weight in MS_SSIM_WEIGHTS:
+        whole = -functional.max_pool2d(-inside, SSIM_WINDOW, 1)
+        if not bool(whole.flatten(1).any(dim=1).all()):
+            raise ValueError(
+                f"a field of view is too small for five scales: it holds no square of "
+                f"{MS_SSIM_SIDE} px. Score larger photographs, or use masked_ssim"
+            )
+        luminance, structure = _ssim_terms(image, clean)
+        # Deviation from torchmetrics, which lets reflected borders into the last scale alone.
+        values = luminance * structure if weight == MS_SSIM_WEIGHTS[-1] else structure
+        mean = (values * whole).sum(dim=(1, 2, 3)) / (whole.sum(dim=(1, 2, 3)) * image.shape[1])
+        score = score * mean.relu() ** weight
+        image, clean = functional.avg_pool2d(image, 2), functional.avg_pool2d(clean, 2)
+        inside = -functional.max_pool2d(-inside, 2)
+    return score
+
+
+def _ssim_terms(image: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """Return SSIM's luminance and its contrast-and-structure, `(B, C, H - 10, W - 10)` each."""
+    kernel = get_gaussian_kernel1d(SSIM_WINDOW, 1.5, device=image.device)
+
+    def mean(value: Tensor) -> Tensor:
+        result: Tensor = filter2d_separable(value, kernel, kernel, padding="valid")
+        return result
+
+    own, true = mean(image), mean(clean)
+    spread = (mean(image.square()) - own.square()).clamp(min=0.0)
+    spread = spread + (mean(clean.square()) - true.square()).clamp(min=0.0)
+    common = mean(image * clean) - own * true
+    luminance = (2 * own * true + 0.01**2) / (own.square() + true.square() + 0.01**2)
+    return luminance, (2 * common + 0.03**2) / (spread + 0.03**2)
+
+
+def check_photographs(image: Tensor, clean: Tensor, mask: Tensor) -> None:
+    """Check that two photographs and their field can be scored.
+
+    Args:
+        image: `(B, C, H, W)`.
+        clean: Same shape.
+        mask: Field of view, `(B, 1, H, W)`, 0 or 1.
+
+    Raises:
+        ValueError: If shapes do not fit or a field is empty.
+    """
     if image.shape != clean.shape or mask.shape != (len(image), 1, *image.shape[-2:]):
         raise ValueError(
             f"cannot score {tuple(image.shape)} against {tuple(clean.shape)} inside "
@@ -97,3 +184,11 @@ class MaskedSSIM(MeanPerImage):
     def update(self, image: Tensor, clean: Tensor, mask: Tensor) -> None:
         """Add a batch; see :func:`masked_ssim`."""
         self.add(masked_ssim(image, clean, mask))
+
+
+class MaskedMSSSIM(MeanPerImage):
+    """Average :func:`masked_ms_ssim` over photographs; arguments are torchmetrics' own."""
+
+    def update(self, image: Tensor, clean: Tensor, mask: Tensor) -> None:
+        """Add a batch; see :func:`masked_ms_ssim`."""
+        self.add(masked_ms_ssim(image, clean, mask))
