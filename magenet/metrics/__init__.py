@@ -4,6 +4,13 @@ from magenet.metrics.appearance import STATISTICS, appearance, two_sample_distan
 from magenet.metrics.disc import disc_shift
 from magenet.metrics.full_reference import MaskedPSNR, MaskedSSIM, masked_psnr, masked_ssim
 from magenet.metrics.lesions import detectability, lesion_contrast, preservation
+from magenet.metrics.colour import (
+    BrightnessDrift,
+    ColourDifference,
+    brightness_drift,
+    ciede2000,
+    colour_difference,
+)
 from magenet.metrics.full_reference import (
     MaskedMSSSIM,
     MaskedPSNR,
@@ -36,6 +43,8 @@ __all__ = [
     "Comparison",
     "Interval",
     "LengthChange",
+    "BrightnessDrift",
+    "ColourDifference",
     "MaskedDice",
     "MaskedMSSSIM",
     "MaskedPSNR",
@@ -48,6 +57,9 @@ __all__ = [
     "disc_shift",
     "gap_closed",
     "lesion_contrast",
+    "brightness_drift",
+    "ciede2000",
+    "colour_difference",
     "local_contrast",
     "masked_dice",
     "masked_ms_ssim",

@@ -13,7 +13,7 @@ class MeanPerImage(Metric):
     """Average a score over photographs, across batches and processes."""
 
     is_differentiable = False
-    higher_is_better = True
+    higher_is_better: bool | None = True
     full_state_update = False
     total: Tensor
     count: Tensor
