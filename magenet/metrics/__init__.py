@@ -19,6 +19,7 @@ from magenet.metrics.full_reference import (
     masked_psnr,
     masked_ssim,
 )
+from magenet.metrics.gain import ContrastGain, DetailGain, contrast_gain, detail_gain
 from magenet.metrics.no_reference import local_contrast
 from magenet.metrics.scores import ScoreTable
 from magenet.metrics.segmentation import MaskedDice, masked_dice, vessel_scores
@@ -45,6 +46,8 @@ __all__ = [
     "LengthChange",
     "BrightnessDrift",
     "ColourDifference",
+    "ContrastGain",
+    "DetailGain",
     "MaskedDice",
     "MaskedMSSSIM",
     "MaskedPSNR",
@@ -60,6 +63,8 @@ __all__ = [
     "brightness_drift",
     "ciede2000",
     "colour_difference",
+    "contrast_gain",
+    "detail_gain",
     "local_contrast",
     "masked_dice",
     "masked_ms_ssim",
