@@ -11,6 +11,7 @@ from magenet.metrics.colour import (
     ciede2000,
     colour_difference,
 )
+from magenet.metrics.frechet import frechet_distance
 from magenet.metrics.full_reference import (
     MaskedMSSSIM,
     MaskedPSNR,
@@ -65,6 +66,7 @@ __all__ = [
     "colour_difference",
     "contrast_gain",
     "detail_gain",
+    "frechet_distance",
     "local_contrast",
     "masked_dice",
     "masked_ms_ssim",
