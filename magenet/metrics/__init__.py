@@ -21,6 +21,7 @@ from magenet.metrics.full_reference import (
     masked_ssim,
 )
 from magenet.metrics.gain import ContrastGain, DetailGain, contrast_gain, detail_gain
+from magenet.metrics.naturalness import NaturalnessModel
 from magenet.metrics.no_reference import local_contrast
 from magenet.metrics.scores import ScoreTable
 from magenet.metrics.segmentation import MaskedDice, masked_dice, vessel_scores
@@ -53,6 +54,7 @@ __all__ = [
     "MaskedMSSSIM",
     "MaskedPSNR",
     "MaskedSSIM",
+    "NaturalnessModel",
     "ScoreTable",
     "appearance",
     "bootstrap_interval",
