@@ -3,6 +3,7 @@
 from data_modules.adaptation import AdaptationDataModule
 from data_modules.paired import PairedDataModule
 from data_modules.prediction import PredictionDataModule
+from data_modules.real import RealDataModule
 from data_modules.segmentation import SegmentationDataModule
 from data_modules.sources import FolderPhotographs, ManifestPhotographs, PhantomPhotographs
 from data_modules.streaming import StreamedPhotographs
@@ -15,6 +16,7 @@ __all__ = [
     "PairedDataModule",
     "PhantomPhotographs",
     "PredictionDataModule",
+    "RealDataModule",
     "SegmentationDataModule",
     "StreamedPhotographs",
     "StrongView",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,39 +20,44 @@ from magenet.degradation import (
     code,
 )  # fmt: skip
 
-MASKS = ("mask_fov", "mask_vessel")
+NONE = "none"
+"""The condition of a photograph that is left as it is: an enhancer should leave it, too."""
 
-
-DEGRADATIONS = (*TYPES, "fundus")
-"""What a test shows each photograph under: cofe-Net's seven types, and our own mixture."""
-
+CONDITIONS = (*TYPES, "fundus", NONE)
+"""What a test shows each photograph under: cofe-Net's seven types, our own mixture, nothing."""
 
 GENTLE = 0.3
 """Share of gently degraded photographs in training and validation (our choice)."""
 
 
-class EveryDegradation(PhotographDataset):
-    """Give every photograph once for each of :data:`DEGRADATIONS`.
+class EveryCondition(PhotographDataset):
+    """Give every photograph once under each condition.
 
     Args:
         photographs: What to repeat.
+        conditions: Of :data:`CONDITIONS`.
     """
 
-    def __init__(self, photographs: PhotographDataset) -> None:
+    def __init__(self, photographs: PhotographDataset, conditions: Sequence[str]) -> None:
         self.photographs = photographs
+        self.conditions = conditions
 
     def __len__(self) -> int:
-        """Return the number of photographs times that of degradations."""
-        return len(self.photographs) * len(DEGRADATIONS)
+        """Return the number of photographs times that of conditions."""
+        return len(self.photographs) * len(self.conditions)
 
     def name(self, index: int) -> str:
         """Return the photograph's name."""
-        return self.photographs.name(index // len(DEGRADATIONS))
+        return self.photographs.name(index // len(self.conditions))
+
+    def patient(self, index: int) -> str:
+        """Return the photograph's patient."""
+        return self.photographs.patient(index // len(self.conditions))
 
     def load(self, index: int) -> Sample:
-        """Return the photograph with the name of its `degradation`."""
-        sample = self.photographs.load(index // len(DEGRADATIONS))
-        sample["degradation"] = DEGRADATIONS[index % len(DEGRADATIONS)]
+        """Return the photograph with its `condition`."""
+        sample = self.photographs.load(index // len(self.conditions))
+        sample["condition"] = self.conditions[index % len(self.conditions)]
         return sample
 
 
@@ -60,7 +66,7 @@ class PairedDataModule(SourceDataModule):
 
     Training draws orientation and degradation anew for every sample; in validation a
     photograph's name fixes them, whatever the seed. The test is the same for all networks, whatever
-    they were trained on: every photograph under each of :data:`DEGRADATIONS`.
+    they were trained on: every photograph under each condition.
 
     Args:
         photographs: Clean photographs.
@@ -70,6 +76,10 @@ class PairedDataModule(SourceDataModule):
         batch_size: Photographs a batch and device.
         workers: Processes that decode; 0 decodes in the main one.
         seed: Seed of orders, orientations and degradations.
+        conditions: What a test shows each photograph under: cofe-Net's seven types, `fundus` (our
+            mixture), `none`; all if null.
+        scored_size: Side of the photographs in a test; a network still sees them at `image_size`
+            and its change is carried over, as in a prediction. The same if null.
         dump_first_batch: Whether to write the first training batch as a picture.
     """
 
@@ -81,17 +91,23 @@ class PairedDataModule(SourceDataModule):
         batch_size: int = 8,
         workers: int = 1,
         seed: int = 0,
+        conditions: list[str] | None = None,
+        scored_size: int | None = None,
         dump_first_batch: bool = False,
     ) -> None:
         super().__init__(photographs, image_size, batch_size, workers, seed, dump_first_batch)
         self.degradation = degradation or FundusDegradation(gentle=GENTLE)
+        unknown = [name for name in conditions or () if name not in CONDITIONS]
+        if unknown:
+            raise ValueError(f"conditions: {unknown[0]!r} is none of {', '.join(CONDITIONS)}")
+        self.conditions = conditions or CONDITIONS
+        self.scored_size = scored_size or image_size
         self.test_types, self.test_mixture = CofeDegradation(), FundusDegradation()
 
     def test_dataloader(self) -> StatefulDataLoader[Any]:
-        """Return the loader of the test photographs, each under all degradations."""
-        return self.fixed_loader(
-            EveryDegradation(self.photographs.dataset("test", self.image_size))
-        )
+        """Return the loader of the test photographs, each under all conditions."""
+        photographs = self.photographs.dataset("test", self.scored_size)
+        return self.fixed_loader(EveryCondition(photographs, self.conditions))
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
         """Return the batch as floats with `image_clean` and `image_degraded` for `image`.
@@ -99,17 +115,18 @@ class PairedDataModule(SourceDataModule):
         `parameters` says what was done to each, but in a test: see `magenet.degradation`.
         """
         draws = Draws(batch["key"], self.seed if training else 0)
-        tensors = [to_unit(batch[name]) for name in ("image", *MASKS)]
+        masks = [name for name in batch if name.startswith("mask_")]
+        tensors = [to_unit(batch[name]) for name in ("image", *masks)]
         if training:
             tensors = orient(tensors, draws)
-        prepared = {k: v for k, v in batch.items() if k != "image" and k not in MASKS}
-        prepared.update(zip(MASKS, tensors[1:], strict=True))
+        prepared = {k: v for k, v in batch.items() if k != "image" and k not in masks}
+        prepared.update(zip(masks, tensors[1:], strict=True))
         mask = prepared["mask_fov"]
         # Only the field is compared: black outside in both, as in the published protocols.
         prepared["image_clean"] = tensors[0] * mask
         clean = prepared["image_clean"]
-        if "degradation" in batch:
-            prepared["image_degraded"] = self._tested(clean, mask, draws, batch["degradation"])
+        if "condition" in batch:
+            prepared["image_degraded"] = self._tested(clean, mask, draws, batch["condition"])
         else:
             parameters = self.degradation.draw(draws)
             prepared["image_degraded"] = self.degradation.apply(clean, mask, parameters)
@@ -120,7 +137,8 @@ class PairedDataModule(SourceDataModule):
         """Return each photograph under the degradation that the test names for it."""
         degraded = clean.clone()
         codes = torch.tensor([code(name) if name in TYPES else 0 for name in names])
-        typed, mixed = (codes > 0).nonzero()[:, 0], (codes == 0).nonzero()[:, 0]
+        typed = codes.nonzero()[:, 0]
+        mixed = torch.tensor([name == "fundus" for name in names]).nonzero()[:, 0]
         if len(typed):
             degraded[typed] = self.test_types(
                 clean[typed], mask[typed], draws.at(typed), codes[typed]

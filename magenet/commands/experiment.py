@@ -27,6 +27,7 @@ import data_modules  # noqa: F401  # so that bare class names are known on the c
 from magenet.errors import UserError
 from magenet.inference import EnhancedPhotographWriter
 from magenet.memory import keep_freed_memory
+from magenet.scoring import Scores
 from magenet.tasks.base import LOOK_EVERY, EnhancementTask
 from magenet.tasks.resume_point import ResumePoint
 
@@ -62,7 +63,7 @@ class MageNetCLI(LightningCLI):
     """LightningCLI with our checkpointing, our writer, and errors for people."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add `--checkpoint.*` (the best), `--resume_point.*` (the latest) and `--output.*`."""
+        """Add `--checkpoint.*`, `--resume_point.*`, `--output.*` and `--scores.*`."""
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
             {
@@ -73,6 +74,7 @@ class MageNetCLI(LightningCLI):
         )
         parser.add_lightning_class_args(ResumePoint, "resume_point")
         parser.add_lightning_class_args(EnhancedPhotographWriter, "output")
+        parser.add_lightning_class_args(Scores, "scores")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, and look at the checkpoint before anything is built from it."""

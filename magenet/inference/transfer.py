@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 from torch.nn import functional
 
@@ -33,6 +35,27 @@ def transfer(
     height, width = original.shape[-2:]
     result = original.float() + 255.0 * paste(change, field.square, height, width)
     return composite(result.round().clamp(0, 255).to(original.dtype), original, field.mask)
+
+
+def enhance(network: Callable[[Tensor], Tensor], image: Tensor, mask: Tensor, size: int) -> Tensor:
+    """Enhance photographs of any size through a network that sees them at one, as `predict` does.
+
+    Args:
+        network: Takes and gives `(B, 3, size, size)` in [0, 1].
+        image: Photographs cut to their field, `(B, 3, S, S)` in [0, 1].
+        mask: Field of view, `(B, 1, S, S)`, 0 or 1.
+        size: Side that the network sees, in pixels.
+
+    Returns:
+        `(B, 3, S, S)` in [0, 1]; at `S = size` what the network gives.
+    """
+    if image.shape[-1] == size:
+        return network(image)
+    seen = functional.interpolate(image, (size, size), mode="bilinear", antialias=True)
+    inside = (functional.interpolate(mask, (size, size), mode="area") >= 0.5).to(mask.dtype)
+    change = _spread(network(seen) - seen, inside)
+    change = functional.interpolate(change, image.shape[-2:], mode="bilinear")
+    return (image + change).clamp(0.0, 1.0)
 
 
 def _spread(change: Tensor, inside: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -11,7 +10,7 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magenet.errors import UserError
+from magenet.checkpoints import read_network
 from magenet.losses.masked import masked_mean
 
 
@@ -108,21 +107,8 @@ class SegmenterTarget(StructureTarget):
         """
         if self.checkpoint is None:
             return
-        if not Path(self.checkpoint).is_file():
-            raise UserError(
-                f"{self.checkpoint}: no such checkpoint of a vessel segmenter; train it first "
-                "('make segmenter'), or choose another structure target"
-            )
-        weights = torch.load(self.checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-        prefix = "network."
-        own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-        try:
-            self.segmenter.load_state_dict(own)
-        except RuntimeError:
-            raise UserError(
-                f"{self.checkpoint}: holds another network than {type(self.segmenter).__name__} "
-                "as configured"
-            ) from None
+        how = "train a segmenter first ('make segmenter'), or choose another structure target"
+        read_network(self.segmenter, self.checkpoint, how)
 
     def forward(self, clean: Tensor, vessels: Tensor, known: Tensor) -> Structure:
         """See :meth:`StructureTarget.forward`."""

@@ -1,9 +1,6 @@
 """Metrics: pure functions per photograph, and thin torchmetrics classes over them."""
 
 from magenet.metrics.appearance import STATISTICS, appearance, two_sample_distance
-from magenet.metrics.disc import disc_shift
-from magenet.metrics.full_reference import MaskedPSNR, MaskedSSIM, masked_psnr, masked_ssim
-from magenet.metrics.lesions import detectability, lesion_contrast, preservation
 from magenet.metrics.colour import (
     BrightnessDrift,
     ColourDifference,
@@ -11,6 +8,7 @@ from magenet.metrics.colour import (
     ciede2000,
     colour_difference,
 )
+from magenet.metrics.disc import disc_shift
 from magenet.metrics.frechet import frechet_distance
 from magenet.metrics.full_reference import (
     MaskedMSSSIM,
@@ -21,9 +19,9 @@ from magenet.metrics.full_reference import (
     masked_ssim,
 )
 from magenet.metrics.gain import ContrastGain, DetailGain, contrast_gain, detail_gain
+from magenet.metrics.lesions import detectability, lesion_contrast, preservation
 from magenet.metrics.naturalness import NaturalnessModel
 from magenet.metrics.no_reference import local_contrast
-from magenet.metrics.scores import ScoreTable
 from magenet.metrics.segmentation import MaskedDice, masked_dice, vessel_scores
 from magenet.metrics.skeleton import (
     CenterlineDice,
@@ -42,33 +40,32 @@ from magenet.metrics.statistics import (
 
 __all__ = [
     "STATISTICS",
-    "CenterlineDice",
-    "Comparison",
-    "Interval",
-    "LengthChange",
     "BrightnessDrift",
+    "CenterlineDice",
     "ColourDifference",
+    "Comparison",
     "ContrastGain",
     "DetailGain",
+    "Interval",
+    "LengthChange",
     "MaskedDice",
     "MaskedMSSSIM",
     "MaskedPSNR",
     "MaskedSSIM",
     "NaturalnessModel",
-    "ScoreTable",
     "appearance",
     "bootstrap_interval",
-    "centerline_dice",
-    "detectability",
-    "disc_shift",
-    "gap_closed",
-    "lesion_contrast",
     "brightness_drift",
+    "centerline_dice",
     "ciede2000",
     "colour_difference",
     "contrast_gain",
     "detail_gain",
+    "detectability",
+    "disc_shift",
     "frechet_distance",
+    "gap_closed",
+    "lesion_contrast",
     "local_contrast",
     "masked_dice",
     "masked_ms_ssim",

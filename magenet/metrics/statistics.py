@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -82,10 +81,8 @@ def bootstrap_interval(
     """
     sums, counts = _by_patient(values, groups)
     generator, patients = np.random.default_rng(seed), len(sums)
-    means = np.empty(draws)
-    for place in range(draws):
-        drawn = generator.integers(patients, size=patients)
-        means[place] = sums[drawn].sum() / counts[drawn].sum()
+    drawn = generator.integers(patients, size=(draws, patients))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(sums.sum() / counts.sum()), float(low), float(high))
 
@@ -122,12 +119,13 @@ def paired_comparison(
     difference, low, high = bootstrap_interval(differences, groups, seed=seed)
     sums, _ = _by_patient(differences, groups)
     rounding = 1e-9 * float(np.abs(sums).sum())  # a sum in another order is no other sum
-    signs: Iterable[ArrayLike] = itertools.product((1, -1), repeat=len(sums))
     if len(sums) > EXACT_PATIENTS:
         generator = np.random.default_rng(seed)
-        drawn = (2 * generator.integers(2, size=len(sums)) - 1 for _ in range(FLIPS))
-        signs = itertools.chain([np.ones(len(sums))], drawn)
-    flipped = np.array([np.dot(sign, sums) for sign in signs])
+        signs = 2 * generator.integers(2, size=(FLIPS + 1, len(sums)), dtype=np.int8) - 1
+        signs[0] = 1
+    else:
+        signs = np.array(list(itertools.product((1, -1), repeat=len(sums))))
+    flipped = signs @ sums
     p = float(np.mean(np.abs(flipped) >= abs(sums.sum()) - rounding))
     wins, losses = int((sums > rounding).sum()), int((sums < -rounding).sum())
     return Comparison(difference, low, high, wins, len(sums) - wins - losses, losses, p)

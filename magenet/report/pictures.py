@@ -60,7 +60,7 @@ class BeforeAfterPictures(Callback):
         if not isinstance(outputs, dict) or batch_idx % every or len(self.rows) == self.count:
             return
         self.subjects = list(outputs)
-        place = (batch_idx // every) % len(outputs["clean"])
+        place = (batch_idx // every) % len(outputs["input"])
         self.rows.append([outputs[subject][place].cpu() for subject in self.subjects])
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

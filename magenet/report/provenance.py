@@ -6,14 +6,29 @@ import hashlib
 import json
 import os
 import platform
+import resource
+import statistics
 import subprocess
+import time
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from magenet.models import Enhancer
 
 PACKAGES = ("torch", "lightning", "kornia", "numpy")
+FACTS = (
+    "commit", "seed", "versions", "hardware", "parameters", "gmacs", "milliseconds",
+    "peak_memory_mb", "steps", "checkpoint", "checkpoint_sha256", "chosen",
+)  # fmt: skip
+"""What is noted of every test."""
+
+REPEATS = 5
+"""Forward passes that are timed, after one that is not."""
 
 
 def commit() -> str:
@@ -38,20 +53,66 @@ def hardware(module: LightningModule) -> str:
     return f"{os.cpu_count()} CPU cores ({platform.machine()})"
 
 
+def cost(network: nn.Module, image: Tensor) -> dict[str, float]:
+    """Return what enhancing one photograph costs: `gmacs`, and `milliseconds` as the median.
+
+    Args:
+        network: The network.
+        image: One photograph in the test's layout, `(1, 3, S, S)`.
+    """
+    times = []
+    with torch.inference_mode():
+        with FlopCounterMode(display=False) as counter:
+            network(image)
+        for _ in range(REPEATS):
+            start = time.perf_counter()
+            network(image).image.sum().item()  # waits for the device
+            times.append(time.perf_counter() - start)
+    return {
+        "gmacs": round(counter.get_total_flops() / 2e9, 3),
+        "milliseconds": round(1000 * statistics.median(times), 1),
+    }
+
+
+def chosen(checkpoint: Path | None) -> tuple[int, str]:
+    """Return the step that a checkpoint was taken at, and how it was chosen, in words."""
+    if checkpoint is None:
+        return 0, "nothing to choose"
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    how = "the last"
+    for name, state in content.get("callbacks", {}).items():
+        if name.startswith("ModelCheckpoint") and state.get("best_model_score") is not None:
+            how = f"best {state['monitor']}: {float(state['best_model_score']):.4f}"
+    return int(content.get("global_step", 0)), how
+
+
 class Provenance(Callback):
-    """Write `provenance.json` beside a test's scores."""
+    """Write `provenance.json` beside a test's scores: :data:`FACTS`, and the configured judges.
+
+    `milliseconds` is of one photograph at the size that the network sees, in the test's
+    precision; `peak_memory_mb` is the test's own greatest memory, judges and all.
+    """
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write it into the run's folder."""
         if trainer.log_dir is None or not trainer.is_global_zero:
             return
         checkpoint = Path(str(trainer.ckpt_path)) if trainer.ckpt_path else None
+        steps, how = chosen(checkpoint)
+        if pl_module.device.type == "cuda":
+            peak = torch.cuda.max_memory_allocated(pl_module.device) / 2**20
+        else:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
         facts = {
             "commit": commit(),
             "seed": os.environ.get("PL_GLOBAL_SEED", "none"),
             "versions": " ".join(f"{name} {version(name)}" for name in PACKAGES),
             "hardware": hardware(pl_module),
             "parameters": sum(p.numel() for p in pl_module.get_submodule("network").parameters()),
+            **self._cost(trainer, pl_module),
+            "peak_memory_mb": round(peak),
+            "steps": steps,
+            "chosen": how,
             "checkpoint": checkpoint.name if checkpoint else "none",
             "checkpoint_sha256": (
                 hashlib.sha256(checkpoint.read_bytes()).hexdigest() if checkpoint else "none"
@@ -60,3 +121,13 @@ class Provenance(Callback):
         folder = Path(trainer.log_dir)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n")
+
+    def _cost(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, float | str]:
+        """Return the cost of an enhancer; segmenters and graders are not compared by it."""
+        network = getattr(pl_module, "chosen", None)
+        if not isinstance(network, Enhancer):
+            return {"gmacs": "unknown", "milliseconds": "unknown"}
+        size = trainer.datamodule.image_size  # type: ignore[attr-defined]
+        image = torch.rand(1, 3, size, size, device=pl_module.device)
+        with trainer.precision_plugin.forward_context():
+            return {**cost(network, pl_module.laid_out(image))}  # type: ignore[operator]

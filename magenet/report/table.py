@@ -1,7 +1,14 @@
 """One table from the scores of several tests: `python -m magenet.report.table`.
 
-With tests it writes a CSV; without, it prints the table of a CSV written before, or puts it into
-a Markdown file between `<!-- table NAME -->` and `<!-- end -->`.
+With tests it writes two CSV files: the table's, one line for each row, condition and score, and
+beside it `<name>_runs.csv`, what each row was made with. With `--into` it then fills the places
+that a Markdown file has for the table:
+
+    <!-- table NAME scores=psnr,ssim conditions=spots,blur -->
+    <!-- end -->
+
+With one condition the columns are the scores, with 95 % intervals; with several the columns are
+the conditions.
 """
 
 from __future__ import annotations
@@ -9,94 +16,218 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import re
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-INPUT = "do nothing"
-PROVENANCE = (
-    "commit", "seed", "versions", "hardware", "parameters", "checkpoint", "checkpoint_sha256",
-)  # fmt: skip
-COLUMNS = ("row", "type", "psnr", "ssim", "photographs", *PROVENANCE)
+import numpy as np
 
-Row = dict[str, str]
+from magenet.errors import UserError
+from magenet.metrics.statistics import paired_comparison
+from magenet.report.provenance import FACTS
+from magenet.scoring.rows import Row, read_rows
+from magenet.scoring.summary import CLEAN, UNTOUCHED, Line, summarise
+
+LABELS = {UNTOUCHED: "do nothing", CLEAN: "clean", "high": "the high photograph itself"}
+"""What the rows are called that are no method's."""
+
+AGAINST = ("against", "against_difference", "against_low", "against_high", "against_p")
+COLUMNS = ("row", *Line._fields[1:], *AGAINST)
+PLACE = re.compile(r"<!-- table (\S+?)((?: \w+=\S+)*) -->\n.*?<!-- end -->", re.DOTALL)
+
+Cells = dict[str, str]
 
 
-def read_csv(path: Path) -> list[Row]:
-    """Return the rows of a CSV file.
+def label(name: str, subject: str, subjects: Iterable[str]) -> str:
+    """Return what a table calls a subject of a run."""
+    networks = [s for s in subjects if s not in LABELS]
+    return LABELS.get(subject, name if len(networks) == 1 else f"{name}, {subject}")
+
+
+def collect(runs: dict[str, Path], against: str | None = None) -> tuple[list[Cells], list[Cells]]:
+    """Return the table's lines, and what each row was made with.
+
+    Args:
+        runs: The folder of each test's results, by the name of its row.
+        against: Row that every other one is compared with, photograph by photograph.
 
     Raises:
-        SystemExit: If there is no such file.
+        UserError: If a run has no results, or the tests are of other photographs.
+    """
+    entries: dict[str, tuple[str, list[Row]]] = {}  # subject and rows of the test, by label
+    facts: list[Cells] = []
+    for name, folder in runs.items():
+        rows = read_rows(folder / "scores.csv")
+        subjects = list(dict.fromkeys(str(row["subject"]) for row in rows))
+        made = json.loads((folder / "provenance.json").read_text())
+        for subject in subjects:
+            own = label(name, subject, subjects)
+            entries.setdefault(own, (subject, rows))  # both ends are the same in every test
+            if subject not in LABELS:
+                facts.append({"row": own} | {fact: str(made[fact]) for fact in FACTS})
+    if against is not None and against not in entries:
+        raise UserError(f"--against '{against}' is none of {', '.join(entries)}")
+    table = []
+    for own in sorted(entries, key=lambda own: list(LABELS).index(entries[own][0])
+                      if entries[own][0] in LABELS else 0.5):  # fmt: skip
+        subject, rows = entries[own]
+        kept = [row for row in rows if row["subject"] in (subject, UNTOUCHED, CLEAN)]
+        for line in summarise(kept):
+            if line.subject != subject:
+                continue
+            cells = {"row": own} | {k: _cell(v) for k, v in line._asdict().items()}
+            cells.pop("subject")
+            if against is not None and own != against and subject not in LABELS:
+                cells |= _compare(line, rows, *entries[against], against)
+            table.append(cells)
+    return table, facts
+
+
+def _compare(
+    line: Line, own: Sequence[Row], subject: str, other: Sequence[Row], against: str
+) -> Cells:
+    """Return a line's paired comparison with the same score of another row."""
+
+    def values(rows: Sequence[Row], subject: str) -> dict[str, tuple[str, float]]:
+        return {
+            str(row["name"]): (str(row["patient"]), float(row.get(line.score, math.nan)))
+            for row in rows
+            if row["condition"] == line.condition and row["subject"] == subject
+        }
+
+    one, two = values(own, line.subject), values(other, subject)
+    both = [n for n in one if n in two and not math.isnan(one[n][1] + two[n][1])]
+    patients = [one[name][0] for name in both]
+    if len(set(patients)) < 2:
+        return {}
+    found = paired_comparison(
+        np.array([one[name][1] for name in both]), np.array([two[name][1] for name in both]),
+        patients,
+    )  # fmt: skip
+    numbers = (found.difference, found.low, found.high, found.p)
+    return dict(zip(AGAINST, (against, *map(_cell, numbers)), strict=True))
+
+
+def _cell(value: object) -> str:
+    """Return a CSV cell; NaN is empty."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return str(value)
+
+
+def as_markdown(table: Sequence[Cells], scores: Sequence[str], conditions: Sequence[str]) -> str:
+    """Return chosen columns as Markdown, a line for every row of the table.
+
+    Args:
+        table: Lines of the table.
+        scores: Which scores.
+        conditions: Under which conditions.
+
+    Raises:
+        UserError: If the table has none of that.
+    """
+    cells = {(c["row"], c["condition"], c["score"]): c for c in table}
+    for condition in conditions:
+        for score in scores:
+            if not any(key[1:] == (condition, score) for key in cells):
+                raise UserError(f"the table has no score '{score}' under '{condition}'")
+    rows = list(dict.fromkeys(c["row"] for c in table))
+    if len(conditions) == 1:
+        heads = [f"{condition}: {score}" for condition in conditions for score in scores]
+        groups = [[(conditions[0], score)] for score in scores]
+    else:
+        heads = [condition.replace("_", ", ") for condition in conditions]
+        groups = [[(condition, score) for score in scores] for condition in conditions]
+    first = " / ".join(scores) if len(conditions) > 1 else ""
+    lines = [f"| {first} | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
+    for row in rows:
+        texts = []
+        for group in groups:
+            parts = [cells.get((row, condition, score)) for condition, score in group]
+            interval = len(conditions) == 1
+            texts.append(" / ".join(_shown(part, interval=interval) for part in parts if part))
+        if any(texts):
+            lines.append(f"| {row} | " + " | ".join(texts) + " |")
+    return "\n".join(lines)
+
+
+def _shown(cells: Cells, *, interval: bool) -> str:
+    """Return a mean as a person reads it, with its interval if wanted."""
+    mean = float(cells["mean"])
+    digits = 2 if abs(mean) >= 5 else 3
+    text = f"{mean:.{digits}f}"
+    if interval and cells["low"]:
+        text += f" [{float(cells['low']):.{digits}f}, {float(cells['high']):.{digits}f}]"
+    return text
+
+
+def put_into(path: Path, name: str, table: Sequence[Cells]) -> None:
+    """Fill the places that a Markdown file has for a table.
+
+    Raises:
+        UserError: If it has none, or one asks for what the table has not.
+    """
+    text = path.read_text(encoding="utf-8")
+    found = 0
+
+    def fill(place: re.Match[str]) -> str:
+        nonlocal found
+        if place[1] != name:
+            return place[0]
+        found += 1
+        asked = dict(part.split("=", 1) for part in place[2].split())
+        scores = asked.get("scores", "psnr,ssim").split(",")
+        every = dict.fromkeys(cells["condition"] for cells in table)
+        conditions = asked["conditions"].split(",") if "conditions" in asked else list(every)
+        shown = as_markdown(table, scores, conditions)
+        return f"<!-- table {name}{place[2]} -->\n\n{shown}\n\n<!-- end -->"
+
+    text = PLACE.sub(fill, text)
+    if not found:
+        raise UserError(f"{path}: no place '<!-- table {name} --> ... <!-- end -->' in it")
+    path.write_text(text, encoding="utf-8")
+
+
+def read_table(path: Path) -> list[Cells]:
+    """Return the lines of a table's CSV file.
+
+    Raises:
+        UserError: If there is no such file.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             return list(csv.DictReader(stream))
     except FileNotFoundError:
-        raise SystemExit(f"{path}: no such file; run the test first") from None
+        raise UserError(f"{path}: no such table") from None
 
 
-def collect(runs: dict[str, Path]) -> list[Row]:
-    """Return one row per table row and type: the untouched input, then each run's networks.
-
-    Args:
-        runs: The folder of each test's results, by the name of its row.
-    """
-    table: list[Row] = []
-    for name, folder in runs.items():
-        scores = read_csv(folder / "scores.csv")
-        facts = json.loads((folder / "provenance.json").read_text())
-        subjects = list(dict.fromkeys(row["subject"] for row in scores))
-        for subject in subjects:
-            if subject == "input":
-                label = INPUT
-                if any(row["row"] == INPUT for row in table):
-                    continue
-            else:
-                label = name if len(subjects) == 2 else f"{name}, {subject}"
-            for kind in dict.fromkeys(row["type"] for row in scores):
-                chosen = [r for r in scores if r["subject"] == subject and r["type"] == kind]
-                means = {
-                    score: f"{sum(float(r[score]) for r in chosen) / len(chosen):.4f}"
-                    for score in ("psnr", "ssim")
-                }
-                facts_of = {key: str(facts[key]) for key in PROVENANCE}
-                table.append(
-                    {"row": label, "type": kind, "photographs": str(len(chosen))}
-                    | means
-                    | (facts_of if subject != "input" else {})
-                )
-    return table
+def write_table(path: Path, columns: Sequence[str], lines: Sequence[Cells]) -> None:
+    """Write lines to a CSV file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, restval="")
+        writer.writeheader()
+        writer.writerows(lines)
 
 
-def as_markdown(table: list[Row]) -> str:
-    """Return the table as Markdown: PSNR in dB / SSIM, inside the field of view."""
-    kinds = list(dict.fromkeys(row["type"] for row in table))
-    heads = [kind.replace("_", ", ") for kind in kinds]
-    lines = [
-        "| PSNR dB / SSIM inside the field | " + " | ".join(heads) + " |",
-        "|---" * (len(kinds) + 1) + "|",
-    ]
-    for name in dict.fromkeys(row["row"] for row in table):
-        own = {row["type"]: row for row in table if row["row"] == name}
-        cells = [
-            f"{float(own[k]['psnr']):.2f} / {float(own[k]['ssim']):.3f}" if k in own else ""
-            for k in kinds
-        ]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def put_into(path: Path, name: str, table: str) -> None:
-    """Replace the table of a name in a Markdown file.
+def run(options: argparse.Namespace, runs: dict[str, Path]) -> None:
+    """Make, print or place a table; see :func:`main`.
 
     Raises:
-        SystemExit: If the file has no place for it.
+        UserError: If results or places are missing.
     """
-    text = path.read_text(encoding="utf-8")
-    pattern = re.compile(rf"(<!-- table {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
-    if not pattern.search(text):
-        raise SystemExit(f"{path}: no place '<!-- table {name} --> ... <!-- end -->' in it")
-    path.write_text(pattern.sub(rf"\g<1>\n{table}\n\n\g<2>", text), encoding="utf-8")
+    if runs:
+        table, facts = collect(runs, options.against)
+        write_table(options.csv, COLUMNS, table)
+        write_table(options.csv.with_name(f"{options.csv.stem}_runs.csv"), ("row", *FACTS), facts)
+    table = read_table(options.csv)
+    for path in options.into:
+        put_into(path, options.csv.stem, table)
+    if not options.into:
+        every = list(dict.fromkeys(cells["condition"] for cells in table))
+        print(as_markdown(table, options.scores.split(","), every))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -104,28 +235,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Make one table from the scores of several tests.")
     parser.add_argument("runs", nargs="*", metavar="NAME=FOLDER", help="row and test folder")
     parser.add_argument("--csv", type=Path, required=True, help="the table's file")
-    parser.add_argument("--into", type=Path, help="Markdown file to put the table into")
+    parser.add_argument("--against", help="row that every other one is compared with")
+    parser.add_argument("--scores", default="psnr,ssim", help="what is printed (psnr,ssim)")
+    parser.add_argument(
+        "--into", type=Path, nargs="+", default=[], help="Markdown files to put the table into"
+    )
     options = parser.parse_args(arguments)
     runs: dict[str, Path] = {}
-    for run in options.runs:
-        name, separator, folder = run.rpartition("=")
+    for run_ in options.runs:
+        name, separator, folder = run_.rpartition("=")
         if not separator:
-            parser.error(f"'{run}' is not NAME=FOLDER")
+            parser.error(f"'{run_}' is not NAME=FOLDER")
         runs[name] = Path(folder)
-    if runs:
-        table = collect(runs)
-        options.csv.parent.mkdir(parents=True, exist_ok=True)
-        with options.csv.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, COLUMNS, restval="")
-            writer.writeheader()
-            writer.writerows(table)
-    else:
-        table = read_csv(options.csv)
-    markdown = as_markdown(table)
-    if options.into is None:
-        print(markdown)
-    else:
-        put_into(options.into, options.csv.stem, markdown)
+    try:
+        run(options, runs)
+    except UserError as error:
+        print(f"magenet: error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

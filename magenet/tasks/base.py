@@ -6,7 +6,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from magenet.errors import UserError
+from magenet.inference.transfer import enhance
 from magenet.losses import EnhancementLoss, StructureLoss, StructureTarget, VesselMaskTarget
-from magenet.metrics import MaskedPSNR, MaskedSSIM, ScoreTable
+from magenet.metrics import MaskedPSNR, MaskedSSIM
 from magenet.models import Enhancer, EnhancerOutput
 
 Batch = dict[str, Any]
@@ -225,7 +226,6 @@ class EnhancementTask(FundusTask):
         self.structure_weight = structure_weight
         self.enhancement_loss = EnhancementLoss(edge_weight)
         self.structure_loss = StructureLoss()
-        self.scores = ScoreTable()
         self.val_metrics = nn.ModuleDict(
             {
                 subject: nn.ModuleDict({"psnr": MaskedPSNR(), "ssim": MaskedSSIM()})
@@ -292,35 +292,33 @@ class EnhancementTask(FundusTask):
     def validate_real(self, batch: Batch) -> None:
         """Score real photographs; a single network has nothing to compare there."""
 
-    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Score the networks and the untouched input; return the pictures for callbacks."""
-        clean, mask = batch["image_clean"], batch["mask_fov"]
-        images = {"input": batch["image_degraded"]}
-        for subject, network in self.enhancers().items():
-            images[subject] = network(self.laid_out(batch["image_degraded"])).image
-        for subject, image in images.items():
-            self.scores.add(subject, batch["name"], batch["degradation"], image, clean, mask)
-        # Outside the field a network may paint what it likes; a result never shows it.
-        return {**{subject: image * mask for subject, image in images.items()}, "clean": clean}
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
+        """Enhance photographs as a prediction would, for :class:`magenet.scoring.Scores`.
 
-    def on_test_epoch_start(self) -> None:
-        """Start a new table.
+        Args:
+            batch: `image_degraded`, or `image` as taken, of any size, and `mask_fov`; beside it
+                what the photographs are compared with: `image_clean`, or `image_high`.
+            batch_idx: Not used.
+            dataloader_idx: Not used.
 
-        Raises:
-            UserError: On several devices, which would score padded photographs twice.
+        Returns:
+            Photographs by subject, `(B, 3, H, W)` in [0, 1]: `input`, then each network's, then
+            `clean` or `high`. What a network paints outside the field never shows.
         """
-        if self.trainer.world_size > 1:
-            raise UserError("a test counts every photograph once: use --trainer.devices 1")
-        self.scores = ScoreTable()
+        mask = batch["mask_fov"]
+        image = batch["image_degraded"] if "image_degraded" in batch else batch["image"]
+        size = self.trainer.datamodule.image_size  # type: ignore[attr-defined]
+        images = {"input": image}
+        for subject, network in self.enhancers().items():
+            images[subject] = enhance(partial(self._through, network), image, mask, size)
+        for name in ("clean", "high"):
+            if f"image_{name}" in batch:
+                images[name] = batch[f"image_{name}"]
+        return {subject: image * mask for subject, image in images.items()}
 
-    def on_test_epoch_end(self) -> None:
-        """Log the means per type and write the scores of every photograph."""
-        for subject in ("input", *self.enhancers()):
-            stage = "test" if subject == "student" else f"test_{subject}"
-            means = self.scores.means(subject)
-            self.log_dict({f"{stage}/{k}": v for k, v in means.items()})
-        if self.trainer.log_dir is not None:
-            self.scores.write(Path(self.trainer.log_dir) / "scores.csv")
+    def _through(self, network: Enhancer, image: Tensor) -> Tensor:
+        """Return photographs enhanced by one of the networks."""
+        return network(self.laid_out(image)).image
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Return enhanced photographs, `(B, 3, S, S)`, or None where none could be read."""

@@ -20,7 +20,7 @@ from data_modules import (
 )
 from data_modules.base import orient
 from data_modules.io import write_photograph
-from data_modules.paired import DEGRADATIONS
+from data_modules.paired import CONDITIONS
 from data_modules.phantom import draw_phantom
 from data_modules.sampling import StretchedSampler
 from data_modules.sources import PhantomDataset, PhotographSource
@@ -142,20 +142,21 @@ def test_validation_never_changes_and_the_test_shows_every_type() -> None:
     assert torch.allclose(*runs, atol=1e-6)
 
     none = FundusDegradation(severity=0.0)  # what a network is trained on is not its test
-    module = PairedDataModule(photographs, none, image_size=48, batch_size=8, workers=0)
+    module = PairedDataModule(photographs, none, image_size=48, batch_size=9, workers=0)
     test = batches(module.test_dataloader(), module)
-    assert [tuple(batch["degradation"]) for batch in test] == [DEGRADATIONS] * 3
+    assert [tuple(batch["condition"]) for batch in test] == [CONDITIONS] * 3
     assert all(len(set(batch["name"])) == 1 for batch in test)
-    seeded = PairedDataModule(photographs, none, image_size=48, batch_size=8, workers=0, seed=9)
+    seeded = PairedDataModule(photographs, none, image_size=48, batch_size=9, workers=0, seed=9)
     for batch, same in zip(test, batches(seeded.test_dataloader(), seeded), strict=True):
         assert torch.equal(batch["image_degraded"], same["image_degraded"]), "whatever the seed"
         draws = Draws(batch["key"], 0)
-        codes = torch.tensor([code(name) for name in DEGRADATIONS[:-1]] + [1])
+        codes = torch.tensor([code(name) for name in CONDITIONS[:-2]] + [1, 1])
         clean, mask = batch["image_clean"], batch["mask_fov"]
         typed = CofeDegradation()(clean, mask, draws, codes)
-        assert torch.allclose(batch["image_degraded"][:-1], typed[:-1], atol=1e-6)
+        assert torch.allclose(batch["image_degraded"][:-2], typed[:-2], atol=1e-6)
         mixed = FundusDegradation()(clean, mask, draws)
-        assert torch.allclose(batch["image_degraded"][-1], mixed[-1], atol=1e-6)
+        assert torch.allclose(batch["image_degraded"][-2], mixed[-2], atol=1e-6)
+        assert torch.equal(batch["image_degraded"][-1], clean[-1]), "under 'none' as it was"
 
 
 def test_the_first_batch_can_be_looked_at(tmp_path: Path) -> None:

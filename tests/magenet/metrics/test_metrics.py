@@ -11,7 +11,6 @@ from magenet.metrics import (
     MaskedDice,
     MaskedPSNR,
     MaskedSSIM,
-    ScoreTable,
     local_contrast,
     masked_dice,
     masked_psnr,
@@ -107,15 +106,3 @@ def test_local_contrast_sees_detail_but_not_brightness() -> None:
     once, twice = (float(local_contrast(factor * detail, mask)) for factor in (0.5, 1.0))
     assert once == pytest.approx(twice, rel=1e-4)
     assert twice > 0.2
-
-
-def test_score_table_means_are_per_type() -> None:
-    table = ScoreTable()
-    types = ["illumination"] * 2 + ["spots"] * 4
-    table.add("student", [f"p{i}" for i in range(6)], types, IMAGE, CLEAN, MASK)
-    psnr = masked_psnr(IMAGE, CLEAN, MASK)
-    means = table.means("student")
-    assert means["psnr_illumination"] == pytest.approx(float(psnr[:2].mean()), abs=1e-3)
-    assert means["psnr_spots"] == pytest.approx(float(psnr[2:].mean()), abs=1e-3)
-    assert "psnr_blur" not in means
-    assert table.means("nobody") == {}

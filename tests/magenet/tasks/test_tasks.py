@@ -12,6 +12,7 @@ from data_modules import AdaptationDataModule, PairedDataModule, PhantomPhotogra
 from magenet.errors import UserError
 from magenet.models import Enhancer, EnhancerOutput, MAGENet
 from magenet.models.peers import CLAHE
+from magenet.scoring import Scores
 from magenet.tasks import ClassicalTask, MeanTeacherTask, SupervisedTask
 from magenet.tasks.base import LOOK_EVERY, Batch, cosine_with_warm_up
 from magenet.tasks.resume_point import ResumePoint
@@ -187,14 +188,20 @@ def test_scores_name_student_teacher_and_input(tmp_path: Path) -> None:
     from lightning.pytorch.loggers import CSVLogger
 
     module = task()
-    running = trainer(tmp_path, logger=CSVLogger(tmp_path, name="", version="run"))
+    running = trainer(
+        tmp_path, logger=CSVLogger(tmp_path, name="", version="run"), callbacks=[Scores()]
+    )
     running.test(module, data())
     metrics = running.callback_metrics
     assert {"test/psnr_spots", "test_teacher/psnr_spots", "test_input/ssim_blur"} <= set(metrics)
     # An untrained network is the identity: all three must agree.
-    assert float(metrics["test/psnr"]) == pytest.approx(float(metrics["test_input/psnr"]), abs=0.05)
+    assert float(metrics["test/psnr_spots"]) == pytest.approx(
+        float(metrics["test_input/psnr_spots"]), abs=0.05
+    )
     lines = (tmp_path / "run/scores.csv").read_text().splitlines()
-    assert len(lines) == 1 + 3 * 8 * 2
+    assert len(lines) == 1 + 4 * 9 * 2, (
+        "input, student, teacher, clean; nine conditions; two photographs"
+    )
 
 
 class Broken(Enhancer):

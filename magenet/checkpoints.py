@@ -1,0 +1,37 @@
+"""Networks out of checkpoints: what a judge or a structure target is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from magenet.errors import UserError
+
+
+def read_network(network: nn.Module, checkpoint: str | Path, how: str) -> None:
+    """Load the weights of a task's network from its checkpoint.
+
+    Args:
+        network: What takes them.
+        checkpoint: Checkpoint of the task that trained it.
+        how: What to do if there is none, for the message.
+
+    Raises:
+        UserError: If the checkpoint is missing, cannot be read or holds another network.
+    """
+    if not Path(checkpoint).is_file():
+        raise UserError(f"{checkpoint}: no such checkpoint; {how}")
+    try:
+        weights = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    except Exception:  # whatever a broken file does to the reader
+        raise UserError(f"{checkpoint}: not a checkpoint that can be read") from None
+    prefix = "network."
+    own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+    try:
+        network.load_state_dict(own)
+    except RuntimeError:
+        raise UserError(
+            f"{checkpoint}: holds another network than {type(network).__name__} as configured"
+        ) from None

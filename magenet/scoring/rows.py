@@ -1,0 +1,46 @@
+"""A test's scores on disk: a line a photograph, condition and subject."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from magenet.errors import UserError
+
+KEYS = ("subject", "name", "patient", "condition")
+"""What a row is about: whose photograph, which, of whom, and what had been done to it."""
+
+Row = dict[str, str | float]
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write rows as CSV, with a column for every score that any of them has."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, restval="")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: "" if _is_nan(v) else v for k, v in row.items()})
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows that :func:`write_rows` wrote; an empty cell is NaN.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return [
+                {k: v if k in KEYS else float(v or "nan") for k, v in row.items()}
+                for row in csv.DictReader(stream)
+            ]
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run the test first") from None
+
+
+def _is_nan(value: str | float) -> bool:
+    """Return whether a cell is an undefined score."""
+    return isinstance(value, float) and math.isnan(value)
