@@ -38,6 +38,13 @@ def lesion_contrast(image: Tensor, lesion: Tensor, mask: Tensor, ring: int = RIN
 
     Raises:
         ValueError: If shapes differ.
+
+    Example:
+        >>> image = torch.tensor([0.25, 0.5]).repeat(1, 3, 20, 10)
+        >>> lesion = torch.zeros(1, 1, 20, 20)
+        >>> lesion[..., 10, 10:12] = 1.0
+        >>> lesion_contrast(image + 0.25 * lesion, lesion, torch.ones_like(lesion))
+        tensor([2.])
     """
     inside, around = _lesion_and_ring(image, lesion, mask, ring)
     green = image[:, 1:2].double()
@@ -65,6 +72,13 @@ def detectability(
 
     Raises:
         ValueError: If shapes differ.
+
+    Example:
+        >>> lesion = torch.zeros(1, 1, 20, 20)
+        >>> lesion[..., 10, 10] = 1.0
+        >>> image = 0.5 - 0.1 * lesion.expand(1, 3, 20, 20)
+        >>> detectability(image, lesion, torch.ones_like(lesion), dark=True)
+        tensor([1.])
     """
     inside, around = _lesion_and_ring(image, lesion, mask, ring)
     green = image[:, 1:2].float()

@@ -61,6 +61,11 @@ def vessel_scores(probability: Tensor, truth: Tensor, mask: Tensor) -> dict[str,
 
     Raises:
         ValueError: If shapes differ, or a probability inside the field is NaN.
+
+    Example:
+        >>> truth = torch.eye(4).view(1, 1, 4, 4)
+        >>> vessel_scores(0.9 * truth, truth, torch.ones_like(truth))["iou"]
+        tensor([1.])
     """
     check_planes(probability, truth, mask)
     inside = mask > 0

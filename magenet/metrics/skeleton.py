@@ -88,6 +88,13 @@ def centerline_dice(probability: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     References:
         Shit et al., "clDice - a novel topology-preserving loss function for tubular structure
         segmentation", CVPR 2021, section 2.
+
+    Example:
+        >>> truth = torch.zeros(1, 1, 8, 8)
+        >>> truth[..., 4, :] = 1.0
+        >>> found = truth * (torch.arange(8) < 4)
+        >>> centerline_dice(found, truth, torch.ones_like(truth))
+        tensor([0.6667])
     """
     check_planes(probability, truth, mask)
     own, true = (probability >= 0.5) & (mask > 0), (truth >= 0.5) & (mask > 0)
@@ -136,6 +143,13 @@ def vessel_length_change(
 
     Raises:
         ValueError: If shapes differ.
+
+    Example:
+        >>> before = torch.zeros(1, 1, 8, 8)
+        >>> before[..., 4, :] = 1.0
+        >>> after = before * (torch.arange(8) < 2)
+        >>> vessel_length_change(before, after, torch.ones_like(before))
+        LengthChange(lost=tensor([0.5000]), invented=tensor([0.]))
     """
     check_planes(before, after, mask)
     old, new = (before >= 0.5) & (mask > 0), (after >= 0.5) & (mask > 0)

@@ -111,6 +111,10 @@ def paired_comparison(
     References:
         Phipson and Smyth, "Permutation p-values should never be zero", 2010: drawn flips count the
         observed one too.
+
+    Example:
+        >>> paired_comparison([0.8, 0.9, 0.7], [0.7, 0.8, 0.7], ["a", "b", "c"]).p
+        0.5
     """
     one, other = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
     if one.shape != other.shape:

@@ -163,6 +163,10 @@ def test_lost_and_invented_vessels() -> None:
     back = vessel_length_change(after, before, field)
     assert float(back.lost) == pytest.approx(21 / 49)
     assert float(back.invented) == pytest.approx(14 / 49)
+    thicker = bars(kept, (slice(22, 27), slice(2, 23)))
+    assert float(vessel_length_change(before, thicker, field).invented) == pytest.approx(
+        21 / 42, abs=0.1
+    ), "a length and no area"
     field[..., 20:, :] = 0.0  # nothing outside the field is invented
     assert float(vessel_length_change(before, after, field).invented) == 0.0
 
