@@ -90,13 +90,12 @@ def ciede2000(lab: Tensor, other: Tensor) -> Tensor:
     hue_1 = torch.atan2(yellow_1, stretch * red_1).rad2deg() % 360
     hue_2 = torch.atan2(yellow_2, stretch * red_2).rad2deg() % 360
 
+    # A grey has no hue, and needs no case of its own: whatever it is counts by chroma 0 below.
     far = (hue_1 - hue_2).abs() > 180  # the short way leads over 0 degrees
     turn = hue_2 - hue_1
     turn = torch.where(far, turn - 360 * turn.sign(), turn)
     total = hue_1 + hue_2
     hue = torch.where(far, (total + 360) / 2 % 360, total / 2)
-    # A grey has no hue: the other's counts, as its own is 0 here.
-    hue = torch.where(chroma_1 * chroma_2 == 0, total, hue)
     light, chroma = (light_1 + light_2) / 2, (chroma_1 + chroma_2) / 2
 
     off_middle = (light - 50).square()
