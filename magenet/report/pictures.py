@@ -59,6 +59,8 @@ class BeforeAfterPictures(Callback):
         every = max(1, batches // self.count)
         if not isinstance(outputs, dict) or batch_idx % every or len(self.rows) == self.count:
             return
+        if self.rows and self.subjects != list(outputs):
+            return  # of a second loader, whose photographs have nothing to be compared with
         self.subjects = list(outputs)
         place = (batch_idx // every) % len(outputs["input"])
         self.rows.append([outputs[subject][place].cpu() for subject in self.subjects])

@@ -12,16 +12,19 @@ from magenet.metrics import (
     masked_psnr,
     masked_ssim,
 )
-from magenet.metrics.full_reference import MS_SSIM_SIDE
 from magenet.scoring.judge import Batch, Judge
+
+MS_SSIM_LEAST = 320
+"""Side from which a round field holds the 176 px window of MS-SSIM's coarsest scale for sure."""
 
 
 class FullReference(Judge):
     """Score by PSNR, SSIM, MS-SSIM and colour, inside the field.
 
     `psnr_frame, ssim_frame` count the whole square, whose black corners are perfect for free:
-    published numbers are often of that kind. `ms_ssim` needs photographs of 176 px or more, and is
-    not given for smaller ones. `colour` is the mean CIEDE2000, `brightness_drift` that of L*.
+    published numbers are often of that kind. `ms_ssim` is given from 320 px on: a window of its
+    coarsest scale is 176 px wide, which a smaller round field does not hold. `colour` is the mean
+    CIEDE2000, `brightness_drift` that of L*.
     """
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -38,6 +41,6 @@ class FullReference(Judge):
             "colour": colour_difference(image, clean, mask),
             "brightness_drift": brightness_drift(image, clean, mask),
         }
-        if image.shape[-1] >= MS_SSIM_SIDE:
+        if image.shape[-1] >= MS_SSIM_LEAST:
             scores["ms_ssim"] = masked_ms_ssim(image, clean, mask)
         return scores

@@ -8,11 +8,13 @@ import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
-from magenet.metrics import colour_difference, masked_psnr, masked_ssim, vessel_scores
+from magenet.metrics import colour_difference, masked_dice, masked_psnr, masked_ssim
 from magenet.scoring.judge import Batch, NetworkJudge
 
 REACH = 2
 """Pixels that a photograph may be shifted to fit, each way: pairs are aligned to 1 or 2 px."""
+
+SHIFTS = list(product(range(-REACH, REACH + 1), repeat=2))
 
 BLUR = 1.5
 """Sigma that both are blurred by before they are matched, in pixels, for the same reason."""
@@ -63,18 +65,24 @@ class PairJudge(NetworkJudge):
         own, true = self.seen(image).sigmoid(), (self.seen(high) > 0).float()
         size = 2 * round(3 * BLUR) + 1
         soft, wanted = (gaussian_blur2d(x, (size, size), (BLUR, BLUR)) for x in (image, high))
-        best: dict[str, Tensor] = {}
-        for shift in product(range(-REACH, REACH + 1), repeat=2):
-            # A shift moves pixels in over the border; there both are black or the mask ends.
-            moved, inside = (torch.roll(x, shift, (2, 3)) for x in (own, valid))
-            inside = inside * valid
-            vessels = vessel_scores(moved, true, inside)
+        # A shift brings pixels in over the border; there both are black.
+        dice, psnr = [], []
+        for shift in SHIFTS:
+            inside = valid * torch.roll(valid, shift, (2, 3))
+            dice.append(masked_dice(torch.roll(own, shift, (2, 3)), true, inside))
             fitted = matched(torch.roll(soft, shift, (2, 3)), wanted, inside)
-            scores = {
-                "pair_vessel_dice": vessels["dice"],
-                "pair_vessel_iou": vessels["iou"],
-                "pair_psnr": masked_psnr(fitted, wanted, inside),
-                "pair_ssim": masked_ssim(fitted, wanted, inside),
-            }
-            best = {k: torch.fmax(v, best.get(k, v)) for k, v in scores.items()}
-        return best | {"pair_colour": colour_difference(image, high, valid)}
+            psnr.append(masked_psnr(fitted, wanted, inside))
+        best_dice = torch.stack(dice).amax(dim=0)
+        best_psnr, place = torch.stack(psnr).max(dim=0)
+        fitting = [SHIFTS[index] for index in place.tolist()]
+        moved = torch.stack([torch.roll(x, s, (1, 2)) for x, s in zip(soft, fitting, strict=True)])
+        inside = valid * torch.stack(
+            [torch.roll(x, s, (1, 2)) for x, s in zip(valid, fitting, strict=True)]
+        )
+        return {
+            "pair_vessel_dice": best_dice,
+            "pair_vessel_iou": best_dice / (2.0 - best_dice),
+            "pair_psnr": best_psnr,
+            "pair_ssim": masked_ssim(matched(moved, wanted, inside), wanted, inside),
+            "pair_colour": colour_difference(image, high, valid),
+        }

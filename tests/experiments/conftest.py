@@ -6,6 +6,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from PIL import Image
 
 from data_modules.io import write_photograph
 from data_modules.phantom import draw_phantom
@@ -41,6 +42,9 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder laid out like the real photographs, filled with phantoms."""
     folder = tmp_path_factory.mktemp("photographs")
     rows = [("set", "split", "image", "vessel_mask", "fov_mask", "quality")]
+    labels = {"idrid": [("image", "disc_mask", "lesion_bitmask", "dr_grade")]}
+    labels["hygd"] = [("image", "patient")]
+    pairs = [("pair_id", "patient", "low", "high_aligned", "valid_mask")]
     for place, (name, split, quality) in enumerate(
         (name, split, quality)
         for name in ("hrf", "chase_db1", "idrid", "hygd")
@@ -55,8 +59,19 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_photograph(mask.expand(3, -1, -1).to(torch.uint8) * 255, folder / masks[-1])
         vessels = masks[0] if name in ("hrf", "chase_db1") else ""
         rows.append((name, split, image, vessels, masks[1], quality))
-    with (folder / "index.csv").open("w", newline="") as stream:
-        csv.writer(stream).writerows(rows)
+        if name == "idrid":
+            disc, lesions = f"idrid/disc_{place}.png", f"idrid/lesions_{place}.png"
+            write_photograph(phantom.disc.expand(3, -1, -1).to(torch.uint8) * 255, folder / disc)
+            Image.fromarray(phantom.disc[0].numpy().astype("uint8")).save(folder / lesions)
+            labels[name].append((image, disc, lesions, str(place % 5)))
+        if name == "hygd":
+            labels[name].append((image, f"patient {place}"))
+            pairs.append((f"pair {place}", f"patient {place}", image, image, masks[1]))
+    tables = {"index.csv": rows, "hygd/pairs.csv": pairs}
+    tables |= {f"{name}/labels.csv": lines for name, lines in labels.items()}
+    for name, lines in tables.items():
+        with (folder / name).open("w", newline="") as stream:
+            csv.writer(stream).writerows(lines)
     return folder
 
 

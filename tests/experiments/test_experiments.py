@@ -1,7 +1,9 @@
 """Every YAML runs: fit, validate, test, predict, through the real command line."""
 
 import csv
+import importlib
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -9,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -57,12 +60,18 @@ model:
 """
 }
 EVERY = sorted(p.relative_to(EXPERIMENTS).as_posix() for p in EXPERIMENTS.rglob("*.yaml"))
-ALONE = [p for p in EVERY if p.split("/")[0] in ("phantoms", "photographs", "peers")]
+ALONE = [
+    p for p in EVERY if p.split("/")[0] in ("phantoms", "photographs", "peers", "judges", "grading")
+]
+PROTOCOL = "comparison/protocol.yaml"
+COMPARED = [p for p in EVERY if p.startswith("comparison/") and p != PROTOCOL]
+TABLES = [p for p in EVERY if p.startswith("tables/")]
 LAYERS = [p for p in EVERY if p.split("/")[0] in ("model", "data", "debug", "logging", "cluster")]
 
 
 def test_no_config_is_forgotten() -> None:
-    assert sorted([*ALONE, *LAYERS, "base.yaml", "predict.yaml"]) == EVERY
+    known = [*ALONE, *COMPARED, *TABLES, *LAYERS, "base.yaml", "predict.yaml", PROTOCOL]
+    assert sorted(known) == EVERY
 
 
 @pytest.fixture(autouse=True)
@@ -110,10 +119,59 @@ def predict(source: Path, folder: Path, checkpoint: Path | None = None) -> list[
     return arguments if checkpoint is None else [*arguments, "--ckpt_path", str(checkpoint)]
 
 
+def segmenter_for(model: dict[str, Any]) -> list[str]:
+    """Train what a structure target reads, and return the arguments that say where it is."""
+    target = model.get("structure_target", {})
+    if "checkpoint" not in target.get("init_args", {}) if isinstance(target, dict) else True:
+        return []
+    trains = EXPERIMENTS / "photographs/segmenter.yaml"
+    assert main(["fit", *configs(BASE, trains, "limits.yaml", "small.yaml")]) == 0
+    Path("runs").rename("segmenter")
+    checkpoint = next(Path("segmenter").rglob("best.ckpt"))
+    return ["--model.structure_target.checkpoint", str(checkpoint)]
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_compared(name: str, photographs: Path) -> None:
+    model = yaml.safe_load((EXPERIMENTS / name).read_text())["model"]["init_args"]
+    layers = configs(BASE, EXPERIMENTS / PROTOCOL, EXPERIMENTS / name, "limits.yaml", "small.yaml")
+    run_all([*layers, *segmenter_for(model)], photographs)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_table(name: str, photographs: Path) -> None:
+    judges = yaml.safe_load((EXPERIMENTS / name).read_text())["scores"]["judges"]
+    for judge in judges:
+        given = judge.get("init_args", {})
+        if "checkpoint" not in given:
+            continue
+        path, kind = given["network"]["class_path"].rsplit(".", 1)
+        network = getattr(importlib.import_module(path), kind)(**given["network"]["init_args"])
+        checkpoint = Path(given["checkpoint"])
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        weights = {f"network.{key}": value for key, value in network.state_dict().items()}
+        torch.save({"state_dict": weights}, checkpoint)
+    children = Path("experiments/tables/chase_db1_children.csv")
+    children.parent.mkdir(parents=True)
+    children.write_text((EXPERIMENTS / "tables/chase_db1_children.csv").read_text())
+    Path("small.yaml").write_text(SMALL + "    scored_size: 96\n")
+    setiawan = EXPERIMENTS / "peers/setiawan.yaml"
+    layers = configs(BASE, setiawan, EXPERIMENTS / name, "limits.yaml", "small.yaml")
+    assert main(["test", *layers]) == 0
+    folder = next(Path("runs").rglob("results.json")).parent
+    assert {line["subject"] for line in json.loads((folder / "results.json").read_text())} >= {
+        "input", "student",
+    }  # fmt: skip
+    facts = json.loads((folder / "provenance.json").read_text())
+    assert facts["chosen"] == "nothing to choose"
+    with (folder / "scores.csv").open() as stream:
+        assert len(list(csv.DictReader(stream))) >= 4
+
+
 @pytest.mark.parametrize("name", [name for name in ALONE if not name.startswith("peers")])
 def test_experiment(name: str, photographs: Path) -> None:
     layers = configs(BASE, EXPERIMENTS / name, "limits.yaml", "small.yaml")
-    if "segmenter" in name:
+    if "segmenter" in name or name.startswith(("judges/", "grading/")):
         run_all(layers, photographs, enhances=False)
         return
     model = yaml.safe_load((EXPERIMENTS / name).read_text())["model"]["init_args"]
@@ -123,15 +181,7 @@ def test_experiment(name: str, photographs: Path) -> None:
         layers += configs("small_peer.yaml")
     else:
         layers += configs(TINY)
-    if "structure_target" in model:
-        # Its structure target reads the segmenter that another experiment trained.
-        trains = EXPERIMENTS / "photographs/segmenter.yaml"
-        segmenter = configs(BASE, trains, "limits.yaml", "small.yaml")
-        assert main(["fit", *segmenter]) == 0
-        Path("runs").rename("segmenter")
-        checkpoint = next(Path("segmenter").rglob("best.ckpt"))
-        layers += ["--model.structure_target.checkpoint", str(checkpoint)]
-    run_all(layers, photographs)
+    run_all([*layers, *segmenter_for(model)], photographs)
     ran = yaml.safe_load(next(Path("runs").rglob("config.yaml")).read_text())["model"]["init_args"]
     assert ran["network"]["class_path"] == kind, "a small layer must not swap the network"
 

@@ -1,0 +1,99 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from magenet.report.provenance import FACTS
+from magenet.report.table import main
+from magenet.scoring.rows import write_rows
+from tests.conftest import ROOT
+
+RESULTS = ROOT / "experiments/results"
+TABLES = sorted(p for p in RESULTS.glob("*.csv") if not p.stem.endswith("_runs"))
+
+
+def run(folder: Path, subjects: dict[str, float], condition: str = "spots") -> Path:
+    folder.mkdir()
+    rows = [
+        {"subject": subject, "name": name, "patient": name, "condition": condition,
+         "psnr": psnr + more, "ssim": 0.5 + more / 10}
+        for subject, psnr in subjects.items()
+        for name, more in (("a", 0.0), ("b", 2.0))
+    ]  # fmt: skip
+    write_rows(folder / "scores.csv", rows)
+    (folder / "provenance.json").write_text(json.dumps(dict.fromkeys(FACTS, "known")))
+    return folder
+
+
+def lines(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_table_names_its_rows_and_averages_photographs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = run(tmp_path / "one", {"input": 10.0, "student": 20.0, "clean": 40.0})
+    two = run(tmp_path / "two", {"input": 10.0, "student": 30.0, "teacher": 31.0, "clean": 40.0})
+    table = tmp_path / "table.csv"
+    command = [f"plain={one}", f"width=8={two}", "--csv", str(table), "--against", "plain"]
+    assert main(command) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[2:] == [
+        "| do nothing | 11.00 [10.00, 12.00] | 0.600 [0.500, 0.700] |",
+        "| plain | 21.00 [20.00, 22.00] | 0.600 [0.500, 0.700] |",
+        "| width=8, student | 31.00 [30.00, 32.00] | 0.600 [0.500, 0.700] |",
+        "| width=8, teacher | 32.00 [31.00, 33.00] | 0.600 [0.500, 0.700] |",
+        "| clean | 41.00 [40.00, 42.00] | 0.600 [0.500, 0.700] |",
+    ]
+    psnr = {cells["row"]: cells for cells in lines(table) if cells["score"] == "psnr"}
+    assert psnr["plain"]["gap_closed"] == "0.333333"
+    assert psnr["plain"]["difference"] == "10"
+    assert psnr["width=8, teacher"]["against_difference"] == "11"
+    assert psnr["plain"]["against"] == "" == psnr["do nothing"]["difference"]
+    runs = lines(tmp_path / "table_runs.csv")
+    assert [cells["row"] for cells in runs] == ["plain", "width=8, student", "width=8, teacher"]
+    assert runs[0]["chosen"] == "known"
+
+    readme = tmp_path / "README.md"
+    readme.write_text(
+        "before\n<!-- table table -->\nold\n<!-- end -->\nbetween\n"
+        "<!-- table table scores=ssim conditions=spots -->\n<!-- end -->\nafter\n"
+    )
+    for _ in range(2):  # twice gives the same
+        assert main(["--csv", str(table), "--into", str(readme)]) == 0
+        text = readme.read_text().splitlines()
+        assert text[3 : 3 + len(printed)] == printed
+        assert text[-5:] == [
+            "| width=8, teacher | 0.600 [0.500, 0.700] |", "| clean | 0.600 [0.500, 0.700] |",
+            "", "<!-- end -->", "after",
+        ]  # fmt: skip
+        assert "old" not in text
+
+
+def test_missing_results_and_places_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*arguments: str) -> str:
+        assert main([*arguments, "--csv", str(tmp_path / "t.csv")]) == 1
+        return capsys.readouterr().err
+
+    assert "scores.csv: no such file; run the test first" in said(f"x={tmp_path}")
+    one = run(tmp_path / "one", {"input": 10.0, "student": 20.0})
+    (tmp_path / "README.md").write_text("nothing")
+    assert "no place" in said(f"x={one}", "--into", str(tmp_path / "README.md"))
+    (tmp_path / "README.md").write_text("<!-- table t scores=dice -->\n<!-- end -->\n")
+    assert "no score 'dice'" in said(f"x={one}", "--into", str(tmp_path / "README.md"))
+    assert "'nobody' is none of do nothing, x" in said(f"x={one}", "--against", "nobody")
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda path: path.stem)
+def test_the_pages_show_the_committed_results(table: Path, tmp_path: Path) -> None:
+    for page in (ROOT / "README.md", RESULTS / "tables.md"):
+        if f"<!-- table {table.stem}" not in page.read_text():
+            continue
+        copy = tmp_path / page.name
+        copy.write_text(page.read_text())
+        assert main(["--csv", str(table), "--into", str(copy)]) == 0
+        assert copy.read_text() == page.read_text(), "run 'make results'"

@@ -1,0 +1,73 @@
+import math
+from pathlib import Path
+
+import pytest
+
+from magenet.errors import UserError
+from magenet.scoring.rows import Row, read_rows, write_rows
+from magenet.scoring.summary import Line, summarise
+
+
+def rows(subject: str, values: list[float], patients: str = "aabbcc") -> list[Row]:
+    return [
+        {
+            "subject": subject,
+            "name": f"p{place}",
+            "patient": patient,
+            "condition": "spots",
+            "psnr": value,
+        }
+        for place, (value, patient) in enumerate(zip(values, patients, strict=True))
+    ]
+
+
+def line(lines: list[Line], subject: str) -> Line:
+    return next(line for line in lines if line.subject == subject)
+
+
+INPUT = rows("input", [10.0, 11.0, 12.0, 13.0, 14.0, 15.0])
+CLEAN = rows("clean", [20.0, 21.0, 22.0, 23.0, 24.0, 25.0])
+
+
+def test_a_method_is_compared_with_doing_nothing_and_with_the_clean_photograph() -> None:
+    method = rows("student", [14.0, 15.0, 16.0, 17.0, 18.0, 19.0])
+    found = line(summarise([*INPUT, *method, *CLEAN]), "student")
+    assert found.mean == 16.5
+    assert found.low < 16.5 < found.high
+    assert (found.photographs, found.patients) == (6, 3)
+    assert found.difference == found.difference_low == found.difference_high == 4.0
+    assert (found.wins, found.ties, found.losses) == (3, 0, 0)
+    assert found.p == 2 / 2**3, "all signs flipped is as far off"
+    assert found.gap_closed == pytest.approx(0.4)
+
+
+def test_what_is_not_defined_is_left_out_and_never_a_zero() -> None:
+    method = rows("student", [14.0, math.nan, 16.0, 17.0, math.nan, math.nan])
+    lines = summarise([*INPUT, *method])
+    found = line(lines, "student")
+    assert found.mean == pytest.approx((14 + 16 + 17) / 3)
+    assert (found.photographs, found.patients) == (3, 2)
+    assert math.isnan(found.gap_closed), "no clean photograph, no gap"
+    assert not summarise(rows("student", [math.nan] * 6))
+
+
+def test_one_patient_has_no_interval() -> None:
+    found = line(summarise(rows("input", [1.0, 2.0], "aa")), "input")
+    assert found.mean == 1.5
+    assert math.isnan(found.low)
+
+
+def test_other_photographs_cannot_be_compared() -> None:
+    with pytest.raises(ValueError, match="same photographs"):
+        summarise([*INPUT, *rows("student", [1.0, 2.0], "ab")])
+
+
+def test_rows_come_back_from_disk_with_their_gaps(tmp_path: Path) -> None:
+    written = [*INPUT, {**CLEAN[0], "psnr": math.nan, "dice": 0.5}]
+    write_rows(tmp_path / "scores.csv", written)
+    read = read_rows(tmp_path / "scores.csv")
+    assert [row["psnr"] for row in read[:6]] == [row["psnr"] for row in INPUT]
+    assert math.isnan(float(read[6]["psnr"]))
+    assert math.isnan(float(read[0]["dice"])), "a score that only others have"
+    with pytest.raises(UserError, match="run the test first"):
+        read_rows(tmp_path / "none.csv")
