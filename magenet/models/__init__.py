@@ -1,7 +1,9 @@
 """Networks only: no Lightning, no files, no arguments."""
 
 from magenet.models.enhancer import Enhancer, EnhancerOutput
+from magenet.models.grader import Grader
 from magenet.models.mage_net import MAGENet
 from magenet.models.segmenter import DiscSegmenter, VesselSegmenter
 
 __all__ = ["DiscSegmenter", "Enhancer", "EnhancerOutput", "MAGENet", "VesselSegmenter"]
+__all__ = ["Enhancer", "EnhancerOutput", "Grader", "MAGENet", "VesselSegmenter"]
