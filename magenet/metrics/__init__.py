@@ -17,7 +17,6 @@ from magenet.metrics.full_reference import (
     masked_ms_ssim,
     masked_psnr,
     masked_ssim,
-)
 from magenet.metrics.gain import ContrastGain, DetailGain, contrast_gain, detail_gain
 from magenet.metrics.lesions import detectability, lesion_contrast, preservation
 from magenet.metrics.naturalness import NaturalnessModel
@@ -29,16 +28,27 @@ from magenet.metrics.skeleton import (
     centerline_dice,
     skeleton,
     vessel_length_change,
-)
 from magenet.metrics.statistics import (
     Comparison,
     Interval,
     bootstrap_interval,
     gap_closed,
     paired_comparison,
-)
+from magenet.metrics.full_reference import MaskedPSNR, MaskedSSIM, masked_psnr, masked_ssim
+from magenet.metrics.grading import (
+    balanced_accuracy,
+    confusion_matrix,
+    expected_calibration_error,
+    fit_temperature,
+    quadratic_kappa,
+    reliability,
+from magenet.metrics.quality import FIQA, QUALITIES, WFQA, fiqa, wfqa
+from magenet.metrics.scores import ScoreTable
+from magenet.metrics.segmentation import MaskedDice, masked_dice
 
 __all__ = [
+    "FIQA",
+    "QUALITIES",
     "STATISTICS",
     "BrightnessDrift",
     "CenterlineDice",
@@ -48,6 +58,7 @@ __all__ = [
     "DetailGain",
     "Interval",
     "LengthChange",
+    "WFQA",
     "MaskedDice",
     "MaskedMSSSIM",
     "MaskedPSNR",
@@ -66,6 +77,11 @@ __all__ = [
     "frechet_distance",
     "gap_closed",
     "lesion_contrast",
+    "balanced_accuracy",
+    "confusion_matrix",
+    "expected_calibration_error",
+    "fiqa",
+    "fit_temperature",
     "local_contrast",
     "masked_dice",
     "masked_ms_ssim",
@@ -77,4 +93,7 @@ __all__ = [
     "two_sample_distance",
     "vessel_length_change",
     "vessel_scores",
+    "quadratic_kappa",
+    "reliability",
+    "wfqa",
 ]

@@ -1,0 +1,64 @@
+"""Quality of a set of photographs, from the grades of its members."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from magenet.metrics.mean import MeanPerImage
+
+QUALITIES = ("good", "usable", "reject")
+"""Grades of quality, best first: what a grader's classes 0, 1, 2 stand for."""
+
+
+def fiqa(grades: Tensor) -> Tensor:
+    """Return the share of photographs graded good.
+
+    Args:
+        grades: Places in :data:`QUALITIES`, long `(N,)`.
+
+    Returns:
+        A number in [0, 1]; NaN of no photographs.
+
+    References:
+        The three grades are those of EyeQ: Fu et al., "Evaluation of Retinal Image Quality
+        Assessment Networks in Different Color-spaces", MICCAI 2019.
+
+    Example:
+        >>> import torch
+        >>> float(fiqa(torch.tensor([0, 0, 1, 2])))
+        0.5
+    """
+    return (grades == 0).float().mean()
+
+
+def wfqa(grades: Tensor) -> Tensor:
+    """Return the weighted quality: good counts 2, usable 1, reject 0.
+
+    Args:
+        grades: Places in :data:`QUALITIES`, long `(N,)`.
+
+    Returns:
+        (2 good + usable) / N, in [0, 2]; NaN of no photographs.
+
+    Example:
+        >>> import torch
+        >>> float(wfqa(torch.tensor([0, 0, 1, 2])))
+        1.25
+    """
+    return (2 - grades).float().mean()
+
+
+class FIQA(MeanPerImage):
+    """Accumulate :func:`fiqa` over batches; arguments are torchmetrics' own."""
+
+    def update(self, grades: Tensor) -> None:
+        """Add a batch's grades, long `(B,)`."""
+        self.add((grades == 0).float())
+
+
+class WFQA(MeanPerImage):
+    """Accumulate :func:`wfqa` over batches; arguments are torchmetrics' own."""
+
+    def update(self, grades: Tensor) -> None:
+        """Add a batch's grades, long `(B,)`."""
+        self.add((2 - grades).float())
