@@ -1,6 +1,7 @@
 """Sets of fundus photographs and the batches made of them."""
 
 from data_modules.adaptation import AdaptationDataModule
+from data_modules.grading import GradingDataModule
 from data_modules.paired import PairedDataModule
 from data_modules.prediction import PredictionDataModule
 from data_modules.real import RealDataModule
@@ -12,6 +13,7 @@ from data_modules.unpaired import StrongView, UnpairedDataModule
 __all__ = [
     "AdaptationDataModule",
     "FolderPhotographs",
+    "GradingDataModule",
     "ManifestPhotographs",
     "PairedDataModule",
     "PhantomPhotographs",
