@@ -98,6 +98,20 @@ $(SEGMENTER): | $(CORE) need-photographs
 .PHONY: segmenter
 segmenter: $(SEGMENTER) ## Train the vessel segmenter on real photographs, if there is none yet (8 minutes)
 
+QUALITY_GRADER := runs/quality_grader/checkpoints/best.ckpt
+$(QUALITY_GRADER): | $(CORE) need-photographs
+	$(BIN)/magenet fit $(BASE) --config experiments/grading/quality.yaml
+
+.PHONY: quality-grader
+quality-grader: $(QUALITY_GRADER) ## Train the grader of quality, if there is none yet (10 minutes)
+
+RETINOPATHY_GRADER := runs/retinopathy_grader/checkpoints/best.ckpt
+$(RETINOPATHY_GRADER): | $(CORE) need-photographs
+	$(BIN)/magenet fit $(BASE) --config experiments/grading/retinopathy.yaml
+
+.PHONY: retinopathy-grader
+retinopathy-grader: $(RETINOPATHY_GRADER) ## Train the grader of retinopathy, if there is none yet (10 minutes)
+
 .PHONY: photographs
 photographs: $(SEGMENTER) ## Train the teacher-student network on real photographs (45 minutes)
 	$(BIN)/magenet fit $(BASE) --config experiments/photographs/mean_teacher.yaml

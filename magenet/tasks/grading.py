@@ -1,0 +1,238 @@
+"""Training a grader of photographs: of their quality, or of diabetic retinopathy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor
+from torch.nn import functional
+from torchmetrics import CatMetric
+
+from magenet.errors import UserError
+from magenet.metrics import (
+    QUALITIES,
+    balanced_accuracy,
+    confusion_matrix,
+    expected_calibration_error,
+    fiqa,
+    fit_temperature,
+    quadratic_kappa,
+    reliability,
+    wfqa,
+)
+from magenet.models import Grader
+from magenet.tasks.base import Batch, FundusTask
+
+RETINOPATHY = ("none", "mild", "moderate", "severe", "proliferative")
+"""Grades 0 to 4 of diabetic retinopathy (International Clinical Diabetic Retinopathy scale)."""
+
+
+class GradingTask(FundusTask):
+    """Train a network to grade photographs, and say how far its confidence can be believed.
+
+    The temperature of the network is fitted on the validation photographs whenever they are
+    scored, so that each checkpoint holds its own. Where the test has the same photographs, as it
+    does unless the data set another `test_split`, the calibration after it is optimistic.
+
+    Args:
+        network: Gives logits.
+        classes: What the grades are called, in the order of the labels.
+        label_smoothing: Share of the wanted probability given to all grades alike.
+        optimizer: See :class:`FundusTask`.
+        warm_up: See :class:`FundusTask`.
+        channels_last: See :class:`FundusTask`.
+    """
+
+    def __init__(
+        self,
+        network: Grader,
+        classes: Sequence[str],
+        label_smoothing: float = 0.1,
+        optimizer: OptimizerCallable | None = None,
+        warm_up: float = 0.03,
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__(network, optimizer, warm_up, channels_last)
+        if network.classes != len(classes):
+            raise ValueError(
+                f"a grader of {network.classes} classes for the grades {', '.join(classes)}"
+            )
+        self.classes = tuple(classes)
+        self.label_smoothing = label_smoothing
+        self.seen_logits = CatMetric(nan_strategy="disable")
+        self.seen_labels = CatMetric(nan_strategy="disable")
+        self.seen_patients: list[str] = []
+
+    @property
+    def grader(self) -> Grader:
+        """Return the network that is trained."""
+        network = self.network
+        assert isinstance(network, Grader)  # by construction
+        return network
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return calibrated probabilities `(B, classes)` for photographs `(B, 3, S, S)`."""
+        return self.grader.probabilities(self.laid_out(image))
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Return cross-entropy, in which each grade counts alike."""
+        losses = functional.cross_entropy(
+            self.grader(self.laid_out(batch["image"])),
+            batch["label"],
+            label_smoothing=self.label_smoothing,
+            reduction="none",
+        )
+        loss: Tensor = (batch["weight"] * losses).mean()
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keep what the network says."""
+        self.seen_logits.update(self.grader(self.laid_out(batch["image"])))
+        self.seen_labels.update(batch["label"])
+        self.seen_patients.extend(batch["patient"])
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keep what the network says."""
+        self.validation_step(batch, batch_idx)
+
+    def on_test_epoch_start(self) -> None:
+        """Refuse what would count photographs twice.
+
+        Raises:
+            UserError: On several devices.
+        """
+        if self.trainer.world_size > 1:
+            raise UserError("a test counts every photograph once: use --trainer.devices 1")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the agreement with the labels; while training, fit the temperature."""
+        logits, labels, _ = self._take()
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            self.grader.temperature.copy_(fit_temperature(logits, labels))
+        scores = self.scores(logits.argmax(dim=1), labels)
+        for name, score in scores.items():
+            self.log(f"val/{name}", score, prog_bar=name == "balanced_accuracy")
+        self.log("val/cross_entropy", functional.cross_entropy(logits, labels))
+
+    def on_test_epoch_end(self) -> None:
+        """Log the agreement with the labels, and write `grading.json` beside the run."""
+        logits, labels, patients = self._take()
+        self.log_dict(
+            {f"test/{k}": v for k, v in self.scores(logits.argmax(dim=1), labels).items()}
+        )
+        if self.trainer.log_dir is not None:
+            report = self.report(logits, labels, patients)
+            folder = Path(self.trainer.log_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "grading.json").write_text(json.dumps(report, indent=1) + "\n")
+
+    def scores(self, grades: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Return the scores of grades, by name.
+
+        Args:
+            grades: Long `(N,)`.
+            labels: Long `(N,)`.
+        """
+        confusion = confusion_matrix(grades, labels, len(self.classes))
+        return {"balanced_accuracy": balanced_accuracy(confusion)}
+
+    def report(self, logits: Tensor, labels: Tensor, patients: Sequence[str]) -> dict[str, Any]:
+        """Return all that is said of graded photographs.
+
+        Args:
+            logits: `(N, classes)`, not calibrated.
+            labels: Long `(N,)`.
+            patients: Whose eye each is.
+
+        Returns:
+            Scores; `confusion`, counts of photographs, a row a label, a column a grade;
+            `confusion_patients`, counts of the different patients behind each of those;
+            `calibration` before and after the temperature: error and reliability bins.
+        """
+        grades, count = logits.argmax(dim=1), len(self.classes)
+        cells: list[list[set[str]]] = [[set() for _ in self.classes] for _ in self.classes]
+        for label, grade, patient in zip(labels.tolist(), grades.tolist(), patients, strict=True):
+            cells[label][grade].add(patient)
+        calibration = {}
+        temperature = self.grader.temperature
+        for name, scaled in (("before", logits), ("after", logits / temperature)):
+            bins = reliability(scaled.softmax(dim=1), labels)
+            calibration[name] = {"error": expected_calibration_error(bins), "bins": bins}
+        return {
+            "photographs": len(labels),
+            "patients": len(set(patients)),
+            "classes": list(self.classes),
+            **{name: float(score) for name, score in self.scores(grades, labels).items()},
+            "confusion": confusion_matrix(grades, labels, count).tolist(),
+            "confusion_patients": [[len(cell) for cell in row] for row in cells],
+            "temperature": float(temperature),
+            "calibration": calibration,
+        }
+
+    def _take(self) -> tuple[Tensor, Tensor, list[str]]:
+        """Return logits, labels and patients seen on all ranks, and forget them."""
+        logits, labels = self.seen_logits.compute(), self.seen_labels.compute().long()
+        patients, self.seen_patients = self.seen_patients, []
+        self.seen_logits.reset()
+        self.seen_labels.reset()
+        return logits, labels, patients
+
+
+class QualityTask(GradingTask):
+    """Train a grader of quality: good, usable or reject.
+
+    The labels that it learns from are no expert's: see `data_modules.GradingDataModule`.
+
+    Args:
+        network: See :class:`GradingTask`.
+        label_smoothing: See :class:`GradingTask`.
+        optimizer: See :class:`FundusTask`.
+        warm_up: See :class:`FundusTask`.
+        channels_last: See :class:`FundusTask`.
+    """
+
+    def __init__(
+        self,
+        network: Grader,
+        label_smoothing: float = 0.1,
+        optimizer: OptimizerCallable | None = None,
+        warm_up: float = 0.03,
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__(network, QUALITIES, label_smoothing, optimizer, warm_up, channels_last)
+
+    def scores(self, grades: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Add FIQA and WFQA of the grades; see :meth:`GradingTask.scores`."""
+        return super().scores(grades, labels) | {"fiqa": fiqa(grades), "wfqa": wfqa(grades)}
+
+
+class RetinopathyTask(GradingTask):
+    """Train a grader of diabetic retinopathy, 0 to 4.
+
+    Args:
+        network: See :class:`GradingTask`.
+        label_smoothing: See :class:`GradingTask`.
+        optimizer: See :class:`FundusTask`.
+        warm_up: See :class:`FundusTask`.
+        channels_last: See :class:`FundusTask`.
+    """
+
+    def __init__(
+        self,
+        network: Grader,
+        label_smoothing: float = 0.1,
+        optimizer: OptimizerCallable | None = None,
+        warm_up: float = 0.03,
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__(network, RETINOPATHY, label_smoothing, optimizer, warm_up, channels_last)
+
+    def scores(self, grades: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Add the quadratic weighted kappa; see :meth:`GradingTask.scores`."""
+        confusion = confusion_matrix(grades, labels, len(self.classes))
+        return super().scores(grades, labels) | {"quadratic_kappa": quadratic_kappa(confusion)}
