@@ -112,6 +112,11 @@ $(RETINOPATHY_GRADER): | $(CORE) need-photographs
 .PHONY: retinopathy-grader
 retinopathy-grader: $(RETINOPATHY_GRADER) ## Train the grader of retinopathy, if there is none yet (10 minutes)
 
+.PHONY: grading-results
+grading-results: $(QUALITY_GRADER) $(RETINOPATHY_GRADER) ## Score both graders, and grade files of two sizes (2 minutes)
+	$(BIN)/python experiments/grading_results.py --photographs "$(MAGENET_DATA)" --out runs/grading
+	cp runs/grading/grading.json runs/grading/grading.md experiments/results/
+
 .PHONY: photographs
 photographs: $(SEGMENTER) ## Train the teacher-student network on real photographs (45 minutes)
 	$(BIN)/magenet fit $(BASE) --config experiments/photographs/mean_teacher.yaml

@@ -40,8 +40,8 @@ class Grader(nn.Module):
     """Grade photographs by a small residual network on an input of fixed geometry.
 
     A photograph of any size is resized first, so that the verdict is about the retina and not
-    about the file. Means over the field at several scales are judged: sharpness shows at the fine
-    ones, shadows and lesions at the coarse ones.
+    about the file. What is judged are the mean and the spread of each channel at every scale:
+    sharpness shows in the spread at fine scales, shadows and lesions at coarse ones.
 
     Args:
         classes: Grades to tell apart.
@@ -53,7 +53,7 @@ class Grader(nn.Module):
         >>> grader = Grader(classes=3, size=64, widths=[8, 8, 16]).eval()
         >>> image = torch.rand(2, 3, 100, 100)
         >>> grader(image).shape, grader.features(image).shape
-        (torch.Size([2, 3]), torch.Size([2, 24]))
+        (torch.Size([2, 3]), torch.Size([2, 64]))
     """
 
     temperature: Tensor
@@ -62,7 +62,7 @@ class Grader(nn.Module):
         self,
         classes: int = 3,
         size: int = 256,
-        widths: Sequence[int] = (24, 48, 96, 128, 160),
+        widths: Sequence[int] = (16, 32, 64, 128, 160),
         dropout: float = 0.4,
     ) -> None:
         super().__init__()
@@ -74,8 +74,11 @@ class Grader(nn.Module):
             nn.ReLU(),
         )
         self.blocks = nn.ModuleList(GradingBlock(*pair) for pair in pairwise(widths))
+        count = 2 * sum(widths)
+        # Features of different scales differ by orders of magnitude, which no one rate can learn.
+        self.norm = nn.BatchNorm1d(count)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(sum(widths[1:]), classes)
+        self.head = nn.Linear(count, classes)
         self.register_buffer("temperature", torch.ones(()))
 
     def features(self, image: Tensor) -> Tensor:
@@ -87,12 +90,11 @@ class Grader(nn.Module):
         if image.shape[-2:] != (self.size, self.size):
             side = (self.size, self.size)
             image = functional.interpolate(image, side, mode="bilinear", antialias=True)
-        level = self.stem(image)
-        means = []
+        levels = [self.stem(image)]
         for block in self.blocks:
-            level = block(level)
-            means.append(level.float().mean(dim=(2, 3)))
-        return torch.cat(means, dim=1)
+            levels.append(block(levels[-1]))
+        features: Tensor = self.norm(torch.cat([_statistics(level) for level in levels], dim=1))
+        return features
 
     def forward(self, image: Tensor) -> Tensor:
         """Return logits `(B, classes)`, not calibrated; see :meth:`features`."""
@@ -103,3 +105,19 @@ class Grader(nn.Module):
         """Return calibrated probabilities `(B, classes)`: logits are divided by `temperature`."""
         logits: Tensor = self(image)
         return (logits / self.temperature).softmax(dim=1)
+
+
+def _statistics(level: Tensor) -> Tensor:
+    """Return mean and logarithm of the spread, `(B, 2 C)` in fp32, away from the field's edge.
+
+    Args:
+        level: `(B, C, H, W)`.
+    """
+    rows, columns = (
+        ((torch.arange(side, device=level.device) + 0.5) / side * 2 - 1).square()
+        for side in level.shape[-2:]
+    )
+    # The edge of the field is the sharpest thing in a photograph, and says nothing about it.
+    inner = (rows[:, None] + columns[None, :]).sqrt() < 0.9
+    values = level.float()[..., inner]
+    return torch.cat([values.mean(dim=2), (values.std(dim=2) + 1e-3).log()], dim=1)

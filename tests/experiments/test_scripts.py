@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
+from magenet.models import Grader
 from tests.experiments.conftest import script
 
 
@@ -28,6 +30,33 @@ def test_benchmark_of_degradation(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         for what in ("cofe, seven types", "fundus, mixed")
         for batch in (1, 8)
     }
+
+
+def test_grading_results(
+    tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = script("grading_results")
+    monkeypatch.setattr(results, "PARTS", {"quality": ["val"], "dr_grade": ["val"]})
+    for name, classes in (("quality", 3), ("retinopathy", 5)):
+        options = {"classes": classes, "size": 48, "widths": [8, 8]}
+        state = {f"network.{k}": v for k, v in Grader(**options).state_dict().items()}
+        checkpoint = {
+            "state_dict": state, "global_step": 7,
+            "hyper_parameters": {"network": {"init_args": options}},
+        }  # fmt: skip
+        folder = tmp_path / f"{name}_grader/checkpoints"
+        folder.mkdir(parents=True)
+        torch.save(checkpoint, folder / "best.ckpt")
+    arguments = ["--photographs", str(photographs), "--runs", str(tmp_path)]
+    assert results.main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    report = json.loads((tmp_path / "out/grading.json").read_text())
+    quality = report["graders"]["quality"]
+    assert quality["parts"]["val"]["photographs"] == 8
+    assert set(quality["parts"]["val"]["sets"]) == {"chase_db1", "hrf", "hygd", "idrid"}
+    assert quality["invariance"]["val"]["photographs"] == 8
+    text = (tmp_path / "out/grading.md").read_text()
+    assert "| reject |" in text
+    assert "quadratic kappa" in text
 
 
 def test_contact_sheet(tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ def test_the_verdict_is_about_the_retina_and_not_about_the_file() -> None:
     with torch.no_grad():
         one, other = (network.features(file) for file in files)
         soft = network.features(functional.avg_pool2d(files[0], 4))
-    assert one.shape == other.shape == soft.shape == (1, 20)
+    assert one.shape == other.shape == soft.shape == (1, 56)
     assert float((one - other).norm()) < 0.02 * float(one.norm())
-    assert float((one - soft).norm()) > 0.1 * float(one.norm()), "detail is seen"
+    assert float((one - soft).norm()) > 3 * float((one - other).norm()), "detail is seen"
 
 
 @pytest.mark.parametrize("size", [(64, 64), (33, 33), (200, 200)])
@@ -47,4 +47,4 @@ def test_the_temperature_softens_and_never_changes_a_verdict() -> None:
 
 
 def test_the_published_size_is_small() -> None:
-    assert sum(p.numel() for p in Grader().parameters()) == pytest.approx(0.87e6, rel=0.01)
+    assert sum(p.numel() for p in Grader().parameters()) == pytest.approx(0.74e6, rel=0.01)
