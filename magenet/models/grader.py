@@ -36,12 +36,24 @@ class GradingBlock(nn.Module):
         return functional.relu(self.body(image) + self.past(image))
 
 
+def relative_detail(image: Tensor) -> Tensor:
+    """Return the difference from the mean of 9 x 9 pixels, as a share of that mean, times 4.
+
+    Args:
+        image: `(B, C, H, W)` in [0, 1]; what is darker than 0.05 counts as that, so that noise in
+            the surround stays small.
+    """
+    mean = functional.avg_pool2d(image, 9, 1, 4, count_include_pad=False)
+    return 4.0 * (image - mean) / mean.clamp(min=0.05)
+
+
 class Grader(nn.Module):
     """Grade photographs by a small residual network on an input of fixed geometry.
 
     A photograph of any size is resized first, so that the verdict is about the retina and not
-    about the file. What is judged are the mean and the spread of each channel at every scale:
-    sharpness shows in the spread at fine scales, shadows and lesions at coarse ones.
+    about the file. Beside its colours the network is given its detail, relative to the brightness
+    around. What is judged are the mean and the spread of each channel at every scale: sharpness
+    shows in the spread at fine scales, shadows and lesions at coarse ones.
 
     Args:
         classes: Grades to tell apart.
@@ -63,13 +75,13 @@ class Grader(nn.Module):
         classes: int = 3,
         size: int = 256,
         widths: Sequence[int] = (16, 32, 64, 128, 160),
-        dropout: float = 0.4,
+        dropout: float = 0.2,
     ) -> None:
         super().__init__()
         self.classes = classes
         self.size = size
         self.stem = nn.Sequential(
-            nn.Conv2d(3, widths[0], 3, stride=2, padding=1, bias=False),
+            nn.Conv2d(6, widths[0], 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(),
         )
@@ -90,7 +102,7 @@ class Grader(nn.Module):
         if image.shape[-2:] != (self.size, self.size):
             side = (self.size, self.size)
             image = functional.interpolate(image, side, mode="bilinear", antialias=True)
-        levels = [self.stem(image)]
+        levels = [self.stem(torch.cat([image, relative_detail(image)], dim=1))]
         for block in self.blocks:
             levels.append(block(levels[-1]))
         features: Tensor = self.norm(torch.cat([_statistics(level) for level in levels], dim=1))
