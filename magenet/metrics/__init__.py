@@ -17,24 +17,8 @@ from magenet.metrics.full_reference import (
     masked_ms_ssim,
     masked_psnr,
     masked_ssim,
+)
 from magenet.metrics.gain import ContrastGain, DetailGain, contrast_gain, detail_gain
-from magenet.metrics.lesions import detectability, lesion_contrast, preservation
-from magenet.metrics.naturalness import NaturalnessModel
-from magenet.metrics.no_reference import local_contrast
-from magenet.metrics.segmentation import MaskedDice, masked_dice, vessel_scores
-from magenet.metrics.skeleton import (
-    CenterlineDice,
-    LengthChange,
-    centerline_dice,
-    skeleton,
-    vessel_length_change,
-from magenet.metrics.statistics import (
-    Comparison,
-    Interval,
-    bootstrap_interval,
-    gap_closed,
-    paired_comparison,
-from magenet.metrics.full_reference import MaskedPSNR, MaskedSSIM, masked_psnr, masked_ssim
 from magenet.metrics.grading import (
     balanced_accuracy,
     confusion_matrix,
@@ -42,14 +26,32 @@ from magenet.metrics.grading import (
     fit_temperature,
     quadratic_kappa,
     reliability,
+)
+from magenet.metrics.lesions import detectability, lesion_contrast, preservation
+from magenet.metrics.naturalness import NaturalnessModel
+from magenet.metrics.no_reference import local_contrast
 from magenet.metrics.quality import FIQA, QUALITIES, WFQA, fiqa, wfqa
-from magenet.metrics.scores import ScoreTable
-from magenet.metrics.segmentation import MaskedDice, masked_dice
+from magenet.metrics.segmentation import MaskedDice, masked_dice, vessel_scores
+from magenet.metrics.skeleton import (
+    CenterlineDice,
+    LengthChange,
+    centerline_dice,
+    skeleton,
+    vessel_length_change,
+)
+from magenet.metrics.statistics import (
+    Comparison,
+    Interval,
+    bootstrap_interval,
+    gap_closed,
+    paired_comparison,
+)
 
 __all__ = [
     "FIQA",
     "QUALITIES",
     "STATISTICS",
+    "WFQA",
     "BrightnessDrift",
     "CenterlineDice",
     "ColourDifference",
@@ -58,30 +60,29 @@ __all__ = [
     "DetailGain",
     "Interval",
     "LengthChange",
-    "WFQA",
     "MaskedDice",
     "MaskedMSSSIM",
     "MaskedPSNR",
     "MaskedSSIM",
     "NaturalnessModel",
     "appearance",
+    "balanced_accuracy",
     "bootstrap_interval",
     "brightness_drift",
     "centerline_dice",
     "ciede2000",
     "colour_difference",
+    "confusion_matrix",
     "contrast_gain",
     "detail_gain",
     "detectability",
     "disc_shift",
-    "frechet_distance",
-    "gap_closed",
-    "lesion_contrast",
-    "balanced_accuracy",
-    "confusion_matrix",
     "expected_calibration_error",
     "fiqa",
     "fit_temperature",
+    "frechet_distance",
+    "gap_closed",
+    "lesion_contrast",
     "local_contrast",
     "masked_dice",
     "masked_ms_ssim",
@@ -89,11 +90,11 @@ __all__ = [
     "masked_ssim",
     "paired_comparison",
     "preservation",
+    "quadratic_kappa",
+    "reliability",
     "skeleton",
     "two_sample_distance",
     "vessel_length_change",
     "vessel_scores",
-    "quadratic_kappa",
-    "reliability",
     "wfqa",
 ]

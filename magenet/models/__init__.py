@@ -5,5 +5,4 @@ from magenet.models.grader import Grader
 from magenet.models.mage_net import MAGENet
 from magenet.models.segmenter import DiscSegmenter, VesselSegmenter
 
-__all__ = ["DiscSegmenter", "Enhancer", "EnhancerOutput", "MAGENet", "VesselSegmenter"]
-__all__ = ["Enhancer", "EnhancerOutput", "Grader", "MAGENet", "VesselSegmenter"]
+__all__ = ["DiscSegmenter", "Enhancer", "EnhancerOutput", "Grader", "MAGENet", "VesselSegmenter"]

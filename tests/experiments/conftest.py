@@ -72,12 +72,6 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, lines in tables.items():
         with (folder / name).open("w", newline="") as stream:
             csv.writer(stream).writerows(lines)
-    with (folder / "index.csv").open("w", newline="") as stream:
-        csv.writer(stream).writerows(rows)
-    for name in ("hygd", "idrid"):
-        labels = [(row[2], f"{name}_{row[2]}", place % 5) for place, row in enumerate(rows[1:])]
-        with (folder / name / "labels.csv").open("w", newline="") as stream:
-            csv.writer(stream).writerows([("image", "patient", "dr_grade"), *labels])
     return folder
 
 

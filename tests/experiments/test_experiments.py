@@ -66,7 +66,6 @@ ALONE = [
 PROTOCOL = "comparison/protocol.yaml"
 COMPARED = [p for p in EVERY if p.startswith("comparison/") and p != PROTOCOL]
 TABLES = [p for p in EVERY if p.startswith("tables/")]
-ALONE = [p for p in EVERY if p.split("/")[0] in ("phantoms", "photographs", "grading", "peers")]
 LAYERS = [p for p in EVERY if p.split("/")[0] in ("model", "data", "debug", "logging", "cluster")]
 
 
@@ -173,7 +172,6 @@ def test_table(name: str, photographs: Path) -> None:
 def test_experiment(name: str, photographs: Path) -> None:
     layers = configs(BASE, EXPERIMENTS / name, "limits.yaml", "small.yaml")
     if "segmenter" in name or name.startswith(("judges/", "grading/")):
-    if "segmenter" in name or name.startswith("grading"):
         run_all(layers, photographs, enhances=False)
         return
     model = yaml.safe_load((EXPERIMENTS / name).read_text())["model"]["init_args"]
