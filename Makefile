@@ -65,8 +65,11 @@ format: $(DEV) ## Mend style where it can be done automatically
 	$(BIN)/ruff format .
 
 .PHONY: results
-results: $(CORE) ## Put the tables of experiments/results into the README
-	for table in experiments/results/*.csv; do $(BIN)/python -m magenet.report.table --csv $$table --into README.md || exit 1; done
+results: $(CORE) ## Put the tables of experiments/results into the README and tables.md
+	for table in $(filter-out %_runs.csv,$(wildcard experiments/results/*.csv)); do \
+	  pages=$$(grep -l "<!-- table $$(basename $$table .csv)[ ]" README.md experiments/results/tables.md); \
+	  [ -z "$$pages" ] || $(BIN)/python -m magenet.report.table --csv $$table --into $$pages || exit 1; \
+	done
 
 .PHONY: contact-sheet
 contact-sheet: $(CORE) ## Draw all factors of degradation at rising severity: docs/degradation.jpg
@@ -116,6 +119,33 @@ retinopathy-grader: $(RETINOPATHY_GRADER) ## Train the grader of retinopathy, if
 grading-results: $(QUALITY_GRADER) $(RETINOPATHY_GRADER) ## Score both graders, and grade files of two sizes (2 minutes)
 	$(BIN)/python experiments/grading_results.py --photographs "$(MAGENET_DATA)" --out runs/grading
 	cp runs/grading/grading.json runs/grading/grading.md experiments/results/
+
+JUDGES := runs/judge_vessels/checkpoints/best.ckpt runs/judge_disc/checkpoints/best.ckpt
+runs/judge_%/checkpoints/best.ckpt: | $(CORE) need-photographs
+	$(BIN)/magenet fit $(BASE) --config experiments/judges/$*.yaml
+
+.PHONY: judges
+judges: $(JUDGES) ## Train what judges enhanced photographs, if it is not there yet (40 minutes)
+	$(MAKE) quality-grader retinopathy-grader
+	$(BIN)/python experiments/judges/results.py
+
+# A row and its seed; every row gets the same time. Those that are there are not trained again.
+ROWS := unet mprnet cofe_net mage_net mean_teacher gfe_net i_secret nafnet
+RUNS := $(foreach row,$(ROWS),runs/comparison_$(row)/seed0) \
+  runs/comparison_mage_net/seed1 runs/comparison_mean_teacher/seed1
+runs/comparison_%: | $(SEGMENTER)
+	$(BIN)/magenet fit $(BASE) --config experiments/comparison/protocol.yaml \
+	  --config experiments/comparison/$(patsubst %/,%,$(dir $*)).yaml \
+	  --seed_everything $(subst seed,,$(notdir $*)) --data.seed $(subst seed,,$(notdir $*)) \
+	  --trainer.logger.init_args.name comparison_$(patsubst %/,%,$(dir $*)) \
+	  --trainer.logger.init_args.version $(notdir $*)
+
+.PHONY: comparison
+comparison: $(RUNS) ## Train all learned rows of the tables, 25 minutes each
+
+.PHONY: table-synthetic table-real table-downstream
+table-synthetic table-real table-downstream: table-%: $(CORE) need-photographs ## Test every row that there is and make a table of them
+	$(BIN)/python experiments/tables/table.py $*
 
 .PHONY: photographs
 photographs: $(SEGMENTER) ## Train the teacher-student network on real photographs (45 minutes)

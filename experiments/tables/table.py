@@ -56,14 +56,14 @@ def runs(folder: Path) -> dict[str, tuple[list[Path], Path | None]]:
     return found
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Test the rows, then make the table."""
     parser = argparse.ArgumentParser(description="Make one of the tables.")
     parser.add_argument("table", choices=("synthetic", "real", "downstream"))
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--results", type=Path, default=EXPERIMENTS / "results")
     parser.add_argument("--limit", type=int, help="batches of each test, for a try")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     layer = EXPERIMENTS / f"tables/{options.table}.yaml"
     tested = {}
     for label, (configs, checkpoint) in tqdm(runs(options.runs).items(), unit="row"):

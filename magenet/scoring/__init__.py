@@ -7,6 +7,7 @@ from magenet.scoring.judge import Judge, NetworkJudge
 from magenet.scoring.lesions import LesionJudge
 from magenet.scoring.pairs import PairJudge
 from magenet.scoring.quality import QualityJudge
+from magenet.scoring.retinopathy import RetinopathyJudge
 from magenet.scoring.scores import Scores
 from magenet.scoring.vessels import VesselJudge
 
@@ -19,6 +20,7 @@ __all__ = [
     "NetworkJudge",
     "PairJudge",
     "QualityJudge",
+    "RetinopathyJudge",
     "Scores",
     "VesselJudge",
 ]

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
+from magenet.errors import UserError
 from magenet.models import Grader
 from tests.experiments.conftest import script
 
@@ -77,3 +79,42 @@ def test_calibration(tmp_path: Path, photographs: Path, monkeypatch: pytest.Monk
     assert len(report["distances_val"]) == len(report["distances_train"]) == 12
     text = (tmp_path / "out/calibration.md").read_text()
     assert "| brightness |" in text
+
+
+def test_results_of_the_judges(
+    tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAGENET_DATA", str(photographs))
+    monkeypatch.chdir(tmp_path)
+    results = script("judges/results")
+    with pytest.raises(UserError, match="make judges"):
+        results.main(["--runs", "none", "--out", "out"])
+    for name in ("vessels", "disc"):
+        network, _ = results.built(results.HERE / f"{name}.yaml")
+        folder = tmp_path / f"runs/judge_{name}/checkpoints"
+        folder.mkdir(parents=True)
+        weights = {f"network.{key}": value for key, value in network.state_dict().items()}
+        torch.save({"state_dict": weights}, folder / "best.ckpt")
+    assert results.main(["--out", "out"]) == 0
+    tables = json.loads(Path("out/judges.json").read_text())
+    assert {label.split(",")[0] for label in tables} == {"vessels", "disc"}
+    assert "| vessels, both sets, 512 px | 4 |" in Path("out/judges.md").read_text()
+
+
+def test_a_table_tests_its_rows_once(
+    tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    monkeypatch.setenv("MAGENET_DATA", str(photographs))
+    monkeypatch.chdir(tmp_path)
+    table = script("tables/table")
+    monkeypatch.setattr(table, "CLASSICAL", {"clahe": "CLAHE"})
+    command = ["synthetic", "--results", "results", "--limit", "1"]
+    for _ in range(2):
+        assert table.main(command) == 0
+        assert "not trained, left out: T-S MAGE-Net" in capfd.readouterr().err
+    written = (tmp_path / "results/synthetic.csv").read_text().splitlines()
+    assert {line.split(",")[0] for line in written[1:]} == {"do nothing", "CLAHE", "clean"}
+    tested = tmp_path / "runs/tables/synthetic/clahe"
+    before = (tested / "scores.csv").stat().st_mtime
+    assert table.main(command) == 0
+    assert (tested / "scores.csv").stat().st_mtime == before, "not tested again"

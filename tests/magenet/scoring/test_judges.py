@@ -11,6 +11,7 @@ from magenet.scoring import (
     LesionJudge,
     PairJudge,
     QualityJudge,
+    RetinopathyJudge,
     VesselJudge,
 )
 from magenet.scoring.judge import Batch
@@ -136,6 +137,18 @@ def test_quality_means_are_fiqa_and_wfqa() -> None:
     scores = QualityJudge(Fixed([0, 0, 1, 2]))(image, {})
     assert float(scores["fiqa"].mean()) == 0.5
     assert float(scores["wfqa"].mean()) == (2 * 2 + 1) / 4
+
+
+def test_retinopathy_counts_grades_and_leaves_out_the_unknown() -> None:
+    class Three(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            return torch.eye(5)[[3] * len(image)]
+
+    truth = torch.tensor([3, 1, -1])
+    scores = RetinopathyJudge(Three())(torch.rand(3, 3, 32, 32), {"dr_grade": truth})
+    assert scores["dr_correct"][:2].tolist() == [1.0, 0.0]
+    assert scores["dr_error"][:2].tolist() == [0.0, 2.0]
+    assert scores["dr_error"][2].isnan()
 
 
 def test_a_judge_without_weights_says_what_to_do() -> None:
