@@ -32,12 +32,16 @@ class FidelityJudge(NetworkJudge):
     """
 
     how = "train it first ('make judges')"
+    before: tuple[Tensor, Tensor] | None = None
+    """The latest input and its vessels: each is compared with several results."""
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
         """See :meth:`Judge.forward`."""
         mask = batch["mask_fov"]
         before = batch["image_degraded"] if "image_degraded" in batch else batch["image"]
-        old, new = ((self.seen(x) > 0).float() for x in (before, image))
+        if self.before is None or self.before[0] is not before:
+            self.before = before, (self.seen(before) > 0).float()
+        old, new = self.before[1], (self.seen(image) > 0).float()
         lost, invented = vessel_length_change(old, new, mask)
         scores = {
             "vessel_lost": lost,

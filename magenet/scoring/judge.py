@@ -60,8 +60,13 @@ class NetworkJudge(Judge):
         return super().train(False)
 
     def seen(self, image: Tensor) -> Tensor:
-        """Return the network's logits in fp32."""
-        logits: Tensor = self.network(image.contiguous(memory_format=torch.channels_last))
+        """Return the network's logits in fp32.
+
+        The network itself runs in bf16, whatever the test's own precision: everybody who is
+        compared is seen through the same eyes.
+        """
+        with torch.autocast(image.device.type, torch.bfloat16):
+            logits: Tensor = self.network(image.contiguous(memory_format=torch.channels_last))
         return logits.float()
 
 
