@@ -23,6 +23,7 @@ from data_modules.io import write_photograph
 from data_modules.paired import CONDITIONS
 from data_modules.phantom import draw_phantom
 from data_modules.sampling import StretchedSampler
+from data_modules.segmentation import move
 from data_modules.sources import PhantomDataset, PhotographSource
 from magenet.degradation import (
     CofeDegradation,
@@ -242,10 +243,34 @@ def test_segmentation_never_degrades(monkeypatch: pytest.MonkeyPatch) -> None:
     photographs = PhantomPhotographs(count=4, val_count=2)
     module = SegmentationDataModule(photographs, image_size=48, batch_size=2, workers=0)
     trained = module.prepare(next(iter(module.train_dataloader())), training=True)
-    assert float(trained["mask_vessel"].sum()) > 0
+    assert float(trained["mask_structure"].sum()) > 0
     raw = next(iter(module.val_dataloader()))
     batch = module.prepare(raw, training=False)
     assert torch.equal(batch["image"], raw["image"].float() / 255 * raw["mask_fov"])
+
+
+def test_segmentation_moves_photograph_and_mask_alike() -> None:
+    ramp = torch.linspace(0, 1, 64).expand(2, 1, 64, 64).clone()
+    draws = Draws(torch.tensor([3, 4]), 0)
+    one, other = move([ramp, (ramp > 0.5).float()], draws)
+    assert not torch.allclose(one, ramp, atol=0.05)
+    seen = one[:, :, 20:44, 20:44]  # away from what came in over the border
+    wrong = ((seen > 0.52) & (other[:, :, 20:44, 20:44] < 0.4)).float().mean()
+    assert float(wrong) == 0.0
+
+
+def test_a_test_may_show_some_conditions_at_another_size() -> None:
+    photographs = PhantomPhotographs(count=4, val_count=2)
+    module = PairedDataModule(
+        photographs, image_size=48, batch_size=4, workers=0, conditions=["none", "spots"],
+        scored_size=64,
+    )  # fmt: skip
+    batch = next(iter(module.test_dataloader()))
+    assert list(batch["condition"]) == ["none", "spots"] * 2
+    assert batch["image"].shape == (4, 3, 64, 64)
+    assert next(iter(module.val_dataloader()))["image"].shape[-1] == 48
+    with pytest.raises(ValueError, match=r"'fog' is none of illumination.*none"):
+        PairedDataModule(photographs, conditions=["fog"])
 
 
 def test_segmentation_needs_masks(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
+import pytest
 import torch
 
 from data_modules.phantom import draw_phantom
 from magenet.fov import FieldOfView, Square, crop, field_from_mask, resize
 from magenet.inference import transfer
+from magenet.inference.transfer import enhance
 
 
 def test_no_change_gives_the_original_back() -> None:
@@ -47,3 +49,19 @@ def test_detail_of_the_original_survives() -> None:
     seen = resize(original, 50).float() / 255
     result = transfer(seen + 0.1, seen, torch.ones(1, 50, 50), original, field)
     assert (result.float() - original.float() - 25.5).abs().max() < 1
+
+
+@pytest.mark.parametrize("side", [64, 96, 100])
+def test_photographs_are_enhanced_at_the_size_that_the_network_knows(side: int) -> None:
+    seen = []
+
+    def network(image: torch.Tensor) -> torch.Tensor:
+        seen.append(image.shape[-1])
+        return image + 0.1
+
+    image = 0.2 + 0.5 * torch.rand(2, 3, side, side)
+    mask = torch.zeros(2, 1, side, side)
+    mask[..., side // 8 : -side // 8, side // 8 : -side // 8] = 1.0
+    result = enhance(network, image * mask, mask, 64)
+    assert seen == [64]
+    assert torch.allclose(result * mask, (image + 0.1) * mask, atol=0.01), "detail stays"
