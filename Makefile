@@ -106,7 +106,7 @@ $(QUALITY_GRADER): | $(CORE) need-photographs
 	$(BIN)/magenet fit $(BASE) --config experiments/grading/quality.yaml
 
 .PHONY: quality-grader
-quality-grader: $(QUALITY_GRADER) ## Train the grader of quality, if there is none yet (10 minutes)
+quality-grader: $(QUALITY_GRADER) ## Train the grader of quality, if there is none yet (13 minutes)
 
 RETINOPATHY_GRADER := runs/retinopathy_grader/checkpoints/best.ckpt
 $(RETINOPATHY_GRADER): | $(CORE) need-photographs
