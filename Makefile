@@ -113,10 +113,10 @@ $(RETINOPATHY_GRADER): | $(CORE) need-photographs
 	$(BIN)/magenet fit $(BASE) --config experiments/grading/retinopathy.yaml
 
 .PHONY: retinopathy-grader
-retinopathy-grader: $(RETINOPATHY_GRADER) ## Train the grader of retinopathy, if there is none yet (10 minutes)
+retinopathy-grader: $(RETINOPATHY_GRADER) ## Train the grader of retinopathy, if there is none yet (8 minutes)
 
 .PHONY: grading-results
-grading-results: $(QUALITY_GRADER) $(RETINOPATHY_GRADER) ## Score both graders, and grade files of two sizes (2 minutes)
+grading-results: $(QUALITY_GRADER) $(RETINOPATHY_GRADER) ## Score both graders, and grade files of two sizes (4 minutes)
 	$(BIN)/python experiments/grading_results.py --photographs "$(MAGENET_DATA)" --out runs/grading
 	cp runs/grading/grading.json runs/grading/grading.md experiments/results/
 

@@ -2,7 +2,7 @@
 
 Command:  python experiments/grading_results.py --photographs <folder> --out runs/grading
           (or: make grading-results; both graders must be trained)
-Hardware: 2 CPU cores. Time: about 2 minutes.
+Hardware: 2 CPU cores. Time: about 4 minutes.
 Writes:   grading.json and grading.md.
 """
 
