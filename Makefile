@@ -127,6 +127,7 @@ runs/judge_%/checkpoints/best.ckpt: | $(CORE) need-photographs
 .PHONY: judges
 judges: $(JUDGES) ## Train what judges enhanced photographs, if it is not there yet (40 minutes)
 	$(MAKE) quality-grader retinopathy-grader
+	test -f runs/naturalness.pt || $(BIN)/python experiments/judges/naturalness.py
 	$(BIN)/python experiments/judges/results.py
 
 # A row and its seed; every row gets the same time. Those that are there are not trained again.

@@ -5,6 +5,7 @@ from magenet.scoring.fidelity import FidelityJudge
 from magenet.scoring.full_reference import FullReference
 from magenet.scoring.judge import Judge, NetworkJudge
 from magenet.scoring.lesions import LesionJudge
+from magenet.scoring.naturalness import NaturalnessJudge
 from magenet.scoring.pairs import PairJudge
 from magenet.scoring.quality import QualityJudge
 from magenet.scoring.retinopathy import RetinopathyJudge
@@ -17,6 +18,7 @@ __all__ = [
     "FullReference",
     "Judge",
     "LesionJudge",
+    "NaturalnessJudge",
     "NetworkJudge",
     "PairJudge",
     "QualityJudge",

@@ -22,6 +22,7 @@ from PIL import Image
 from data_modules.io import read_photograph, write_photograph
 from data_modules.phantom import draw_phantom
 from magenet.main import main
+from magenet.metrics import NaturalnessModel
 from tests.conftest import ROOT
 
 EXPERIMENTS = ROOT / "experiments"
@@ -143,6 +144,9 @@ def test_table(name: str, photographs: Path) -> None:
     judges = yaml.safe_load((EXPERIMENTS / name).read_text())["scores"]["judges"]
     for judge in judges:
         given = judge.get("init_args", {})
+        if judge["class_path"].endswith("NaturalnessJudge"):
+            Path(given["path"]).parent.mkdir(exist_ok=True)
+            NaturalnessModel(torch.zeros(36), torch.eye(36), 8).save(given["path"])
         if "checkpoint" not in given:
             continue
         path, kind = given["network"]["class_path"].rsplit(".", 1)

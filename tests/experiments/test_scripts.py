@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from magenet.errors import UserError
+from magenet.metrics import NaturalnessModel
 from magenet.models import Grader
 from tests.experiments.conftest import script
 
@@ -118,3 +119,13 @@ def test_a_table_tests_its_rows_once(
     before = (tested / "scores.csv").stat().st_mtime
     assert table.main(command) == 0
     assert (tested / "scores.csv").stat().st_mtime == before, "not tested again"
+
+
+def test_naturalness_is_fitted_on_good_photographs(
+    tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAGENET_DATA", str(photographs))
+    fit = script("judges/naturalness")
+    arguments = ["--runs", str(tmp_path), "--size", "512", "--patch", "8"]
+    assert fit.main(arguments) == 0
+    assert NaturalnessModel.load(tmp_path / "naturalness.pt").patch == 8
