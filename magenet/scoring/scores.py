@@ -16,7 +16,10 @@ from magenet.errors import UserError
 from magenet.scoring.full_reference import FullReference
 from magenet.scoring.judge import Judge
 from magenet.scoring.rows import KEYS, Row, write_rows
-from magenet.scoring.summary import summarise
+from magenet.scoring.summary import CLEAN, summarise
+
+ENDS = (CLEAN, "high")
+"""Subjects that nobody made: their scores need no place on the screen."""
 
 
 class Scores(Callback):
@@ -81,17 +84,23 @@ class Scores(Callback):
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the means by condition: `test/psnr_spots`, `test_teacher/psnr_spots`.
 
-        A mean over all conditions would hide clusters 20 dB apart: there is none.
+        A mean over all conditions would hide clusters 20 dB apart: there is none. The screen
+        shows the first two scores only; the files and the loggers have all.
         """
         totals: dict[str, list[float]] = {}
+        shown: dict[str, list[float]] = {}
         for row in self.rows:
             stage = "test" if row["subject"] == "student" else f"test_{row['subject']}"
-            for score, value in row.items():
-                if score not in KEYS and not math.isnan(float(value)):
-                    totals.setdefault(f"{stage}/{score}_{row['condition']}", []).append(
-                        float(value)
-                    )
-        pl_module.log_dict({name: sum(v) / len(v) for name, v in totals.items()})
+            scores = [name for name in row if name not in KEYS]
+            for score in scores:
+                if not math.isnan(value := float(row[score])):
+                    name = f"{stage}/{score}_{row['condition']}"
+                    totals.setdefault(name, []).append(value)
+                    if score in scores[:2] and row["subject"] not in ENDS:
+                        shown[name] = totals[name]
+        for logger in trainer.loggers:
+            logger.log_metrics({name: sum(v) / len(v) for name, v in totals.items()})
+        pl_module.log_dict({name: sum(v) / len(v) for name, v in shown.items()}, logger=False)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the scores and their summary into the run's folder."""
