@@ -125,16 +125,17 @@ runs/judge_%/checkpoints/best.ckpt: | $(CORE) need-photographs
 	$(BIN)/magenet fit $(BASE) --config experiments/judges/$*.yaml
 
 .PHONY: judges
-judges: $(JUDGES) ## Train what judges enhanced photographs, if it is not there yet (40 minutes)
+judges: $(SEGMENTER) $(JUDGES) ## Train what judges enhanced photographs anew, and publish it in experiments/weights (1 hour)
 	$(MAKE) quality-grader retinopathy-grader
 	test -f runs/naturalness.pt || $(BIN)/python experiments/judges/naturalness.py
+	$(BIN)/python experiments/weights/publish.py
 	$(BIN)/python experiments/judges/results.py
 
 # A row and its seed; every row gets the same time. Those that are there are not trained again.
 ROWS := unet mprnet cofe_net mage_net mean_teacher gfe_net i_secret nafnet
 RUNS := $(foreach row,$(ROWS),runs/comparison_$(row)/seed0) \
   runs/comparison_mage_net/seed1 runs/comparison_mean_teacher/seed1
-runs/comparison_%: | $(SEGMENTER)
+runs/comparison_%: | $(CORE) need-photographs
 	$(BIN)/magenet fit $(BASE) --config experiments/comparison/protocol.yaml \
 	  --config experiments/comparison/$(patsubst %/,%,$(dir $*)).yaml \
 	  --seed_everything $(subst seed,,$(notdir $*)) --data.seed $(subst seed,,$(notdir $*)) \

@@ -1,6 +1,6 @@
 """What the segmenters that judge are worth themselves: their scores on the val photographs.
 
-`python experiments/judges/results.py`, after `make judges`. The second observer of CHASE_DB1 is the
+`python experiments/judges/results.py`, of the weights in `experiments/weights`. The second observer of CHASE_DB1 is the
 human row: how well a person agrees with the person whose masks count as the truth.
 """
 
@@ -84,7 +84,7 @@ def observer(folder: Path, size: int) -> list[dict[str, Any]]:
 def main(arguments: list[str] | None = None) -> int:
     """Score both segmenters and the observer; write Markdown and JSON."""
     parser = argparse.ArgumentParser(description="What the judges are worth themselves.")
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--weights", type=Path, default=HERE.parent / "weights")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results")
     options = parser.parse_args(arguments)
     folder = os.environ.get("MAGENET_DATA")
@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     tables: dict[str, list[dict[str, Any]]] = {}
     for name in ("vessels", "disc"):
         network, data = built(HERE / f"{name}.yaml")
-        checkpoint = options.runs / f"judge_{name}/checkpoints/best.ckpt"
+        checkpoint = options.weights / f"{name}.ckpt"
         read_network(network, checkpoint, "train it first ('make judges')")
         rows = scored(network, data)
         for kind in dict.fromkeys(row["name"].split("/")[0] for row in rows):

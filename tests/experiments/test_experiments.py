@@ -17,12 +17,14 @@ from unittest import mock
 import pytest
 import torch
 import yaml
+from jsonargparse import ArgumentParser
 from PIL import Image
 
 from data_modules.io import read_photograph, write_photograph
 from data_modules.phantom import draw_phantom
 from magenet.main import main
 from magenet.metrics import NaturalnessModel
+from magenet.scoring import Judge
 from tests.conftest import ROOT
 
 EXPERIMENTS = ROOT / "experiments"
@@ -140,12 +142,21 @@ def test_compared(name: str, photographs: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
+def test_the_judges_of_a_table_are_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    parser = ArgumentParser()
+    parser.add_subclass_arguments(Judge, "judge")
+    for judge in yaml.safe_load((EXPERIMENTS / name).read_text())["scores"]["judges"]:
+        parser.instantiate(parser.parse_object({"judge": judge})).judge.load()
+
+
+@pytest.mark.parametrize("name", TABLES)
 def test_table(name: str, photographs: Path) -> None:
     judges = yaml.safe_load((EXPERIMENTS / name).read_text())["scores"]["judges"]
     for judge in judges:
         given = judge.get("init_args", {})
         if judge["class_path"].endswith("NaturalnessJudge"):
-            Path(given["path"]).parent.mkdir(exist_ok=True)
+            Path(given["path"]).parent.mkdir(parents=True, exist_ok=True)
             NaturalnessModel(torch.zeros(36), torch.eye(36), 8).save(given["path"])
         if "checkpoint" not in given:
             continue

@@ -1,6 +1,7 @@
 """The scripts beside the experiments run as their make targets call them, only smaller."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +90,21 @@ def test_results_of_the_judges(
     monkeypatch.chdir(tmp_path)
     results = script("judges/results")
     with pytest.raises(UserError, match="make judges"):
-        results.main(["--runs", "none", "--out", "out"])
+        results.main(["--weights", "none", "--out", "out"])
+    publish = script("weights/publish")
     for name in ("vessels", "disc"):
         network, _ = results.built(results.HERE / f"{name}.yaml")
-        folder = tmp_path / f"runs/judge_{name}/checkpoints"
-        folder.mkdir(parents=True)
+        checkpoint = tmp_path / "runs" / publish.SOURCES[name]
+        checkpoint.parent.mkdir(parents=True)
         weights = {f"network.{key}": value for key, value in network.state_dict().items()}
-        torch.save({"state_dict": weights}, folder / "best.ckpt")
-    assert results.main(["--out", "out"]) == 0
+        content = {"state_dict": weights | {"loss.weight": torch.ones(1)}, "global_step": 7}
+        torch.save(content | {"optimizer_states": [torch.ones(9)]}, checkpoint)
+    assert publish.main(["--runs", "runs", "--out", ".", "vessels", "disc"]) == 0
+    kept = torch.load("vessels.ckpt", weights_only=True)
+    assert kept.keys() == {"state_dict", "global_step"}
+    assert all(name.startswith("network.") for name in kept["state_dict"])
+    assert publish.main(["--runs", "nowhere", "--out", ".", "disc"]) == 1
+    assert results.main(["--weights", ".", "--out", "out"]) == 0
     tables = json.loads(Path("out/judges.json").read_text())
     assert {label.split(",")[0] for label in tables} == {"vessels", "disc"}
     assert "| vessels, both sets, 512 px | 4 |" in Path("out/judges.md").read_text()
@@ -110,15 +118,19 @@ def test_a_table_tests_its_rows_once(
     table = script("tables/table")
     monkeypatch.setattr(table, "CLASSICAL", {"clahe": "CLAHE"})
     command = ["synthetic", "--results", "results", "--limit", "1"]
-    for _ in range(2):
-        assert table.main(command) == 0
-        assert "not trained, left out: T-S MAGE-Net" in capfd.readouterr().err
+    assert table.main(command) == 0
+    assert "not trained, left out: T-S MAGE-Net" in capfd.readouterr().err
     written = (tmp_path / "results/synthetic.csv").read_text().splitlines()
     assert {line.split(",")[0] for line in written[1:]} == {"do nothing", "CLAHE", "clean"}
-    tested = tmp_path / "runs/tables/synthetic/clahe"
-    before = (tested / "scores.csv").stat().st_mtime
+    scores = tmp_path / "results/rows/synthetic/clahe/scores.csv"
+    before = scores.stat().st_mtime
+    shutil.rmtree("runs")
     assert table.main(command) == 0
-    assert (tested / "scores.csv").stat().st_mtime == before, "not tested again"
+    assert scores.stat().st_mtime == before, "not tested again"
+    shutil.copytree(scores.parent, scores.parents[1] / "mage_net_seed3")
+    assert table.main(command) == 0
+    lines = (tmp_path / "results/synthetic.csv").read_text().splitlines()
+    assert any(line.startswith("MAGE-Net,") for line in lines), "tested elsewhere"
 
 
 def test_naturalness_is_fitted_on_good_photographs(
