@@ -117,7 +117,7 @@ retinopathy-grader: $(RETINOPATHY_GRADER) ## Train the grader of retinopathy, if
 
 .PHONY: grading-results
 grading-results: $(QUALITY_GRADER) $(RETINOPATHY_GRADER) ## Score both graders, and grade files of two sizes (4 minutes)
-	$(BIN)/python experiments/grading_results.py --photographs "$(MAGENET_DATA)" --out runs/grading
+	$(BIN)/python experiments/grading/results.py --photographs "$(MAGENET_DATA)" --out runs/grading
 	cp runs/grading/grading.json runs/grading/grading.md experiments/results/
 
 JUDGES := runs/judge_vessels/checkpoints/best.ckpt runs/judge_disc/checkpoints/best.ckpt

@@ -1,7 +1,7 @@
 """What the segmenters that judge are worth themselves: their scores on the val photographs.
 
-`python experiments/judges/results.py`, of the weights in `experiments/weights`. The second observer of CHASE_DB1 is the
-human row: how well a person agrees with the person whose masks count as the truth.
+`python experiments/judges/results.py`, of the weights in `experiments/weights`. The second observer
+of CHASE_DB1 is the human row: how well a person agrees with the person whose masks are the truth.
 """
 
 from __future__ import annotations

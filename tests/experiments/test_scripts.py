@@ -39,7 +39,7 @@ def test_benchmark_of_degradation(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_grading_results(
     tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = script("grading_results")
+    results = script("grading/results")
     monkeypatch.setattr(results, "PARTS", {"quality": ["val"], "dr_grade": ["val"]})
     for name, classes in (("quality", 3), ("retinopathy", 5)):
         options = {"classes": classes, "size": 48, "widths": [8, 8]}

@@ -1,6 +1,6 @@
 """How far the graders agree with their labels, and whether a verdict depends on the file's size.
 
-Command:  python experiments/grading_results.py --photographs <folder> --out runs/grading
+Command:  python experiments/grading/results.py --photographs <folder> --out runs/grading
           (or: make grading-results; both graders must be trained)
 Hardware: 2 CPU cores. Time: about 4 minutes.
 Writes:   grading.json and grading.md.
