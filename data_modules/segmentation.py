@@ -89,7 +89,13 @@ class SegmentationDataModule(SourceDataModule):
         image, mask, structure = (to_unit(batch[key]) for key in keys)
         if training:
             draws = Draws(batch["key"], self.seed)
-            image, mask, structure = move(orient([image, mask, structure], draws), draws)
+            straight = orient([image, mask, structure], draws)
+            # Only half of them: moving smooths what is finest, which the others still show.
+            half = (draws.uniform("moves", 0.0, 1.0) < 0.5)[:, None, None, None].to(image.device)
+            image, mask, structure = (
+                torch.where(half, moved, still)
+                for moved, still in zip(move(straight, draws), straight, strict=True)
+            )
             mask = (mask > 0.5).float()
             gains = [draws.uniform(f"gain_{c}", 0.85, 1.15) for c in "rgb"]
             image = image * torch.stack(gains, 1)[:, :, None, None].to(image.device)
