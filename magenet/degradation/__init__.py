@@ -2,11 +2,12 @@
 
 from magenet.degradation.cofe import TYPES, CofeDegradation, code
 from magenet.degradation.draws import Draws, name_key
+from magenet.degradation.either import EitherDegradation
 from magenet.degradation.factor import Factor, Parameters, Record
 from magenet.degradation.fundus import PRESETS, FundusDegradation
 from magenet.degradation.pipeline import Degradation
 
 __all__ = [
-    "PRESETS", "TYPES", "CofeDegradation", "Degradation", "Draws", "Factor", "FundusDegradation",
-    "Parameters", "Record", "code", "name_key",
+    "PRESETS", "TYPES", "CofeDegradation", "Degradation", "Draws", "EitherDegradation", "Factor",
+    "FundusDegradation", "Parameters", "Record", "code", "name_key",
 ]  # fmt: skip

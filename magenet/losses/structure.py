@@ -42,6 +42,17 @@ class StructureTarget(nn.Module, ABC):
             known: Which photographs have a true mask, bool `(B,)`.
         """
 
+    def read(self, image: Tensor) -> Tensor | None:
+        """Return logits of the structure that photographs show, `(B, 1, H, W)`, with gradient.
+
+        Args:
+            image: `(B, 3, H, W)` in [0, 1].
+
+        Returns:
+            None if this source knows of masks only.
+        """
+        return None
+
 
 class VesselMaskTarget(StructureTarget):
     """Use the true vessel masks; photographs without one do not count."""
@@ -116,6 +127,11 @@ class SegmenterTarget(StructureTarget):
             soft = self.segmenter(clean).float().sigmoid()
         wanted = torch.where(known[:, None, None, None], vessels, soft)
         return Structure(wanted, torch.ones_like(known))
+
+    def read(self, image: Tensor) -> Tensor:
+        """See :meth:`StructureTarget.read`."""
+        logits: Tensor = self.segmenter(image)
+        return logits
 
 
 class StructureLoss(nn.Module):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.models.attention import LightCorrection, SupervisedAttention
-from magenet.models.enhancer import Enhancer, EnhancerOutput, padded_to
+from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padded_to
 from magenet.models.stages import (
     LEVELS,
     EncoderDecoderStage,
@@ -113,6 +113,7 @@ class MAGENet(Enhancer):
             "spatial_attention": spatial_attention,
         }
 
+        self.standardise = Standardise()
         self.stems, self.carries, self.stages = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         self.attend, self.correct = nn.ModuleList(), nn.ModuleList()
         self.structure: StructurePreservation | None = None
@@ -177,6 +178,7 @@ class MAGENet(Enhancer):
                 f"{width}x{height}."
             )
         image = padded_to(image, self.multiple)
+        standard = self.standardise(image)
 
         estimates: list[Tensor] = []
         logits: Tensor | None = None
@@ -188,7 +190,7 @@ class MAGENet(Enhancer):
             assert isinstance(stage, EncoderDecoderStage)
             assert isinstance(correct, LightCorrection)
             # (B, 3 s s, H/s, W/s) -> (B, C, H/s, W/s)
-            features = self.stems[index](functional.pixel_unshuffle(image, stride))
+            features = self.stems[index](functional.pixel_unshuffle(standard, stride))
             if carried is not None:
                 features = features + enlarge(self.carries[index - 1](carried))
             encoded = stage.encode(features, previous)  # 1/s, 1/2s, 1/4s
@@ -204,7 +206,7 @@ class MAGENet(Enhancer):
             previous = StageFeatures(encoded, decoded, stage.strides)
         if self.original is not None:
             guide = guides[0] if guides else None
-            features = self.original(image, carried, previous, guide)  # (B, C, H/2, W/2)
+            features = self.original(standard, carried, previous, guide)  # (B, C, H/2, W/2)
             estimates.append(self.correct[-1](features, image))  # (B, 3, H, W)
         if logits is not None:
             logits = functional.interpolate(logits, image.shape[-2:], mode="bilinear")

@@ -241,7 +241,7 @@ class OriginalResolutionStage(nn.Module):
         """Return features at half the height and width.
 
         Args:
-            image: Photographs, `(B, 3, H, W)`, H and W even.
+            image: Photographs, standardised, `(B, 3, H, W)`, H and W even.
             carried: What the previous stage's supervised attention let through, `(B, C, h, w)`.
             previous: The previous stage's features.
             guide: The finest structure guide, `(B, G, h, w)`.

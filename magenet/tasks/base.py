@@ -205,6 +205,9 @@ class EnhancementTask(FundusTask):
         network: The enhancer.
         structure_target: Wanted structure maps; the true vessel masks if null.
         structure_weight: Weight of the structure loss; 0.1 as in cofe-Net's trainer.
+        preservation_weight: Weight of the same loss on the structure that the target reads off
+            the enhanced photograph; our choice, in the sense of structure preservation. It needs
+            a `SegmenterTarget`.
         edge_weight: Weight of the edge loss; 0.05 as in MPRNet.
         optimizer: See :class:`FundusTask`.
         warm_up: See :class:`FundusTask`.
@@ -216,6 +219,7 @@ class EnhancementTask(FundusTask):
         network: Enhancer,
         structure_target: StructureTarget | None = None,
         structure_weight: float = 0.1,
+        preservation_weight: float = 0.0,
         edge_weight: float = 0.05,
         optimizer: OptimizerCallable | None = None,
         warm_up: float = 0.03,
@@ -224,6 +228,12 @@ class EnhancementTask(FundusTask):
         super().__init__(network, optimizer, warm_up, channels_last)
         self.structure_target = structure_target or VesselMaskTarget()
         self.structure_weight = structure_weight
+        if preservation_weight and type(self.structure_target).read is StructureTarget.read:
+            raise ValueError(
+                "preservation_weight needs a structure target that reads photographs: "
+                "SegmenterTarget"
+            )
+        self.preservation_weight = preservation_weight
         self.enhancement_loss = EnhancementLoss(edge_weight)
         self.structure_loss = StructureLoss()
         self.val_metrics = nn.ModuleDict(
@@ -264,11 +274,18 @@ class EnhancementTask(FundusTask):
         clean, mask = batch["image_clean"], batch["mask_fov"]
         loss: Tensor = self.enhancement_loss(output, clean, mask)
         self.log("train/enhancement", loss)
+        if output.structure_logits is None and not self.preservation_weight:
+            return loss
+        wanted = self.structure_target(clean, batch["mask_vessel"], batch["vessel_known"])
         if output.structure_logits is not None:
-            wanted = self.structure_target(clean, batch["mask_vessel"], batch["vessel_known"])
             structure = self.structure_loss(output.structure_logits, wanted, mask)
             self.log("train/structure", structure)
             loss = loss + self.structure_weight * structure
+        if self.preservation_weight:
+            shown = self.structure_target.read(self.laid_out(output.image))
+            preservation = self.structure_loss(shown, wanted, mask)
+            self.log("train/preservation", preservation)
+            loss = loss + self.preservation_weight * preservation
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:

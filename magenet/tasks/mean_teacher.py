@@ -31,6 +31,7 @@ class MeanTeacherTask(EnhancementTask):
         network: The student; the teacher starts as its copy.
         structure_target: See :class:`EnhancementTask`.
         structure_weight: See :class:`EnhancementTask`.
+        preservation_weight: See :class:`EnhancementTask`.
         edge_weight: See :class:`EnhancementTask`.
         consistency_weight: Greatest weight of the consistencies; 0.2 as in Semi-UIR.
         stage_weight: Weight of each earlier stage among them; our choice.
@@ -51,6 +52,7 @@ class MeanTeacherTask(EnhancementTask):
         network: Enhancer,
         structure_target: StructureTarget | None = None,
         structure_weight: float = 0.1,
+        preservation_weight: float = 0.0,
         edge_weight: float = 0.05,
         consistency_weight: float = 0.2,
         stage_weight: float = 0.5,
@@ -63,8 +65,8 @@ class MeanTeacherTask(EnhancementTask):
         channels_last: bool = True,
     ) -> None:
         super().__init__(
-            network, structure_target, structure_weight, edge_weight, optimizer, warm_up,
-            channels_last,
+            network, structure_target, structure_weight, preservation_weight, edge_weight,
+            optimizer, warm_up, channels_last,
         )  # fmt: skip
         if ramp_share <= 0.0:
             raise ValueError(f"ramp_share must be positive, got {ramp_share}")

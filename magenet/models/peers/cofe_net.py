@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magenet.models.enhancer import Enhancer, EnhancerOutput, padded_to
+from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padded_to
 
 
 class WideBlock(nn.Module):
@@ -90,6 +90,7 @@ class ScaleEnhancer(nn.Module):
             return nn.Sequential(*(WideBlock(width) for _ in range(blocks)))
 
         pairs = list(pairwise(widths))
+        self.standardise = Standardise()
         self.first = nn.Conv2d(6, widths[0], 5, padding=2)
         self.encoders = nn.ModuleList(refine(width) for width in widths)
         self.down = nn.ModuleList(
@@ -113,7 +114,7 @@ class ScaleEnhancer(nn.Module):
             earlier: The estimate of the scale before, same shape.
             guides: Vessel features at 1/2, 1/4 and 1/8.
         """
-        features = self.first(torch.cat([image, earlier], dim=1))
+        features = self.first(torch.cat([self.standardise(x) for x in (image, earlier)], dim=1))
         levels = []
         for level, encoder in enumerate(self.encoders):
             if level:
@@ -159,6 +160,7 @@ class CofeNet(Enhancer):
         blocks: int = 1,
     ) -> None:
         super().__init__()
+        self.standardise = Standardise()
         self.structure = StructureActivation(guides)
         self.enhance = ScaleEnhancer(widths, guides, blocks)
         self.enlarge = nn.ConvTranspose2d(3, 3, 4, stride=2, padding=1)
@@ -176,9 +178,9 @@ class CofeNet(Enhancer):
         height, width = image.shape[-2:]
         padded = padded_to(image, 16)
         half = functional.avg_pool2d(padded, 2)
-        _, guides = self.structure(half)
+        _, guides = self.structure(self.standardise(half))
         small = self.enhance(half, half, guides)
-        logits, guides = self.structure(padded)
+        logits, guides = self.structure(self.standardise(padded))
         full = self.enhance(padded, self.enlarge(small), guides)
         logits = functional.interpolate(logits, padded.shape[-2:], mode="bilinear")
         rounded = (-(-height // 2), -(-width // 2))

@@ -9,7 +9,7 @@ import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
 
-from magenet.models.enhancer import Enhancer, EnhancerOutput, padded_to
+from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padded_to
 from magenet.models.peers.unet import double_convolution
 
 SIGMA = 0.012
@@ -81,6 +81,7 @@ class GFENet(Enhancer):
     def __init__(self, widths: Sequence[int] = (28, 48, 80, 144)) -> None:
         super().__init__()
         self.multiple = 2 ** (len(widths) - 1)
+        self.standardise = Standardise()
         self.first = double_convolution(6, widths[0])
         self.encoders = nn.ModuleList(
             nn.Sequential(nn.MaxPool2d(2), double_convolution(fine, coarse))
@@ -102,7 +103,8 @@ class GFENet(Enhancer):
         """
         height, width = image.shape[-2:]
         padded = padded_to(image, self.multiple)
-        levels = [self.first(torch.cat([padded, high_frequencies(padded)], dim=1))]
+        standard = self.standardise(padded)
+        levels = [self.first(torch.cat([standard, high_frequencies(standard)], dim=1))]
         for encoder in self.encoders:
             levels.append(encoder(levels[-1]))
         guides = self.decode_structure(levels)

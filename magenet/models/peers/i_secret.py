@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from magenet.models.enhancer import Enhancer, EnhancerOutput, padded_to
+from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padded_to
 
 
 def normalised(convolution: nn.Module, width: int) -> nn.Sequential:
@@ -58,6 +58,7 @@ class ISecretGenerator(Enhancer):
     def __init__(self, width: int = 22, blocks: int = 9) -> None:
         super().__init__()
         double, quadruple = 2 * width, 4 * width
+        self.standardise = Standardise()
         self.encode = nn.Sequential(
             normalised(nn.Conv2d(3, width, 7, padding=3, padding_mode="reflect"), width),
             normalised(nn.Conv2d(width, double, 3, stride=2, padding=1), double),
@@ -81,5 +82,5 @@ class ISecretGenerator(Enhancer):
         """
         height, width = image.shape[-2:]
         padded = padded_to(image, 4)
-        enhanced = padded + self.decode(self.refine(self.encode(padded)))
+        enhanced = padded + self.decode(self.refine(self.encode(self.standardise(padded))))
         return EnhancerOutput((enhanced[..., :height, :width],))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from magenet.models.enhancer import Enhancer, EnhancerOutput, padded_to
+from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padded_to
 from magenet.models.stages import LEVELS
 
 MULTIPLE = 2 * 2 ** (LEVELS - 1)
@@ -232,6 +232,7 @@ class MPRNet(Enhancer):
         def shallow() -> nn.Sequential:
             return nn.Sequential(convolution(3, width, 3), ChannelAttentionBlock(width, activation))
 
+        self.standardise = Standardise()
         self.shallow_first = shallow()
         self.encode_first = Encoder(widths, activation, fuses=False)
         self.decode_first = Decoder(widths, activation)
@@ -263,12 +264,13 @@ class MPRNet(Enhancer):
         # Stage 1, and the encoder of stage 2: neither looks beyond the half that it works on.
         estimates, halves_encoded = [], []
         for half in image.chunk(2, dim=2):  # top, bottom: (B, 3, H/2, W)
-            quadrants = half.chunk(2, dim=3)  # left, right: (B, 3, H/2, W/2)
+            standard = self.standardise(half)
+            quadrants = standard.chunk(2, dim=3)  # left, right: (B, 3, H/2, W/2)
             encoded = _join([self.encode_first(self.shallow_first(q)) for q in quadrants], dim=3)
             decoded = self.decode_first(encoded)  # (B, widths[l], H/2 / 2^l, W / 2^l)
             carried, estimate = self.supervise_first(decoded[0], half)
             estimates.append(estimate)  # (B, 3, H/2, W)
-            features = torch.cat([self.shallow_second(half), carried], dim=1)
+            features = torch.cat([self.shallow_second(standard), carried], dim=1)
             features = self.merge_second(features)  # (B, width, H/2, W)
             halves_encoded.append(self.encode_second(features, Features(encoded, decoded)))
         first = torch.cat(estimates, dim=2)  # (B, 3, H, W)
@@ -279,7 +281,9 @@ class MPRNet(Enhancer):
         carried, second = self.supervise_second(decoded[0], image)
 
         # Stage 3.
-        features = torch.cat([self.shallow_third(image), carried], dim=1)  # (B, 2 width, H, W)
+        features = torch.cat(
+            [self.shallow_third(self.standardise(image)), carried], dim=1
+        )  # (B, 2 width, H, W)
         features = self.merge_third(features)  # (B, width + extra, H, W)
         features = self.original(features, Features(encoded, decoded))
         third = image + self.correct_third(features)

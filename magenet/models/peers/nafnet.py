@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from magenet.models.enhancer import Enhancer, EnhancerOutput, padded_to
+from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padded_to
 
 
 class ChannelNorm(nn.Module):
@@ -103,6 +103,7 @@ class NAFNet(Enhancer):
 
         levels = range(len(encoder))
         self.multiple = 2 ** len(levels)
+        self.standardise = Standardise()
         self.first = nn.Conv2d(3, width, 3, padding=1)
         self.encoders = nn.ModuleList(blocks(level, encoder[level]) for level in levels)
         self.down = nn.ModuleList(
@@ -130,7 +131,7 @@ class NAFNet(Enhancer):
         """
         height, width = image.shape[-2:]
         padded = padded_to(image, self.multiple)
-        features = self.first(padded)
+        features = self.first(self.standardise(padded))
         skips = []  # (B, width 2^l, H / 2^l, W / 2^l)
         for encoder, down in zip(self.encoders, self.down, strict=True):
             skips.append(encoder(features))

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from magenet.models.enhancer import Enhancer, EnhancerOutput, padded_to
+from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padded_to
 
 
 def double_convolution(width_in: int, width_out: int) -> nn.Sequential:
@@ -45,6 +45,7 @@ class UNet(Enhancer):
         super().__init__()
         pairs = list(pairwise(widths))
         self.multiple = 2 ** len(pairs)
+        self.standardise = Standardise()
         self.first = double_convolution(3, widths[0])
         self.encoders = nn.ModuleList(double_convolution(fine, coarse) for fine, coarse in pairs)
         self.shrink = nn.MaxPool2d(2)
@@ -65,7 +66,7 @@ class UNet(Enhancer):
         """
         height, width = image.shape[-2:]
         padded = padded_to(image, self.multiple)
-        levels = [self.first(padded)]  # (B, widths[l], H / 2^l, W / 2^l)
+        levels = [self.first(self.standardise(padded))]  # (B, widths[l], H / 2^l, W / 2^l)
         for encoder in self.encoders:
             levels.append(encoder(self.shrink(levels[-1])))
         features = levels.pop()

@@ -15,6 +15,7 @@ from magenet.degradation import (
     CofeDegradation,
     Degradation,
     Draws,
+    EitherDegradation,
     FundusDegradation,
     Parameters,
     code,
@@ -22,6 +23,7 @@ from magenet.degradation import (
 
 RECIPES = {
     "cofe": CofeDegradation(),
+    "either": EitherDegradation(FundusDegradation(), CofeDegradation()),
     "online": CofeDegradation(variant="online"),
     "mixed": FundusDegradation(),
     "handheld": FundusDegradation("handheld"),
