@@ -1,14 +1,39 @@
-"""Sets of fundus photographs and the batches made of them."""
+"""Sets of fundus photographs and the batches made of them.
 
-from data_modules.adaptation import AdaptationDataModule
-from data_modules.grading import GradingDataModule
-from data_modules.paired import PairedDataModule
-from data_modules.prediction import PredictionDataModule
-from data_modules.real import RealDataModule
-from data_modules.segmentation import SegmentationDataModule
-from data_modules.sources import FolderPhotographs, ManifestPhotographs, PhantomPhotographs
-from data_modules.streaming import StreamedPhotographs
-from data_modules.unpaired import StrongView, UnpairedDataModule
+Names are imported when they are first asked for: reading a picture must not load Lightning.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from data_modules.adaptation import AdaptationDataModule
+    from data_modules.grading import GradingDataModule
+    from data_modules.paired import PairedDataModule
+    from data_modules.prediction import PredictionDataModule
+    from data_modules.real import RealDataModule
+    from data_modules.segmentation import SegmentationDataModule
+    from data_modules.sources import FolderPhotographs, ManifestPhotographs, PhantomPhotographs
+    from data_modules.streaming import StreamedPhotographs
+    from data_modules.unpaired import StrongView, UnpairedDataModule
+
+HOMES = {
+    "AdaptationDataModule": "adaptation",
+    "FolderPhotographs": "sources",
+    "GradingDataModule": "grading",
+    "ManifestPhotographs": "sources",
+    "PairedDataModule": "paired",
+    "PhantomPhotographs": "sources",
+    "PredictionDataModule": "prediction",
+    "RealDataModule": "real",
+    "SegmentationDataModule": "segmentation",
+    "StreamedPhotographs": "streaming",
+    "StrongView": "unpaired",
+    "UnpairedDataModule": "unpaired",
+}
+"""File of each name."""
 
 __all__ = [
     "AdaptationDataModule",
@@ -24,3 +49,11 @@ __all__ = [
     "StrongView",
     "UnpairedDataModule",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import a name from its file."""
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{HOMES[name]}"), name)
+    return value

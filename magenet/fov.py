@@ -77,7 +77,7 @@ def estimate_field(image: Tensor) -> FieldOfView:
     writing in the corner do not pull it.
 
     Args:
-        image: uint8 `(3, H, W)`.
+        image: uint8 or uint16 `(3, H, W)`.
 
     Returns:
         The field. Where no edge is seen, the whole frame: with confidence 0.6 if it is filled
@@ -95,7 +95,7 @@ def estimate_field(image: Tensor) -> FieldOfView:
     height, width = image.shape[-2:]
     scale = min(1.0, WORKING_SIDE / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small = functional.interpolate(image[None].float(), size=size, mode="area")[0].amax(dim=0)
+    small = torch.stack([_area(plane, size) for plane in image]).amax(dim=0) * (255.0 / peak(image))
     bright = _brighter_than_surround(small)
     share = float(bright.float().mean())
     whole = torch.ones(1, height, width, dtype=torch.bool)
@@ -121,6 +121,11 @@ def estimate_field(image: Tensor) -> FieldOfView:
     if not mask.any():
         return FieldOfView(whole, field_from_mask(whole).square, 0.0)
     return FieldOfView(mask, field_from_mask(mask).square, confidence)
+
+
+def _area(plane: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return one colour `(H, W)` averaged to another size: floats of one colour are enough memory."""
+    return functional.interpolate(plane[None, None].float(), size=size, mode="area")[0, 0]
 
 
 def _brighter_than_surround(level: Tensor) -> Tensor:
@@ -250,6 +255,11 @@ def _disc(circle: tuple[float, float, float], size: tuple[int, int]) -> Tensor:
     return rows.square() + columns.square() <= radius * radius
 
 
+def peak(image: Tensor) -> int:
+    """Return the value of full brightness: 255 for uint8, 65535 for uint16."""
+    return torch.iinfo(image.dtype).max
+
+
 def crop(picture: Tensor, square: Square) -> Tensor:
     """Return the square out of a picture, black where it reaches beyond the frame.
 
@@ -272,7 +282,7 @@ def resize(picture: Tensor, side: int) -> Tensor:
     """Return a square picture at another size: photographs anti-aliased, masks nearest.
 
     Args:
-        picture: uint8 or bool `(C, S, S)`.
+        picture: uint8, uint16 or bool `(C, S, S)`.
         side: Pixels wanted.
     """
     if picture.shape[-1] == side:
@@ -281,10 +291,14 @@ def resize(picture: Tensor, side: int) -> Tensor:
         return functional.interpolate(picture[None].float(), size=(side, side), mode="nearest")[
             0
         ].bool()
-    resized = functional.interpolate(
-        picture[None].float(), size=(side, side), mode="bilinear", antialias=True
-    )
-    return resized[0].round().clamp(0, 255).to(torch.uint8)
+    # One colour at a time: a large photograph in floats is four times itself.
+    planes = [
+        functional.interpolate(
+            plane[None, None].float(), size=(side, side), mode="bilinear", antialias=True
+        )[0, 0]
+        for plane in picture
+    ]
+    return torch.stack(planes).round().clamp(0, peak(picture)).to(picture.dtype)
 
 
 def paste(patch: Tensor, square: Square, height: int, width: int) -> Tensor:

@@ -23,7 +23,7 @@ from lightning.pytorch.cli import (
 from lightning.pytorch.loggers import WandbLogger
 from omegaconf.errors import OmegaConfBaseException
 
-import data_modules  # noqa: F401  # so that bare class names are known on the command line
+from data_modules import *  # noqa: F403  # so that bare class names are known on the command line
 from magenet.errors import UserError
 from magenet.inference import EnhancedPhotographWriter
 from magenet.memory import keep_freed_memory
