@@ -124,7 +124,7 @@ def estimate_field(image: Tensor) -> FieldOfView:
 
 
 def _area(plane: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return one colour `(H, W)` averaged to another size: floats of one colour are enough memory."""
+    """Return one colour `(H, W)` averaged to another size: one at a time, to spare memory."""
     return functional.interpolate(plane[None, None].float(), size=size, mode="area")[0, 0]
 
 

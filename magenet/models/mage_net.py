@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from magenet.models.attention import LightCorrection, SupervisedAttention
 from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padded_to
+from magenet.models.pretrained import Pretrained
 from magenet.models.stages import (
     LEVELS,
     EncoderDecoderStage,
@@ -26,7 +27,14 @@ MINIMUM_SIDE = 32
 """Smallest height and width that a photograph may have, in pixels."""
 
 
-class MAGENet(Enhancer):
+class MAGENet(
+    Enhancer,
+    Pretrained,
+    library_name="magenet",
+    license="apache-2.0",
+    paper_url="https://arxiv.org/abs/2302.11795",
+    tags=["fundus", "image-enhancement"],
+):
     """Enhance a fundus photograph in stages that guide each other by attention.
 
     Two encoder-decoder stages see the whole photograph, the first from 1/4 and the second from

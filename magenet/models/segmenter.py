@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.models.enhancer import padded_to
+from magenet.models.pretrained import Pretrained
 from magenet.models.stages import LEVELS, EncoderDecoderStage
 
 
-class VesselSegmenter(nn.Module):
+class VesselSegmenter(nn.Module, Pretrained, library_name="magenet", license="apache-2.0"):
     """Predict vessels by one encoder-decoder stage without attention.
 
     Args:
