@@ -9,6 +9,7 @@ from magenet.metrics.colour import (
     colour_difference,
 )
 from magenet.metrics.disc import disc_shift
+from magenet.metrics.fidelity import FIDELITY_LIMITS, VERDICTS, fidelity
 from magenet.metrics.frechet import frechet_distance
 from magenet.metrics.full_reference import (
     MaskedMSSSIM,
@@ -48,9 +49,11 @@ from magenet.metrics.statistics import (
 )
 
 __all__ = [
+    "FIDELITY_LIMITS",
     "FIQA",
     "QUALITIES",
     "STATISTICS",
+    "VERDICTS",
     "WFQA",
     "BrightnessDrift",
     "CenterlineDice",
@@ -78,6 +81,7 @@ __all__ = [
     "detectability",
     "disc_shift",
     "expected_calibration_error",
+    "fidelity",
     "fiqa",
     "fit_temperature",
     "frechet_distance",
