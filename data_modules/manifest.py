@@ -146,8 +146,12 @@ class Manifest:
         return manifest
 
     @classmethod
-    def from_path(cls, path: str | Path) -> Manifest:
+    def from_path(cls, path: str | Path, suffixes: Collection[str] = SUFFIXES) -> Manifest:
         """Read whatever a person points at: a folder, one picture, or a manifest.
+
+        Args:
+            path: What it is.
+            suffixes: File name endings that count in a folder.
 
         Raises:
             ManifestError: If there is no such thing, or nothing in it.
@@ -158,12 +162,16 @@ class Manifest:
         if path.is_file():
             return cls([Photograph(path, path.name)], path)
         if path.is_dir():
-            return cls.from_folder(path)
+            return cls.from_folder(path, suffixes)
         raise ManifestError(f"{path}: no such folder, picture or manifest")
 
     @classmethod
-    def from_folder(cls, folder: str | Path) -> Manifest:
+    def from_folder(cls, folder: str | Path, suffixes: Collection[str] = SUFFIXES) -> Manifest:
         """List the pictures of a folder and of its sub-folders, by name.
+
+        Args:
+            folder: Which one.
+            suffixes: File name endings that count.
 
         Raises:
             ManifestError: If the folder is missing or holds no picture.
@@ -175,11 +183,11 @@ class Manifest:
             file
             for file in folder.rglob("*")
             if file.is_file()
-            and file.suffix.lower() in SUFFIXES
+            and file.suffix.lower() in suffixes
             and not any(part.startswith(".") for part in file.relative_to(folder).parts)
         )
         if not files:
-            raise ManifestError(f"{folder}: no pictures in it (looked for {', '.join(SUFFIXES)})")
+            raise ManifestError(f"{folder}: no pictures in it (looked for {', '.join(suffixes)})")
         return cls(
             [Photograph(file, file.relative_to(folder).as_posix()) for file in files], folder
         )

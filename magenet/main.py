@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 COMMANDS = {
+    "enhance": "enhance photographs with the weights in the package",
     "fit": "train a network, as an experiment's YAML says",
     "validate": "score it on the validation part",
     "test": "score it photograph by photograph, per type of degradation",
@@ -36,6 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
     if name in ("--help", "-h"):
         print(usage())
         return 0
+    if name == "enhance":
+        from magenet.commands import enhance
+
+        return enhance.main(given[1:])
     if name == "degrade":
         from magenet.commands import degrade
 

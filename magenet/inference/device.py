@@ -1,0 +1,28 @@
+"""Where to compute."""
+
+from __future__ import annotations
+
+import torch
+
+from magenet.errors import UserError
+
+
+def device_for(name: str) -> torch.device:
+    """Return a device by its name; `auto` takes the fastest kind that there is.
+
+    Raises:
+        UserError: If there is no such device on this machine.
+    """
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(kind for kind, is_there in there.items() if is_there)
+    kind = name.split(":")[0]
+    if kind not in there:
+        raise UserError(f"--device: '{name}' is none of auto, cpu, cuda, mps")
+    if not there[kind]:
+        raise UserError(f"--device: there is no {kind} on this machine")
+    return torch.device(name)

@@ -1,0 +1,227 @@
+"""Many photographs enhanced, each with a report beside it; nothing is left half-written."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from data_modules.io import PictureError, header_size, read_native, write_photograph
+from data_modules.manifest import Photograph
+from data_modules.places import places_for
+from data_modules.sources import find_field
+from magenet.errors import UserError
+from magenet.fov import FieldOfView
+from magenet.inference.memory import require_memory
+from magenet.inference.photograph import (
+    EnhancedPhotograph,
+    NotAFundusError,
+    PhotographEnhancer,
+)
+
+Row = dict[str, Any]
+
+SUMMARY = "enhance.csv"
+"""File of one line for each photograph, in the folder of the results."""
+
+COLUMNS = (
+    "name", "status", "verdict", "reason", "width", "height", "field_confidence",
+    "expected_error", "mean_change", "colour_change", "brightness_drift", "vessel_lost",
+    "vessel_invented", "seconds", "result",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Say what became of one photograph.
+
+    Attributes:
+        row: Its report: `status` is `enhanced`, `refused` (of something else than a fundus) or
+            `failed`; `skipped` where an earlier run had enhanced it.
+        before: The photograph; None where it could not be read, or was skipped.
+        result: The enhanced one; None where there is none.
+    """
+
+    row: Row
+    before: Tensor | None = None
+    result: EnhancedPhotograph | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """Say what is wanted of every photograph.
+
+    Attributes:
+        folder: Of the results.
+        weights: Name of the weights, for the reports.
+        strength: Share of the change that is applied.
+        force: Whether to enhance what does not look like a fundus photograph, too.
+        skip_existing: Whether to leave photographs alone that an earlier run has enhanced.
+        max_memory: Bytes that the process may use.
+    """
+
+    folder: Path
+    weights: str
+    strength: float
+    force: bool
+    skip_existing: bool
+    max_memory: int
+
+
+def enhance_all(
+    enhancer: PhotographEnhancer, photographs: Sequence[Photograph], task: Task
+) -> Iterator[Outcome]:
+    """Enhance photographs one by one; one that fails does not stop the others.
+
+    The next photograph is read while one is enhanced. A result appears under its name when it is
+    whole, then its report, `<name>.json`.
+
+    Args:
+        enhancer: Does it.
+        photographs: In their order.
+        task: What is wanted.
+
+    Yields:
+        What became of each, in order.
+
+    Raises:
+        UserError: If the folder cannot be written to.
+    """
+    places = places_for(task.folder, photographs)
+    with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
+        ahead: Future[tuple[Tensor, FieldOfView]] | None = None
+        wanted = [
+            photograph for photograph in photographs if not _is_done(photograph, places, task)
+        ]
+        queue = iter(wanted)
+        upcoming = next(queue, None)
+        if upcoming is not None:
+            ahead = pool.submit(read, upcoming, task.max_memory)
+        for photograph in photographs:
+            place = places[photograph.name]
+            if photograph is not upcoming:
+                assert isinstance(place, Path)  # it was enhanced there
+                yield Outcome(json.loads(report_path(place).read_text()) | {"status": "skipped"})
+                continue
+            current, upcoming = ahead, next(queue, None)
+            assert current is not None  # upcoming was being read
+            try:
+                loaded: tuple[Tensor, FieldOfView] | PictureError = current.result()
+            except PictureError as error:
+                loaded = error
+            ahead = None if upcoming is None else pool.submit(read, upcoming, task.max_memory)
+            yield _enhance(enhancer, photograph, loaded, place, task)
+
+
+def read(photograph: Photograph, max_memory: int) -> tuple[Tensor, FieldOfView]:
+    """Return a photograph as taken, and its field of view.
+
+    Raises:
+        PictureError: If it cannot be read, or would not fit into the memory.
+    """
+    width, height, depth = header_size(photograph.image)
+    try:
+        require_memory(width, height, max_memory, depth)
+    except UserError as error:
+        raise PictureError(f"{photograph.image}: {error}") from None
+    image = read_native(photograph.image)
+    return image, find_field(photograph, image)
+
+
+def report_path(place: Path) -> Path:
+    """Return where the report on a result is."""
+    return place.with_name(place.name + ".json")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half.write_text(text, encoding="utf-8")
+        half.replace(path)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def write_summary(folder: Path, rows: Sequence[Row]) -> None:
+    """Write :data:`SUMMARY`, whole or not at all.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+    path = folder / SUMMARY
+    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with half.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, COLUMNS, restval="", extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows({**row, "reason": "; ".join(row["reasons"])} for row in rows)
+        half.replace(path)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _is_done(photograph: Photograph, places: dict[str, Path | PictureError], task: Task) -> bool:
+    """Return whether an earlier run has enhanced a photograph, and may be believed."""
+    place = places[photograph.name]
+    if not task.skip_existing or not isinstance(place, Path) or not place.is_file():
+        return False
+    try:
+        return json.loads(report_path(place).read_text(encoding="utf-8"))["status"] == "enhanced"
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _enhance(
+    enhancer: PhotographEnhancer,
+    photograph: Photograph,
+    loaded: tuple[Tensor, FieldOfView] | PictureError,
+    place: Path | PictureError,
+    task: Task,
+) -> Outcome:
+    """Enhance one photograph, write it and its report, and return what became of it."""
+    start = time.perf_counter()
+    row: Row = {
+        "name": photograph.name, "status": "failed", "verdict": "", "reasons": [],
+        "weights": task.weights, "strength": task.strength,
+    }  # fmt: skip
+    image, result = None, None
+    try:
+        if isinstance(loaded, PictureError):
+            raise loaded
+        if isinstance(place, PictureError):
+            raise place
+        image, field = loaded
+        row |= {"height": image.shape[-2], "width": image.shape[-1]}
+        result = enhancer(image, field, task.strength, task.force)
+        write_photograph(result.image, place, photograph.image)
+        report = {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in asdict(result.report).items()
+        }
+        row |= {"status": "enhanced", "result": place.name, **report}
+    except NotAFundusError as error:
+        row |= {"status": "refused", "reasons": [f"{photograph.image}: {error}"]}
+    except PictureError as error:
+        row["reasons"] = [str(error)]
+    row["seconds"] = round(time.perf_counter() - start, 2)
+    if isinstance(place, Path):
+        write_text(report_path(place), json.dumps(row, indent=1) + "\n")
+    return Outcome(row, image, result if row["status"] == "enhanced" else None)

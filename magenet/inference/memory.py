@@ -1,0 +1,93 @@
+"""What a photograph costs in memory, and how large a tile may be."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from torch import nn
+
+from magenet.errors import UserError
+from magenet.inference.tiles import ALIGNMENT, SMALLEST_TILE
+
+MEBIBYTE = 1 << 20
+
+BYTES_PER_PIXEL = 700
+"""Memory of a forward pass of `compact`, per pixel of a tile: measured 360 at 2048 px, and twice
+that to be safe. Networks of other sizes: by their width."""
+
+COMPACT_WIDTH = 32
+
+COPIES = 4
+"""Times that a photograph is in memory at most: decoded, as a tensor, one colour as floats, and
+the result."""
+
+
+def parsed_memory(text: str) -> int:
+    """Return bytes of a text like `1.5G`, `900M` or `2GiB`.
+
+    Raises:
+        ValueError: If it is none.
+
+    Example:
+        >>> parsed_memory("1.5G"), parsed_memory("512 MiB")
+        (1610612736, 536870912)
+    """
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]?)(i?B)?\s*", text, re.IGNORECASE)
+    if match is None:
+        raise ValueError(f"'{text}' is not an amount of memory: write 1.5G or 900M")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
+def resident() -> int:
+    """Return the bytes of memory that the process uses now; a guess where the system has no say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 400 * MEBIBYTE
+    return pages * 4096
+
+
+def require_memory(width: int, height: int, max_memory: int, bytes_per_sample: int = 1) -> None:
+    """Refuse a photograph that could not be held in memory, before it is decoded.
+
+    Args:
+        width: In pixels.
+        height: In pixels.
+        max_memory: Bytes that the process may use.
+        bytes_per_sample: 1 for 8 bit, 2 for 16.
+
+    Raises:
+        UserError: With what it would need.
+    """
+    need = resident() + COPIES * 3 * bytes_per_sample * width * height
+    if need > max_memory:
+        raise UserError(
+            f"is {width}x{height} px and needs {need / 1024**3:.1f} GiB of memory; allowed are "
+            f"{max_memory / 1024**3:.1f} (--max-memory)"
+        )
+
+
+def tile_for(network: nn.Module, max_memory: int, size: int) -> int:
+    """Return the side of the largest tile that fits, at most that of the whole picture.
+
+    Args:
+        network: What runs on it.
+        max_memory: Bytes that the process may use.
+        size: Side of the picture, in pixels.
+
+    Raises:
+        UserError: If not even the smallest fits.
+    """
+    width = int(getattr(network, "stems")[-1].out_channels)  # noqa: B009
+    cost = BYTES_PER_PIXEL * width / COMPACT_WIDTH
+    side = int((max(0, max_memory - resident()) / cost) ** 0.5) // ALIGNMENT * ALIGNMENT
+    if side >= size:
+        return size
+    if side < SMALLEST_TILE:
+        need = resident() + cost * SMALLEST_TILE**2
+        raise UserError(
+            f"--max-memory: {max_memory / MEBIBYTE:.0f} MiB are too little for this network; "
+            f"give {need / MEBIBYTE:.0f}M at least"
+        )
+    return side

@@ -1,0 +1,304 @@
+"""One photograph enhanced, at its own size, with what is known about the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from magenet.errors import UserError
+from magenet.fov import FieldOfView, crop, estimate_field, peak, resize
+from magenet.inference.memory import tile_for
+from magenet.inference.recognition import Looks
+from magenet.inference.tiles import attending_to, tiled
+from magenet.inference.transfer import enlarged, transfer
+from magenet.inference.uncertainty import Calibration, disagreement
+from magenet.metrics import FIDELITY_LIMITS, VERDICTS, fidelity
+from magenet.models import MAGENet, VesselSegmenter
+
+LOOKS_SIZE = 256
+"""Side at which it is decided whether this is a fundus photograph, in pixels."""
+
+LEAST_CONFIDENCE = 0.5
+"""Confidence of the field of view below which a person should check the result."""
+
+VIEWS = ((), (-1,), (-2,), (-2, -1))
+"""Axes along which the photograph is flipped for each view of it."""
+
+
+class NotAFundusError(UserError):
+    """Say why a photograph is taken for one of something else."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Say how a network is used, as `config.json` beside its weights does under `use`.
+
+    Attributes:
+        size: Side of the square around the field at which the network works, in pixels: every
+            eye is shown to it at the scale that it was trained at.
+        calibration: From disagreement of the views to an expected error.
+        looks: How fundus photographs look.
+    """
+
+    size: int
+    calibration: Calibration
+    looks: Looks
+
+    @classmethod
+    def of(cls, network: MAGENet) -> Self:
+        """Return a network's settings.
+
+        Raises:
+            UserError: If its `config.json` does not say them.
+        """
+        use = network.use
+        try:
+            return cls(int(use["size"]), Calibration(**use["uncertainty"]), Looks(**use["looks"]))
+        except (KeyError, TypeError) as error:
+            raise UserError(
+                f"the weights' config.json does not say how they are used: {error}"
+            ) from None
+
+    def as_use(self) -> dict[str, Any]:
+        """Return the settings as `config.json` holds them."""
+        return {
+            "size": self.size,
+            "uncertainty": asdict(self.calibration),
+            "looks": asdict(self.looks),
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """Say what was done to a photograph, and whether to trust it.
+
+    Attributes:
+        verdict: `ok`, `check` (look before use) or `abstain` (do not use).
+        reasons: Why not `ok`; empty otherwise.
+        field_confidence: How sure the field of view is, 0 to 1.
+        expected_error: Mean expected absolute error inside the field, in grey levels of 255.
+        mean_change: Mean absolute change inside the field, in grey levels of 255.
+        colour_change: Mean CIEDE2000 against the photograph as taken.
+        brightness_drift: Mean change of lightness L*.
+        vessel_lost: Share of the vessels' length that is gone; NaN where none was seen.
+        vessel_invented: Length of vessels that were not seen before, over that of those that
+            were: recovered, or invented.
+    """
+
+    verdict: str
+    reasons: tuple[str, ...]
+    field_confidence: float
+    expected_error: float
+    mean_change: float
+    colour_change: float
+    brightness_drift: float
+    vessel_lost: float
+    vessel_invented: float
+
+
+@dataclass(frozen=True)
+class EnhancedPhotograph:
+    """Hold an enhanced photograph.
+
+    Attributes:
+        image: Like the photograph, `(3, H, W)`.
+        field: Its field of view.
+        expected_error: Of the square around the field, float `(1, S, S)` in [0, 1].
+        report: What is known about it.
+    """
+
+    image: Tensor
+    field: FieldOfView
+    expected_error: Tensor
+    report: Report
+
+    def uncertainty(self) -> Tensor:
+        """Return the expected error at the photograph's own size, float32 `(H, W)`, 0 outside."""
+        height, width = self.image.shape[-2:]
+        square = self.field.square
+        rows, columns = torch.arange(height) - square.top, torch.arange(width) - square.left
+        whole = enlarged(self.expected_error, rows, columns, square.side)
+        return torch.where(self.field.mask, whole, 0.0)[0]
+
+
+class PhotographEnhancer:
+    """Enhance photographs of any size and of 8 or 16 bit, within a bound of memory.
+
+    The square around the field of view is shown to the network at one size, several times, each
+    time flipped another way; the mean of what it makes of them is the result, and where they
+    disagree it is unsure. The change is then carried to the photograph's own size.
+
+    Args:
+        network: With its settings.
+        vessels: Segmenter that looks for lost and invented vessels.
+        device: Where to compute.
+        max_memory: Bytes that the process may use.
+    """
+
+    def __init__(
+        self, network: MAGENet, vessels: VesselSegmenter, device: torch.device, max_memory: int
+    ) -> None:
+        self.settings = Settings.of(network)
+        self.network, self.vessels = (
+            net.requires_grad_(False).eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+            for net in (network, vessels)
+        )
+        self.device = device
+        self.max_memory = max_memory
+
+    @classmethod
+    def from_pretrained(cls, weights: str | Path, device: torch.device, max_memory: int) -> Self:
+        """Return an enhancer with weights; see :meth:`magenet.models.MAGENet.from_pretrained`.
+
+        Raises:
+            UserError: If they cannot be had, or do not say how they are used.
+        """
+        try:
+            network = MAGENet.from_pretrained(weights)
+        except Exception as error:  # of the file system, of safetensors, of the hub
+            raise UserError(f"weights '{weights}': {error}") from None
+        return cls(network, VesselSegmenter.from_pretrained("vessels"), device, max_memory)
+
+    def __call__(
+        self,
+        image: Tensor,
+        field: FieldOfView | None = None,
+        strength: float = 1.0,
+        force: bool = False,
+    ) -> EnhancedPhotograph:
+        """Enhance a photograph.
+
+        Args:
+            image: uint8 or uint16 `(3, H, W)`.
+            field: Its field of view; estimated if None.
+            strength: Share of the change that is applied, 0 to 1.
+            force: Whether to enhance what does not look like a fundus photograph, too.
+
+        Returns:
+            The photograph at its own size; outside the field of view bit for bit as it was.
+
+        Raises:
+            NotAFundusError: If it does not look like a fundus photograph.
+        """
+        field = estimate_field(image) if field is None else field
+        inside = resize(crop(field.mask, field.square), self.settings.size).float()
+        seen = self._shown(image, field) * inside
+        if not force:
+            self.require_fundus(seen[None], inside[None], field)
+        with torch.inference_mode():
+            estimates = self._views(seen[None], inside[None])
+            differ = disagreement(estimates, inside[None])
+            enhanced = estimates.mean(dim=0)
+        expected = self.settings.calibration(differ)[0] * inside * strength
+        enhanced = seen + strength * (enhanced - seen)
+        result = transfer(enhanced, seen, inside, image, field)
+        report = self._report(seen, enhanced, inside, expected, field)
+        return EnhancedPhotograph(result, field, expected, report)
+
+    def require_fundus(self, seen: Tensor, inside: Tensor, field: FieldOfView) -> None:
+        """Refuse what does not look like a fundus photograph.
+
+        Args:
+            seen: `(1, 3, S, S)` in [0, 1], black outside the field.
+            inside: Field of view, `(1, 1, S, S)`, 0 or 1.
+            field: As found in the whole photograph.
+
+        Raises:
+            NotAFundusError: With the reason.
+        """
+        if field.confidence == 0.0:
+            raise NotAFundusError("no field of view can be seen: not a fundus photograph?")
+        size = (LOOKS_SIZE, LOOKS_SIZE)
+        small = functional.interpolate(seen, size, mode="bilinear", antialias=True)
+        mask = (functional.interpolate(inside, size, mode="area") >= 0.5).float()
+        distance = float(self.settings.looks.distance(small * mask, mask))
+        if distance > self.settings.looks.limit:
+            raise NotAFundusError(
+                f"does not look like a fundus photograph (distance {distance:.0f}, limit "
+                f"{self.settings.looks.limit:.0f})"
+            )
+
+    def _shown(self, image: Tensor, field: FieldOfView) -> Tensor:
+        """Return the square around the field as the network sees it, float `(3, S, S)`."""
+        planes = [
+            resize(crop(plane[None], field.square), self.settings.size)[0].float()
+            for plane in image  # one colour at a time, to spare memory
+        ]
+        return torch.stack(planes) / peak(image)
+
+    def _views(self, seen: Tensor, inside: Tensor) -> Tensor:
+        """Return what the network makes of each view, upright again, `(N, 3, S, S)` on the CPU."""
+        tile = tile_for(self.network, self.max_memory, self.settings.size)
+        estimates = []
+        for axes in VIEWS:
+            view = seen.flip(axes).to(self.device).contiguous(memory_format=torch.channels_last)
+            for estimate in self._enhance(view, tile):
+                estimates.append(estimate.float().cpu().flip(axes) * inside)
+        return torch.cat(estimates)
+
+    def _enhance(self, view: Tensor, tile: int) -> Iterator[Tensor]:
+        """Give what the network makes of a view, in tiles where it is larger than one."""
+        half = self.device.type == "cuda" or torch.cpu.get_capabilities().get("amx_bf16", False)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            if view.shape[-1] <= tile:
+                yield self.network(view).image
+                return
+            whole = functional.interpolate(view, (tile, tile), mode="bilinear", antialias=True)
+            with attending_to(self.network, whole):
+                yield tiled(lambda part: self.network(part).image, view, tile)
+
+    def _report(
+        self, seen: Tensor, enhanced: Tensor, inside: Tensor, expected: Tensor, field: FieldOfView
+    ) -> Report:
+        """Return what is known about a result at the size that the network works at."""
+        with torch.inference_mode():
+            pictures = torch.stack([seen, enhanced * inside]).to(self.device)
+            vessels = (self.vessels(pictures).float() > 0).float().cpu()
+        mask, area = inside[None], inside.sum()
+        scores = {
+            name: round(float(value), 4)
+            for name, value in fidelity(
+                seen[None],
+                (enhanced * inside).clamp(0.0, 1.0)[None],
+                vessels[:1],
+                vessels[1:],
+                mask,
+            ).items()
+        }
+        verdict = int(scores.pop("verdict"))
+        reasons = reasons_for(scores)
+        if field.confidence < LEAST_CONFIDENCE:
+            verdict = max(verdict, 1)
+            reasons.append(f"the field of view is not sure ({field.confidence:.2f})")
+        return Report(
+            VERDICTS[verdict],
+            tuple(reasons),
+            round(field.confidence, 3),
+            round(255.0 * float(expected.sum() / area), 2),
+            round(255.0 * float(((enhanced - seen).abs() * inside).sum() / area / 3), 2),
+            **scores,
+        )
+
+
+def reasons_for(scores: dict[str, float]) -> list[str]:
+    """Return in words which limits of fidelity are passed."""
+    words = {
+        "vessel_lost": "of the vessels' length is gone",
+        "vessel_invented": "of the vessels' length is new",
+    }
+    reasons = []
+    for name, (check, _) in FIDELITY_LIMITS.items():
+        if scores[name] > check:
+            said = (
+                f"{scores[name]:.0%} {words[name]}"
+                if name in words
+                else (f"colours change by {scores[name]:.0f} (CIEDE2000)")
+            )
+            reasons.append(said)
+    return reasons
