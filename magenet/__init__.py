@@ -1,1 +1,31 @@
-"""MAGE-Net: teacher-student enhancement of fundus photographs."""
+"""MAGE-Net: teacher-student enhancement of fundus photographs.
+
+import magenet
+
+result = magenet.enhance("eye.jpg")     # an array or a path
+result.image, result.uncertainty, result.report.verdict
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from magenet.inference.array import Enhanced, enhance
+    from magenet.models import MAGENet
+
+__all__ = ["Enhanced", "MAGENet", "enhance"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a name when it is first asked for: `magenet --help` must not load torch."""
+    if name == "MAGENet":
+        from magenet.models import MAGENet
+
+        return MAGENet
+    if name in ("Enhanced", "enhance"):
+        from magenet.inference import array
+
+        value: object = getattr(array, name)
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from data_modules import *  # noqa: F403  # so that bare class names are known on the command line
 from magenet.errors import UserError
-from magenet.inference import EnhancedPhotographWriter
+from magenet.inference.writer import EnhancedPhotographWriter
 from magenet.memory import keep_freed_memory
 from magenet.scoring import Scores
 from magenet.tasks.base import LOOK_EVERY, EnhancementTask

@@ -3,8 +3,7 @@ import torch
 
 from data_modules.phantom import draw_phantom
 from magenet.fov import FieldOfView, Square, crop, field_from_mask, resize
-from magenet.inference import transfer
-from magenet.inference.transfer import enhance
+from magenet.inference.transfer import enhance, transfer
 
 
 def test_no_change_gives_the_original_back() -> None:

@@ -16,8 +16,9 @@ from torch import Tensor
 from data_modules import PredictionDataModule
 from data_modules.io import PictureError, read_photograph, write_photograph
 from data_modules.phantom import draw_phantom
-from magenet.inference import EnhancedPhotographWriter, transfer
 from magenet.inference import writer as module
+from magenet.inference.transfer import transfer
+from magenet.inference.writer import EnhancedPhotographWriter
 from magenet.models import MAGENet
 from magenet.tasks import SupervisedTask
 from tests.magenet.models.test_mage_net import TINY, awake
