@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 COMMANDS = {
     "enhance": "enhance photographs with the weights in the package",
@@ -11,8 +12,13 @@ COMMANDS = {
     "test": "score it photograph by photograph, per type of degradation",
     "predict": "enhance photographs with a trained network",
     "degrade": "spoil photographs, with a file of what was done to each",
+    "export": "write the network for other programs (ONNX)",
     "shards": "write photographs into tar files, for training that streams them",
 }
+
+"""What each command does. A command is a file of `magenet/commands`, but for Lightning's."""
+
+EXPERIMENT = ("fit", "validate", "test", "predict")
 
 
 def usage() -> str:
@@ -37,26 +43,16 @@ def main(arguments: list[str] | None = None) -> int:
     if name in ("--help", "-h"):
         print(usage())
         return 0
-    if name == "enhance":
-        from magenet.commands import enhance
-
-        return enhance.main(given[1:])
-    if name == "degrade":
-        from magenet.commands import degrade
-
-        return degrade.main(given[1:])
-    if name == "shards":
-        from magenet.commands import shards
-
-        return shards.main(given[1:])
     if name not in COMMANDS:
         print(
             f"magenet: error: no command '{name}'; there are {', '.join(COMMANDS)}", file=sys.stderr
         )
         return 2
-    from magenet.commands import experiment
+    if name in EXPERIMENT:
+        from magenet.commands import experiment
 
-    return experiment.main(arguments)
+        return experiment.main(arguments)
+    return int(import_module(f"magenet.commands.{name}").main(given[1:]))
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def outer(channel: Tensor, place: Tensor) -> Tensor:
     would write it channels first.
     """
     flat = torch.bmm(place.flatten(2).mT, channel.flatten(2).mT)  # (B, H W, C)
-    return flat.view(len(place), *place.shape[-2:], -1).permute(0, 3, 1, 2)
+    return flat.view(place.shape[0], *place.shape[-2:], -1).permute(0, 3, 1, 2)
 
 
 class LightCorrection(nn.Module):
