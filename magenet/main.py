@@ -15,7 +15,6 @@ COMMANDS = {
     "export": "write the network for other programs (ONNX)",
     "shards": "write photographs into tar files, for training that streams them",
 }
-
 """What each command does. A command is a file of `magenet/commands`, but for Lightning's."""
 
 EXPERIMENT = ("fit", "validate", "test", "predict")

@@ -33,7 +33,8 @@ def parsed_memory(text: str) -> int:
         >>> parsed_memory("1.5G"), parsed_memory("512 MiB")
         (1610612736, 536870912)
     """
-    match = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]?)(i?B)?\s*", text, re.IGNORECASE)
+    number = r"([0-9]+(?:\.[0-9]*)?)"
+    match = re.fullmatch(rf"\s*{number}\s*([KMGT]?)(i?B)?\s*", text, re.IGNORECASE)
     if match is None:
         raise ValueError(f"'{text}' is not an amount of memory: write 1.5G or 900M")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
