@@ -15,6 +15,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from magenet.checkpoints import read_network
 from magenet.errors import UserError
 from magenet.inference.transfer import enhance
 from magenet.losses import EnhancementLoss, StructureLoss, StructureTarget, VesselMaskTarget
@@ -209,6 +210,8 @@ class EnhancementTask(FundusTask):
             the enhanced photograph; our choice, in the sense of structure preservation. It needs
             a `SegmenterTarget`.
         edge_weight: Weight of the edge loss; 0.05 as in MPRNet.
+        start: Checkpoint of a task whose network a new training starts from, such as one at a
+            smaller image size; at random if null.
         optimizer: See :class:`FundusTask`.
         warm_up: See :class:`FundusTask`.
         channels_last: See :class:`FundusTask`.
@@ -221,11 +224,13 @@ class EnhancementTask(FundusTask):
         structure_weight: float = 0.1,
         preservation_weight: float = 0.0,
         edge_weight: float = 0.05,
+        start: str | None = None,
         optimizer: OptimizerCallable | None = None,
         warm_up: float = 0.03,
         channels_last: bool = True,
     ) -> None:
         super().__init__(network, optimizer, warm_up, channels_last)
+        self.start = start
         self.structure_target = structure_target or VesselMaskTarget()
         self.structure_weight = structure_weight
         if preservation_weight and type(self.structure_target).read is StructureTarget.read:
@@ -260,9 +265,11 @@ class EnhancementTask(FundusTask):
         return self.enhancers()["student"]
 
     def setup(self, stage: str) -> None:
-        """Lay out the weights; before a training, read what the structure target needs."""
+        """Lay out the weights; before a training, read those that it starts from."""
         if stage == "fit":
             self.structure_target.load()
+            if self.start is not None:  # a resumed training's own weights come after this
+                read_network(self.network, self.start, "train it first")
         super().setup(stage)
 
     def forward(self, image: Tensor) -> EnhancerOutput:

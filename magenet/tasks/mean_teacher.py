@@ -33,6 +33,7 @@ class MeanTeacherTask(EnhancementTask):
         structure_weight: See :class:`EnhancementTask`.
         preservation_weight: See :class:`EnhancementTask`.
         edge_weight: See :class:`EnhancementTask`.
+        start: See :class:`EnhancementTask`; the teacher starts there, too.
         consistency_weight: Greatest weight of the consistencies; 0.2 as in Semi-UIR.
         stage_weight: Weight of each earlier stage among them; our choice.
         consistent_structure_weight: Weight of the structure map among them; our choice.
@@ -54,6 +55,7 @@ class MeanTeacherTask(EnhancementTask):
         structure_weight: float = 0.1,
         preservation_weight: float = 0.0,
         edge_weight: float = 0.05,
+        start: str | None = None,
         consistency_weight: float = 0.2,
         stage_weight: float = 0.5,
         consistent_structure_weight: float = 0.1,
@@ -66,7 +68,7 @@ class MeanTeacherTask(EnhancementTask):
     ) -> None:
         super().__init__(
             network, structure_target, structure_weight, preservation_weight, edge_weight,
-            optimizer, warm_up, channels_last,
+            start, optimizer, warm_up, channels_last,
         )  # fmt: skip
         if ramp_share <= 0.0:
             raise ValueError(f"ramp_share must be positive, got {ramp_share}")
@@ -107,6 +109,8 @@ class MeanTeacherTask(EnhancementTask):
                 f"{self.trainer.precision}"
             )
         super().setup(stage)
+        if stage == "fit" and self.start is not None:
+            self.teacher.network.load_state_dict(self.student.state_dict())
 
     def training_loss(self, batch: Batch) -> Tensor:
         """Return the supervised loss plus the weighted consistencies.

@@ -10,7 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from data_modules import AdaptationDataModule, PairedDataModule, PhantomPhotographs
 from magenet.errors import UserError
-from magenet.models import Enhancer, EnhancerOutput, MAGENet
+from magenet.losses import SegmenterTarget
+from magenet.models import Enhancer, EnhancerOutput, MAGENet, VesselSegmenter
 from magenet.models.peers import CLAHE
 from magenet.scoring import Scores
 from magenet.tasks import ClassicalTask, MeanTeacherTask, SupervisedTask
@@ -288,3 +289,59 @@ def test_learning_rate_warms_up_and_falls() -> None:
     assert factors[10:] == sorted(factors[10:], reverse=True)
     assert max(factors) == pytest.approx(1.0)
     assert factors[-1] == pytest.approx(0.005)
+
+
+def test_a_training_starts_from_another_ones_weights(tmp_path: Path) -> None:
+    first = task()
+    runner = trainer(tmp_path, max_steps=1, enable_checkpointing=True)
+    runner.fit(first, data())
+    runner.save_checkpoint(tmp_path / "first.ckpt")
+    torch.manual_seed(9)
+    second = MeanTeacherTask(MAGENet(**TINY), start=str(tmp_path / "first.ckpt"))
+    seen = Steps()
+    trainer(tmp_path, max_steps=1, callbacks=[seen]).fit(second, data())
+    # One step at the start of the warm-up moves a weight by less than 1e-4.
+    assert float((seen.students[0] - flat(first.network)).abs().max()) < 1e-4
+    assert float((seen.teachers[0] - flat(first.network)).abs().max()) < 1e-4
+    with pytest.raises(UserError, match="no such checkpoint"):
+        trainer(tmp_path, max_steps=1).fit(task(start="nowhere.ckpt"), data())
+
+
+class Reader(VesselSegmenter):
+    """Counts what it is shown."""
+
+    shown = 0
+
+    def forward(self, image: Tensor) -> Tensor:
+        self.shown += 1
+        return super().forward(image)
+
+
+def test_preservation_pulls_the_enhanced_photograph_to_the_clean_ones_vessels() -> None:
+    """The loss reads the result, its gradient reaches the network and never the reader."""
+    reader = Reader(width=8, growth=4, blocks=1)
+    torch.nn.init.normal_(reader.head.weight)
+    target = SegmenterTarget(reader)
+    batch = data().paired.prepare(sample_batch(), training=False)
+    losses = {}
+    for weight in (0.0, 1.0):
+        torch.manual_seed(1)
+        own = SupervisedTask(MAGENet(**TINY), target, preservation_weight=weight)
+        own.log = lambda *args, **kwargs: None  # type: ignore[method-assign]  # no trainer here
+        reader.shown = 0
+        losses[weight] = own.training_loss(batch)
+        assert reader.shown == (2 if weight else 1)
+    losses[1.0].backward()
+    assert float(losses[1.0]) > float(losses[0.0])
+    assert float(own.student.correct[-1].head.weight.grad.abs().max()) > 0.0  # type: ignore[union-attr, operator, attr-defined]
+    assert all(parameter.grad is None for parameter in reader.parameters())
+
+
+def test_preservation_needs_a_target_that_reads() -> None:
+    with pytest.raises(ValueError, match="SegmenterTarget"):
+        SupervisedTask(MAGENet(**TINY), preservation_weight=0.1)
+
+
+def sample_batch() -> Batch:
+    loader = data().train_dataloader()
+    return next(iter(loader))[0]["synthetic"]  # type: ignore[no-any-return]
