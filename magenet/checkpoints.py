@@ -10,13 +10,16 @@ from torch import nn
 from magenet.errors import UserError
 
 
-def read_network(network: nn.Module, checkpoint: str | Path, how: str) -> None:
+def read_network(
+    network: nn.Module, checkpoint: str | Path, how: str, prefix: str = "network."
+) -> None:
     """Load the weights of a task's network from its checkpoint.
 
     Args:
         network: What takes them.
         checkpoint: Checkpoint of the task that trained it.
         how: What to do if there is none, for the message.
+        prefix: Of the network's weights among the task's; `teacher.network.` for a teacher's.
 
     Raises:
         UserError: If the checkpoint is missing, cannot be read or holds another network.
@@ -27,7 +30,6 @@ def read_network(network: nn.Module, checkpoint: str | Path, how: str) -> None:
         weights = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     except Exception:  # whatever a broken file does to the reader
         raise UserError(f"{checkpoint}: not a checkpoint that can be read") from None
-    prefix = "network."
     own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
     try:
         network.load_state_dict(own)
