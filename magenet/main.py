@@ -7,6 +7,7 @@ from importlib import import_module
 
 COMMANDS = {
     "enhance": "enhance photographs with the weights in the package",
+    "adapt": "fine-tune these weights on a camera's own photographs",
     "fit": "train a network, as an experiment's YAML says",
     "validate": "score it on the validation part",
     "test": "score it photograph by photograph, per type of degradation",

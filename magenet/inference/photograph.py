@@ -244,7 +244,7 @@ class PhotographEnhancer:
 
     def _enhance(self, view: Tensor, tile: int) -> Iterator[Tensor]:
         """Give what the network makes of a view, in tiles where it is larger than one."""
-        half = self.device.type == "cuda" or torch.cpu.get_capabilities().get("amx_bf16", False)
+        half = half_precision(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             if view.shape[-1] <= tile:
                 yield self.network(view).image
@@ -284,6 +284,13 @@ class PhotographEnhancer:
             round(255.0 * float(((enhanced - seen).abs() * inside).sum() / area / 3), 2),
             **scores,
         )
+
+
+def half_precision(device: torch.device) -> bool:
+    """Return whether a device computes faster in bf16: GPUs do, of CPUs those with AMX."""
+    if device.type == "cpu":
+        return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    return device.type == "cuda"
 
 
 def reasons_for(scores: dict[str, float]) -> list[str]:
