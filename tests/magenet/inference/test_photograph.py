@@ -1,0 +1,143 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from data_modules.phantom import draw_phantom
+from data_modules.sources import cut_to_field
+from magenet.errors import UserError
+from magenet.fov import estimate_field
+from magenet.inference.photograph import (
+    LOOKS_SIZE,
+    NotAFundusError,
+    PhotographEnhancer,
+    Settings,
+)
+from magenet.inference.recognition import Looks, described
+from magenet.inference.uncertainty import Calibration
+from magenet.models import MAGENet, VesselSegmenter
+from tests.magenet.models.test_mage_net import TINY
+
+CPU = torch.device("cpu")
+PLENTY = 1 << 40
+SIZE = 128
+
+
+def retina(seed: int, side: int = 200) -> Tensor:
+    return draw_phantom(seed, side).image
+
+
+@pytest.fixture(scope="module")
+def looks() -> Looks:
+    rows = []
+    for seed in range(24):
+        image = retina(seed)
+        sample = cut_to_field(image, estimate_field(image), SIZE)
+        mask = sample["mask_fov"][None].float()
+        # Seen as the enhancer sees it: at its size, then at that of the looks.
+        seen = functional.interpolate(
+            sample["image"][None] / 255 * mask, (LOOKS_SIZE, LOOKS_SIZE), mode="bilinear",
+            antialias=True,
+        )  # fmt: skip
+        mask = (functional.interpolate(mask, (LOOKS_SIZE, LOOKS_SIZE), mode="area") >= 0.5).float()
+        rows.append(described(seen * mask, mask))
+    return Looks.fitted(torch.cat(rows), 40.0)
+
+
+@pytest.fixture
+def enhancer(looks: Looks) -> PhotographEnhancer:
+    torch.manual_seed(0)
+    network = MAGENet(**TINY)
+    for head in network.correct:
+        torch.nn.init.normal_(head.head.weight, std=0.03)  # type: ignore[union-attr, arg-type]
+    settings = Settings(SIZE, Calibration((0.0, 0.1), (0.01, 0.2)), looks)
+    network.use.update(settings.as_use())
+    return PhotographEnhancer(network, VesselSegmenter(8, 4, 1), CPU, PLENTY)
+
+
+def test_settings_survive_the_weights_file(enhancer: PhotographEnhancer) -> None:
+    network = MAGENet(**TINY)
+    network.use.update(enhancer.settings.as_use())
+    assert Settings.of(network) == enhancer.settings
+    del network.use["looks"]
+    with pytest.raises(UserError, match="looks"):
+        Settings.of(network)
+
+
+def test_only_the_field_changes_at_any_size_and_depth(enhancer: PhotographEnhancer) -> None:
+    for image in (retina(3), retina(3, 555), retina(3).to(torch.uint16) * 257):
+        result = enhancer(image)
+        assert result.image.shape == image.shape
+        assert result.image.dtype == image.dtype
+        outside = ~result.field.mask.expand_as(image)
+        changed = result.image.int() != image.int()
+        assert not bool(changed[outside].any())
+        assert bool(changed.any())
+
+
+def test_sixteen_bits_are_enhanced_as_eight_and_kept(enhancer: PhotographEnhancer) -> None:
+    image = retina(4)
+    eight = enhancer(image).image.float()
+    sixteen = enhancer(image.to(torch.uint16) * 257).image.float()
+    assert float((sixteen / 257 - eight).abs().max()) <= 2.5  # the network may run in bf16
+    assert len(sixteen.unique()) > 256
+
+
+def test_strength_blends(enhancer: PhotographEnhancer) -> None:
+    image = retina(5)
+    assert torch.equal(enhancer(image, strength=0.0).image, image)
+    whole, half = (enhancer(image, strength=s).image.float() for s in (1.0, 0.5))
+    apart = (2 * (half - image) - (whole - image)).abs()
+    assert float(apart[(whole > 0) & (whole < 255)].max()) <= 2.0  # rounding
+
+
+def test_a_small_memory_changes_nothing_that_can_be_seen(looks: Looks) -> None:
+    """Tiles are used, and the result is that of the whole picture."""
+    torch.manual_seed(0)
+    network = MAGENet(**TINY)
+    torch.nn.init.normal_(network.correct[-1].head.weight, std=0.03)  # type: ignore[union-attr, arg-type]
+    network.use.update(Settings(448, Calibration((0.0, 0.1), (0.0, 0.1)), looks).as_use())
+    whole = PhotographEnhancer(network, VesselSegmenter(8, 4, 1), CPU, PLENTY)
+    image = retina(6, 480)
+    wanted = whole(image, force=True).image.int()
+    from magenet.inference import photograph
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(photograph, "tile_for", lambda *rest: 320)
+        tiled = whole(image, force=True).image.int()
+    assert not torch.equal(tiled, image.int())
+    assert int((tiled - wanted).abs().max()) <= 1
+
+
+def test_what_is_no_fundus_is_refused_unless_forced(enhancer: PhotographEnhancer) -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randint(0, 256, (3, 150, 150), dtype=torch.uint8, generator=generator)
+    for image in (noise, torch.full((3, 120, 160), 90, dtype=torch.uint8)):
+        with pytest.raises(NotAFundusError):
+            enhancer(image)
+        assert enhancer(image, force=True).image.shape == image.shape
+
+
+def test_uncertainty_lies_in_the_field_and_within_the_calibration(
+    enhancer: PhotographEnhancer,
+) -> None:
+    image = retina(7, 300)
+    result = enhancer(image)
+    doubt = result.uncertainty()
+    assert doubt.shape == image.shape[-2:]
+    assert not bool(doubt[~result.field.mask[0]].any())
+    inside = doubt[result.field.mask[0]]
+    assert float(inside.min()) >= 0.0
+    assert float(inside.max()) <= 0.2 + 1e-6
+    assert 0.0 < result.report.expected_error <= 0.2 * 255
+
+
+def test_an_unsure_field_asks_for_a_look(enhancer: PhotographEnhancer) -> None:
+    image = retina(8)
+    field = estimate_field(image)
+    sure, unsure = (enhancer(image, replace(field, confidence=c)).report for c in (0.9, 0.3))
+    assert unsure.verdict in ("check", "abstain")
+    assert any("field of view" in reason for reason in unsure.reasons)
+    assert not any("field of view" in reason for reason in sure.reasons)
