@@ -69,11 +69,12 @@ ALONE = [
 PROTOCOL = "comparison/protocol.yaml"
 COMPARED = [p for p in EVERY if p.startswith("comparison/") and p != PROTOCOL]
 TABLES = [p for p in EVERY if p.startswith("tables/")]
+RELEASE = ["release/coarse.yaml", "release/fine.yaml"]
 LAYERS = [p for p in EVERY if p.split("/")[0] in ("model", "data", "debug", "logging", "cluster")]
 
 
 def test_no_config_is_forgotten() -> None:
-    known = [*ALONE, *COMPARED, *TABLES, *LAYERS, "base.yaml", "predict.yaml", PROTOCOL]
+    known = [*ALONE, *COMPARED, *TABLES, *RELEASE, *LAYERS, "base.yaml", "predict.yaml", PROTOCOL]
     assert sorted(known) == EVERY
 
 
@@ -139,6 +140,18 @@ def test_compared(name: str, photographs: Path) -> None:
     model = yaml.safe_load((EXPERIMENTS / name).read_text())["model"]["init_args"]
     layers = configs(BASE, EXPERIMENTS / PROTOCOL, EXPERIMENTS / name, "limits.yaml", "small.yaml")
     run_all([*layers, *segmenter_for(model)], photographs)
+
+
+def test_release(photographs: Path) -> None:
+    """The second half starts from what the first half leaves where it says."""
+    coarse, fine = (EXPERIMENTS / name for name in RELEASE)
+    target = segmenter_for(yaml.safe_load(coarse.read_text())["model"]["init_args"])
+    small = configs(TINY, "limits.yaml", "small.yaml")
+    assert main(["fit", *configs(BASE, coarse), *small, *target]) == 0
+    assert Path("runs/release_coarse/checkpoints/best.ckpt").is_file()
+    assert main(["fit", *configs(BASE, coarse, fine), *small, *target]) == 0
+    checkpoint = Path("runs/release_fine/checkpoints/best.ckpt")
+    assert main(predict(photographs / "hygd", Path("out"), checkpoint)) == 0
 
 
 @pytest.mark.parametrize("name", TABLES)
