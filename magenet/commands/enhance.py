@@ -7,7 +7,9 @@ import sys
 from collections import Counter
 from glob import glob, has_magic
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -133,7 +135,7 @@ def entry_of(outcome: Outcome) -> Entry:
         if row.get(name) is not None
     }  # fmt: skip
 
-    def picture(image: torch.Tensor | None) -> object:
+    def picture(image: torch.Tensor | None) -> np.ndarray[Any, Any] | None:
         if image is None:
             return None
         eight = image if image.dtype == torch.uint8 else (image.float() / 257).round().byte()

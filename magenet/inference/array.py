@@ -92,8 +92,8 @@ def enhance(
         field = field_from_mask(torch.from_numpy(np.ascontiguousarray(mask, dtype=bool))[None])
     enhancer = _enhancer(str(weights), device, max_memory)
     result = enhancer(tensor, field, strength, force)
-    uncertainty = 255.0 * result.uncertainty().numpy()
-    return Enhanced(result.image.permute(1, 2, 0).numpy(), uncertainty, result.report)
+    doubt: NDArray[np.float32] = (255.0 * result.uncertainty()).numpy()
+    return Enhanced(result.image.permute(1, 2, 0).numpy(), doubt, result.report)
 
 
 def _tensor(image: NDArray[Any]) -> Tensor:

@@ -184,7 +184,8 @@ def _is_done(photograph: Photograph, places: dict[str, Path | PictureError], tas
     if not task.skip_existing or not isinstance(place, Path) or not place.is_file():
         return False
     try:
-        return json.loads(report_path(place).read_text(encoding="utf-8"))["status"] == "enhanced"
+        report = json.loads(report_path(place).read_text(encoding="utf-8"))
+        return bool(report["status"] == "enhanced")
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
