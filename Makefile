@@ -22,7 +22,7 @@ $(CORE): pyproject.toml constraints.txt
 	@touch $@
 
 $(DEV): $(CORE)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,stream,wandb,export]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,stream,wandb,export,deep,dicom]'
 	@touch $@
 
 .PHONY: setup

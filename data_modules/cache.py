@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from data_modules.io import PictureError
+from magenet.files import whole
 
 Sample = dict[str, Any]
 
@@ -76,17 +76,8 @@ class Cache:
         with contextlib.suppress(OSError, ValueError, EOFError):
             return from_planes(np.load(path, mmap_mode="r"))
         sample = decode()
-        half = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with half.open("wb") as stream:
-                np.save(stream, to_planes(sample))
-            half.replace(path)
-        except OSError as error:
-            raise PictureError(f"{path}: cannot be written ({error.strerror or error})") from None
-        finally:
-            with contextlib.suppress(OSError):
-                half.unlink()
+        with whole(path, PictureError) as half, half.open("wb") as stream:
+            np.save(stream, to_planes(sample))
         return sample
 
 

@@ -7,11 +7,9 @@ the planes of :func:`data_modules.cache.to_planes`, and `<number>.json` with the
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import math
-import os
 import re
 import sys
 import tarfile
@@ -27,6 +25,7 @@ from data_modules.cache import LAYOUT, to_planes
 from data_modules.io import PictureError
 from data_modules.sources import PhotographDataset, PhotographSource, Sample, Stage
 from magenet.errors import UserError
+from magenet.files import whole
 
 INDEX = "index.json"
 """File that makes shards a set."""
@@ -187,20 +186,16 @@ def write_shards(
         raise UserError(f"{folder / INDEX}: is there already; choose another folder")
     parts: dict[str, list[dict[str, Any]]] = {}
     faults: list[str] = []
-    half = folder / f".{INDEX}.{os.getpid()}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for stage in get_args(Stage):
             dataset = photographs.dataset(stage, image_size)
             parts[stage] = _write_part(dataset, folder, stage, shard_size, workers, faults)
         content = {"layout": LAYOUT, "image_size": image_size, "parts": parts}
-        half.write_text(json.dumps(content, indent=1) + "\n")
-        half.replace(folder / INDEX)
+        with whole(folder / INDEX) as half:
+            half.write_text(json.dumps(content, indent=1) + "\n")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written to ({_reason(error)})") from None
-    finally:
-        with contextlib.suppress(OSError):
-            half.unlink()
     return faults
 
 

@@ -25,8 +25,9 @@ from data_modules.places import require_outside
 from magenet.checkpoints import read_network
 from magenet.commands.enhance import collect
 from magenet.errors import UserError
+from magenet.files import whole
 from magenet.inference.device import device_for
-from magenet.inference.folder import read, write_text
+from magenet.inference.folder import read
 from magenet.inference.memory import parsed_memory
 from magenet.inference.photograph import (
     NotAFundusError,
@@ -221,7 +222,8 @@ def run(options: argparse.Namespace) -> int:
         "better": verdict.better, "weights": options.weights, "seed": options.seed,
         "psnr_gain": verdict.psnr._asdict(), "vessel_lost_change": verdict.vessel_lost._asdict(),
     }  # fmt: skip
-    write_text(options.out / "verdict.json", json.dumps(record, indent=1) + "\n")
+    with whole(options.out / "verdict.json") as half:
+        half.write_text(json.dumps(record, indent=1) + "\n")
     gain, loss = verdict.psnr, verdict.vessel_lost
     print(
         f"on held-out photographs: {gain.difference:+.2f} dB [{gain.low:+.2f}, {gain.high:+.2f}], "

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from magenet.errors import UserError
+from magenet.files import whole
 from magenet.models import MAGENet
 
 MULTIPLE = 16
@@ -60,7 +61,6 @@ def export_onnx(network: MAGENet, path: Path) -> None:
         raise UserError("--format onnx needs: pip install 'magenet[export]'") from None
     batch, side = torch.export.Dim("batch", min=1, max=64), torch.export.Dim
     tall, wide = (MULTIPLE * side(name, min=2, max=512) for name in ("tall", "wide"))
-    half = path.with_name(f".{path.name}.part")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's exporter about itself
         program = torch.onnx.export(
@@ -69,14 +69,8 @@ def export_onnx(network: MAGENet, path: Path) -> None:
             input_names=["image"], output_names=["enhanced"], external_data=False,
         )  # fmt: skip
     assert program is not None  # by dynamo=True
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as half:
         program.save(half)
-        half.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        half.unlink(missing_ok=True)
 
 
 def runner(path: Path) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:

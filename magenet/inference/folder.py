@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,11 +14,12 @@ from typing import Any
 
 from torch import Tensor
 
-from data_modules.io import PictureError, header_size, read_native, write_photograph
+from data_modules.io import PictureError, read_header, read_native, write_photograph
 from data_modules.manifest import Photograph
 from data_modules.places import places_for
 from data_modules.sources import find_field
 from magenet.errors import UserError
+from magenet.files import whole
 from magenet.fov import FieldOfView
 from magenet.inference.memory import require_memory
 from magenet.inference.photograph import (
@@ -128,9 +128,8 @@ def read(photograph: Photograph, max_memory: int) -> tuple[Tensor, FieldOfView]:
     Raises:
         PictureError: If it cannot be read, or would not fit into the memory.
     """
-    width, height, depth = header_size(photograph.image)
     try:
-        require_memory(width, height, max_memory, depth)
+        require_memory(*read_header(photograph.image), max_memory)
     except UserError as error:
         raise PictureError(f"{photograph.image}: {error}") from None
     image = read_native(photograph.image)
@@ -142,40 +141,19 @@ def report_path(place: Path) -> Path:
     return place.with_name(place.name + ".json")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all.
-
-    Raises:
-        UserError: If it cannot be written.
-    """
-    half = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        half.write_text(text, encoding="utf-8")
-        half.replace(path)
-    except OSError as error:
-        half.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
-
-
 def write_summary(folder: Path, rows: Sequence[Row]) -> None:
     """Write :data:`SUMMARY`, whole or not at all.
 
     Raises:
         UserError: If it cannot be written.
     """
-    path = folder / SUMMARY
-    half = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with half.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, COLUMNS, restval="", extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows({**row, "reason": "; ".join(row["reasons"])} for row in rows)
-        half.replace(path)
-    except OSError as error:
-        half.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
+    with (
+        whole(folder / SUMMARY) as half,
+        half.open("w", newline="", encoding="utf-8") as stream,
+    ):
+        writer = csv.DictWriter(stream, COLUMNS, restval="", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows({**row, "reason": "; ".join(row["reasons"])} for row in rows)
 
 
 def _is_done(photograph: Photograph, places: dict[str, Path | PictureError], task: Task) -> bool:
@@ -224,5 +202,6 @@ def _enhance(
         row["reasons"] = [str(error)]
     row["seconds"] = round(time.perf_counter() - start, 2)
     if isinstance(place, Path):
-        write_text(report_path(place), json.dumps(row, indent=1) + "\n")
+        with whole(report_path(place)) as half:
+            half.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
     return Outcome(row, image, result if row["status"] == "enhanced" else None)

@@ -49,19 +49,19 @@ def resident() -> int:
     return pages * 4096
 
 
-def require_memory(width: int, height: int, max_memory: int, bytes_per_sample: int = 1) -> None:
+def require_memory(width: int, height: int, sample_bytes: int, max_memory: int) -> None:
     """Refuse a photograph that could not be held in memory, before it is decoded.
 
     Args:
         width: In pixels.
         height: In pixels.
+        sample_bytes: 1 for 8 bit, 2 for 16.
         max_memory: Bytes that the process may use.
-        bytes_per_sample: 1 for 8 bit, 2 for 16.
 
     Raises:
         UserError: With what it would need.
     """
-    need = resident() + COPIES * 3 * bytes_per_sample * width * height
+    need = resident() + COPIES * 3 * sample_bytes * width * height
     if need > max_memory:
         raise UserError(
             f"is {width}x{height} px and needs {need / 1024**3:.1f} GiB of memory; allowed are "

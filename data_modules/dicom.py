@@ -1,0 +1,137 @@
+"""Ophthalmic photographs in DICOM files, by pydicom (`pip install 'magenet[dicom]'`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from magenet.errors import UserError
+
+if TYPE_CHECKING:
+    from pydicom import FileDataset
+
+SUFFIXES = (".dcm", ".dicom")
+"""File name endings that count as DICOM; files without an ending are not looked into."""
+
+STALE = ("PaletteColor", "RedPalette", "GreenPalette", "BluePalette", "Smallest", "Largest")
+"""Beginnings of the names of attributes that describe the original's pixel values."""
+
+
+def is_dicom(path: str | Path) -> bool:
+    """Return whether a file's name says that it is a DICOM file."""
+    return Path(path).suffix.lower() in SUFFIXES
+
+
+@contextmanager
+def _understood(path: str | Path) -> Iterator[None]:
+    """Turn whatever pydicom raises over a file into an error that names it.
+
+    Raises:
+        UserError: If pydicom is missing, or raises.
+    """
+    try:
+        yield
+    except ImportError:
+        raise UserError(f"{path}: DICOM files need pydicom: pip install 'magenet[dicom]'") from None
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except Exception as error:  # pydicom and its decoders raise many kinds over a broken file
+        raise UserError(f"{path}: cannot be read as DICOM ({error})") from None
+
+
+def _read(path: str | Path, pixels: bool) -> FileDataset:
+    """Return a file's attributes, of one photograph."""
+    from pydicom import dcmread
+
+    dataset = dcmread(path, stop_before_pixels=not pixels)
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if frames != 1:
+        raise UserError(f"{path}: holds {frames} frames; one photograph is needed")
+    return dataset
+
+
+def dicom_header(path: str | Path) -> tuple[int, int, int]:
+    """Return width, height and bytes of a sample; quick, since no pixel is decoded.
+
+    Raises:
+        UserError: If it is not the DICOM file of one photograph, or pydicom is missing.
+    """
+    with _understood(path):
+        dataset = _read(path, pixels=False)
+        return int(dataset.Columns), int(dataset.Rows), 1 if dataset.BitsStored <= 8 else 2
+
+
+def read_dicom(path: str | Path) -> Tensor:
+    """Read the photograph of a DICOM file.
+
+    YBR, palette and grey become RGB; 9 to 16 stored bits are spread over 16.
+
+    Returns:
+        uint8 or uint16 `(3, H, W)`.
+
+    Raises:
+        UserError: If it is not the DICOM file of one photograph, or pydicom or a decoder that its
+            compression needs is missing.
+    """
+    with _understood(path):
+        from pydicom.pixels.processing import apply_color_lut
+        from pydicom.pixels.utils import pixel_array
+
+        dataset = _read(path, pixels=True)
+        values: np.ndarray[Any, Any] = pixel_array(dataset)
+        bits, kind = int(dataset.BitsStored), str(dataset.PhotometricInterpretation)
+        if kind == "PALETTE COLOR":
+            values = apply_color_lut(values, dataset)
+            bits = 8 * values.dtype.itemsize
+        if values.ndim == 2:
+            values = np.repeat(values[..., None], 3, axis=-1)
+        if bits > 8:
+            values = (values.astype(np.float32) * (65535 / (2**bits - 1))).round()
+        values = values.astype(np.uint8 if bits <= 8 else np.uint16)
+        if kind == "MONOCHROME1":
+            values = np.iinfo(values.dtype).max - values
+    return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
+
+
+def write_dicom(image: Tensor, path: Path, source: str | Path) -> None:
+    """Write a photograph as a derived DICOM image: its source's patient, study and series stay.
+
+    It is uncompressed RGB with an identifier of its own (SOP Instance UID), of Image Type
+    `DERIVED`, and refers to the image that it was made from (PS3.3 C.7.6.1.1.2 and C.8.17.2).
+
+    Args:
+        image: uint8 or uint16 `(3, H, W)`.
+        path: Where to.
+        source: The DICOM file that it was made from.
+
+    Raises:
+        UserError: If the source cannot be read.
+        OSError: If the file cannot be written.
+    """
+    with _understood(source):
+        from pydicom import Dataset
+        from pydicom.uid import ExplicitVRLittleEndian
+
+        dataset = _read(source, pixels=False)
+        original = Dataset()
+        original.ReferencedSOPClassUID = dataset.SOPClassUID
+        original.ReferencedSOPInstanceUID = dataset.SOPInstanceUID
+        for element in list(dataset):
+            if element.keyword.startswith(STALE):
+                del dataset[element.tag]
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        values = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+        dataset.set_pixel_data(values, "RGB", 8 * values.dtype.itemsize)
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        dataset.ImageType = ["DERIVED", *list(dataset.get("ImageType") or ["", "PRIMARY"])[1:]]
+        dataset.DerivationDescription = "Enhanced by magenet, a research tool; not for diagnosis"
+        dataset.SourceImageSequence = [original]
+    dataset.save_as(path)
