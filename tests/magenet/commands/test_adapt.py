@@ -1,0 +1,82 @@
+"""`magenet adapt` as a person meets it, on photographs of a camera that does not exist."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from data_modules.io import write_photograph
+from magenet.commands import adapt
+from magenet.main import main
+from magenet.metrics import Comparison
+from magenet.models import MAGENet
+from tests.magenet.conftest import retina
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("camera")
+    for seed in range(adapt.LEAST):
+        write_photograph(retina(seed, 160), folder / f"{seed:02}.png")
+    return folder
+
+
+def run(camera: Path, out: Path, weights: Path) -> int:
+    arguments = ["adapt", camera, "-o", out, "--weights", weights, "--steps", "3"]
+    return main([str(argument) for argument in arguments])
+
+
+def test_it_trains_judges_and_says_so(
+    camera: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "own"
+    assert run(camera, out, weights) == 0
+    verdict = json.loads((out / "verdict.json").read_text())
+    said = capsys.readouterr().out
+    assert ("not better: keep the released weights" in said) != verdict["better"]
+    assert (out / "model.safetensors").exists() == verdict["better"]
+    with (out / "adaptation" / "photographs.csv").open(newline="") as stream:
+        listed = list(csv.DictReader(stream))
+    held_out = {row["image"] for row in listed if row["split"] == "val"}
+    assert len(listed) == adapt.LEAST
+    assert len(held_out) == adapt.LEAST // 4
+    assert {row["quality"] for row in listed if row["split"] == "val"} == {"good", "usable"}
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_weights_are_written_only_if_they_are_better(
+    camera: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, better: bool
+) -> None:
+    comparison = Comparison(1.0, 0.5, 1.5, 5, 5, 0.01)
+    monkeypatch.setattr(adapt, "judge", lambda *rest: adapt.Verdict(better, comparison, comparison))
+    assert run(camera, tmp_path / "own", weights) == 0
+    assert (tmp_path / "own" / "model.safetensors").exists() == better
+    if better:
+        released, own = (MAGENet.from_pretrained(path) for path in (weights, tmp_path / "own"))
+        assert own.use == released.use
+        pairs = zip(own.parameters(), released.parameters(), strict=True)
+        assert any(not torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_network_is_not_better_than_itself(camera: Path, weights: Path, tmp_path: Path) -> None:
+    network = MAGENet.from_pretrained(weights)
+    manifest = tmp_path / "photographs.csv"
+    images = sorted(camera.glob("*.png"))
+    adapt.write_manifest(manifest, {image: float(place) for place, image in enumerate(images)})
+    verdict = adapt.judge(network, network, manifest)
+    assert not verdict.better
+    assert verdict.psnr.difference == verdict.vessel_lost.difference == 0.0
+
+
+def test_too_few_photographs_are_refused(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_photograph(retina(0, 160), tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").touch()
+    assert run(tmp_path / "in", tmp_path / "own", weights) == 1
+    said = capsys.readouterr().err
+    assert "needs 30 at least" in said
+    assert "left out" in said
+    assert not list((tmp_path / "own").rglob("*.safetensors"))

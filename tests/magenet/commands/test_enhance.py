@@ -1,0 +1,233 @@
+"""`magenet enhance` as a person meets it."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import magenet
+from data_modules.io import read_native, write_photograph
+from magenet.main import main
+from tests.magenet.conftest import retina
+
+LIMITED = """
+import resource, sys
+from magenet.main import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+sys.exit(main())
+"""
+"""Runs `magenet` where files cannot grow beyond 20 kB: as on a full disk, without filling one."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of photographs and of what else lies in such folders."""
+    photographs = tmp_path / "in"
+    for name, seed in (("a.png", 0), ("sub/b.jpg", 1), ("c.tif", 2)):
+        write_photograph(retina(seed), photographs / name)
+    write_photograph(retina(3).to(torch.uint16) * 257, photographs / "deep.png")
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randint(0, 256, (3, 150, 150), dtype=torch.uint8, generator=generator)
+    write_photograph(noise, photographs / "noise.png")
+    (photographs / "text.jpg").write_text("not a picture")
+    (photographs / "empty.png").touch()
+    Image.new("RGB", (8, 8)).save(photographs / "small.png")
+    (photographs / "notes.txt").write_text("not asked for")
+    return photographs
+
+
+def rows(out: Path) -> dict[str, dict[str, str]]:
+    with (out / "enhance.csv").open(newline="") as stream:
+        return {row["name"]: row for row in csv.DictReader(stream)}
+
+
+def enhance(*arguments: str | Path) -> int:
+    return main(["enhance", *map(str, arguments)])
+
+
+def start(
+    *arguments: str | Path,
+    script: str = "import sys; from magenet.main import main; sys.exit(main())",
+) -> subprocess.Popen[str]:
+    """Start the command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, "enhance", *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def test_a_folder_of_photographs_and_junk(
+    folder: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert enhance(folder, "-o", out, "--weights", weights) == 1
+    said = capsys.readouterr()
+    found = rows(out)
+    status = {name: row["status"] for name, row in found.items()}
+    assert status == {
+        "a.png": "enhanced", "c.tif": "enhanced", "deep.png": "enhanced",
+        "sub/b.jpg": "enhanced", "noise.png": "refused", "text.jpg": "failed",
+        "empty.png": "failed", "small.png": "failed",
+    }  # fmt: skip
+    for name, state in status.items():
+        assert (out / name).exists() == (state == "enhanced"), name
+        report = json.loads((out / f"{name}.json").read_text())
+        assert report["status"] == state
+        if state != "enhanced":
+            assert name in said.err
+            assert name in found[name]["reason"]
+    before, after = read_native(folder / "deep.png"), read_native(out / "deep.png")
+    assert (after.dtype, after.shape) == (torch.uint16, before.shape)
+    assert not torch.equal(before, after)
+    assert not (out / "notes.txt").exists()
+
+
+def test_what_was_done_is_not_done_again(folder: Path, weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    enhance(folder, "-o", out, "--weights", weights)
+    (out / "a.png").unlink()
+    times = {path: path.stat().st_mtime_ns for path in out.rglob("*.???")}
+    enhance(folder, "-o", out, "--weights", weights, "--skip-existing")
+    status = {name: row["status"] for name, row in rows(out).items()}
+    assert status["a.png"] == "enhanced"
+    assert status["c.tif"] == status["sub/b.jpg"] == "skipped"
+    assert all(
+        path.stat().st_mtime_ns == when for path, when in times.items() if path.suffix != ".csv"
+    )
+
+
+def test_files_patterns_and_manifests(folder: Path, weights: Path, tmp_path: Path) -> None:
+    pattern, file = folder / "*.tif", folder / "sub" / "b.jpg"
+    assert enhance(pattern, file, file, "-o", tmp_path / "out", "--weights", weights) == 0
+    assert set(rows(tmp_path / "out")) == {"c.tif", "b.jpg"}
+    (folder / "list.csv").write_text("image\na.png\n")
+    enhance(folder / "list.csv", "-o", tmp_path / "listed", "--weights", weights)
+    assert set(rows(tmp_path / "listed")) == {"a.png"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["nowhere"], "nowhere: no such folder, picture or manifest"),
+        (["nowhere/*.png"], "no such files"),
+        (["IN", "--strength", "1.5"], r"--strength must lie in \[0, 1\]"),
+        (["IN", "--max-memory", "some"], "--max-memory: 'some' is not an amount"),
+        (["IN", "--device", "abacus"], "'abacus' is none of"),
+        (["IN", "--weights", "EMPTY"], "weights '.*': .*config.json"),
+    ],
+)
+def test_mistakes_are_told_before_any_work(
+    folder: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    arguments: list[str], reason: str,
+) -> None:  # fmt: skip
+    (tmp_path / "nothing").mkdir()
+    places = {"IN": str(folder), "EMPTY": str(tmp_path / "nothing")}
+    given = [places.get(argument, argument) for argument in arguments]
+    chosen = [] if "--weights" in given else ["--weights", weights]
+    assert enhance(*given, "-o", tmp_path / "out", *chosen) == 1
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    assert re.search(reason, said.err)
+    assert not (tmp_path / "out").exists()
+
+
+def test_photographs_are_never_overwritten(
+    folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (folder / "a.png").read_bytes()
+    assert enhance(folder, "-o", folder, "--weights", weights) == 1
+    assert "error" in capsys.readouterr().err
+    assert (folder / "a.png").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_to(
+    folder: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert enhance(folder, "-o", tmp_path / "file" / "out", "--weights", weights) == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_nothing_half_written(
+    folder: Path, weights: Path, tmp_path: Path
+) -> None:
+    write_photograph(retina(4, 400), folder / "large.png")
+    out = tmp_path / "out"
+    process = start(folder, "-o", out, "--weights", weights, script=LIMITED)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1, said
+    status = {name: row["status"] for name, row in rows(out).items()}
+    assert status["large.png"] == "failed"
+    assert "large.png: cannot be written (File too large)" in said
+    assert status["sub/b.jpg"] == "enhanced"  # a small one goes on
+    assert not (out / "large.png").exists()
+    assert not list(out.rglob("*.part"))
+
+
+def test_stopped_midway_what_is_written_is_whole(weights: Path, tmp_path: Path) -> None:
+    for seed in range(40):
+        write_photograph(retina(seed, 500), tmp_path / "in" / f"{seed:02}.png")
+    out = tmp_path / "out"
+    process = start(tmp_path / "in", "-o", out, "--weights", weights)
+    deadline = time.monotonic() + 120
+    while not list(out.glob("*.png")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "go on with --skip-existing" in said
+    done = list(out.glob("*.png"))
+    assert 0 < len(done) < 40
+    for path in done:
+        assert read_native(path).shape == (3, 500, 500)
+    assert not list(out.rglob("*.part"))
+    assert set(rows(out)) <= {path.name for path in done}
+
+
+def test_it_starts_without_lightning_and_wandb(weights: Path) -> None:
+    script = (
+        "import sys; import magenet.commands.enhance;"
+        "sys.exit(', '.join({'lightning', 'wandb', 'pytorch_lightning'} & set(sys.modules)) or 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_page_is_written_with_every_photograph(
+    folder: Path, weights: Path, tmp_path: Path
+) -> None:
+    enhance(folder, "-o", tmp_path / "out", "--weights", weights, "--html")
+    page = (tmp_path / "out" / "report.html").read_text()
+    for name in rows(tmp_path / "out"):
+        assert f'"{name}"' in page
+
+
+def test_arrays_are_enhanced_as_files_are(folder: Path, weights: Path, tmp_path: Path) -> None:
+    enhance(folder / "a.png", "-o", tmp_path / "out", "--weights", weights)
+    given = np.asarray(Image.open(folder / "a.png"))
+    result = magenet.enhance(given, weights=weights)
+    written = np.asarray(Image.open(tmp_path / "out" / "a.png"))
+    assert np.array_equal(result.image, written)
+    assert np.array_equal(magenet.enhance(folder / "a.png", weights=weights).image, written)
+    assert result.uncertainty.shape == given.shape[:2]
+    report = json.loads((tmp_path / "out" / "a.png.json").read_text())
+    assert report["verdict"] == result.report.verdict
+    everything = np.ones(given.shape[:2], bool)
+    assert (
+        magenet.enhance(given, everything, weights=weights, force=True).image.shape == given.shape
+    )
+    with pytest.raises(TypeError, match="float64"):
+        magenet.enhance(given / 255.0, weights=weights)
+    with pytest.raises(ValueError, match="mask"):
+        magenet.enhance(given, everything[1:], weights=weights)
