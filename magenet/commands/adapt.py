@@ -24,6 +24,7 @@ from data_modules.manifest import Photograph
 from data_modules.places import require_outside
 from magenet.checkpoints import read_network
 from magenet.commands.enhance import collect
+from magenet.degradation import CofeDegradation, EitherDegradation, FundusDegradation
 from magenet.errors import UserError
 from magenet.files import whole
 from magenet.inference.device import device_for
@@ -120,6 +121,11 @@ def write_manifest(path: Path, changes: dict[Path, float]) -> None:
             writer.writerow([image, split, "good" if place < good else "usable"])
 
 
+def spoilt() -> EitherDegradation:
+    """Return the degradation that the released network was trained with."""
+    return EitherDegradation(FundusDegradation(gentle=0.3), CofeDegradation(), 0.33)
+
+
 def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, seed: int) -> MAGENet:
     """Return the network after the teacher-student training: the teacher at its best.
 
@@ -130,16 +136,18 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
     cache = str(manifest.parent / "cache")
     clean = ManifestPhotographs(str(manifest), qualities=["good"], cache=cache)
     every = ManifestPhotographs(str(manifest), cache=cache)
-    data = AdaptationDataModule(clean, every, image_size=size, batch_size=2, seed=seed)
+    data = AdaptationDataModule(
+        clean, every, spoilt(), image_size=size, batch_size=2, real_batch_size=1, seed=seed
+    )
     task = MeanTeacherTask(
-        copy.deepcopy(network).requires_grad_(True),
+        copy.deepcopy(network).requires_grad_(True).train(),
         SegmenterTarget(VesselSegmenter.from_pretrained("vessels")),
         preservation_weight=0.1, ema_decay=0.99, supervised_share=0.0, ramp_share=0.2,
         optimizer=partial(torch.optim.Adam, lr=1e-4, foreach=True),
     )  # fmt: skip
     looks = max(1, steps // 10)
     best = ModelCheckpoint(
-        manifest.parent, "best", monitor="val_teacher/psnr", mode="max",
+        manifest.parent / "checkpoints", "best", monitor="val_teacher/psnr", mode="max",
         enable_version_counter=False,
     )  # fmt: skip
     trainer = Trainer(
@@ -177,7 +185,7 @@ def judge(before: MAGENet, after: MAGENet, manifest: Path) -> Verdict:
 
     with torch.inference_mode():
         good = ManifestPhotographs(str(manifest), qualities=["good"])
-        module = PairedDataModule(good, image_size=size, batch_size=1, workers=0)
+        module = PairedDataModule(good, spoilt(), size, batch_size=1, workers=0)
         for batch in tqdm(module.val_dataloader(), "judging", unit="photograph"):
             key = batch["key"]
             for draw in range(DRAWS):

@@ -49,7 +49,7 @@ def test_it_trains_judges_and_says_so(
 def test_weights_are_written_only_if_they_are_better(
     camera: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, better: bool
 ) -> None:
-    comparison = Comparison(1.0, 0.5, 1.5, 5, 5, 0.01)
+    comparison = Comparison(1.0, 0.5, 1.5, wins=5, ties=0, losses=0, p=0.01)
     monkeypatch.setattr(adapt, "judge", lambda *rest: adapt.Verdict(better, comparison, comparison))
     assert run(camera, tmp_path / "own", weights) == 0
     assert (tmp_path / "own" / "model.safetensors").exists() == better
