@@ -149,14 +149,11 @@ comparison: $(RUNS) ## Train all learned rows of the tables, 25 minutes each
 table-synthetic table-real table-downstream: table-%: $(CORE) need-photographs ## Test every row that there is and make a table of them
 	$(BIN)/python experiments/tables/table.py $*
 
-RELEASE := $(BASE) --config experiments/release/coarse.yaml
-runs/release_coarse/checkpoints/best.ckpt: | $(CORE) need-photographs
-	$(BIN)/magenet fit $(RELEASE)
-runs/release_fine/checkpoints/best.ckpt: runs/release_coarse/checkpoints/best.ckpt
-	$(BIN)/magenet fit $(RELEASE) --config experiments/release/fine.yaml
+runs/release/checkpoints/best.ckpt: runs/comparison_mage_net/seed0
+	$(BIN)/magenet fit $(BASE) --config experiments/release/mage_net.yaml
 
 .PHONY: train-release
-train-release: runs/release_fine/checkpoints/best.ckpt ## Train the network in the package anew and put it there (3 hours)
+train-release: runs/release/checkpoints/best.ckpt ## Train the network in the package anew and put it there (90 minutes)
 	$(BIN)/python experiments/release/publish.py
 
 .PHONY: photographs

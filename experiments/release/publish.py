@@ -115,7 +115,7 @@ def main() -> None:
     """Measure, write the weights, and write what was measured."""
     parser = argparse.ArgumentParser(description="Put a trained network into the package.")
     parser.add_argument(
-        "--checkpoint", type=Path, default=Path("runs/release_fine/checkpoints/best.ckpt")
+        "--checkpoint", type=Path, default=Path("runs/release/checkpoints/best.ckpt")
     )
     parser.add_argument("--subject", choices=("teacher", "student"), default="teacher")
     parser.add_argument("--size", type=int, default=512, help="side at which the network works")

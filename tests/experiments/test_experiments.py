@@ -69,12 +69,12 @@ ALONE = [
 PROTOCOL = "comparison/protocol.yaml"
 COMPARED = [p for p in EVERY if p.startswith("comparison/") and p != PROTOCOL]
 TABLES = [p for p in EVERY if p.startswith("tables/")]
-RELEASE = ["release/coarse.yaml", "release/fine.yaml"]
+RELEASE = "release/mage_net.yaml"
 LAYERS = [p for p in EVERY if p.split("/")[0] in ("model", "data", "debug", "logging", "cluster")]
 
 
 def test_no_config_is_forgotten() -> None:
-    known = [*ALONE, *COMPARED, *TABLES, *RELEASE, *LAYERS, "base.yaml", "predict.yaml", PROTOCOL]
+    known = [*ALONE, *COMPARED, *TABLES, RELEASE, *LAYERS, "base.yaml", "predict.yaml", PROTOCOL]
     assert sorted(known) == EVERY
 
 
@@ -143,14 +143,15 @@ def test_compared(name: str, photographs: Path) -> None:
 
 
 def test_release(photographs: Path) -> None:
-    """The second half starts from what the first half leaves where it says."""
-    coarse, fine = (EXPERIMENTS / name for name in RELEASE)
-    target = segmenter_for(yaml.safe_load(coarse.read_text())["model"]["init_args"])
-    small = configs(TINY, "limits.yaml", "small.yaml")
-    assert main(["fit", *configs(BASE, coarse), *small, *target]) == 0
-    assert Path("runs/release_coarse/checkpoints/best.ckpt").is_file()
-    assert main(["fit", *configs(BASE, coarse, fine), *small, *target]) == 0
-    checkpoint = Path("runs/release_fine/checkpoints/best.ckpt")
+    """It starts from what the comparison leaves where it says."""
+    compared = EXPERIMENTS / "comparison/mage_net.yaml"
+    target = segmenter_for(yaml.safe_load(compared.read_text())["model"]["init_args"])
+    small = [*configs(TINY, "limits.yaml", "small.yaml"), *target]
+    version = ["--trainer.logger.version", "seed0"]
+    first = configs(BASE, EXPERIMENTS / PROTOCOL, compared)
+    assert main(["fit", *first, *small, *version]) == 0
+    assert main(["fit", *configs(BASE, EXPERIMENTS / RELEASE), *small]) == 0
+    checkpoint = Path("runs/release/checkpoints/best.ckpt")
     assert main(predict(photographs / "hygd", Path("out"), checkpoint)) == 0
 
 
