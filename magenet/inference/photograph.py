@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from magenet.inference.memory import tile_for
 from magenet.inference.recognition import Looks
 from magenet.inference.tiles import attending_to, tiled
 from magenet.inference.transfer import enlarged, transfer
-from magenet.inference.uncertainty import Calibration, disagreement
+from magenet.inference.uncertainty import Calibration, doubt, restraint
 from magenet.metrics import FIDELITY_LIMITS, VERDICTS, fidelity
 from magenet.models import MAGENet, VesselSegmenter
 
@@ -42,11 +42,14 @@ class Settings:
     Attributes:
         size: Side of the square around the field at which the network works, in pixels: every
             eye is shown to it at the scale that it was trained at.
-        calibration: From disagreement of the views to an expected error.
+        noise: Root mean square change that it makes to good photographs; see
+            :func:`magenet.inference.uncertainty.restraint`.
+        calibration: From doubt to an expected error.
         looks: How fundus photographs look.
     """
 
     size: int
+    noise: float
     calibration: Calibration
     looks: Looks
 
@@ -59,7 +62,12 @@ class Settings:
         """
         use = network.use
         try:
-            return cls(int(use["size"]), Calibration(**use["uncertainty"]), Looks(**use["looks"]))
+            return cls(
+                int(use["size"]),
+                float(use["noise"]),
+                Calibration(**use["uncertainty"]),
+                Looks(**use["looks"]),
+            )
         except (KeyError, TypeError) as error:
             raise UserError(
                 f"the weights' config.json does not say how they are used: {error}"
@@ -69,6 +77,7 @@ class Settings:
         """Return the settings as `config.json` holds them."""
         return {
             "size": self.size,
+            "noise": self.noise,
             "uncertainty": asdict(self.calibration),
             "looks": asdict(self.looks),
         }
@@ -82,6 +91,8 @@ class Report:
         verdict: `ok`, `check` (look before use) or `abstain` (do not use).
         reasons: Why not `ok`; empty otherwise.
         field_confidence: How sure the field of view is, 0 to 1.
+        change_share: Share of the network's change that was applied, 0 to 1: less where there
+            was little to mend, and by the strength.
         expected_error: Mean expected absolute error inside the field, in grey levels of 255.
         mean_change: Mean absolute change inside the field, in grey levels of 255.
         colour_change: Mean CIEDE2000 against the photograph as taken.
@@ -94,6 +105,7 @@ class Report:
     verdict: str
     reasons: tuple[str, ...]
     field_confidence: float
+    change_share: float
     expected_error: float
     mean_change: float
     colour_change: float
@@ -127,12 +139,27 @@ class EnhancedPhotograph:
         return torch.where(self.field.mask, whole, 0.0)[0]
 
 
+class Estimate(NamedTuple):
+    """Hold what the network says about a photograph, at the size that it works at.
+
+    Attributes:
+        change: To be added to the photograph, `(3, S, S)`.
+        doubt: See :func:`magenet.inference.uncertainty.doubt`; `(1, S, S)`.
+        share: Share of the network's change that `change` is, 0 to 1.
+    """
+
+    change: Tensor
+    doubt: Tensor
+    share: float
+
+
 class PhotographEnhancer:
     """Enhance photographs of any size and of 8 or 16 bit, within a bound of memory.
 
     The square around the field of view is shown to the network at one size, several times, each
-    time flipped another way; the mean of what it makes of them is the result, and where they
-    disagree it is unsure. The change is then carried to the photograph's own size.
+    time flipped another way; the mean of what it makes of them is the result, and how much they
+    differ says how unsure it is. A change as small as that of good photographs is held back. The
+    change is then carried to the photograph's own size.
 
     Args:
         network: With its settings.
@@ -191,15 +218,26 @@ class PhotographEnhancer:
         seen = self._shown(image, field) * inside
         if not force:
             self.require_fundus(seen[None], inside[None], field)
+        estimate = self.estimate(seen, inside)
+        expected = self.settings.calibration(estimate.doubt) * inside
+        enhanced = seen + strength * estimate.change
+        result = transfer(enhanced, seen, inside, image, field)
+        report = self._report(seen, enhanced, inside, expected, estimate.share * strength, field)
+        return EnhancedPhotograph(result, field, expected, report)
+
+    def estimate(self, seen: Tensor, inside: Tensor) -> Estimate:
+        """Return the change that a photograph should get.
+
+        Args:
+            seen: `(3, S, S)` in [0, 1], black outside the field.
+            inside: Field of view, `(1, S, S)`, 0 or 1.
+        """
         with torch.inference_mode():
             estimates = self._views(seen[None], inside[None])
-            differ = disagreement(estimates, inside[None])
-            enhanced = estimates.mean(dim=0)
-        expected = self.settings.calibration(differ)[0] * inside * strength
-        enhanced = seen + strength * (enhanced - seen)
-        result = transfer(enhanced, seen, inside, image, field)
-        report = self._report(seen, enhanced, inside, expected, field)
-        return EnhancedPhotograph(result, field, expected, report)
+            unsure = doubt(estimates, seen, inside[None])[0]
+            change = estimates.mean(dim=0) - seen
+            share = restraint(change, inside, self.settings.noise)
+        return Estimate(share * change, unsure, share)
 
     def require_fundus(self, seen: Tensor, inside: Tensor, field: FieldOfView) -> None:
         """Refuse what does not look like a fundus photograph.
@@ -254,7 +292,13 @@ class PhotographEnhancer:
                 yield tiled(lambda part: self.network(part).image, view, tile)
 
     def _report(
-        self, seen: Tensor, enhanced: Tensor, inside: Tensor, expected: Tensor, field: FieldOfView
+        self,
+        seen: Tensor,
+        enhanced: Tensor,
+        inside: Tensor,
+        expected: Tensor,
+        share: float,
+        field: FieldOfView,
     ) -> Report:
         """Return what is known about a result at the size that the network works at."""
         with torch.inference_mode():
@@ -280,6 +324,7 @@ class PhotographEnhancer:
             VERDICTS[verdict],
             tuple(reasons),
             round(field.confidence, 3),
+            round(share, 3),
             round(255.0 * float(expected.sum() / area), 2),
             round(255.0 * float(((enhanced - seen).abs() * inside).sum() / area / 3), 2),
             **scores,

@@ -49,7 +49,7 @@ def weights(looks: Looks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = MAGENet(**TINY)
     for head in network.correct:
         torch.nn.init.normal_(head.head.weight, std=0.03)  # type: ignore[union-attr, arg-type]
-    settings = Settings(SIZE, Calibration((0.0, 0.1), (0.01, 0.2)), looks)
+    settings = Settings(SIZE, 0.0, Calibration((0.0, 0.1), (0.01, 0.2)), looks)
     network.use.update(settings.as_use())
     folder = tmp_path_factory.mktemp("weights")
     network.save_pretrained(folder)

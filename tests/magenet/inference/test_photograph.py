@@ -65,7 +65,7 @@ def test_a_small_memory_changes_nothing_that_can_be_seen(looks: Looks) -> None:
     torch.manual_seed(0)
     network = MAGENet(**TINY)
     torch.nn.init.normal_(network.correct[-1].head.weight, std=0.03)  # type: ignore[union-attr, arg-type]
-    network.use.update(Settings(448, Calibration((0.0, 0.1), (0.0, 0.1)), looks).as_use())
+    network.use.update(Settings(448, 0.0, Calibration((0.0, 0.1), (0.0, 0.1)), looks).as_use())
     whole = PhotographEnhancer(network, VesselSegmenter(8, 4, 1), CPU, PLENTY)
     image = retina(6, 480)
     wanted = whole(image, force=True).image.int()
@@ -108,3 +108,20 @@ def test_an_unsure_field_asks_for_a_look(enhancer: PhotographEnhancer) -> None:
     assert unsure.verdict in ("check", "abstain")
     assert any("field of view" in reason for reason in unsure.reasons)
     assert not any("field of view" in reason for reason in sure.reasons)
+
+
+def test_good_photographs_come_back_unchanged_and_bad_ones_do_not(
+    enhancer: PhotographEnhancer,
+) -> None:
+    """A change as small as that of good photographs is held back, whole."""
+    image = retina(9)
+    free = enhancer(image)
+    change = free.report.mean_change / 255
+    assert free.report.change_share == 1.0
+    for noise, held in ((2.5 * change, True), (0.1 * change, False)):
+        enhancer.settings = replace(enhancer.settings, noise=noise)
+        result = enhancer(image)
+        assert torch.equal(result.image, image) == held
+        assert (result.report.change_share == 0.0) == held
+        if not held:
+            assert result.report.change_share > 0.9

@@ -1,6 +1,6 @@
 import torch
 
-from magenet.inference.uncertainty import Calibration, disagreement, smoothed
+from magenet.inference.uncertainty import Calibration, doubt, smoothed
 
 MASK = torch.ones(1, 1, 64, 64)
 MASK[..., :, :20] = 0
@@ -15,15 +15,19 @@ def test_smoothing_does_not_see_beyond_the_field() -> None:
 
 def test_estimates_that_agree_leave_no_doubt() -> None:
     estimate = torch.rand(1, 3, 64, 64)
-    assert float(disagreement(estimate.expand(4, -1, -1, -1), MASK).max()) < 1e-6
+    assert float(doubt(estimate.expand(4, -1, -1, -1), 0 * estimate[0], MASK).max()) < 1e-4
 
 
-def test_doubt_is_where_estimates_differ() -> None:
+def test_doubt_grows_with_disagreement_and_is_where_the_change_is() -> None:
+    seen = torch.zeros(3, 64, 64)
     estimates = torch.zeros(2, 3, 64, 64)
-    estimates[0, :, :, 40:] = 0.2
-    doubt = disagreement(estimates, MASK)[0, 0]
-    torch.testing.assert_close(doubt[:, 44:], torch.full((64, 20), 0.1))
-    assert float(doubt[:, :38].max()) == 0.0
+    estimates[:, :, :, 40:] = 0.2
+    estimates[0] += 0.01
+    calm = doubt(estimates, seen, MASK)[0, 0]
+    assert float(calm[:, 44:].min()) > 2 * float(calm[:, 22:36].max())
+    assert float(calm[:, :20].max()) == 0.0, "outside the field there is nothing to doubt"
+    estimates[1] -= 0.03
+    assert bool((doubt(estimates, seen, MASK)[0, 0] > calm)[:, 20:].all())
 
 
 def test_a_calibration_gives_the_error_that_was_measured() -> None:
