@@ -1,24 +1,25 @@
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
 import torch
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, OphthalmicPhotography8BitImageStorage, generate_uid
 
 from data_modules.io import PictureError, read_header, read_native, write_photograph
+
+pydicom = pytest.importorskip("pydicom")
+EIGHT_BIT = "1.2.840.10008.5.1.4.1.1.77.1.5.1"  # Ophthalmic Photography 8 Bit Image Storage
 
 
 def photograph(path: Path, values: np.ndarray, kind: str = "RGB", bits: int = 8) -> None:
     """Write an ophthalmic photograph as a camera does."""
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = OphthalmicPhotography8BitImageStorage
-    dataset.SOPClassUID = OphthalmicPhotography8BitImageStorage
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    dataset.StudyInstanceUID = generate_uid()
+    from pydicom import uid
+
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = EIGHT_BIT
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid.generate_uid()
+    dataset.StudyInstanceUID = uid.generate_uid()
     dataset.PatientID = "eye-7"
     dataset.ImageLaterality = "L"
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "", "COLOR"]
