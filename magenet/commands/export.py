@@ -61,15 +61,14 @@ def export_onnx(network: MAGENet, path: Path) -> None:
         raise UserError("--format onnx needs: pip install 'magenet[export]'") from None
     batch, side = torch.export.Dim("batch", min=1, max=64), torch.export.Dim
     tall, wide = (MULTIPLE * side(name, min=2, max=512) for name in ("tall", "wide"))
-    with warnings.catch_warnings():
+    with whole(path) as half, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's exporter about itself
         program = torch.onnx.export(
             ImageOnly(network).eval(), (torch.rand(2, 3, 96, 128),),
             dynamic_shapes={"image": {0: batch, 2: tall, 3: wide}}, dynamo=True, verbose=False,
             input_names=["image"], output_names=["enhanced"], external_data=False,
         )  # fmt: skip
-    assert program is not None  # by dynamo=True
-    with whole(path) as half:
+        assert program is not None  # by dynamo=True
         program.save(half)
 
 

@@ -1,0 +1,55 @@
+"""`magenet export` as a person meets it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from magenet.commands import export
+from magenet.main import main
+from magenet.models import MAGENet
+
+for package in ("onnx", "onnxscript", "onnxruntime"):
+    pytest.importorskip(package)
+
+
+@pytest.fixture(scope="module")
+def exported(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("onnx") / "sub" / "network.onnx"
+    assert main(["export", "-o", str(path), "--weights", str(weights)]) == 0
+    return path
+
+
+def test_it_gives_what_pytorch_gives_at_sizes_it_was_not_exported_at(
+    exported: Path, weights: Path
+) -> None:
+    network = MAGENet.from_pretrained(weights)
+    run = export.runner(exported)
+    for shape in ((1, 3, 64, 64), (3, 3, 80, 208), (1, 3, 336, 320)):
+        image = torch.rand(shape)
+        with torch.no_grad():
+            wanted = network(image).image.numpy()
+        given = run(image.numpy())
+        assert given.shape == shape
+        assert np.abs(given - wanted).max() < export.TOLERANCE
+        assert np.abs(given - image.numpy()).max() > 10 * export.TOLERANCE  # it does something
+
+
+def test_a_network_that_differs_is_refused(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(export, "export_onnx", lambda network, path: path.touch())
+    monkeypatch.setattr(export, "difference", lambda *rest: 0.01)
+    assert main(["export", "-o", str(tmp_path / "a.onnx"), "--weights", str(weights)]) == 1
+    assert "do not use it" in capsys.readouterr().err
+
+
+def test_what_cannot_be_written_is_told(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "a.onnx"
+    assert main(["export", "-o", str(path), "--weights", str(weights)]) == 1
+    assert "cannot be written" in capsys.readouterr().err
