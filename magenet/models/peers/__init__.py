@@ -1,4 +1,8 @@
-"""What MAGE-Net is compared with, behind the same forward."""
+"""What MAGE-Net is compared with, behind the same forward.
+
+Deviation of all learned ones from their papers: they see the photograph standardised
+(:class:`magenet.models.enhancer.Standardise`), as MAGE-Net does.
+"""
 
 from magenet.models.peers.classical import CLAHE, BenGraham, Identity, Setiawan, UnsharpMask
 from magenet.models.peers.cofe_net import CofeNet
