@@ -42,6 +42,9 @@ LEARNED = {
 }
 """Rows of the tables, in their order, by the name of their configuration."""
 
+RELEASED = "MAGE-Net, released"
+"""The network in the package: a row beside the comparison, see docs/scoring.md."""
+
 KEPT = ("scores.csv", "provenance.json")
 """What is kept of a test."""
 
@@ -53,17 +56,20 @@ class Entry(NamedTuple):
         label: In the table.
         configs: Of the test; empty where the row was tested elsewhere and only its scores are here.
         checkpoint: None for a method without learning.
+        options: More of the command.
     """
 
     label: str
     configs: list[Path]
     checkpoint: Path | None = None
+    options: tuple[str, ...] = ()
 
 
-def entries(runs: Path, rows: Path) -> dict[str, Entry]:
+def entries(table: str, runs: Path, rows: Path) -> dict[str, Entry]:
     """Return every row that can be tested or was, in the order of the table, by its folder's name.
 
     Args:
+        table: Which one.
         runs: Folder of the trainings.
         rows: Folder of the rows that were tested.
     """
@@ -85,6 +91,10 @@ def entries(runs: Path, rows: Path) -> dict[str, Entry]:
             checkpoint = trained.get(own)
             configs = [checkpoint.parents[1] / "config.yaml"] if checkpoint else []
             found[own] = Entry(label + suffix, configs, checkpoint)
+    # It was trained at 512 px, where the other two tables score.
+    size = () if table == "synthetic" else ("--data.image_size", "512")
+    configs = [base, EXPERIMENTS / "peers/released.yaml"]
+    found["released"] = Entry(RELEASED, configs, options=size)
     return found
 
 
@@ -108,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     rows = options.results / "rows" / options.table
     layer = EXPERIMENTS / f"tables/{options.table}.yaml"
-    found = entries(options.runs, rows)
+    found = entries(options.table, options.runs, rows)
     for name, entry in tqdm(found.items(), unit="row"):
         if not entry.configs or (not options.again and is_current(rows / name, entry.checkpoint)):
             continue
@@ -118,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
             "--trainer.logger.init_args.save_dir", str(options.runs / "tables"),
             "--trainer.logger.init_args.name", options.table,
             "--trainer.logger.init_args.version", name,
-            "--trainer.devices", "1", "--trainer.enable_progress_bar", "false",
+            "--trainer.devices", "1", "--trainer.enable_progress_bar", "false", *entry.options,
             *(["--ckpt_path", str(entry.checkpoint)] if entry.checkpoint else []),
             *(["--trainer.limit_test_batches", str(options.limit)] if options.limit else []),
         ]  # fmt: skip
