@@ -144,7 +144,7 @@ def described_in_words(measured: Measured, settings: Settings, changes: Tensor) 
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Measure, write the weights, and write what was measured."""
     parser = argparse.ArgumentParser(description="Put a trained network into the package.")
     parser.add_argument(
@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--vessels", type=Path, default=Path("experiments/weights/vessels.ckpt"))
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--results", type=Path, default=RESULTS)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     segmenter = VesselSegmenter(24, 12, 1)
     read_network(segmenter, options.vessels, "train it first ('make judges')")
     segmenter.save_pretrained(options.out / "vessels")

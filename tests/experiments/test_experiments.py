@@ -22,10 +22,13 @@ from PIL import Image
 
 from data_modules.io import read_photograph, write_photograph
 from data_modules.phantom import draw_phantom
+from magenet.inference.photograph import Settings
 from magenet.main import main
 from magenet.metrics import NaturalnessModel
+from magenet.models import MAGENet
 from magenet.scoring import Judge
 from tests.conftest import ROOT
+from tests.experiments.conftest import script
 
 EXPERIMENTS = ROOT / "experiments"
 BASE = EXPERIMENTS / "base.yaml"
@@ -142,8 +145,8 @@ def test_compared(name: str, photographs: Path) -> None:
     run_all([*layers, *segmenter_for(model)], photographs)
 
 
-def test_release(photographs: Path) -> None:
-    """It starts from what the comparison leaves where it says."""
+def test_release(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It starts from what the comparison leaves, and is published with what it needs for use."""
     compared = EXPERIMENTS / "comparison/mage_net.yaml"
     target = segmenter_for(yaml.safe_load(compared.read_text())["model"]["init_args"])
     small = [*configs(TINY, "limits.yaml", "small.yaml"), *target]
@@ -151,8 +154,16 @@ def test_release(photographs: Path) -> None:
     first = configs(BASE, EXPERIMENTS / PROTOCOL, compared)
     assert main(["fit", *first, *small, *version]) == 0
     assert main(["fit", *configs(BASE, EXPERIMENTS / RELEASE), *small]) == 0
-    checkpoint = Path("runs/release/checkpoints/best.ckpt")
-    assert main(predict(photographs / "hygd", Path("out"), checkpoint)) == 0
+    monkeypatch.setenv("MAGENET_DATA", str(photographs))
+    vessels = str(EXPERIMENTS / "weights/vessels.ckpt")
+    own = ["--size", "64", "--out", "weights", "--results", ".", "--vessels", vessels]
+    script("release/publish").main(own)
+    network = MAGENet.from_pretrained("weights/mage_net")
+    assert Settings.of(network).size == 64
+    assert "Spearman" in Path("uncertainty.md").read_text()
+    sizes = ["--weights", "weights/mage_net", "--sizes", "64", "96", "--results", "."]
+    script("release/sizes").main([*sizes, "--count", "1"])
+    assert Path("input_size.md").read_text().count("px |") == 2
 
 
 @pytest.mark.parametrize("name", TABLES)
