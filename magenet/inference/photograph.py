@@ -27,6 +27,10 @@ LOOKS_SIZE = 256
 LEAST_CONFIDENCE = 0.5
 """Confidence of the field of view below which a person should check the result."""
 
+ERROR_LIMITS = (15.0, 20.0)
+"""Expected mean error, in grey levels of 255, from which on a person should check, and from which
+on the result should not be used (our choice; the flag's precision: `uncertainty.md`)."""
+
 VIEWS = ((), (-1,), (-2,), (-2, -1))
 """Axes along which the photograph is flipped for each view of it."""
 
@@ -317,6 +321,10 @@ class PhotographEnhancer:
         }
         verdict = int(scores.pop("verdict"))
         reasons = reasons_for(scores)
+        error = 255.0 * float(expected.sum() / area)
+        if error > ERROR_LIMITS[0]:
+            verdict = max(verdict, 2 if error > ERROR_LIMITS[1] else 1)
+            reasons.append(f"an error of {error:.0f} grey levels is to be expected")
         if field.confidence < LEAST_CONFIDENCE:
             verdict = max(verdict, 1)
             reasons.append(f"the field of view is not sure ({field.confidence:.2f})")
@@ -325,7 +333,7 @@ class PhotographEnhancer:
             tuple(reasons),
             round(field.confidence, 3),
             round(share, 3),
-            round(255.0 * float(expected.sum() / area), 2),
+            round(error, 2),
             round(255.0 * float(((enhanced - seen).abs() * inside).sum() / area / 3), 2),
             **scores,
         )
@@ -341,16 +349,11 @@ def half_precision(device: torch.device) -> bool:
 def reasons_for(scores: dict[str, float]) -> list[str]:
     """Return in words which limits of fidelity are passed."""
     words = {
-        "vessel_lost": "of the vessels' length is gone",
-        "vessel_invented": "of the vessels' length is new",
+        "vessel_lost": "{:.0%} of the vessels' length is gone",
+        "colour_change": "colours change by {:.0f} (CIEDE2000)",
     }
-    reasons = []
-    for name, (check, _) in FIDELITY_LIMITS.items():
-        if scores[name] > check:
-            said = (
-                f"{scores[name]:.0%} {words[name]}"
-                if name in words
-                else (f"colours change by {scores[name]:.0f} (CIEDE2000)")
-            )
-            reasons.append(said)
-    return reasons
+    return [
+        words[name].format(scores[name])
+        for name, (check, _) in FIDELITY_LIMITS.items()
+        if scores[name] > check
+    ]

@@ -125,3 +125,17 @@ def test_good_photographs_come_back_unchanged_and_bad_ones_do_not(
         assert (result.report.change_share == 0.0) == held
         if not held:
             assert result.report.change_share > 0.9
+
+
+@pytest.mark.parametrize(("levels", "verdict"), [(5, "ok"), (17, "check"), (30, "abstain")])
+def test_a_large_expected_error_is_said_and_flagged(
+    enhancer: PhotographEnhancer, levels: int, verdict: str
+) -> None:
+    line = Calibration((0.0, 1.0), (levels / 255, levels / 255))
+    enhancer.settings = replace(enhancer.settings, calibration=line)
+    image = retina(10)
+    field = replace(estimate_field(image), confidence=1.0)
+    report = enhancer(image, field, strength=0.05).report
+    assert report.expected_error == pytest.approx(levels, abs=0.1)
+    assert report.verdict == verdict
+    assert any("grey levels" in reason for reason in report.reasons) == (verdict != "ok")
