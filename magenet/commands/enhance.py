@@ -23,6 +23,9 @@ from magenet.inference.memory import parsed_memory
 from magenet.inference.photograph import PhotographEnhancer
 from magenet.report.page import Entry, PageWriter
 
+PAGE_SIDE = 1024
+"""Longer side that a map of uncertainty has at least on the page, in pixels."""
+
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
@@ -141,12 +144,14 @@ def entry_of(outcome: Outcome) -> Entry:
         eight = image if image.dtype == torch.uint8 else (image.float() / 257).round().byte()
         return eight.permute(1, 2, 0).numpy()
 
-    shown = None if result is None else before
+    shown, doubt = None if result is None else before, None
+    if result is not None:  # a map of the page's size will do, and a full one would cost memory
+        doubt = result.uncertainty(max(1, max(result.image.shape) // PAGE_SIDE)).numpy()
     return Entry(
         name=row["name"], status=row["status"], verdict=row["verdict"],
         reason="; ".join(row["reasons"]), before=picture(shown),
         after=picture(None if result is None else result.image),
-        uncertainty=None if result is None else result.uncertainty().numpy(), facts=facts,
+        uncertainty=doubt, facts=facts,
     )  # fmt: skip
 
 

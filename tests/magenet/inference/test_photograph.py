@@ -94,6 +94,7 @@ def test_uncertainty_lies_in_the_field_and_within_the_calibration(
     result = enhancer(image)
     doubt = result.uncertainty()
     assert doubt.shape == image.shape[-2:]
+    assert torch.equal(result.uncertainty(3), doubt[::3, ::3])
     assert not bool(doubt[~result.field.mask[0]].any())
     inside = doubt[result.field.mask[0]]
     assert float(inside.min()) >= 0.0
