@@ -35,7 +35,8 @@ class Standardise(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        typical = torch.tensor(TYPICAL).view(1, 3, 1, 1)
+        # Three dimensions: laid out as channels-last, four of them overlap in what DDP sends.
+        typical = torch.tensor(TYPICAL).view(3, 1, 1)
         self.register_buffer("typical", typical, persistent=False)
         self.typical: Tensor
 
