@@ -111,7 +111,7 @@ def _open(path: str | Path) -> Image.Image:
     with _opened(path) as picture:
         turn = None if picture.format == "TIFF" else _turn(picture)  # Pillow turns TIFFs itself
         picture.load()
-        return picture.copy() if turn is None else picture.transpose(turn)
+        return picture if turn is None else picture.transpose(turn)
 
 
 def read_header(path: str | Path) -> Header:
@@ -175,8 +175,12 @@ def read_photograph(path: str | Path) -> Tensor:
         rgba = picture.convert("RGBA")
         ground = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
         picture = Image.alpha_composite(ground, rgba)
-    array = np.array(picture.convert("RGB"))
-    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+    if picture.mode != "RGB":
+        picture = picture.convert("RGB")
+    array = np.empty((3, picture.height, picture.width), np.uint8)
+    for colour, plane in enumerate(array):  # one at a time, to spare memory
+        plane[:] = np.asarray(picture.getchannel(colour))
+    return torch.from_numpy(array)
 
 
 def _require_side(path: str | Path, width: int, height: int) -> None:
@@ -308,7 +312,7 @@ def write_photograph(image: Tensor, path: str | Path, source: str | Path | None 
     kind = Image.registered_extensions().get(target.suffix.lower())
     if kind is None:
         raise PictureError(f"{path}: cannot be written: unknown picture ending '{target.suffix}'")
-    values = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+    values = image.numpy()
     try:
         kept = Kept() if source is None else _metadata(source)
         with whole(target, PictureError) as half:
@@ -335,7 +339,7 @@ class Kept(NamedTuple):
 
 
 def _write(values: np.ndarray[Any, Any], path: Path, kind: str, kept: Kept) -> None:
-    """Write 8 bits a colour, `(H, W, 3)`."""
+    """Write 8 bits a colour, `(3, H, W)`."""
     options: dict[str, object] = {}
     if kind == "JPEG":
         options.update(quality=JPEG_QUALITY, subsampling=0)
@@ -345,11 +349,13 @@ def _write(values: np.ndarray[Any, Any], path: Path, kind: str, kept: Kept) -> N
         options["exif"] = kept.exif.tobytes()
     if kept.profile is not None:
         options["icc_profile"] = kept.profile
-    Image.fromarray(values).save(path, format=kind, **options)
+    planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in values]
+    Image.merge("RGB", planes).save(path, format=kind, **options)
 
 
 def _write_deep(values: np.ndarray[Any, Any], path: Path, kind: str, kept: Kept) -> None:
-    """Write 16 bits a colour, `(H, W, 3)`."""
+    """Write 16 bits a colour, `(3, H, W)`."""
+    values = np.ascontiguousarray(values.transpose(1, 2, 0))
     exif = kept.exif if kept.exif is not None else Image.Exif()
     with _deep_packages(path):
         import cv2
