@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,9 +107,17 @@ class Manifest:
                 raise ManifestError(
                     f"{file}: none of the columns {', '.join(LABEL_COLUMNS)} is in it"
                 )
-            for row in lines:
+            for line, row in enumerate(lines, start=2):
                 values = {column: row[column] for column in given if row[column]}
+                _require_grade(values.get("dr_grade", ""), Path(file), line)
                 added.setdefault(row["image"], {}).update(values)
+            told = {row["image"] for row in lines}
+            if rows and not any(row["image"] in told for row in rows):
+                warnings.warn(
+                    f"{file}: none of its images is in {path}, which calls its first "
+                    f"'{rows[0]['image']}'",
+                    stacklevel=2,
+                )
         photographs = []
         seen: set[str] = set()
         for line, row in enumerate(rows, start=2):
@@ -125,8 +134,7 @@ class Manifest:
                     f"{', '.join(get_args(Quality))}"
                 )
             grade = row.get("dr_grade") or ""
-            if grade not in ("", "0", "1", "2", "3", "4"):
-                raise ManifestError(f"{path}: line {line} has dr_grade '{grade}'; use 0 to 4")
+            _require_grade(grade, path, line)
             files = {
                 column: path.parent / row[column] for column in FILE_COLUMNS if row.get(column)
             }
@@ -271,3 +279,9 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
             f"{path}: the column 'image' is missing (columns: {', '.join(columns) or 'none'})"
         )
     return columns, rows
+
+
+def _require_grade(grade: str, path: Path, line: int) -> None:
+    """Raise an error that names file and line unless this is no grade, or one from 0 to 4."""
+    if grade not in ("", "0", "1", "2", "3", "4"):
+        raise ManifestError(f"{path}: line {line} has dr_grade '{grade}'; use 0 to 4")

@@ -102,14 +102,26 @@ class PairDataset(PhotographDataset):
         return self.pairs[index].patient
 
     def load(self, index: int) -> Sample:
-        """Return the low photograph, with uint8 `image_high` and bool `mask_valid` beside it."""
+        """Return the low photograph, with uint8 `image_high` and bool `mask_valid` beside it.
+
+        Raises:
+            ManifestError: If the two differ in size, or no pixel is valid.
+        """
         pair = self.pairs[index]
         low = read_photograph(pair.low.image)
         field = find_field(pair.low, low)
         sample = cut_to_field(low, field, self.image_size)
         high = read_photograph(pair.high)
+        if high.shape[-2:] != low.shape[-2:]:
+            sizes = [f"{w}x{h}" for h, w in (high.shape[-2:], low.shape[-2:])]
+            raise ManifestError(
+                f"{pair.high}: {sizes[0]} pixels, and {pair.low.image} has {sizes[1]}: a pair must "
+                f"be aligned pixel by pixel"
+            )
         sample["image_high"] = resize(crop(high, field.square), self.image_size)
         valid = read_mask(pair.valid, low) & field.mask
+        if not bool(valid.any()):
+            raise ManifestError(f"{pair.valid}: nothing is valid inside the field of view")
         sample["mask_valid"] = resize(crop(valid, field.square), self.image_size)
         sample["condition"] = "pair"
         return sample

@@ -3,7 +3,7 @@
 `python experiments/tables/table.py synthetic` (or `real`, `downstream`). Learned rows are the best
 checkpoints of `runs/comparison_<row>/seed<N>`. The scores of each photograph are kept in
 `experiments/results/rows`, so that a table can be made anew, or a row added, without the others'
-checkpoints; what was tested with the same checkpoint is not tested again.
+checkpoints; what was tested with the same weights, by the same judges, is not tested again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,9 +20,11 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from magenet.models.pretrained import WEIGHTS as PACKAGE
 from magenet.report.table import main as make_table
 
 EXPERIMENTS = Path(__file__).parents[1]
+RESULTS = EXPERIMENTS / "results"
 CLASSICAL = {
     "clahe": "CLAHE",
     "setiawan": "Setiawan",
@@ -45,8 +48,8 @@ LEARNED = {
 RELEASED = "MAGE-Net, released"
 """The network in the package: a row beside the comparison, see docs/scoring.md."""
 
-KEPT = ("scores.csv", "provenance.json")
-"""What is kept of a test."""
+FILES = ("config.json", "model.safetensors")
+"""What the network in the package is made of."""
 
 
 class Entry(NamedTuple):
@@ -55,13 +58,15 @@ class Entry(NamedTuple):
     Attributes:
         label: In the table.
         configs: Of the test; empty where the row was tested elsewhere and only its scores are here.
-        checkpoint: None for a method without learning.
+        checkpoint: None for a method without learning, or with weights in the package.
+        weights: Files in the package that it is made of.
         options: More of the command.
     """
 
     label: str
     configs: list[Path]
     checkpoint: Path | None = None
+    weights: tuple[Path, ...] = ()
     options: tuple[str, ...] = ()
 
 
@@ -74,8 +79,10 @@ def entries(table: str, runs: Path, rows: Path) -> dict[str, Entry]:
         rows: Folder of the rows that were tested.
     """
     base = EXPERIMENTS / "base.yaml"
+    # What needs no training at one size is tested at the size that the table scores.
+    size = () if table == "synthetic" else ("--data.image_size", "512")
     found = {
-        name: Entry(label, [base, EXPERIMENTS / f"peers/{name}.yaml"])
+        name: Entry(label, [base, EXPERIMENTS / f"peers/{name}.yaml"], options=size)
         for name, label in CLASSICAL.items()
     }
     for name, label in LEARNED.items():
@@ -91,20 +98,41 @@ def entries(table: str, runs: Path, rows: Path) -> dict[str, Entry]:
             checkpoint = trained.get(own)
             configs = [checkpoint.parents[1] / "config.yaml"] if checkpoint else []
             found[own] = Entry(label + suffix, configs, checkpoint)
-    # It was trained at 512 px, where the other two tables score.
-    size = () if table == "synthetic" else ("--data.image_size", "512")
     configs = [base, EXPERIMENTS / "peers/released.yaml"]
-    found["released"] = Entry(RELEASED, configs, options=size)
+    found["released"] = Entry(
+        RELEASED,
+        configs,
+        weights=tuple(PACKAGE / "mage_net" / file for file in FILES),
+        options=size,
+    )
     return found
 
 
-def is_current(folder: Path, checkpoint: Path | None) -> bool:
-    """Return whether a row was tested, and with this checkpoint."""
+def fingerprint(*files: Path) -> str:
+    """Return what changes when any of the files does."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def protocol(table: str) -> str:
+    """Return what changes when the test or one of its judges does."""
+    layer = EXPERIMENTS / f"tables/{table}.yaml"
+    named = re.findall(r"experiments/weights/\w+\.\w+", layer.read_text())
+    return fingerprint(layer, *(EXPERIMENTS.parent / name for name in named))
+
+
+def made_of(entry: Entry, table: str) -> dict[str, str]:
+    """Return what a row's scores depend on, beside the code: noted in its provenance."""
+    tested = [entry.checkpoint] if entry.checkpoint else list(entry.weights)
+    network = fingerprint(*tested) if tested else "none"
+    return {"checkpoint_sha256": network, "protocol_sha256": protocol(table)}
+
+
+def is_current(folder: Path, wanted: dict[str, str]) -> bool:
+    """Return whether a row was tested, and with what :func:`made_of` says."""
     if not (folder / "scores.csv").is_file():
         return False
     facts = json.loads((folder / "provenance.json").read_text())
-    wanted = hashlib.sha256(checkpoint.read_bytes()).hexdigest() if checkpoint else "none"
-    return bool(facts["checkpoint_sha256"] == wanted)
+    return all(facts.get(name) == value for name, value in wanted.items())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -112,15 +140,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Make one of the tables.")
     parser.add_argument("table", choices=("synthetic", "real", "downstream"))
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
-    parser.add_argument("--results", type=Path, default=EXPERIMENTS / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--again", action="store_true", help="test what was tested before")
     parser.add_argument("--limit", type=int, help="batches of each test, for a try")
     options = parser.parse_args(arguments)
+    if options.limit is not None and (options.limit < 2 or options.results == RESULTS):
+        parser.error(
+            "--limit is for a try: 2 or more (1 is Lightning's word for all), with --results"
+        )
     rows = options.results / "rows" / options.table
     layer = EXPERIMENTS / f"tables/{options.table}.yaml"
     found = entries(options.table, options.runs, rows)
     for name, entry in tqdm(found.items(), unit="row"):
-        if not entry.configs or (not options.again and is_current(rows / name, entry.checkpoint)):
+        wanted = made_of(entry, options.table)
+        if not entry.configs or (not options.again and is_current(rows / name, wanted)):
             continue
         command = [
             sys.executable, "-m", "magenet.main", "test",
@@ -136,10 +169,12 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"the test of '{entry.label}' failed: see above", file=sys.stderr)
             return 1
         (rows / name).mkdir(parents=True, exist_ok=True)
-        for file in KEPT:
-            shutil.copyfile(
-                options.runs / "tables" / options.table / name / file, rows / name / file
-            )
+        tested = options.runs / "tables" / options.table / name
+        shutil.copyfile(tested / "scores.csv", rows / name / "scores.csv")
+        facts = json.loads((tested / "provenance.json").read_text()) | wanted
+        if entry.weights:
+            facts |= {"checkpoint": "in the package", "chosen": "see magenet/weights"}
+        (rows / name / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n")
     table = options.results / f"{options.table}.csv"
     labels = [entry.label for entry in found.values()]
     reference = next((label for label in labels if label.startswith("MAGE-Net")), None)

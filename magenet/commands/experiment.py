@@ -28,6 +28,7 @@ from magenet.errors import UserError
 from magenet.inference.writer import EnhancedPhotographWriter
 from magenet.memory import keep_freed_memory
 from magenet.scoring import Scores
+from magenet.tasks import ClassicalTask
 from magenet.tasks.base import LOOK_EVERY, EnhancementTask
 from magenet.tasks.resume_point import ResumePoint
 
@@ -131,20 +132,20 @@ class MageNetCLI(LightningCLI):
         keep_freed_memory()
 
     def after_instantiate_classes(self) -> None:
-        """Refuse to predict with what does not enhance, or not yet.
+        """Refuse to test or predict with what is untrained, or to predict with no enhancer.
 
         Raises:
             UserError: If the model is not an enhancer, or untrained.
         """
-        if self.subcommand != "predict":
+        if self.subcommand not in ("test", "predict"):
             return
-        if not isinstance(self.model, EnhancementTask):
+        if self.subcommand == "predict" and not isinstance(self.model, EnhancementTask):
             raise UserError(
                 f"{type(self.model).__name__} enhances nothing: predict needs an enhancer"
             )
-        trained = self.config.predict.get("ckpt_path")
-        if not trained and any(True for _ in self.model.network.parameters()):
-            raise UserError("predict needs a trained network: give its --ckpt_path")
+        trained = self.config[self.subcommand].get("ckpt_path")
+        if not trained and not isinstance(self.model, ClassicalTask):
+            raise UserError(f"{self.subcommand} needs a trained network: give its --ckpt_path")
 
 
 def _leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -53,8 +53,10 @@ def hardware(module: LightningModule) -> str:
     return f"{os.cpu_count()} CPU cores ({platform.machine()})"
 
 
-def cost(network: nn.Module, image: Tensor) -> dict[str, float]:
+def cost(network: nn.Module, image: Tensor) -> dict[str, float | str]:
     """Return what enhancing one photograph costs: `gmacs`, and `milliseconds` as the median.
+
+    Only products of networks are counted: a classical method has `none`.
 
     Args:
         network: The network.
@@ -68,8 +70,9 @@ def cost(network: nn.Module, image: Tensor) -> dict[str, float]:
             start = time.perf_counter()
             network(image).image.sum().item()  # waits for the device
             times.append(time.perf_counter() - start)
+    counted = counter.get_total_flops()  # convolutions and products of matrices only
     return {
-        "gmacs": round(counter.get_total_flops() / 2e9, 3),
+        "gmacs": round(counted / 2e9, 3) if any(True for _ in network.parameters()) else "none",
         "milliseconds": round(1000 * statistics.median(times), 1),
     }
 
@@ -81,7 +84,8 @@ def chosen(checkpoint: Path | None) -> tuple[int, str]:
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     how = "the last"
     for name, state in content.get("callbacks", {}).items():
-        if name.startswith("ModelCheckpoint") and state.get("best_model_score") is not None:
+        chooses = name.startswith("ModelCheckpoint") and state.get("best_model_score") is not None
+        if chooses and Path(state["best_model_path"]).name == checkpoint.name:
             how = f"best {state['monitor']}: {float(state['best_model_score']):.4f}"
     return int(content.get("global_step", 0)), how
 

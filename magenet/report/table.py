@@ -28,9 +28,9 @@ from magenet.errors import UserError
 from magenet.metrics.statistics import paired_comparison
 from magenet.report.provenance import FACTS
 from magenet.scoring.rows import Row, read_rows
-from magenet.scoring.summary import CLEAN, UNTOUCHED, Line, summarise
+from magenet.scoring.summary import CLEAN, HIGH, UNTOUCHED, Line, summarise
 
-LABELS = {UNTOUCHED: "do nothing", CLEAN: "clean", "high": "the high photograph itself"}
+LABELS = {UNTOUCHED: "do nothing", CLEAN: "clean", HIGH: "the high photograph itself"}
 """What the rows are called that are no method's."""
 
 AGAINST = ("against", "against_difference", "against_low", "against_high", "against_p")
@@ -38,12 +38,30 @@ COLUMNS = ("row", *Line._fields[1:], *AGAINST)
 PLACE = re.compile(r"<!-- table (\S+?)((?: \w+=\S+)*) -->\n.*?<!-- end -->", re.DOTALL)
 
 Cells = dict[str, str]
+Photograph = tuple[str, str, str]
 
 
 def label(name: str, subject: str, subjects: Iterable[str]) -> str:
     """Return what a table calls a subject of a run."""
     networks = [s for s in subjects if s not in LABELS]
     return LABELS.get(subject, name if len(networks) == 1 else f"{name}, {subject}")
+
+
+def photographs(rows: Sequence[Row]) -> set[Photograph]:
+    """Return what a test is of: each photograph's name, patient and condition."""
+    return {(str(r["name"]), str(r["patient"]), str(r["condition"])) for r in rows}
+
+
+def read_facts(path: Path) -> dict[str, object]:
+    """Return what a test was made with.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    try:
+        return dict(json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run the test again") from None
 
 
 def collect(runs: dict[str, Path], against: str | None = None) -> tuple[list[Cells], list[Cells]]:
@@ -58,10 +76,19 @@ def collect(runs: dict[str, Path], against: str | None = None) -> tuple[list[Cel
     """
     entries: dict[str, tuple[str, list[Row]]] = {}  # subject and rows of the test, by label
     facts: list[Cells] = []
+    first: tuple[Path, set[Photograph]] | None = None
     for name, folder in runs.items():
         rows = read_rows(folder / "scores.csv")
+        shown = photographs(rows)
+        first = first or (folder, shown)
+        if odd := sorted(first[1] ^ shown):
+            what = ", ".join(odd[0])
+            raise UserError(
+                f"{folder} and {first[0]} are tests of other photographs ({len(shown)} and "
+                f"{len(first[1])}; only in one of them: {what}): one table needs the same test"
+            )
         subjects = list(dict.fromkeys(str(row["subject"]) for row in rows))
-        made = json.loads((folder / "provenance.json").read_text())
+        made = read_facts(folder / "provenance.json")
         for subject in subjects:
             own = label(name, subject, subjects)
             entries.setdefault(own, (subject, rows))  # both ends are the same in every test
@@ -73,7 +100,7 @@ def collect(runs: dict[str, Path], against: str | None = None) -> tuple[list[Cel
     for own in sorted(entries, key=lambda own: list(LABELS).index(entries[own][0])
                       if entries[own][0] in LABELS else 0.5):  # fmt: skip
         subject, rows = entries[own]
-        kept = [row for row in rows if row["subject"] in (subject, UNTOUCHED, CLEAN)]
+        kept = [row for row in rows if row["subject"] in (subject, UNTOUCHED, CLEAN, HIGH)]
         for line in summarise(kept):
             if line.subject != subject:
                 continue
@@ -246,6 +273,8 @@ def main(arguments: list[str] | None = None) -> int:
         name, separator, folder = run_.rpartition("=")
         if not separator:
             parser.error(f"'{run_}' is not NAME=FOLDER")
+        if name in runs:
+            parser.error(f"two rows are called '{name}'")
         runs[name] = Path(folder)
     try:
         run(options, runs)

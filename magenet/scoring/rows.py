@@ -29,13 +29,16 @@ def read_rows(path: Path) -> list[Row]:
     """Return the rows that :func:`write_rows` wrote; an empty cell is NaN.
 
     Raises:
-        UserError: If there is no such file.
+        UserError: If there is no such file, or it is none of scores.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
+            reader = csv.DictReader(stream)
+            missing = [key for key in KEYS if key not in (reader.fieldnames or ())]
+            if missing:
+                raise UserError(f"{path}: the column '{missing[0]}' is missing")
             return [
-                {k: v if k in KEYS else float(v or "nan") for k, v in row.items()}
-                for row in csv.DictReader(stream)
+                {k: v if k in KEYS else float(v or "nan") for k, v in row.items()} for row in reader
             ]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run the test first") from None

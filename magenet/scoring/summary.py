@@ -7,11 +7,30 @@ from typing import NamedTuple
 
 import numpy as np
 
-from magenet.metrics.statistics import bootstrap_interval, gap_closed, paired_comparison
+from magenet.errors import UserError
+from magenet.metrics.statistics import (
+    Comparison,
+    bootstrap_interval,
+    gap_closed,
+    paired_comparison,
+)
 from magenet.scoring.rows import KEYS, Row
 
-UNTOUCHED, CLEAN = "input", "clean"
-"""Subjects that mark both ends: doing nothing, and the photograph before it was degraded."""
+UNTOUCHED = "input"
+"""Subject that marks one end: doing nothing."""
+
+CLEAN, HIGH = "clean", "high"
+"""Subjects that mark the other: the photograph before it was degraded, or its better partner."""
+
+LOWER_IS_BETTER = frozenset(
+    {
+        "colour", "colour_change", "pair_colour", "disc_shift", "dr_error", "vessel_lost",
+        "vessel_invented", "naturalness", "verdict", "abstain",
+    }
+)  # fmt: skip
+
+NO_GAP = frozenset({"psnr", "psnr_frame", "pair_psnr", "brightness_drift"})
+"""Scores whose other end says nothing: PSNR ends at a cap of ours, a drift has two signs."""
 
 NAN = float("nan")
 
@@ -31,11 +50,13 @@ class Line(NamedTuple):
         difference: Mean difference from the untouched input; NaN for the input itself.
         difference_low: Lower end of its interval.
         difference_high: Upper end.
-        wins: Patients with a higher score than the input's: better only if higher is.
+        wins: Patients with a better score than the input's (:data:`LOWER_IS_BETTER`, else higher).
         ties: With the same.
-        losses: With a lower one.
-        p: Of a paired permutation test over patients.
-        gap_closed: Share of the way from the input's mean to the clean photograph's.
+        losses: With a worse one.
+        p: Of a paired permutation test over patients; one test of many, not corrected for them.
+        gap_closed: Share of the way from the input's mean to that of the clean (or high)
+            photograph, over the photographs that have all three; NaN where these ends cannot be
+            told apart, and for :data:`NO_GAP`.
     """
 
     subject: str
@@ -95,10 +116,10 @@ def summarise(rows: Sequence[Row]) -> list[Line]:
         untouched = columns.get((UNTOUCHED, condition, score))
         if untouched is not None and subject != UNTOUCHED:
             line = _against(line, column, untouched)
-            clean = columns.get((CLEAN, condition, score))
-            if clean is not None and subject != CLEAN:
-                ends = (float(np.nanmean(c.values)) for c in (untouched, clean))
-                line = line._replace(gap_closed=gap_closed(mean, *ends))
+            goals = (columns.get((end, condition, score)) for end in (CLEAN, HIGH))
+            goal = next((goal for goal in goals if goal is not None), None)
+            if goal is not None and subject not in (CLEAN, HIGH) and score not in NO_GAP:
+                line = line._replace(gap_closed=_gap(column, untouched, goal))
         lines.append(line)
     return lines
 
@@ -107,16 +128,37 @@ def _against(line: Line, column: Column, untouched: Column) -> Line:
     """Return a line with its comparison with the untouched input, photograph by photograph.
 
     Raises:
-        ValueError: If the two are about other photographs.
+        UserError: If the two are about other photographs.
     """
     if column.names != untouched.names:
-        raise ValueError(f"{line.subject} and {UNTOUCHED} are not about the same photographs")
-    both = ~np.isnan(column.values) & ~np.isnan(untouched.values)
-    patients = [p for p, known in zip(column.patients, both, strict=True) if known]
-    if len(set(patients)) < 2:
+        odd = sorted(set(column.names) ^ set(untouched.names)) or ["(another order)"]
+        raise UserError(
+            f"scores of '{line.subject}' and of '{UNTOUCHED}' under '{line.condition}' are not "
+            f"about the same photographs: {odd[0]}; run the test again"
+        )
+    found = _compared(column, untouched)
+    if found is None:
         return line
-    found = paired_comparison(column.values[both], untouched.values[both], patients)
+    better = (found.wins, found.losses)
+    wins, losses = better[::-1] if line.score in LOWER_IS_BETTER else better
     return line._replace(
         difference=found.difference, difference_low=found.low, difference_high=found.high,
-        wins=found.wins, ties=found.ties, losses=found.losses, p=found.p,
+        wins=wins, ties=found.ties, losses=losses, p=found.p,
     )  # fmt: skip
+
+
+def _compared(one: Column, other: Column) -> Comparison | None:
+    """Return the paired comparison of two columns; None with fewer than two patients."""
+    both = ~np.isnan(one.values) & ~np.isnan(other.values)
+    patients = [p for p, known in zip(one.patients, both, strict=True) if known]
+    if len(set(patients)) < 2:
+        return None
+    return paired_comparison(one.values[both], other.values[both], patients)
+
+
+def _gap(column: Column, untouched: Column, goal: Column) -> float:
+    """Return the share of the gap that is closed; NaN if there may be none to close."""
+    ends = _compared(goal, untouched)
+    if ends is None or ends.low <= 0.0 <= ends.high:
+        return NAN
+    return gap_closed(column.values, untouched.values, goal.values)

@@ -1,6 +1,7 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -77,7 +78,7 @@ def test_only_what_has_the_label_is_taken(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        ([("image", "dr_grade"), ("a.png", "7")], "dr_grade '7'; use 0 to 4"),
+        ([("image", "dr_grade"), ("a.png", "7")], "bad.csv: line 2 has dr_grade '7'; use 0 to 4"),
         ([("image", "colour"), ("a.png", "red")], "none of the columns patient, disc_mask"),
         ([("picture", "patient"), ("a.png", "Ada")], "column 'image' is missing"),
         ([("image", "disc_mask"), ("a.png", "gone.png")], r"gone\.png"),
@@ -86,6 +87,12 @@ def test_only_what_has_the_label_is_taken(folder: Path) -> None:
 def test_bad_labels_are_named(folder: Path, lines: list[tuple[str, ...]], reason: str) -> None:
     with pytest.raises(ManifestError, match=reason):
         Manifest.from_csv(folder / "index.csv", [table(folder / "bad.csv", *lines)])
+
+
+def test_labels_of_other_photographs_are_told(folder: Path) -> None:
+    labels = table(folder / "other.csv", ("image", "patient"), ("elsewhere/a.png", "Ada"))
+    with pytest.warns(UserWarning, match="none of its images is in .* calls its first 'a.png'"):
+        Manifest.from_csv(folder / "index.csv", [labels])
 
 
 def test_lesions_of_another_size_are_refused(folder: Path) -> None:
@@ -137,3 +144,19 @@ def test_bad_pairs_are_named(folder: Path, lines: list[tuple[str, ...]], reason:
     path = table(folder / "bad.csv", *lines)
     with pytest.raises(ManifestError, match=reason):
         read_pairs(path, Manifest.from_csv(folder / "index.csv"))
+
+
+def test_a_pair_that_cannot_be_one_is_named(folder: Path) -> None:
+    index = str(folder / "index.csv")
+    module = RealDataModule(
+        ManifestPhotographs(index), index, str(folder / "pairs.csv"), 32, 48, workers=0
+    )
+    pairs = module.test_dataloader()[0].dataset
+    pair = pairs.pairs[0]
+    valid = np.asarray(Image.open(pair.valid))
+    Image.fromarray(0 * valid).save(pair.valid)
+    with pytest.raises(ManifestError, match="nothing is valid inside the field"):
+        pairs.load(0)
+    Image.new("RGB", (64, 48)).save(pair.high)
+    with pytest.raises(ManifestError, match=r"64x48 pixels, and .* must be aligned"):
+        pairs.load(0)

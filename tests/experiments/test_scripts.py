@@ -118,7 +118,7 @@ def test_a_table_tests_its_rows_once(
     monkeypatch.chdir(tmp_path)
     table = script("tables/table")
     monkeypatch.setattr(table, "CLASSICAL", {"clahe": "CLAHE"})
-    command = ["synthetic", "--results", "results", "--limit", "1"]
+    command = ["synthetic", "--results", "results", "--limit", "2"]
     assert table.main(command) == 0
     assert "not trained, left out: T-S MAGE-Net" in capfd.readouterr().err
     written = (tmp_path / "results/synthetic.csv").read_text().splitlines()
@@ -129,6 +129,13 @@ def test_a_table_tests_its_rows_once(
     shutil.rmtree("runs")
     assert table.main(command) == 0
     assert scores.stat().st_mtime == before, "not tested again"
+    made = json.loads((scores.parent / "provenance.json").read_text())
+    (scores.parent / "provenance.json").write_text(json.dumps(made | {"protocol_sha256": "old"}))
+    assert table.main(command) == 0
+    assert scores.stat().st_mtime > before, "by other judges: tested again"
+    with pytest.raises(SystemExit):
+        table.main(["synthetic", "--limit", "2"])
+    assert "is for a try" in capfd.readouterr().err
     shutil.copytree(scores.parent, scores.parents[1] / "mage_net_seed3")
     assert table.main(command) == 0
     lines = (tmp_path / "results/synthetic.csv").read_text().splitlines()

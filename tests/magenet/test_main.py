@@ -53,6 +53,12 @@ def test_a_missing_checkpoint_is_named(capsys: pytest.CaptureFixture[str]) -> No
     assert line == "nowhere.ckpt: no such checkpoint"
 
 
+def test_an_untrained_network_is_not_tested(capsys: pytest.CaptureFixture[str]) -> None:
+    status, line = said(["test", *FIT], capsys)
+    assert status == 1
+    assert line == "test needs a trained network: give its --ckpt_path"
+
+
 @pytest.mark.parametrize("content", [b"", b"no checkpoint at all"])
 def test_what_is_no_checkpoint_is_named(
     tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]

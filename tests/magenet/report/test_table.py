@@ -13,13 +13,15 @@ RESULTS = ROOT / "experiments/results"
 TABLES = sorted(p for p in RESULTS.glob("*.csv") if not p.stem.endswith("_runs"))
 
 
-def run(folder: Path, subjects: dict[str, float], condition: str = "spots") -> Path:
+def run(
+    folder: Path, subjects: dict[str, float], condition: str = "spots", names: str = "ab"
+) -> Path:
     folder.mkdir()
     rows = [
         {"subject": subject, "name": name, "patient": name, "condition": condition,
          "psnr": psnr + more, "ssim": 0.5 + more / 10}
         for subject, psnr in subjects.items()
-        for name, more in (("a", 0.0), ("b", 2.0))
+        for name, more in zip(names, (0.0, 2.0), strict=True)
     ]  # fmt: skip
     write_rows(folder / "scores.csv", rows)
     (folder / "provenance.json").write_text(json.dumps(dict.fromkeys(FACTS, "known")))
@@ -48,7 +50,7 @@ def test_a_table_names_its_rows_and_averages_photographs(
         "| clean | 41.00 [40.00, 42.00] | 0.600 [0.500, 0.700] |",
     ]
     psnr = {cells["row"]: cells for cells in lines(table) if cells["score"] == "psnr"}
-    assert psnr["plain"]["gap_closed"] == "0.333333"
+    assert psnr["plain"]["gap_closed"] == "", "PSNR has no other end"
     assert psnr["plain"]["difference"] == "10"
     assert psnr["width=8, teacher"]["against_difference"] == "11"
     assert psnr["plain"]["against"] == "" == psnr["do nothing"]["difference"]
@@ -86,6 +88,27 @@ def test_missing_results_and_places_are_named(
     (tmp_path / "README.md").write_text("<!-- table t scores=dice -->\n<!-- end -->\n")
     assert "no score 'dice'" in said(f"x={one}", "--into", str(tmp_path / "README.md"))
     assert "'nobody' is none of do nothing, x" in said(f"x={one}", "--against", "nobody")
+
+
+def test_rows_of_other_photographs_make_no_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = run(tmp_path / "one", {"input": 10.0, "student": 20.0})
+    other = run(tmp_path / "two", {"input": 10.0, "student": 30.0}, names="ac")
+    table = ["--csv", str(tmp_path / "t.csv")]
+    assert main([f"x={one}", f"y={other}", *table]) == 1
+    assert "tests of other photographs (2 and 2; only in one of them: b, b, spots)" in (
+        capsys.readouterr().err
+    )
+    with pytest.raises(SystemExit):
+        main([f"x={one}", f"x={other}", *table])
+    assert "two rows are called 'x'" in capsys.readouterr().err
+    (one / "provenance.json").unlink()
+    assert main([f"x={one}", *table]) == 1
+    assert "provenance.json: no such file" in capsys.readouterr().err
+    (one / "scores.csv").write_text("name,psnr\n")
+    assert main([f"x={one}", *table]) == 1
+    assert "the column 'subject' is missing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda path: path.stem)

@@ -8,14 +8,16 @@ from magenet.scoring.rows import Row, read_rows, write_rows
 from magenet.scoring.summary import Line, summarise
 
 
-def rows(subject: str, values: list[float], patients: str = "aabbcc") -> list[Row]:
+def rows(
+    subject: str, values: list[float], patients: str = "aabbcc", score: str = "vessel_dice"
+) -> list[Row]:
     return [
         {
             "subject": subject,
             "name": f"p{place}",
             "patient": patient,
             "condition": "spots",
-            "psnr": value,
+            score: value,
         }
         for place, (value, patient) in enumerate(zip(values, patients, strict=True))
     ]
@@ -41,6 +43,36 @@ def test_a_method_is_compared_with_doing_nothing_and_with_the_clean_photograph()
     assert found.gap_closed == pytest.approx(0.4)
 
 
+def test_a_better_partner_is_a_goal_too() -> None:
+    method = rows("student", [15.0, 16.0, 17.0, 18.0, 19.0, 20.0])
+    high = [{**row, "subject": "high"} for row in CLEAN]
+    assert line(summarise([*INPUT, *method, *high]), "student").gap_closed == pytest.approx(0.5)
+
+
+def test_there_is_no_gap_where_the_ends_cannot_be_told_apart_or_mean_nothing() -> None:
+    method = [11.0, 12.0, 13.0, 14.0, 15.0, 16.0]
+    wavering = rows("clean", [12.0, 13.0, 10.0, 11.0, 14.0, 15.0])
+    assert math.isnan(line(summarise([*INPUT, *rows("student", method), *wavering]), "student")
+                      .gap_closed)  # fmt: skip
+    ends = ([10.0] * 6, [60.0] * 6)
+    subjects = zip(("input", "clean", "student"), (*ends, method), strict=True)
+    capped = [row for who, values in subjects for row in rows(who, values, score="psnr")]
+    assert math.isnan(line(summarise(capped), "student").gap_closed)
+
+
+def test_the_gap_is_of_the_photographs_that_have_all_three() -> None:
+    method = rows("student", [15.0, 16.0, 17.0, 18.0, math.nan, math.nan])
+    assert line(summarise([*INPUT, *method, *CLEAN]), "student").gap_closed == pytest.approx(0.5)
+
+
+def test_a_lower_colour_difference_is_a_win() -> None:
+    ends = ([10.0] * 6, [8.0, 8.0, 8.0, 8.0, 12.0, 12.0])
+    subjects = zip(("input", "student"), ends, strict=True)
+    both = [row for who, values in subjects for row in rows(who, values, score="pair_colour")]
+    found = line(summarise(both), "student")
+    assert (found.wins, found.ties, found.losses) == (2, 0, 1)
+
+
 def test_what_is_not_defined_is_left_out_and_never_a_zero() -> None:
     method = rows("student", [14.0, math.nan, 16.0, 17.0, math.nan, math.nan])
     lines = summarise([*INPUT, *method])
@@ -58,16 +90,16 @@ def test_one_patient_has_no_interval() -> None:
 
 
 def test_other_photographs_cannot_be_compared() -> None:
-    with pytest.raises(ValueError, match="same photographs"):
+    with pytest.raises(UserError, match="same photographs: p2"):
         summarise([*INPUT, *rows("student", [1.0, 2.0], "ab")])
 
 
 def test_rows_come_back_from_disk_with_their_gaps(tmp_path: Path) -> None:
-    written = [*INPUT, {**CLEAN[0], "psnr": math.nan, "dice": 0.5}]
+    written = [*INPUT, {**CLEAN[0], "vessel_dice": math.nan, "dice": 0.5}]
     write_rows(tmp_path / "scores.csv", written)
     read = read_rows(tmp_path / "scores.csv")
-    assert [row["psnr"] for row in read[:6]] == [row["psnr"] for row in INPUT]
-    assert math.isnan(float(read[6]["psnr"]))
+    assert [row["vessel_dice"] for row in read[:6]] == [row["vessel_dice"] for row in INPUT]
+    assert math.isnan(float(read[6]["vessel_dice"]))
     assert math.isnan(float(read[0]["dice"])), "a score that only others have"
     with pytest.raises(UserError, match="run the test first"):
         read_rows(tmp_path / "none.csv")
