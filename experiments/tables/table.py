@@ -45,6 +45,13 @@ LEARNED = {
 }
 """Rows of the tables, in their order, by the name of their configuration."""
 
+SHOWN = {
+    "synthetic": "psnr,ssim",
+    "real": "pair_vessel_dice,pair_psnr,pair_colour",
+    "downstream": "vessel_iou,disc_dice",
+}
+"""Scores that are printed, by table; its CSV has all."""
+
 RELEASED = "MAGE-Net, released"
 """The network in the package: a row beside the comparison, see docs/scoring.md."""
 
@@ -138,7 +145,7 @@ def is_current(folder: Path, wanted: dict[str, str]) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Test the rows, then make the table."""
     parser = argparse.ArgumentParser(description="Make one of the tables.")
-    parser.add_argument("table", choices=("synthetic", "real", "downstream"))
+    parser.add_argument("table", choices=tuple(SHOWN))
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--again", action="store_true", help="test what was tested before")
@@ -180,7 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
     reference = next((label for label in labels if label.startswith("MAGE-Net")), None)
     against = ["--against", reference] if reference else []
     folders = [f"{entry.label}={rows / name}" for name, entry in found.items()]
-    return make_table([*folders, "--csv", str(table), *against])
+    return make_table([*folders, "--csv", str(table), *against, "--scores", SHOWN[options.table]])
 
 
 if __name__ == "__main__":

@@ -253,8 +253,11 @@ def run(options: argparse.Namespace, runs: dict[str, Path]) -> None:
     for path in options.into:
         put_into(path, options.csv.stem, table)
     if not options.into:
-        every = list(dict.fromkeys(cells["condition"] for cells in table))
-        print(as_markdown(table, options.scores.split(","), every))
+        scores = options.scores.split(",")
+        known = {(cells["condition"], cells["score"]) for cells in table}
+        every = dict.fromkeys(cells["condition"] for cells in table)
+        scored = [c for c in every if all((c, score) in known for score in scores)]
+        print(as_markdown(table, scores, scored or list(every)))
 
 
 def main(arguments: list[str] | None = None) -> int:

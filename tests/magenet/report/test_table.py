@@ -90,6 +90,17 @@ def test_missing_results_and_places_are_named(
     assert "'nobody' is none of do nothing, x" in said(f"x={one}", "--against", "nobody")
 
 
+def test_only_conditions_that_have_the_scores_are_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = run(tmp_path / "one", {"input": 10.0, "student": 20.0})
+    with (one / "scores.csv").open("a") as stream:
+        stream.write("input,c,c,pair,,\nstudent,c,c,pair,,\n")
+    assert main([f"x={one}", "--csv", str(tmp_path / "t.csv")]) == 0
+    assert "spots: psnr" in capsys.readouterr().out
+    assert main([f"x={one}", "--csv", str(tmp_path / "t.csv"), "--scores", "dice"]) == 1
+
+
 def test_rows_of_other_photographs_make_no_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
