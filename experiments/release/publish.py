@@ -1,19 +1,21 @@
 """Put a trained network into the package: `python experiments/release/publish.py`.
 
-Measures on the validation photographs what its settings need (how fundus photographs look, how
-much the network changes good ones, what error a doubt leads to), writes `magenet/weights`, and
-says in `experiments/results/uncertainty.md` how much the doubt knows of the true error.
+Measures on the validation photographs what its settings need (how fundus photographs look, which
+changes turn out right, what error a doubt leads to), writes `magenet/weights`, and says in
+`experiments/results/uncertainty.md` what was measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from scipy.optimize import isotonic_regression
 from scipy.stats import spearmanr
 from torch import Tensor
 from tqdm import tqdm
@@ -21,9 +23,11 @@ from tqdm import tqdm
 from data_modules import ManifestPhotographs, PairedDataModule
 from magenet.checkpoints import read_network
 from magenet.degradation import CofeDegradation, EitherDegradation, FundusDegradation
-from magenet.inference.photograph import LOOKS_SIZE, PhotographEnhancer, Settings
+from magenet.inference.line import Line
+from magenet.inference.photograph import ERROR_LIMITS, LOOKS_SIZE, PhotographEnhancer, Settings
 from magenet.inference.recognition import Looks, described
-from magenet.inference.uncertainty import Calibration, smoothed
+from magenet.inference.restraint import bands, size_of
+from magenet.inference.uncertainty import smoothed
 from magenet.models import MAGENet, VesselSegmenter
 from magenet.models.pretrained import WEIGHTS
 
@@ -35,21 +39,40 @@ PLACES = 400
 DRAWS = 2
 """Degradations of each photograph."""
 
+POINTS = 12
+"""Groups, of equal size, through whose means a line is laid."""
+
 MEMORY = 8 << 30
-RESTRAINED = 0.5
-"""Share of the good photographs whose change counts as noise altogether (our choice)."""
+
+
+class Change(NamedTuple):
+    """Hold what was measured of the change of light of a pair.
+
+    Attributes:
+        size: Root mean square.
+        true: Mean product with what would have been the right change.
+        square: Mean product with itself.
+    """
+
+    size: Tensor
+    true: Tensor
+    square: Tensor
 
 
 class Measured(NamedTuple):
-    """Hold what was measured on pairs, place by place.
+    """Hold doubt and error of pairs.
 
     Attributes:
-        doubt: `(n,)`.
-        error: Mean absolute error around the place, `(n,)`.
+        doubt: Of places, `(n, PLACES)`.
+        error: Mean absolute error around them, `(n, PLACES)`.
+        mean_error: Of each photograph, `(n,)`.
+        maps: Doubt of every pixel inside the field, of each photograph `(pixels,)`.
     """
 
     doubt: Tensor
     error: Tensor
+    mean_error: Tensor
+    maps: list[Tensor]
 
 
 def network_of(checkpoint: Path, subject: str) -> MAGENet:
@@ -87,60 +110,126 @@ def pairs(size: int) -> PairedDataModule:
     return PairedDataModule(photographs(qualities=["good"]), recipe, size, batch_size=1, workers=0)
 
 
-def changes_of_good(enhancer: PhotographEnhancer) -> Tensor:
-    """Return the root mean square change of each good val photograph, `(n,)`."""
-    changes = []
-    for batch in tqdm(pairs(enhancer.settings.size).val_dataloader(), "good"):
-        mask = batch["mask_fov"][0].float()
-        change = enhancer.estimate(batch["image"][0].float() / 255 * mask, mask).change
-        changes.append((change.square() * mask).sum() / (3 * mask.sum()))
-    return torch.stack(changes).sqrt()
+def fitted(x: Tensor, y: Tensor, weight: Tensor) -> Line:
+    """Return the line through the weighted means of :data:`POINTS` groups, made never to fall.
+
+    Args:
+        x: `(n,)`.
+        y: What was measured there, `(n,)`.
+        weight: `(n,)`, positive.
+    """
+    groups = [g for g in x.argsort().chunk(POINTS) if float(weight[g].sum()) > 0.0]
+    middle = torch.stack([x[g].double().mean() for g in groups])
+    total = torch.stack([weight[g].double().sum() for g in groups])
+    mean = torch.stack([(weight[g].double() * y[g]).sum() for g in groups]) / total
+    rising = torch.from_numpy(isotonic_regression(mean.numpy(), weights=total.numpy()).x)
+    distinct = torch.cat([torch.tensor([True]), middle.diff() > 1e-9])
+    x, y = middle[distinct], rising[distinct]
+    if len(x) == 1:  # nothing was told apart: one value for all
+        x, y = torch.cat([x, x + 1.0]), y.repeat(2)
+    return Line(tuple(x.tolist()), tuple(y.tolist()))
+
+
+def spoilt(size: int, name: str) -> Iterator[dict[str, Tensor]]:
+    """Give the good val photographs, degraded :data:`DRAWS` times each as in training."""
+    module = pairs(size)
+    for batch in tqdm(module.val_dataloader(), name):
+        for draw in range(DRAWS):
+            pair = module.prepare({**batch, "key": batch["key"] + draw}, training=False)
+            yield {name: pair[name][0] for name in ("image_degraded", "image_clean", "mask_fov")}
+
+
+def changes(enhancer: PhotographEnhancer) -> list[Change]:
+    """Return how the network changes light: of degraded photographs, and of as many good ones."""
+    found = []
+    for pair in spoilt(enhancer.settings.size, "changes"):
+        clean, mask = pair["image_clean"], pair["mask_fov"]
+        area = 3 * mask.sum()
+        for seen in (pair["image_degraded"], clean):
+            own = bands(enhancer.estimate(seen, mask).change, mask).light
+            right = bands(clean - seen, mask).light
+            true, square = ((own * other * mask).sum() / area for other in (right, own))
+            found.append(Change(size_of(own, mask), true, square))
+    return found
+
+
+def shares(found: list[Change]) -> Line:
+    """Return the share, at most 1, of a change of some size that was right."""
+    size, true, square = (torch.stack(values) for values in zip(*found, strict=True))
+    line = fitted(size, true / square.clamp(min=1e-12), square)
+    return Line(line.x, tuple(min(max(share, 0.0), 1.0) for share in line.y))
 
 
 def measure(enhancer: PhotographEnhancer) -> Measured:
-    """Return doubt and true error of the good val photographs, degraded."""
-    module = pairs(enhancer.settings.size)
-    doubts, errors = [], []
+    """Return doubt and true error of the good val photographs, degraded as in training."""
+    doubts, errors, means, maps = [], [], [], []
     generator = torch.Generator().manual_seed(0)
-    for batch in tqdm(module.val_dataloader(), "pairs"):
-        for draw in range(DRAWS):
-            pair = module.prepare({**batch, "key": batch["key"] + draw}, training=False)
-            seen, clean, mask = (
-                pair[name][0] for name in ("image_degraded", "image_clean", "mask_fov")
-            )
-            estimate = enhancer.estimate(seen, mask)
-            wrong = (seen + estimate.change - clean).abs().mean(dim=0)[None, None]
-            error = smoothed(wrong, mask[None])
-            inside = mask.flatten().nonzero()[:, 0]
-            some = inside[torch.randint(len(inside), (PLACES,), generator=generator)]
-            doubts.append(estimate.doubt.flatten()[some])
-            errors.append(error.flatten()[some])
-    return Measured(torch.cat(doubts), torch.cat(errors))
+    for pair in spoilt(enhancer.settings.size, "pairs"):
+        seen, mask = pair["image_degraded"], pair["mask_fov"]
+        estimate = enhancer.estimate(seen, mask)
+        wrong = (seen + estimate.change - pair["image_clean"]).abs().mean(dim=0)[None, None]
+        error = smoothed(wrong, mask[None])
+        inside = mask.flatten().nonzero()[:, 0]
+        some = inside[torch.randint(len(inside), (PLACES,), generator=generator)]
+        doubts.append(estimate.doubt.flatten()[some])
+        errors.append(error.flatten()[some])
+        means.append(wrong.flatten()[inside].mean())
+        maps.append(estimate.doubt.flatten()[inside].half())
+    return Measured(torch.stack(doubts), torch.stack(errors), torch.stack(means), maps)
 
 
-def described_in_words(measured: Measured, settings: Settings, changes: Tensor) -> str:
-    """Return what was measured, as `uncertainty.md`."""
-    correlation = spearmanr(measured.doubt, measured.error).statistic
-    cases = len(measured.error) // PLACES
-    lines = [
-        "# How much the doubt knows of the error", "",
-        f"Made by `python experiments/release/publish.py`: {cases // DRAWS} good val photographs, "
-        f"{DRAWS} degradations each, as in training; {PLACES} places in each. Spearman's "
-        f"correlation of the doubt with the mean absolute error around the place: "
-        f"**{correlation:.3f}**.", "",
-        "What is expected of it (grey levels of 255, twelve groups of equal size):", "",
-        "| doubt | error |", "|---|---|",
-    ]  # fmt: skip
-    points = zip(settings.calibration.doubt, settings.calibration.error, strict=True)
-    lines += [f"| {255 * x:.2f} | {255 * y:.1f} |" for x, y in points]
-    quantiles = changes.quantile(torch.tensor([0.1, 0.5, 0.9]))
+def rows_of(line: Line, x: float, y: float) -> list[str]:
+    """Return a line's points as rows of a table, in other units."""
+    return [f"| {x * a:.2f} | {y * b:.2f} |" for a, b in zip(line.x, line.y, strict=True)]
+
+
+def flag_lines(measured: Measured, settings: Settings) -> list[str]:
+    """Return what the flags were worth on the pairs, as rows of a table."""
+    levels = 255 * measured.mean_error
+    expected = 255 * torch.stack(
+        [settings.uncertainty(doubt.float()).mean() for doubt in measured.maps]
+    )
+    lines = []
+    for name, limit in zip(("check or abstain", "abstain"), ERROR_LIMITS, strict=True):
+        flagged, bad = expected > limit, levels > limit
+        both = int((flagged & bad).sum())
+        lines.append(
+            f"| {name} | {limit:.0f} | {int(flagged.sum())} | {int(bad.sum())} | {both} | "
+            f"{both / max(1, int(flagged.sum())):.2f} | {both / max(1, int(bad.sum())):.2f} |"
+        )
+    together = spearmanr(expected, levels).statistic
     lines += [
         "",
-        "Root mean square change that the network alone would make to the good photographs, in "
-        f"grey levels: 10 % below {255 * quantiles[0]:.1f}, half below {255 * quantiles[1]:.1f}, "
-        f"90 % below {255 * quantiles[2]:.1f}. Changes up to {255 * settings.noise:.1f} are held "
-        "back altogether, larger ones in part.",
+        f"Spearman's correlation of a photograph's expected mean error with its true one: "
+        f"**{together:.3f}**.",
     ]
+    return lines
+
+
+def described_in_words(measured: Measured, settings: Settings) -> str:
+    """Return what was measured, as `uncertainty.md`."""
+    correlation = spearmanr(measured.doubt.flatten(), measured.error.flatten()).statistic
+    cases = len(measured.mean_error)
+    lines = [
+        "# What the network's changes and its doubt are worth", "",
+        "Made by `python experiments/release/publish.py` on the good val photographs, degraded.",
+        "",
+        "## Light: how much of its change is applied", "",
+        "Root mean square of the change, in grey levels of 255, and the share of it that was best "
+        "in squared error: half of the photographs degraded as in training, half left alone.", "",
+        "| change of light and colour | share |", "|---|---|", *rows_of(settings.light, 255, 1), "",
+        "## Doubt: what error is expected", "",
+        f"{cases // DRAWS} photographs, {DRAWS} degradations each, as in training; {PLACES} places "
+        "in each. Spearman's correlation of the doubt with the mean absolute error around the "
+        f"place: **{correlation:.3f}**. In grey levels of 255:", "",
+        "| doubt | error |", "|---|---|", *rows_of(settings.uncertainty, 255, 255), "",
+        "## Flags", "",
+        f"By the expected mean error of a photograph, of {cases}; `right` are flagged ones whose "
+        "true mean error is above the limit, too.", "",
+        "| flag | limit, grey levels | flagged | truly above | right | precision | found |",
+        "|---|---|---|---|---|---|---|",
+        *flag_lines(measured, settings),
+    ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
@@ -150,6 +239,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--checkpoint", type=Path, default=Path("runs/release/checkpoints/best.ckpt")
     )
+    parser.add_argument("--weights", help="measure weights published before, not a checkpoint")
     parser.add_argument("--subject", choices=("teacher", "student"), default="teacher")
     parser.add_argument("--size", type=int, default=512, help="side at which the network works")
     parser.add_argument("--vessels", type=Path, default=Path("experiments/weights/vessels.ckpt"))
@@ -159,20 +249,24 @@ def main(arguments: list[str] | None = None) -> None:
     segmenter = VesselSegmenter(24, 12, 1)
     read_network(segmenter, options.vessels, "train it first ('make judges')")
     segmenter.save_pretrained(options.out / "vessels")
-    network = network_of(options.checkpoint, options.subject)
-    unknown = Settings(options.size, 0.0, Calibration((0.0, 1.0), (0.0, 1.0)), looks())
-    network.use.update(unknown.as_use())
-    enhancer = PhotographEnhancer(network, segmenter, torch.device("cpu"), MEMORY)
-    changes = changes_of_good(enhancer)
-    noise = round(float(changes.quantile(RESTRAINED)), 4)
-    enhancer.settings = replace(unknown, noise=noise)
-    measured = measure(enhancer)
-    settings = replace(
-        enhancer.settings, calibration=Calibration.fitted(measured.doubt, measured.error)
+    network = (
+        MAGENet.from_pretrained(options.weights)
+        if options.weights
+        else network_of(options.checkpoint, options.subject)
     )
+    network.use.clear()
+    everything, unknown = Line((0.0, 1.0), (1.0, 1.0)), Line((0.0, 1.0), (0.0, 1.0))
+    settings = Settings(options.size, everything, unknown, looks())
+    network.use.update(settings.as_use())
+    enhancer = PhotographEnhancer(network, segmenter, torch.device("cpu"), MEMORY)
+    settings = replace(settings, light=shares(changes(enhancer)))
+    enhancer.settings = settings
+    measured = measure(enhancer)
+    doubt, error = measured.doubt.flatten(), measured.error.flatten()
+    settings = replace(settings, uncertainty=fitted(doubt, error, torch.ones_like(doubt)))
     network.use.update(settings.as_use())
     network.save_pretrained(options.out / "mage_net")
-    text = described_in_words(measured, settings, changes)
+    text = described_in_words(measured, settings)
     (options.results / "uncertainty.md").write_text(text)
 
 

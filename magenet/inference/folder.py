@@ -35,8 +35,8 @@ SUMMARY = "enhance.csv"
 
 COLUMNS = (
     "name", "status", "verdict", "reason", "width", "height", "field_confidence",
-    "change_share", "expected_error", "mean_change", "colour_change", "brightness_drift",
-    "vessel_lost", "vessel_invented", "seconds", "result",
+    "light_share", "expected_error", "mean_change", "colour_change",
+    "brightness_drift", "vessel_lost", "vessel_invented", "seconds", "result",
 )  # fmt: skip
 
 

@@ -13,11 +13,13 @@ from torch.nn import functional
 
 from magenet.errors import UserError
 from magenet.fov import FieldOfView, crop, estimate_field, peak, resize
+from magenet.inference.line import Line
 from magenet.inference.memory import tile_for
 from magenet.inference.recognition import Looks
+from magenet.inference.restraint import bands, size_of
 from magenet.inference.tiles import attending_to, tiled
 from magenet.inference.transfer import enlarged, transfer
-from magenet.inference.uncertainty import Calibration, doubt, restraint
+from magenet.inference.uncertainty import doubt
 from magenet.metrics import FIDELITY_LIMITS, VERDICTS, fidelity
 from magenet.models import MAGENet, VesselSegmenter
 
@@ -27,7 +29,7 @@ LOOKS_SIZE = 256
 LEAST_CONFIDENCE = 0.5
 """Confidence of the field of view below which a person should check the result."""
 
-ERROR_LIMITS = (15.0, 20.0)
+ERROR_LIMITS = (12.0, 16.0)
 """Expected mean error, in grey levels of 255, from which on a person should check, and from which
 on the result should not be used (our choice; the flag's precision: `uncertainty.md`)."""
 
@@ -46,15 +48,15 @@ class Settings:
     Attributes:
         size: Side of the square around the field at which the network works, in pixels: every
             eye is shown to it at the scale that it was trained at.
-        noise: Root mean square change that it makes to good photographs; see
-            :func:`magenet.inference.uncertainty.restraint`.
-        calibration: From doubt to an expected error.
+        light: From the size of the change of light and colour to the share of it to apply; see
+            :mod:`magenet.inference.restraint`.
+        uncertainty: From doubt to an expected error.
         looks: How fundus photographs look.
     """
 
     size: int
-    noise: float
-    calibration: Calibration
+    light: Line
+    uncertainty: Line
     looks: Looks
 
     @classmethod
@@ -68,8 +70,8 @@ class Settings:
         try:
             return cls(
                 int(use["size"]),
-                float(use["noise"]),
-                Calibration(**use["uncertainty"]),
+                Line(**use["light"]),
+                Line(**use["uncertainty"]),
                 Looks(**use["looks"]),
             )
         except (KeyError, TypeError) as error:
@@ -81,8 +83,8 @@ class Settings:
         """Return the settings as `config.json` holds them."""
         return {
             "size": self.size,
-            "noise": self.noise,
-            "uncertainty": asdict(self.calibration),
+            "light": asdict(self.light),
+            "uncertainty": asdict(self.uncertainty),
             "looks": asdict(self.looks),
         }
 
@@ -95,8 +97,8 @@ class Report:
         verdict: `ok`, `check` (look before use) or `abstain` (do not use).
         reasons: Why not `ok`; empty otherwise.
         field_confidence: How sure the field of view is, 0 to 1.
-        change_share: Share of the network's change that was applied, 0 to 1: less where there
-            was little to mend, and by the strength.
+        light_share: Share of the network's change of light and colour that was applied, 0 to 1:
+            less where there was little to mend, and by the strength.
         expected_error: Mean expected absolute error inside the field, in grey levels of 255.
         mean_change: Mean absolute change inside the field, in grey levels of 255.
         colour_change: Mean CIEDE2000 against the photograph as taken.
@@ -109,7 +111,7 @@ class Report:
     verdict: str
     reasons: tuple[str, ...]
     field_confidence: float
-    change_share: float
+    light_share: float
     expected_error: float
     mean_change: float
     colour_change: float
@@ -150,12 +152,12 @@ class Estimate(NamedTuple):
     Attributes:
         change: To be added to the photograph, `(3, S, S)`.
         doubt: See :func:`magenet.inference.uncertainty.doubt`; `(1, S, S)`.
-        share: Share of the network's change that `change` is, 0 to 1.
+        light_share: Share of the network's change of light and colour in it, 0 to 1.
     """
 
     change: Tensor
     doubt: Tensor
-    share: float
+    light_share: float
 
 
 class PhotographEnhancer:
@@ -163,8 +165,8 @@ class PhotographEnhancer:
 
     The square around the field of view is shown to the network at one size, several times, each
     time flipped another way; the mean of what it makes of them is the result, and how much they
-    differ says how unsure it is. A change as small as that of good photographs is held back. The
-    change is then carried to the photograph's own size.
+    differ says how unsure it is. A change of light as small as that of good photographs is held
+    back (:mod:`magenet.inference.restraint`), the rest is carried to the photograph's own size.
 
     Args:
         network: With its settings.
@@ -224,10 +226,11 @@ class PhotographEnhancer:
         if not force:
             self.require_fundus(seen[None], inside[None], field)
         estimate = self.estimate(seen, inside)
-        expected = self.settings.calibration(estimate.doubt) * inside
+        expected = self.settings.uncertainty(estimate.doubt) * inside
         enhanced = seen + strength * estimate.change
         result = transfer(enhanced, seen, inside, image, field)
-        report = self._report(seen, enhanced, inside, expected, estimate.share * strength, field)
+        share = strength * estimate.light_share
+        report = self._report(seen, enhanced, inside, expected, share, field)
         return EnhancedPhotograph(result, field, expected, report)
 
     def estimate(self, seen: Tensor, inside: Tensor) -> Estimate:
@@ -240,9 +243,10 @@ class PhotographEnhancer:
         with torch.inference_mode():
             estimates = self._views(seen[None], inside[None])
             unsure = doubt(estimates, seen, inside[None])[0]
-            change = estimates.mean(dim=0) - seen
-            share = restraint(change, inside, self.settings.noise)
-        return Estimate(share * change, unsure, share)
+            light, detail = bands(estimates.mean(dim=0) - seen, inside)
+            light_share = float(self.settings.light(size_of(light, inside)))
+            change = light_share * light + detail
+        return Estimate(change, unsure, light_share)
 
     def require_fundus(self, seen: Tensor, inside: Tensor, field: FieldOfView) -> None:
         """Refuse what does not look like a fundus photograph.
@@ -341,9 +345,10 @@ class PhotographEnhancer:
 
 
 def half_precision(device: torch.device) -> bool:
-    """Return whether a device computes faster in bf16: GPUs do, of CPUs those with AMX."""
+    """Return whether a device computes faster in bf16: GPUs do, and CPUs that multiply in it."""
     if device.type == "cpu":
-        return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+        can = torch.cpu.get_capabilities()
+        return bool(can.get("amx_bf16") or can.get("avx512_bf16"))
     return device.type == "cuda"
 
 

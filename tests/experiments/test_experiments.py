@@ -161,9 +161,38 @@ def test_release(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = MAGENet.from_pretrained("weights/mage_net")
     assert Settings.of(network).size == 64
     assert "Spearman" in Path("uncertainty.md").read_text()
+    light = Settings.of(network).light
+    assert 0.0 <= min(light.y) <= max(light.y) <= 1.0
     sizes = ["--weights", "weights/mage_net", "--sizes", "64", "96", "--results", "."]
     script("release/sizes").main([*sizes, "--count", "1"])
     assert Path("input_size.md").read_text().count("px |") == 2
+
+
+def test_what_is_published_of_noisy_measurements_is_their_mean() -> None:
+    """Errors drawn about a known curve come back as the curve, and never fall."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(20000, generator=generator) * 0.1
+    y = 0.01 + 3 * x**2 + 0.01 * torch.rand(20000, generator=generator)
+    line = script("release/publish").fitted(x, y, torch.ones_like(x))
+    middle = torch.linspace(0.01, 0.09, 9)
+    torch.testing.assert_close(line(middle), 0.015 + 3 * middle**2, atol=1.5e-3, rtol=0)
+    assert bool((line(torch.linspace(-1, 1, 500)).diff() >= 0).all())
+
+
+def test_measurements_that_are_all_alike_still_give_a_line() -> None:
+    fitted = script("release/publish").fitted
+    for x in (torch.linspace(0, 1, 24).round(), torch.zeros(24)):
+        line = fitted(x, torch.full((24,), 0.02), torch.ones(24))
+        torch.testing.assert_close(line(torch.tensor([0.0, 0.5, 1.0])), torch.full((3,), 0.02))
+
+
+def test_a_change_that_was_half_right_is_half_applied() -> None:
+    publish = script("release/publish")
+    sizes = torch.linspace(0.01, 0.2, 48)
+    found = [publish.Change(s, 0.5 * s**2, s**2) for s in sizes]
+    torch.testing.assert_close(publish.shares(found)(sizes), torch.full((48,), 0.5))
+    wrong = [publish.Change(s, -(s**2), s**2) for s in sizes]
+    assert float(publish.shares(wrong)(sizes).abs().max()) == 0.0
 
 
 @pytest.mark.parametrize("name", TABLES)

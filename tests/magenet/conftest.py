@@ -10,13 +10,16 @@ from torch.nn import functional
 from data_modules.phantom import draw_phantom
 from data_modules.sources import cut_to_field
 from magenet.fov import estimate_field
+from magenet.inference.line import Line
 from magenet.inference.photograph import LOOKS_SIZE, Settings
 from magenet.inference.recognition import Looks, described
-from magenet.inference.uncertainty import Calibration
 from magenet.models import MAGENet
 from tests.magenet.models.test_mage_net import TINY
 
 SIZE = 128
+
+ALL, NOTHING = Line((0.0, 1.0), (1.0, 1.0)), Line((0.0, 1.0), (0.0, 0.0))
+"""Shares of a change of light that are applied, whatever its size."""
 
 
 def retina(seed: int, side: int = 200) -> Tensor:
@@ -49,7 +52,7 @@ def weights(looks: Looks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = MAGENet(**TINY)
     for head in network.correct:
         torch.nn.init.normal_(head.head.weight, std=0.03)  # type: ignore[union-attr, arg-type]
-    settings = Settings(SIZE, 0.0, Calibration((0.0, 0.1), (0.01, 0.2)), looks)
+    settings = Settings(SIZE, ALL, Line((0.0, 0.1), (0.01, 0.2)), looks)
     network.use.update(settings.as_use())
     folder = tmp_path_factory.mktemp("weights")
     network.save_pretrained(folder)

@@ -3,18 +3,28 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
+from data_modules.sources import cut_to_field
 from magenet.errors import UserError
 from magenet.fov import estimate_field
+from magenet.inference.line import Line
 from magenet.inference.photograph import NotAFundusError, PhotographEnhancer, Settings
 from magenet.inference.recognition import Looks
-from magenet.inference.uncertainty import Calibration
+from magenet.inference.restraint import bands, size_of
 from magenet.models import MAGENet, VesselSegmenter
-from tests.magenet.conftest import retina
+from tests.magenet.conftest import ALL, NOTHING, SIZE, retina
 from tests.magenet.models.test_mage_net import TINY
 
 CPU = torch.device("cpu")
 PLENTY = 1 << 40
+
+
+def sample(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a photograph as the network sees it, and its field."""
+    cut = cut_to_field(image, estimate_field(image), SIZE)
+    mask = cut["mask_fov"].float()
+    return cut["image"] / 255 * mask, mask
 
 
 @pytest.fixture
@@ -65,7 +75,7 @@ def test_a_small_memory_changes_nothing_that_can_be_seen(looks: Looks) -> None:
     torch.manual_seed(0)
     network = MAGENet(**TINY)
     torch.nn.init.normal_(network.correct[-1].head.weight, std=0.03)  # type: ignore[union-attr, arg-type]
-    network.use.update(Settings(448, 0.0, Calibration((0.0, 0.1), (0.0, 0.1)), looks).as_use())
+    network.use.update(Settings(448, ALL, Line((0.0, 0.1), (0.0, 0.1)), looks).as_use())
     whole = PhotographEnhancer(network, VesselSegmenter(8, 4, 1), CPU, PLENTY)
     image = retina(6, 480)
     wanted = whole(image, force=True).image.int()
@@ -111,29 +121,32 @@ def test_an_unsure_field_asks_for_a_look(enhancer: PhotographEnhancer) -> None:
     assert not any("field of view" in reason for reason in sure.reasons)
 
 
-def test_good_photographs_come_back_unchanged_and_bad_ones_do_not(
-    enhancer: PhotographEnhancer,
-) -> None:
-    """A change as small as that of good photographs is held back, whole."""
+def test_light_is_held_back_and_detail_is_not(enhancer: PhotographEnhancer) -> None:
     image = retina(9)
-    free = enhancer(image)
-    change = free.report.mean_change / 255
-    assert free.report.change_share == 1.0
-    for noise, held in ((2.5 * change, True), (0.1 * change, False)):
-        enhancer.settings = replace(enhancer.settings, noise=noise)
-        result = enhancer(image)
-        assert torch.equal(result.image, image) == held
-        assert (result.report.change_share == 0.0) == held
-        if not held:
-            assert result.report.change_share > 0.9
+    seen, mask = sample(image)
+    parts = bands(enhancer.estimate(seen, mask).change, mask)
+    enhancer.settings = replace(enhancer.settings, light=NOTHING)
+    torch.testing.assert_close(enhancer.estimate(seen, mask).change, parts.detail)
+    assert enhancer(image).report.light_share == 0.0
+    enhancer.settings = replace(enhancer.settings, light=ALL)
+    assert enhancer(image, strength=0.5).report.light_share == 0.5
+    assert torch.equal(enhancer(image, strength=0.0).image, image)
 
 
-@pytest.mark.parametrize(("levels", "verdict"), [(5, "ok"), (17, "check"), (30, "abstain")])
+def test_the_share_is_that_of_the_changes_own_size(enhancer: PhotographEnhancer) -> None:
+    seen, mask = sample(retina(9))
+    size = float(size_of(bands(enhancer.estimate(seen, mask).change, mask).light, mask))
+    rising = Line((0.5 * size, 1.5 * size), (0.0, 1.0))
+    enhancer.settings = replace(enhancer.settings, light=rising)
+    assert enhancer.estimate(seen, mask).light_share == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize(("levels", "verdict"), [(5, "ok"), (14, "check"), (30, "abstain")])
 def test_a_large_expected_error_is_said_and_flagged(
     enhancer: PhotographEnhancer, levels: int, verdict: str
 ) -> None:
-    line = Calibration((0.0, 1.0), (levels / 255, levels / 255))
-    enhancer.settings = replace(enhancer.settings, calibration=line)
+    line = Line((0.0, 1.0), (levels / 255, levels / 255))
+    enhancer.settings = replace(enhancer.settings, uncertainty=line)
     image = retina(10)
     field = replace(estimate_field(image), confidence=1.0)
     report = enhancer(image, field, strength=0.05).report
