@@ -51,7 +51,7 @@ def test_a_better_partner_is_a_goal_too() -> None:
 
 def test_there_is_no_gap_where_the_ends_cannot_be_told_apart_or_mean_nothing() -> None:
     method = [11.0, 12.0, 13.0, 14.0, 15.0, 16.0]
-    wavering = rows("clean", [12.0, 13.0, 10.0, 11.0, 14.0, 15.0])
+    wavering = rows("clean", [13.0, 14.0, 10.0, 11.0, 14.0, 15.0])
     assert math.isnan(line(summarise([*INPUT, *rows("student", method), *wavering]), "student")
                       .gap_closed)  # fmt: skip
     ends = ([10.0] * 6, [60.0] * 6)
