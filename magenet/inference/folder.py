@@ -128,8 +128,9 @@ def read(photograph: Photograph, max_memory: int) -> tuple[Tensor, FieldOfView]:
     Raises:
         PictureError: If it cannot be read, or would not fit into the memory.
     """
+    header = read_header(photograph.image)
     try:
-        require_memory(*read_header(photograph.image), max_memory)
+        require_memory(*header, max_memory)
     except UserError as error:
         raise PictureError(f"{photograph.image}: {error}") from None
     image = read_native(photograph.image)

@@ -85,7 +85,7 @@ def test_a_folder_of_photographs_and_junk(
         assert report["status"] == state
         if state != "enhanced":
             assert name in said.err
-            assert name in found[name]["reason"]
+            assert found[name]["reason"].count(name) == 1, found[name]["reason"]
     assert not (out / "notes.txt").exists()
 
 
