@@ -66,7 +66,7 @@ format: $(DEV) ## Mend style where it can be done automatically
 
 .PHONY: results
 results: $(CORE) ## Put the tables of experiments/results into the README and tables.md
-	for table in $(filter-out %_runs.csv,$(wildcard experiments/results/*.csv)); do \
+	for table in $(filter-out %_runs.csv %_against.csv,$(wildcard experiments/results/*.csv)); do \
 	  pages=$$(grep -l "<!-- table $$(basename $$table .csv)[ ]" README.md experiments/results/tables.md); \
 	  [ -z "$$pages" ] || $(BIN)/python -m magenet.report.table --csv $$table --into $$pages || exit 1; \
 	done
@@ -116,7 +116,7 @@ $(RETINOPATHY_GRADER): | $(CORE) need-photographs
 retinopathy-grader: $(RETINOPATHY_GRADER) ## Train the grader of retinopathy, if there is none yet (8 minutes)
 
 .PHONY: grading-results
-grading-results: $(QUALITY_GRADER) $(RETINOPATHY_GRADER) ## Score both graders, and grade files of two sizes (4 minutes)
+grading-results: $(CORE) need-photographs ## Score both published graders, and grade files of two sizes (4 minutes)
 	$(BIN)/python experiments/grading/results.py --photographs "$(MAGENET_DATA)" --out runs/grading
 	cp runs/grading/grading.json runs/grading/grading.md experiments/results/
 
@@ -148,6 +148,10 @@ comparison: $(RUNS) ## Train all learned rows of the tables, 25 minutes each
 .PHONY: table-synthetic table-real table-downstream
 table-synthetic table-real table-downstream: table-%: $(CORE) need-photographs ## Test every row that there is and make a table of them
 	$(BIN)/python experiments/tables/table.py $*
+
+.PHONY: costs
+costs: $(CORE) ## Measure what one photograph costs each row of the tables (2 minutes)
+	$(BIN)/python experiments/tables/costs.py
 
 runs/release/checkpoints/best.ckpt: runs/comparison_mage_net/seed0
 	$(BIN)/magenet fit $(BASE) --config experiments/release/mage_net.yaml

@@ -18,7 +18,7 @@ from data_modules.sources import (
     PhotographSource,
     Sample,
     cut_to_field,
-    find_field,
+    require_field,
 )
 from magenet.fov import crop, resize
 
@@ -105,11 +105,12 @@ class PairDataset(PhotographDataset):
         """Return the low photograph, with uint8 `image_high` and bool `mask_valid` beside it.
 
         Raises:
+            PictureError: If a picture cannot be read, or the low one shows no field of view.
             ManifestError: If the two differ in size, or no pixel is valid.
         """
         pair = self.pairs[index]
         low = read_photograph(pair.low.image)
-        field = find_field(pair.low, low)
+        field = require_field(pair.low, low)
         sample = cut_to_field(low, field, self.image_size)
         high = read_photograph(pair.high)
         if high.shape[-2:] != low.shape[-2:]:

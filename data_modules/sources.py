@@ -134,7 +134,8 @@ class ManifestDataset(PhotographDataset):
         """Return a photograph and its masks, decoded now or earlier.
 
         Raises:
-            PictureError: If a file cannot be read or a mask does not fit.
+            PictureError: If a file cannot be read, a mask does not fit, or no field of view is
+                found.
         """
         photograph = self.photographs[index]
         if self.cache is None:
@@ -147,7 +148,7 @@ class ManifestDataset(PhotographDataset):
         image = read_photograph(photograph.image)
         path = photograph.vessel_mask
         vessels = None if path is None else read_mask(path, image)
-        return cut_to_field(image, find_field(photograph, image), self.image_size, vessels)
+        return cut_to_field(image, require_field(photograph, image), self.image_size, vessels)
 
 
 class LabelledDataset(ManifestDataset):
@@ -166,7 +167,7 @@ class LabelledDataset(ManifestDataset):
         lesions = torch.zeros(len(LESIONS), size, size, dtype=torch.bool)
         if photograph.disc_mask is not None or photograph.lesion_bitmask is not None:
             image = read_photograph(photograph.image)
-            square = find_field(photograph, image).square
+            square = require_field(photograph, image).square
             if photograph.disc_mask is not None:
                 disc = resize(
                     crop(read_mask(photograph.disc_mask, image), square).to(torch.uint8) * 255, size
@@ -202,6 +203,21 @@ def find_field(photograph: Photograph, image: Tensor) -> FieldOfView:
     if not mask.any():
         raise PictureError(f"{photograph.fov_mask}: is an empty field-of-view mask")
     return field_from_mask(mask)
+
+
+def require_field(photograph: Photograph, image: Tensor) -> FieldOfView:
+    """Return a photograph's field of view for training or a test, which need one.
+
+    Raises:
+        PictureError: If none is found, or as :func:`find_field` does.
+    """
+    field = find_field(photograph, image)
+    if field.confidence == 0.0:
+        raise PictureError(
+            f"{photograph.image}: no field of view can be seen; take it out, or name its mask in "
+            f"the manifest's column fov_mask"
+        )
+    return field
 
 
 def hold_out(manifest: Manifest, stage: Stage, share: float) -> Manifest:

@@ -1,7 +1,7 @@
 """How far the graders agree with their labels, and whether a verdict depends on the file's size.
 
 Command:  python experiments/grading/results.py --photographs <folder> --out runs/grading
-          (or: make grading-results; both graders must be trained)
+          (or: make grading-results), of the weights in experiments/weights.
 Hardware: 2 CPU cores. Time: about 4 minutes.
 Writes:   grading.json and grading.md.
 """
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from PIL import Image
 from torch import Tensor
 
@@ -25,11 +26,14 @@ from data_modules import GradingDataModule, ManifestPhotographs
 from data_modules.grading import DECODED, Grade
 from data_modules.io import read_photograph
 from data_modules.sources import cut_to_field, find_field
+from magenet.checkpoints import read_network
 from magenet.fov import FieldOfView, estimate_field, field_from_mask
 from magenet.metrics import balanced_accuracy, confusion_matrix
 from magenet.models import Grader
 from magenet.report.provenance import commit
 from magenet.tasks import GradingTask, QualityTask, RetinopathyTask
+
+HERE = Path(__file__).parent
 
 SIDES = (512, 1024)
 """Long sides, in pixels, that photographs are resized to before their verdicts are compared."""
@@ -44,11 +48,11 @@ one, a part that played no role."""
 Verdicts = tuple[Tensor, Tensor, list[str], list[str]]
 
 
-def read_grader(path: Path, kind: type[QualityTask | RetinopathyTask]) -> GradingTask:
-    """Return a trained task from its checkpoint, ready to grade."""
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    task = kind(Grader(**content["hyper_parameters"]["network"]["init_args"]))
-    task.load_state_dict(content["state_dict"])
+def read_grader(name: str, path: Path, kind: type[QualityTask | RetinopathyTask]) -> GradingTask:
+    """Return a trained task with the network of its experiment, ready to grade."""
+    experiment = yaml.safe_load((HERE / f"{name}.yaml").read_text())
+    task = kind(Grader(**experiment["model"]["init_args"]["network"]["init_args"]))
+    read_network(task.network, path, "train it first ('make judges')")
     return task.eval()
 
 
@@ -227,7 +231,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Score both graders."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--photographs", type=Path, required=True, help="the folder of index.csv")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the graders are")
+    parser.add_argument("--weights", type=Path, default=HERE.parent / "weights")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     options = parser.parse_args(arguments)
     report: dict[str, Any] = {"commit": commit(), "graders": {}}
@@ -236,8 +240,8 @@ def main(arguments: list[str] | None = None) -> int:
         ("retinopathy", "dr_grade", RetinopathyTask),
     ]
     for name, label, kind in graders:
-        path = options.runs / f"{name}_grader/checkpoints/best.ckpt"
-        task = read_grader(path, kind)
+        path = options.weights / f"{name}.ckpt"
+        task = read_grader(name, path, kind)
         content = torch.load(path, map_location="cpu", weights_only=True)
         sources = {
             part: data(options.photographs, label, part, task.grader.size) for part in PARTS[label]

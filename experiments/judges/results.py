@@ -29,6 +29,7 @@ from magenet.metrics import bootstrap_interval, vessel_scores
 from magenet.report.provenance import commit
 
 HERE = Path(__file__).parent
+CHILDREN = HERE.parent / "tables/chase_db1_children.csv"
 SCORES = ("dice", "iou", "balanced_accuracy", "roc_auc", "cldice")
 
 
@@ -45,8 +46,10 @@ def built(path: Path) -> tuple[nn.Module, SegmentationDataModule]:
     return parts.network, parts.data
 
 
-def scored(network: nn.Module, data: SegmentationDataModule) -> list[dict[str, Any]]:
-    """Return one row a validation photograph."""
+def scored(
+    network: nn.Module, data: SegmentationDataModule, patients: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Return one row a validation photograph, with its patient."""
     rows: list[dict[str, Any]] = []
     network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     for batch in tqdm(data.val_dataloader(), desc="photographs", unit="batch"):
@@ -57,12 +60,18 @@ def scored(network: nn.Module, data: SegmentationDataModule) -> list[dict[str, A
         scores = vessel_scores(probability, prepared["mask_structure"], prepared["mask_fov"])
         for place, name in enumerate(batch["name"]):
             values = {score: float(scores[score][place]) for score in SCORES}
-            rows.append({"name": name, "patient": batch["patient"][place], **values})
+            rows.append({"name": name, "patient": patients[name], **values})
     return rows
 
 
-def observer(folder: Path, size: int) -> list[dict[str, Any]]:
-    """Return the second observer's rows on CHASE_DB1's validation photographs."""
+def observer(folder: Path, size: int, patients: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the second observer's rows on CHASE_DB1's validation photographs.
+
+    Args:
+        folder: The photographs'.
+        size: Side at which masks are compared, in pixels.
+        patients: Of the photographs, by name.
+    """
     rows = []
     for photograph in Manifest.from_csv(folder / "index.csv").select(splits=["val"]):
         second = folder / "chase_db1/vessels_observer2" / f"{photograph.image.stem}.png"
@@ -77,7 +86,8 @@ def observer(folder: Path, size: int) -> list[dict[str, Any]]:
         inside = resize(crop(field.mask, field.square), size)[None].float()
         scores = vessel_scores(own, truth, inside)
         values = {score: float(scores[score]) for score in SCORES if score != "roc_auc"}
-        rows.append({"name": photograph.name, "patient": photograph.name, **values})
+        patient = patients[photograph.name]
+        rows.append({"name": photograph.name, "patient": patient, **values})
     return rows
 
 
@@ -91,24 +101,27 @@ def main(arguments: list[str] | None = None) -> int:
     if not folder:
         print("Set MAGENET_DATA to the folder that holds index.csv.", file=sys.stderr)
         return 1
+    known = Manifest.from_csv(Path(folder) / "index.csv", [CHILDREN])
+    patients = {photograph.name: photograph.patient or photograph.name for photograph in known}
     tables: dict[str, list[dict[str, Any]]] = {}
     for name in ("vessels", "disc"):
         network, data = built(HERE / f"{name}.yaml")
         checkpoint = options.weights / f"{name}.ckpt"
         read_network(network, checkpoint, "train it first ('make judges')")
-        rows = scored(network, data)
+        rows = scored(network, data, patients)
         for kind in dict.fromkeys(row["name"].split("/")[0] for row in rows):
             of_set = [row for row in rows if row["name"].startswith(f"{kind}/")]
             tables[f"{name}, {kind}, {data.image_size} px"] = of_set
         if name == "vessels":
             tables[f"{name}, both sets, {data.image_size} px"] = rows
-            human = observer(Path(folder), data.image_size)
+            human = observer(Path(folder), data.image_size, patients)
             if human:
                 tables[f"second observer, chase_db1, {data.image_size} px"] = human
     lines = [
         "# What the judging segmenters are worth themselves", "",
         "Made by `python experiments/judges/results.py`: val photographs, inside the field, mean",
-        "and 95 % interval by bootstrap over photographs. Checkpoints were chosen on the same",
+        "and 95 % interval by bootstrap over patients (CHASE_DB1: two eyes a child; HRF and IDRiD",
+        "name none: each photograph is one). Checkpoints were chosen on the same",
         f"photographs by Dice, so that these numbers flatter a little. Commit {commit()}.", "",
         "| | photographs | " + " | ".join(SCORES) + " |", "|---" * (len(SCORES) + 2) + "|",
     ]  # fmt: skip
@@ -116,13 +129,13 @@ def main(arguments: list[str] | None = None) -> int:
         cells = []
         for score in SCORES:
             values = [row[score] for row in rows if score in row]
-            names = [row["name"] for row in rows]
+            people = [row["patient"] for row in rows if score in row]
             cell = ""
-            if len(values) > 1:
-                mean, low, high = bootstrap_interval(values, names)
+            if len(set(people)) > 1:
+                mean, low, high = bootstrap_interval(values, people)
                 cell = f"{mean:.3f} [{low:.3f}, {high:.3f}]"
             elif values:
-                cell = f"{values[0]:.3f}"
+                cell = f"{sum(values) / len(values):.3f}"
             cells.append(cell)
         lines.append(f"| {label} | {len(rows)} | " + " | ".join(cells) + " |")
     options.out.mkdir(parents=True, exist_ok=True)

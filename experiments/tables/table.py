@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from magenet.models import peers
 from magenet.models.pretrained import WEIGHTS as PACKAGE
 from magenet.report.table import main as make_table
 
@@ -58,23 +59,30 @@ RELEASED = "MAGE-Net, released"
 FILES = ("config.json", "model.safetensors")
 """What the network in the package is made of."""
 
+CARD = "see magenet/weights/mage_net/README.md"
+"""What its files do not say of its training."""
+
 
 class Entry(NamedTuple):
     """Describe a row: what it is called, and what there is to be tested.
 
     Attributes:
         label: In the table.
+        experiment: Its configuration, for the record.
         configs: Of the test; empty where the row was tested elsewhere and only its scores are here.
         checkpoint: None for a method without learning, or with weights in the package.
-        weights: Files in the package that it is made of.
+        made_of: Files that it is made of, where there is no checkpoint.
         options: More of the command.
+        facts: What a test cannot know of it.
     """
 
     label: str
+    experiment: str
     configs: list[Path]
     checkpoint: Path | None = None
-    weights: tuple[Path, ...] = ()
+    made_of: tuple[Path, ...] = ()
     options: tuple[str, ...] = ()
+    facts: dict[str, str] | None = None
 
 
 def entries(table: str, runs: Path, rows: Path) -> dict[str, Entry]:
@@ -88,10 +96,13 @@ def entries(table: str, runs: Path, rows: Path) -> dict[str, Entry]:
     base = EXPERIMENTS / "base.yaml"
     # What needs no training at one size is tested at the size that the table scores.
     size = () if table == "synthetic" else ("--data.image_size", "512")
-    found = {
-        name: Entry(label, [base, EXPERIMENTS / f"peers/{name}.yaml"], options=size)
-        for name, label in CLASSICAL.items()
-    }
+    code = tuple(sorted(Path(peers.__file__).parent.glob("*.py")))
+    found = {}
+    for name, label in CLASSICAL.items():
+        own = EXPERIMENTS / f"peers/{name}.yaml"
+        found[name] = Entry(
+            label, f"peers/{name}.yaml", [base, own], made_of=(own, *code), options=size
+        )
     for name, label in LEARNED.items():
         trained = {
             f"{name}_{path.parents[1].name}": path
@@ -104,13 +115,14 @@ def entries(table: str, runs: Path, rows: Path) -> dict[str, Entry]:
             suffix = f", seed {own.rsplit('seed', 1)[1]}" if len(known) > 1 else ""
             checkpoint = trained.get(own)
             configs = [checkpoint.parents[1] / "config.yaml"] if checkpoint else []
-            found[own] = Entry(label + suffix, configs, checkpoint)
-    configs = [base, EXPERIMENTS / "peers/released.yaml"]
+            found[own] = Entry(label + suffix, f"comparison/{name}.yaml", configs, checkpoint)
     found["released"] = Entry(
         RELEASED,
-        configs,
-        weights=tuple(PACKAGE / "mage_net" / file for file in FILES),
+        "release/mage_net.yaml",
+        [base, EXPERIMENTS / "peers/released.yaml"],
+        made_of=tuple(PACKAGE / "mage_net" / file for file in FILES),
         options=size,
+        facts={"checkpoint": "in the package", "steps": CARD, "chosen": CARD},
     )
     return found
 
@@ -123,15 +135,18 @@ def fingerprint(*files: Path) -> str:
 def protocol(table: str) -> str:
     """Return what changes when the test or one of its judges does."""
     layer = EXPERIMENTS / f"tables/{table}.yaml"
-    named = re.findall(r"experiments/weights/\w+\.\w+", layer.read_text())
+    named = re.findall(r"experiments/(?:weights|tables)/\w+\.(?:ckpt|pt|csv)", layer.read_text())
     return fingerprint(layer, *(EXPERIMENTS.parent / name for name in named))
 
 
 def made_of(entry: Entry, table: str) -> dict[str, str]:
-    """Return what a row's scores depend on, beside the code: noted in its provenance."""
-    tested = [entry.checkpoint] if entry.checkpoint else list(entry.weights)
-    network = fingerprint(*tested) if tested else "none"
-    return {"checkpoint_sha256": network, "protocol_sha256": protocol(table)}
+    """Return what a row's scores depend on, beside the code that scores: for its provenance."""
+    tested = [entry.checkpoint] if entry.checkpoint else list(entry.made_of)
+    return {
+        "config": f"experiments/{entry.experiment} experiments/tables/{table}.yaml",
+        "checkpoint_sha256": fingerprint(*tested),
+        "protocol_sha256": protocol(table),
+    }
 
 
 def is_current(folder: Path, wanted: dict[str, str]) -> bool:
@@ -179,13 +194,12 @@ def main(arguments: list[str] | None = None) -> int:
         tested = options.runs / "tables" / options.table / name
         shutil.copyfile(tested / "scores.csv", rows / name / "scores.csv")
         facts = json.loads((tested / "provenance.json").read_text()) | wanted
-        if entry.weights:
-            facts |= {"checkpoint": "in the package", "chosen": "see magenet/weights"}
+        facts |= entry.facts or {}
         (rows / name / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n")
     table = options.results / f"{options.table}.csv"
     labels = [entry.label for entry in found.values()]
-    reference = next((label for label in labels if label.startswith("MAGE-Net")), None)
-    against = ["--against", reference] if reference else []
+    references = [label for label in labels if label.startswith("MAGE-Net")]
+    against = [part for reference in references for part in ("--against", reference)]
     folders = [f"{entry.label}={rows / name}" for name, entry in found.items()]
     return make_table([*folders, "--csv", str(table), *against, "--scores", SHOWN[options.table]])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -353,13 +354,16 @@ def half_precision(device: torch.device) -> bool:
 
 
 def reasons_for(scores: dict[str, float]) -> list[str]:
-    """Return in words which limits of fidelity are passed."""
+    """Return in words which limits of fidelity are passed, or that they say nothing."""
     words = {
         "vessel_lost": "{:.0%} of the vessels' length is gone",
         "colour_change": "colours change by {:.0f} (CIEDE2000)",
     }
-    return [
+    reasons = [
         words[name].format(scores[name])
         for name, (check, _) in FIDELITY_LIMITS.items()
         if scores[name] > check
     ]
+    if math.isnan(scores["vessel_lost"]):
+        reasons.append("no vessels can be seen in the photograph as taken")
+    return reasons

@@ -29,6 +29,7 @@ from magenet.metrics.grading import (
     reliability,
 )
 from magenet.metrics.lesions import detectability, lesion_contrast, preservation
+from magenet.metrics.mean import MeanOf
 from magenet.metrics.naturalness import NaturalnessModel
 from magenet.metrics.no_reference import local_contrast
 from magenet.metrics.quality import FIQA, QUALITIES, WFQA, fiqa, wfqa
@@ -67,6 +68,7 @@ __all__ = [
     "MaskedMSSSIM",
     "MaskedPSNR",
     "MaskedSSIM",
+    "MeanOf",
     "NaturalnessModel",
     "appearance",
     "balanced_accuracy",

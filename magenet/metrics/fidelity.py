@@ -40,7 +40,8 @@ def fidelity(
         - `vessel_invented`: length of vessels that were not there, over that of those before. On
           a photograph of low quality some of them are recovered, not invented.
         - `colour_change`: mean CIEDE2000; `brightness_drift`: mean change of lightness L*.
-        - `verdict`: a place in :data:`VERDICTS`, by :data:`FIDELITY_LIMITS`.
+        - `verdict`: a place in :data:`VERDICTS`, by :data:`FIDELITY_LIMITS`; at least `check`
+          where no vessel was found before.
     """
     lost, invented = vessel_length_change(vessels_before, vessels_after, mask)
     scores = {
@@ -48,9 +49,9 @@ def fidelity(
         "vessel_invented": invented,
         "colour_change": colour_difference(after, before, mask),
     }
-    verdict = torch.zeros(len(after), device=after.device)
+    # Where no vessel was found before there is nothing to be lost, and nothing to be sure of.
+    verdict = lost.isnan().float()
     for name, limits in FIDELITY_LIMITS.items():
-        # NaN, where no vessel was found before, passes no limit.
         passed = torch.stack([scores[name] > limit for limit in limits]).sum(dim=0)
         verdict = torch.maximum(verdict, passed.float())
     return scores | {

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -22,8 +23,8 @@ from magenet.models import Enhancer
 
 PACKAGES = ("torch", "lightning", "kornia", "numpy")
 FACTS = (
-    "commit", "seed", "versions", "hardware", "parameters", "gmacs", "milliseconds",
-    "peak_memory_mb", "steps", "checkpoint", "checkpoint_sha256", "chosen",
+    "config", "commit", "seed", "versions", "hardware", "precision", "parameters", "gmacs",
+    "milliseconds", "peak_memory_mb", "steps", "checkpoint", "checkpoint_sha256", "chosen",
 )  # fmt: skip
 """What is noted of every test."""
 
@@ -50,7 +51,18 @@ def hardware(module: LightningModule) -> str:
     """Return what the test ran on, in words."""
     if module.device.type == "cuda":
         return torch.cuda.get_device_name(module.device)
-    return f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    return f"{os.cpu_count()} CPU cores ({processor()})"
+
+
+def processor() -> str:
+    """Return what the CPU calls itself, and whether it multiplies in bf16."""
+    name = platform.processor() or platform.machine()
+    facts = Path("/proc/cpuinfo")
+    if facts.is_file():
+        found = re.search(r"^model name\s*: (.+)$", facts.read_text(), re.MULTILINE)
+        name = found[1].strip() if found else name
+    able = [kind for kind, has in torch.cpu.get_capabilities().items() if has and "bf16" in kind]
+    return " ".join([name, *able])
 
 
 def cost(network: nn.Module, image: Tensor) -> dict[str, float | str]:
@@ -91,10 +103,11 @@ def chosen(checkpoint: Path | None) -> tuple[int, str]:
 
 
 class Provenance(Callback):
-    """Write `provenance.json` beside a test's scores: :data:`FACTS`, and the configured judges.
+    """Write `provenance.json` beside a test's scores: :data:`FACTS`.
 
-    `milliseconds` is of one photograph at the size that the network sees, in the test's
-    precision; `peak_memory_mb` is the test's own greatest memory, judges and all.
+    `config` names the file beside it; `milliseconds` is of one photograph at the size that the
+    network sees, in the test's precision, on a machine that may have had other work;
+    `peak_memory_mb` is the greatest memory of the whole test, judges and all.
     """
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -108,10 +121,12 @@ class Provenance(Callback):
         else:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
         facts = {
+            "config": "config.yaml",
             "commit": commit(),
             "seed": os.environ.get("PL_GLOBAL_SEED", "none"),
             "versions": " ".join(f"{name} {version(name)}" for name in PACKAGES),
             "hardware": hardware(pl_module),
+            "precision": str(trainer.precision),
             "parameters": sum(p.numel() for p in pl_module.get_submodule("network").parameters()),
             **self._cost(trainer, pl_module),
             "peak_memory_mb": round(peak),

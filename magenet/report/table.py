@@ -1,7 +1,8 @@
 """One table from the scores of several tests: `python -m magenet.report.table`.
 
-With tests it writes two CSV files: the table's, one line for each row, condition and score, and
-beside it `<name>_runs.csv`, what each row was made with. With `--into` it then fills the places
+With tests it writes CSV files: the table's, one line for each row, condition and score; beside it
+`<name>_runs.csv`, what each row was made with, and `<name>_against.csv`, the comparisons with rows
+named by `--against`, photograph by photograph. With `--into` it then fills the places
 that a Markdown file has for the table:
 
     <!-- table NAME scores=psnr,ssim conditions=spots,blur -->
@@ -16,7 +17,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import math
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -25,19 +25,24 @@ from pathlib import Path
 import numpy as np
 
 from magenet.errors import UserError
-from magenet.metrics.statistics import paired_comparison
 from magenet.report.provenance import FACTS
-from magenet.scoring.rows import Row, read_rows
-from magenet.scoring.summary import CLEAN, HIGH, UNTOUCHED, Line, summarise
+from magenet.scoring.rows import KEYS, Row, read_rows
+from magenet.scoring.summary import CLEAN, HIGH, UNTOUCHED, Column, Line, compared, summarise
 
 LABELS = {UNTOUCHED: "do nothing", CLEAN: "clean", HIGH: "the high photograph itself"}
 """What the rows are called that are no method's."""
 
-AGAINST = ("against", "against_difference", "against_low", "against_high", "against_p")
-COLUMNS = ("row", *Line._fields[1:], *AGAINST)
+COLUMNS = ("row", *Line._fields[1:])
+AGAINST = (
+    "row", "against", "condition", "score", "difference", "low", "high", "wins", "ties", "losses",
+    "p",
+)  # fmt: skip
 PLACE = re.compile(r"<!-- table (\S+?)((?: \w+=\S+)*) -->\n.*?<!-- end -->", re.DOTALL)
 
 Cells = dict[str, str]
+Entries = dict[str, tuple[str, list[Row]]]
+"""By the name of a table's row: the subject that it is, and all rows of that subject's test."""
+
 Photograph = tuple[str, str, str]
 
 
@@ -64,17 +69,16 @@ def read_facts(path: Path) -> dict[str, object]:
         raise UserError(f"{path}: no such file; run the test again") from None
 
 
-def collect(runs: dict[str, Path], against: str | None = None) -> tuple[list[Cells], list[Cells]]:
-    """Return the table's lines, and what each row was made with.
+def collect(runs: dict[str, Path]) -> tuple[Entries, list[Cells]]:
+    """Return what there is, and what each row was made with.
 
     Args:
         runs: The folder of each test's results, by the name of its row.
-        against: Row that every other one is compared with, photograph by photograph.
 
     Raises:
         UserError: If a run has no results, or the tests are of other photographs.
     """
-    entries: dict[str, tuple[str, list[Row]]] = {}  # subject and rows of the test, by label
+    entries: Entries = {}
     facts: list[Cells] = []
     first: tuple[Path, set[Photograph]] | None = None
     for name, folder in runs.items():
@@ -91,11 +95,14 @@ def collect(runs: dict[str, Path], against: str | None = None) -> tuple[list[Cel
         made = read_facts(folder / "provenance.json")
         for subject in subjects:
             own = label(name, subject, subjects)
-            entries.setdefault(own, (subject, rows))  # both ends are the same in every test
+            entries.setdefault(own, (subject, rows))  # both ends are the first test's
             if subject not in LABELS:
                 facts.append({"row": own} | {fact: str(made[fact]) for fact in FACTS})
-    if against is not None and against not in entries:
-        raise UserError(f"--against '{against}' is none of {', '.join(entries)}")
+    return entries, facts
+
+
+def lines_of(entries: Entries) -> list[Cells]:
+    """Return the table's lines."""
     table = []
     for own in sorted(entries, key=lambda own: list(LABELS).index(entries[own][0])
                       if entries[own][0] in LABELS else 0.5):  # fmt: skip
@@ -106,41 +113,58 @@ def collect(runs: dict[str, Path], against: str | None = None) -> tuple[list[Cel
                 continue
             cells = {"row": own} | {k: _cell(v) for k, v in line._asdict().items()}
             cells.pop("subject")
-            if against is not None and own != against and subject not in LABELS:
-                cells |= _compare(line, rows, *entries[against], against)
             table.append(cells)
-    return table, facts
+    return table
 
 
-def _compare(
-    line: Line, own: Sequence[Row], subject: str, other: Sequence[Row], against: str
-) -> Cells:
-    """Return a line's paired comparison with the same score of another row."""
+def comparisons(entries: Entries, against: str) -> list[Cells]:
+    """Return how every row compares with one of them, by condition and score.
 
-    def values(rows: Sequence[Row], subject: str) -> dict[str, tuple[str, float]]:
-        return {
-            str(row["name"]): (str(row["patient"]), float(row.get(line.score, math.nan)))
-            for row in rows
-            if row["condition"] == line.condition and row["subject"] == subject
-        }
+    Args:
+        entries: All rows.
+        against: The name of that one.
 
-    one, two = values(own, line.subject), values(other, subject)
-    both = [n for n in one if n in two and not math.isnan(one[n][1] + two[n][1])]
-    patients = [one[name][0] for name in both]
-    if len(set(patients)) < 2:
-        return {}
-    found = paired_comparison(
-        np.array([one[name][1] for name in both]), np.array([two[name][1] for name in both]),
-        patients,
-    )  # fmt: skip
-    numbers = (found.difference, found.low, found.high, found.p)
-    return dict(zip(AGAINST, (against, *map(_cell, numbers)), strict=True))
+    Raises:
+        UserError: If there is none of that name.
+    """
+    if against not in entries:
+        raise UserError(f"--against '{against}' is none of {', '.join(entries)}")
+    others = columns_of(*entries[against])
+    lines = []
+    for own, (subject, rows) in entries.items():
+        if own == against or subject in LABELS:
+            continue
+        for (condition, score), column in columns_of(subject, rows).items():
+            other = others.get((condition, score))
+            found = None if other is None else compared(score, column, other)
+            if found is None:
+                continue
+            numbers = (found.difference, found.low, found.high)
+            counts = (found.wins, found.ties, found.losses, found.p)
+            texts = (own, against, condition, score, *map(_cell, (*numbers, *counts)))
+            lines.append(dict(zip(AGAINST, texts, strict=True)))
+    return lines
+
+
+def columns_of(subject: str, rows: Sequence[Row]) -> dict[tuple[str, str], Column]:
+    """Return a subject's scores by condition and score, photographs in the order of names."""
+    own = sorted((row for row in rows if row["subject"] == subject), key=lambda row: row["name"])
+    found = {}
+    for condition in dict.fromkeys(str(row["condition"]) for row in own):
+        some = [row for row in own if row["condition"] == condition]
+        for score in (name for name in some[0] if name not in KEYS):
+            found[condition, score] = Column(
+                [str(row["name"]) for row in some],
+                [str(row["patient"]) for row in some],
+                np.array([float(row[score]) for row in some]),
+            )
+    return found
 
 
 def _cell(value: object) -> str:
     """Return a CSV cell; NaN is empty."""
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6g}"
+        return "" if np.isnan(value) else f"{value:.6g}"
     return str(value)
 
 
@@ -246,9 +270,12 @@ def run(options: argparse.Namespace, runs: dict[str, Path]) -> None:
         UserError: If results or places are missing.
     """
     if runs:
-        table, facts = collect(runs, options.against)
-        write_table(options.csv, COLUMNS, table)
+        entries, facts = collect(runs)
+        paired = [line for name in options.against for line in comparisons(entries, name)]
+        write_table(options.csv, COLUMNS, lines_of(entries))
         write_table(options.csv.with_name(f"{options.csv.stem}_runs.csv"), ("row", *FACTS), facts)
+        if paired:
+            write_table(options.csv.with_name(f"{options.csv.stem}_against.csv"), AGAINST, paired)
     table = read_table(options.csv)
     for path in options.into:
         put_into(path, options.csv.stem, table)
@@ -265,7 +292,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Make one table from the scores of several tests.")
     parser.add_argument("runs", nargs="*", metavar="NAME=FOLDER", help="row and test folder")
     parser.add_argument("--csv", type=Path, required=True, help="the table's file")
-    parser.add_argument("--against", help="row that every other one is compared with")
+    parser.add_argument(
+        "--against", action="append", default=[], help="row that every other one is compared with"
+    )
     parser.add_argument("--scores", default="psnr,ssim", help="what is printed (psnr,ssim)")
     parser.add_argument(
         "--into", type=Path, nargs="+", default=[], help="Markdown files to put the table into"

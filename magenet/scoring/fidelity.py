@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from magenet.metrics import fidelity
-from magenet.scoring.judge import Batch, NetworkJudge
+from magenet.metrics import contrast_gain, detail_gain, fidelity
+from magenet.scoring.judge import Batch, NetworkJudge, taken
 
 
 class FidelityJudge(NetworkJudge):
     """Report on every photograph what changed against the input; see :func:`fidelity`.
 
-    `abstain` is 1 where the verdict is 2. On a degraded photograph some vessels are recovered, not
-    invented: read `vessel_invented` under `none`.
+    `brightness_change` is its `brightness_drift`, against the input; `detail_gain` and
+    `contrast_gain` say how many times stronger both are; `abstain` is 1 where the verdict is 2.
+    On a degraded photograph some vessels are recovered, not invented: read `vessel_invented`
+    under `none`.
 
     Args:
         network: Gives vessel logits, `(B, 1, H, W)`.
@@ -25,9 +27,15 @@ class FidelityJudge(NetworkJudge):
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
         """See :meth:`Judge.forward`."""
-        before = batch["image_degraded"] if "image_degraded" in batch else batch["image"]
+        before = taken(batch)
         if self.before is None or self.before[0] is not before:
             self.before = before, (self.seen(before) > 0).float()
         after = (self.seen(image) > 0).float()
-        scores = fidelity(before, image, self.before[1], after, batch["mask_fov"])
-        return scores | {"abstain": (scores["verdict"] == 2).float()}
+        mask = batch["mask_fov"]
+        scores = fidelity(before, image, self.before[1], after, mask)
+        return scores | {
+            "brightness_change": scores.pop("brightness_drift"),
+            "detail_gain": detail_gain(image, before, mask),
+            "contrast_gain": contrast_gain(image, before, mask),
+            "abstain": (scores["verdict"] == 2).float(),
+        }

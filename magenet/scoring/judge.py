@@ -70,6 +70,12 @@ class NetworkJudge(Judge):
         return logits.float()
 
 
+def taken(batch: Batch) -> Tensor:
+    """Return a batch's photographs as they were before anybody enhanced them."""
+    image: Tensor = batch["image_degraded"] if "image_degraded" in batch else batch["image"]
+    return image
+
+
 def where(known: Tensor, scores: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return scores with NaN where the label that they need is unknown.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from magenet.metrics import detectability, lesion_contrast
-from magenet.scoring.judge import Batch, Judge, where
+from magenet.metrics import detectability, lesion_contrast, preservation
+from magenet.scoring.judge import Batch, Judge, taken, where
 
 KINDS = {"microaneurysm": True, "haemorrhage": True, "hard_exudate": False, "soft_exudate": False}
 """Kinds of lesion in the order of the planes of `mask_lesions`, and whether they are dark."""
@@ -14,11 +14,12 @@ KINDS = {"microaneurysm": True, "haemorrhage": True, "hard_exudate": False, "sof
 class LesionJudge(Judge):
     """Score the contrast and the detectability of each kind of lesion against its surround.
 
-    Compare with the clean photograph: above it is a lesion made more of than there is.
+    `<kind>_preserved` is what is left of the input's detectability, 1 if all of it. Compare the
+    others with the clean photograph: above it is a lesion made more of than there is.
     """
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """See :meth:`Judge.forward`: `<kind>_contrast` and `<kind>_detectability`."""
+        """See :meth:`Judge.forward`: `<kind>_contrast, _detectability, _preserved`."""
         if "mask_lesions" not in batch:
             return {}
         every = batch["mask_lesions"] > 0
@@ -28,5 +29,7 @@ class LesionJudge(Judge):
             others = every.any(dim=1, keepdim=True) & ~own
             mask = mask * ~others
             scores[f"{kind}_contrast"] = lesion_contrast(image, own, mask)
-            scores[f"{kind}_detectability"] = detectability(image, own, mask, dark=dark)
+            before, after = (detectability(x, own, mask, dark=dark) for x in (taken(batch), image))
+            scores[f"{kind}_detectability"] = after
+            scores[f"{kind}_preserved"] = preservation(before, after, chance=0.5)
         return where(batch["lesions_known"].bool(), scores)

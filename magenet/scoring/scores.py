@@ -61,14 +61,21 @@ class Scores(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Score a batch's photographs, by subject."""
+        """Score a batch's photographs, by subject.
+
+        Raises:
+            ValueError: If two judges give a score of one name.
+        """
         if not isinstance(outputs, dict):
             return
         with torch.inference_mode():
             for subject, image in outputs.items():
                 scores: dict[str, Tensor] = {}
                 for judge in self.judges:
-                    scores |= judge(image, batch)
+                    own = judge(image, batch)
+                    if twice := scores.keys() & own.keys():
+                        raise ValueError(f"two judges give the score '{min(twice)}'")
+                    scores |= own
                 lists = {name: value.tolist() for name, value in scores.items()}
                 for place, name in enumerate(batch["name"]):
                     self.rows.append(

@@ -14,6 +14,7 @@ from magenet.metrics.statistics import (
     gap_closed,
     paired_comparison,
 )
+from magenet.scoring.lesions import KINDS
 from magenet.scoring.rows import KEYS, Row
 
 UNTOUCHED = "input"
@@ -24,13 +25,25 @@ CLEAN, HIGH = "clean", "high"
 
 LOWER_IS_BETTER = frozenset(
     {
-        "colour", "colour_change", "pair_colour", "disc_shift", "dr_error", "vessel_lost",
-        "vessel_invented", "naturalness", "verdict", "abstain",
+        "colour", "colour_change", "pair_colour", "disc_shift", "disc_moved", "dr_error",
+        "vessel_lost", "vessel_invented", "naturalness", "verdict", "abstain",
     }
 )  # fmt: skip
 
-NO_GAP = frozenset({"psnr", "psnr_frame", "pair_psnr", "brightness_drift"})
-"""Scores whose other end says nothing: PSNR ends at a cap of ours, a drift has two signs."""
+SIGNED = frozenset({"brightness_drift", "brightness_change"})
+"""Scores that are best at 0: they are compared by their size, and less is better."""
+
+AGAINST_INPUT = frozenset(
+    {
+        "colour_change", "brightness_change", "vessel_lost", "vessel_invented", "disc_moved",
+        "detail_gain", "contrast_gain", "verdict", "abstain",
+        *(f"{kind}_preserved" for kind in KINDS),
+    }
+)  # fmt: skip
+"""Scores of a change: doing nothing is perfect by them, so that there is no gap to close."""
+
+NO_GAP = AGAINST_INPUT | SIGNED | {"psnr", "psnr_frame", "pair_psnr"}
+"""Scores without a gap: the last ones end at a cap of ours."""
 
 NAN = float("nan")
 
@@ -50,13 +63,14 @@ class Line(NamedTuple):
         difference: Mean difference from the untouched input; NaN for the input itself.
         difference_low: Lower end of its interval.
         difference_high: Upper end.
-        wins: Patients with a better score than the input's (:data:`LOWER_IS_BETTER`, else higher).
+        wins: Patients with a better score than the input's: lower by :data:`LOWER_IS_BETTER`,
+            nearer to 0 by :data:`SIGNED`, else higher.
         ties: With the same.
         losses: With a worse one.
         p: Of a paired permutation test over patients; one test of many, not corrected for them.
         gap_closed: Share of the way from the input's mean to that of the clean (or high)
             photograph, over the photographs that have all three; NaN where these ends cannot be
-            told apart, and for :data:`NO_GAP`.
+            told apart or the input's is the better one, and for :data:`NO_GAP`.
     """
 
     subject: str
@@ -119,7 +133,7 @@ def summarise(rows: Sequence[Row]) -> list[Line]:
             goals = (columns.get((end, condition, score)) for end in (CLEAN, HIGH))
             goal = next((goal for goal in goals if goal is not None), None)
             if goal is not None and subject not in (CLEAN, HIGH) and score not in NO_GAP:
-                line = line._replace(gap_closed=_gap(column, untouched, goal))
+                line = line._replace(gap_closed=_gap(score, column, untouched, goal))
         lines.append(line)
     return lines
 
@@ -136,29 +150,44 @@ def _against(line: Line, column: Column, untouched: Column) -> Line:
             f"scores of '{line.subject}' and of '{UNTOUCHED}' under '{line.condition}' are not "
             f"about the same photographs: {odd[0]}; run the test again"
         )
-    found = _compared(column, untouched)
+    found = compared(line.score, column, untouched)
     if found is None:
         return line
-    better = (found.wins, found.losses)
-    wins, losses = better[::-1] if line.score in LOWER_IS_BETTER else better
     return line._replace(
         difference=found.difference, difference_low=found.low, difference_high=found.high,
-        wins=wins, ties=found.ties, losses=losses, p=found.p,
+        wins=found.wins, ties=found.ties, losses=found.losses, p=found.p,
     )  # fmt: skip
 
 
-def _compared(one: Column, other: Column) -> Comparison | None:
-    """Return the paired comparison of two columns; None with fewer than two patients."""
+def compared(score: str, one: Column, other: Column) -> Comparison | None:
+    """Return the paired comparison of a score, whose wins are better ones.
+
+    Args:
+        score: Which one it is.
+        one: Of somebody.
+        other: Of somebody else, of the same photographs in the same order.
+
+    Returns:
+        None with fewer than two patients.
+    """
     both = ~np.isnan(one.values) & ~np.isnan(other.values)
     patients = [p for p, known in zip(one.patients, both, strict=True) if known]
     if len(set(patients)) < 2:
         return None
-    return paired_comparison(one.values[both], other.values[both], patients)
+    values, others = one.values[both], other.values[both]
+    if score in SIGNED:
+        values, others = np.abs(values), np.abs(others)
+    found = paired_comparison(values, others, patients)
+    if score in LOWER_IS_BETTER | SIGNED:
+        found = found._replace(wins=found.losses, losses=found.wins)
+    return found
 
 
-def _gap(column: Column, untouched: Column, goal: Column) -> float:
+def _gap(score: str, column: Column, untouched: Column, goal: Column) -> float:
     """Return the share of the gap that is closed; NaN if there may be none to close."""
-    ends = _compared(goal, untouched)
+    ends = compared(score, goal, untouched)
     if ends is None or ends.low <= 0.0 <= ends.high:
+        return NAN
+    if (ends.difference < 0.0) != (score in LOWER_IS_BETTER):
         return NAN
     return gap_closed(column.values, untouched.values, goal.values)

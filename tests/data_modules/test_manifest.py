@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from data_modules import ManifestPhotographs
-from data_modules.io import write_photograph
+from data_modules.io import PictureError, write_photograph
 from data_modules.manifest import Manifest, ManifestError
 
 IMAGE = torch.zeros(3, 40, 40, dtype=torch.uint8)
@@ -77,6 +77,16 @@ def test_every_unreadable_picture_is_named(tmp_path: Path) -> None:
     Image.new("RGB", (1, 1)).save(tmp_path / "c.png")
     with pytest.raises(ManifestError, match=r"2 picture.*b\.jpg: not a picture.*c\.png: is 1x1 px"):
         Manifest.from_csv(path).require_readable()
+
+
+def test_a_photograph_without_a_field_is_named_and_its_mask_asked_for(tmp_path: Path) -> None:
+    """It would be learnt from, and scored, with its black frame for a retina."""
+    path = manifest(tmp_path, "image,split\na.png,train\n", "a.png")
+    with pytest.raises(PictureError, match=r"a\.png: no field of view can be seen.*fov_mask"):
+        ManifestPhotographs(str(path)).dataset("train", 32).load(0)
+    path.write_text("image,split,fov_mask\na.png,train,f.png\n")
+    write_photograph(torch.full_like(IMAGE, 255), tmp_path / "f.png")
+    assert bool(ManifestPhotographs(str(path)).dataset("train", 32).load(0)["mask_fov"].all())
 
 
 def test_without_splits_some_are_held_out_by_name(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from magenet.errors import UserError
 from magenet.metrics import NaturalnessModel
-from magenet.models import Grader
+from magenet.report.provenance import FACTS
 from tests.conftest import ROOT
 from tests.experiments.conftest import script
 
@@ -43,18 +43,8 @@ def test_grading_results(
 ) -> None:
     results = script("grading/results")
     monkeypatch.setattr(results, "PARTS", {"quality": ["val"], "dr_grade": ["val"]})
-    for name, classes in (("quality", 3), ("retinopathy", 5)):
-        options = {"classes": classes, "size": 48, "widths": [8, 8]}
-        state = {f"network.{k}": v for k, v in Grader(**options).state_dict().items()}
-        checkpoint = {
-            "state_dict": state, "global_step": 7,
-            "hyper_parameters": {"network": {"init_args": options}},
-        }  # fmt: skip
-        folder = tmp_path / f"{name}_grader/checkpoints"
-        folder.mkdir(parents=True)
-        torch.save(checkpoint, folder / "best.ckpt")
-    arguments = ["--photographs", str(photographs), "--runs", str(tmp_path)]
-    assert results.main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    out = str(tmp_path / "out")
+    assert results.main(["--photographs", str(photographs), "--out", out]) == 0
     report = json.loads((tmp_path / "out/grading.json").read_text())
     quality = report["graders"]["quality"]
     assert quality["parts"]["val"]["photographs"] == 8
@@ -135,6 +125,15 @@ def test_a_table_tests_its_rows_once(
     (scores.parent / "provenance.json").write_text(json.dumps(made | {"protocol_sha256": "old"}))
     assert table.main(command) == 0
     assert scores.stat().st_mtime > before, "by other judges: tested again"
+    released = json.loads((scores.parents[1] / "released/provenance.json").read_text())
+    assert made["config"] == "experiments/peers/clahe.yaml experiments/tables/synthetic.yaml"
+    assert made["milliseconds"] > 0 < made["peak_memory_mb"]
+    assert (made["gmacs"], made["parameters"], made["seed"]) == ("none", 0, "0")
+    assert released["gmacs"] > 0 < released["parameters"]
+    assert "CPU cores" in made["hardware"]
+    assert set(made) >= set(FACTS)
+    against = list(csv.DictReader(Path("results/synthetic_against.csv").read_text().splitlines()))
+    assert {(row["row"], row["against"]) for row in against} == {("CLAHE", "MAGE-Net, released")}
     with pytest.raises(SystemExit):
         table.main(["synthetic", "--limit", "2"])
     assert "is for a try" in capfd.readouterr().err
@@ -142,6 +141,20 @@ def test_a_table_tests_its_rows_once(
     assert table.main(command) == 0
     lines = (tmp_path / "results/synthetic.csv").read_text().splitlines()
     assert "MAGE-Net" in {row["row"] for row in csv.DictReader(lines)}, "tested elsewhere"
+
+
+def test_costs_are_measured_row_by_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = script("tables/costs")
+    assert all((ROOT / "experiments" / config).is_file() for config in costs.ROWS.values())
+    some = {row: costs.ROWS[row] for row in ("Setiawan", "U-Net")}
+    monkeypatch.setattr(costs, "ROWS", some)
+    assert costs.main(["--size", "64", "--out", str(tmp_path)]) == 0
+    classical, network = csv.DictReader((tmp_path / "costs.csv").read_text().splitlines())
+    assert (classical["parameters"], classical["gmacs"]) == ("0", "none")
+    assert int(network["parameters"]) > 1e6
+    assert float(network["gmacs"]) == pytest.approx(7.69 / 16, rel=0.01), "a sixteenth of 256 px"
+    assert min(float(row["milliseconds"]) for row in (classical, network)) > 0
+    assert "| U-Net |" in (tmp_path / "costs.md").read_text()
 
 
 def test_naturalness_is_fitted_on_good_photographs(

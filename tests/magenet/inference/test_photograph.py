@@ -141,12 +141,34 @@ def test_the_share_is_that_of_the_changes_own_size(enhancer: PhotographEnhancer)
     assert enhancer.estimate(seen, mask).light_share == pytest.approx(0.5, abs=1e-3)
 
 
+def seeing(logit: float) -> torch.nn.Module:
+    """Return a segmenter that finds vessels everywhere, or nowhere."""
+    everywhere = torch.nn.Conv2d(3, 1, 1).requires_grad_(False)
+    everywhere.weight.zero_()
+    everywhere.bias.fill_(logit)  # type: ignore[union-attr]
+    return everywhere
+
+
+def test_a_photograph_without_vessels_asks_for_a_look(enhancer: PhotographEnhancer) -> None:
+    field = replace(estimate_field(retina(10)), confidence=1.0)
+    sure = Line((0.0, 1.0), (0.0, 0.0))
+    enhancer.settings = replace(enhancer.settings, uncertainty=sure)
+    said = {}
+    for logit in (1.0, -1.0):
+        enhancer.vessels = seeing(logit)
+        report = enhancer(retina(10), field, strength=0.05).report
+        said[logit] = report.verdict, [reason for reason in report.reasons if "vessels" in reason]
+    assert said[1.0] == ("ok", [])
+    assert said[-1.0] == ("check", ["no vessels can be seen in the photograph as taken"])
+
+
 @pytest.mark.parametrize(("levels", "verdict"), [(5, "ok"), (14, "check"), (30, "abstain")])
 def test_a_large_expected_error_is_said_and_flagged(
     enhancer: PhotographEnhancer, levels: int, verdict: str
 ) -> None:
     line = Line((0.0, 1.0), (levels / 255, levels / 255))
     enhancer.settings = replace(enhancer.settings, uncertainty=line)
+    enhancer.vessels = seeing(1.0)
     image = retina(10)
     field = replace(estimate_field(image), confidence=1.0)
     report = enhancer(image, field, strength=0.05).report

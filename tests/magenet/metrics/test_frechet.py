@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.linalg import sqrtm
+from torch.nn.functional import avg_pool2d
 
 from magenet.metrics import frechet_distance
+from magenet.models import Grader
 
 
 def slow_distance(one: np.ndarray, other: np.ndarray) -> float:
@@ -24,6 +26,15 @@ def test_equals_scipys_matrix_root(rows: int, others: int) -> None:
     assert frechet_distance(one, other) == pytest.approx(expected, rel=1e-6)
     assert frechet_distance(other, one) == pytest.approx(expected, rel=1e-6)
     assert frechet_distance(one.float(), other.float()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_by_our_own_grader_blur_is_farther_than_another_draw() -> None:
+    torch.manual_seed(0)
+    grader = Grader(classes=3, size=64, widths=[4, 4]).eval()
+    one, other = torch.rand(40, 3, 64, 64), torch.rand(40, 3, 64, 64)
+    with torch.no_grad():
+        features = [grader.features(x) for x in (one, other, avg_pool2d(other, 3, 1, 1))]
+    assert frechet_distance(*features[:2]) < 0.1 * frechet_distance(features[0], features[2])
 
 
 def test_one_feature_has_a_closed_form() -> None:

@@ -10,7 +10,7 @@ from magenet.scoring.rows import write_rows
 from tests.conftest import ROOT
 
 RESULTS = ROOT / "experiments/results"
-TABLES = sorted(p for p in RESULTS.glob("*.csv") if not p.stem.endswith("_runs"))
+TABLES = sorted(p for p in RESULTS.glob("*.csv") if not p.stem.endswith(("_runs", "_against")))
 
 
 def run(
@@ -40,6 +40,7 @@ def test_a_table_names_its_rows_and_averages_photographs(
     two = run(tmp_path / "two", {"input": 10.0, "student": 30.0, "teacher": 31.0, "clean": 40.0})
     table = tmp_path / "table.csv"
     command = [f"plain={one}", f"width=8={two}", "--csv", str(table), "--against", "plain"]
+    command += ["--against", "width=8, student"]
     assert main(command) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[2:] == [
@@ -52,8 +53,16 @@ def test_a_table_names_its_rows_and_averages_photographs(
     psnr = {cells["row"]: cells for cells in lines(table) if cells["score"] == "psnr"}
     assert psnr["plain"]["gap_closed"] == "", "PSNR has no other end"
     assert psnr["plain"]["difference"] == "10"
-    assert psnr["width=8, teacher"]["against_difference"] == "11"
-    assert psnr["plain"]["against"] == "" == psnr["do nothing"]["difference"]
+    assert psnr["do nothing"]["difference"] == ""
+    paired = lines(tmp_path / "table_against.csv")
+    assert {cells["against"] for cells in paired} == {"plain", "width=8, student"}
+    assert not [cells for cells in paired if cells["row"] in (cells["against"], "clean")]
+    found = {
+        (cells["row"], cells["against"]): cells for cells in paired if cells["score"] == "psnr"
+    }
+    assert found["width=8, teacher", "plain"]["difference"] == "11"
+    assert found["plain", "width=8, student"]["difference"] == "-10"
+    assert found["plain", "width=8, student"]["losses"] == "2"
     runs = lines(tmp_path / "table_runs.csv")
     assert [cells["row"] for cells in runs] == ["plain", "width=8, student", "width=8, teacher"]
     assert runs[0]["chosen"] == "known"

@@ -129,7 +129,36 @@ def test_fidelity_abstains_where_vessels_vanish(batch: Batch) -> None:
     gone = judge(flat, batch)
     assert only(gone, "vessel_lost") > 0.8
     assert only(gone, "abstain") == 1.0
-    assert only(judge(batch["image"] * 0.5, batch), "brightness_drift") < -5
+    darker = judge(batch["image"] * 0.5, batch)
+    assert only(darker, "brightness_change") < -5
+    assert only(darker, "contrast_gain") == pytest.approx(0.5, abs=0.02)
+    assert only(same, "detail_gain") == 1.0 > only(gone, "detail_gain")
+    blank = {**batch, "image": batch["mask_fov"].expand(-1, 3, -1, -1) * 0.5}
+    assert judge(blank["image"], blank)["vessel_lost"].isnan().all()
+    assert only(judge(blank["image"], blank), "verdict") == 1.0, "nothing seen is nothing known"
+
+
+def test_what_moves_the_disc_is_told_from_what_the_segmenter_misses(batch: Batch) -> None:
+    """In the input the segmenter finds it beside the truth; the enhancement leaves it there."""
+    left = torch.zeros_like(batch["mask_fov"])
+    left[..., :80] = 1.0
+    truth = (Darkness()(batch["image"]) > 0) * left
+    beside = {**batch, "mask_disc": truth, "disc_known": torch.tensor([True])}
+    scores = DiscJudge(Darkness())(batch["image"], beside)
+    assert only(scores, "disc_shift") > 0.05
+    assert only(scores, "disc_moved") == 0.0
+    moved = DiscJudge(Darkness())(batch["image"] * left, beside)
+    assert only(moved, "disc_moved") > 0.05
+
+
+def test_a_flattened_lesion_is_not_preserved(batch: Batch) -> None:
+    own = (Darkness()(batch["image"]) > 0).float() * batch["mask_fov"]
+    lesions = torch.cat([own, torch.zeros(1, 3, *own.shape[2:])], dim=1)
+    labelled = {**batch, "mask_lesions": lesions, "lesions_known": torch.tensor([True])}
+    same = LesionJudge()(batch["image"], labelled)
+    assert only(same, "microaneurysm_preserved") == 1.0
+    flat = torch.where(own > 0, 0.9 * batch["image"] + 0.1, batch["image"])
+    assert only(LesionJudge()(flat, labelled), "microaneurysm_preserved") < 0.5
 
 
 def test_quality_means_are_fiqa_and_wfqa() -> None:

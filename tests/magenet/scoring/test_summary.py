@@ -73,6 +73,25 @@ def test_a_lower_colour_difference_is_a_win() -> None:
     assert (found.wins, found.ties, found.losses) == (2, 0, 1)
 
 
+def test_a_drift_is_better_the_nearer_it_is_to_nothing() -> None:
+    ends = ([-6.0] * 6, [-1.0, -1.0, 2.0, 2.0, 9.0, 9.0], [0.0] * 6)
+    subjects = zip(("input", "student", "clean"), ends, strict=True)
+    drifts = [r for who, values in subjects for r in rows(who, values, score="brightness_drift")]
+    found = line(summarise(drifts), "student")
+    assert (found.wins, found.ties, found.losses) == (2, 0, 1)
+    assert found.mean == pytest.approx(20 / 6)
+    assert found.difference == pytest.approx(-2.0), "of the sizes: 4 on average, from 6"
+
+
+@pytest.mark.parametrize("score", ["vessel_lost", "naturalness"])
+def test_the_way_to_a_worse_end_is_no_gap_to_close(score: str) -> None:
+    """The clean photograph has other vessels than the input: by that it is the worse one."""
+    ends = ([0.0, 1.0] * 3, [2.0, 3.0] * 3, [4.0, 5.0] * 3)
+    subjects = zip(("input", "student", "clean"), ends, strict=True)
+    scores = [row for who, values in subjects for row in rows(who, values, score=score)]
+    assert math.isnan(line(summarise(scores), "student").gap_closed)
+
+
 def test_what_is_not_defined_is_left_out_and_never_a_zero() -> None:
     method = rows("student", [14.0, math.nan, 16.0, 17.0, math.nan, math.nan])
     lines = summarise([*INPUT, *method])
