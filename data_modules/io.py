@@ -361,11 +361,11 @@ def _write_deep(values: np.ndarray[Any, Any], path: Path, kind: str, kept: Kept)
         import cv2
         import tifffile
     if kind == "TIFF":
-        texts = [(tag, 2, 0, str(exif[tag]), True) for tag in (MAKE, MODEL) if tag in exif]
+        # As bytes: tifffile refuses what is no ASCII, or no date of 19 characters, as text.
+        texts = [(tag, 2, 0, str(exif[tag]).encode(), True) for tag in KEPT_TAGS if tag in exif]
         tifffile.imwrite(
             path, values, photometric="rgb", compression="zlib", predictor=2, metadata=None,
-            iccprofile=kept.profile, description=exif.get(DESCRIPTION),
-            datetime=exif.get(DATE), software=exif.get(SOFTWARE, False), extratags=texts,
+            iccprofile=kept.profile, software=False, extratags=texts,
         )  # fmt: skip
     elif kind == "PNG":
         chunks = {cv2.IMAGE_METADATA_ICCP: kept.profile}
@@ -386,7 +386,6 @@ def _metadata(source: str | Path) -> Kept:
     with Image.open(source) as original:
         given = original.getexif()
         profile = original.info.get("icc_profile")
-        mode = original.mode
     kept = Image.Exif()
     for tag in KEPT_TAGS:
         if tag in given:
@@ -396,4 +395,9 @@ def _metadata(source: str | Path) -> Kept:
         if directory:
             kept.get_ifd(tag).update(directory)
     some = len(kept) or any(kept.get_ifd(tag) for tag in KEPT_DIRECTORIES)
-    return Kept(kept if some else None, profile if mode == "RGB" else None)
+    return Kept(kept if some else None, profile if _is_rgb(profile) else None)
+
+
+def _is_rgb(profile: bytes | None) -> bool:
+    """Return whether a colour profile is of RGB values, as every result has them."""
+    return profile is not None and profile[16:20] == b"RGB "

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections import Counter
+from contextlib import ExitStack
+from dataclasses import replace
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
@@ -13,12 +16,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from data_modules.io import NATIVE_SUFFIXES
+from data_modules.io import NATIVE_SUFFIXES, PictureError, read_native
 from data_modules.manifest import Manifest, ManifestError, Photograph
 from data_modules.places import require_outside
 from magenet.errors import UserError
 from magenet.inference.device import device_for
-from magenet.inference.folder import Outcome, Task, enhance_all, write_summary
+from magenet.inference.folder import Outcome, Row, Task, enhance_all, write_summary
 from magenet.inference.memory import parsed_memory
 from magenet.inference.photograph import PhotographEnhancer
 from magenet.report.page import Entry, PageWriter
@@ -70,65 +73,119 @@ def collect(inputs: list[str]) -> list[Photograph]:
     Args:
         inputs: Files, folders, patterns that the shell did not expand, manifests.
 
+    What is no photograph among others, as `photos/*` gives it, is left out and said.
+
+    Returns:
+        Photographs that all have names of their own: those of one name in several folders have
+        their folder's before it.
+
     Raises:
         ManifestError: If one leads to nothing.
     """
-    found: dict[Path, Photograph] = {}
+    paths: list[str] = []
     for given in inputs:
-        paths = sorted(glob(given, recursive=True)) if has_magic(given) else [given]
-        if not paths:
+        some = [given]
+        if has_magic(given) and not Path(given).exists():
+            some = sorted(glob(given, recursive=True))
+        if not some:
             raise ManifestError(f"{given}: no such files")
-        for path in paths:
+        paths += some
+    found: dict[Path, Photograph] = {}
+    faults = []
+    for path in paths:
+        try:
+            if Path(path).is_file() and Path(path).suffix.lower() not in (*NATIVE_SUFFIXES, ".csv"):
+                raise ManifestError(f"{path}: not a picture by its name")
             for photograph in Manifest.from_path(path, NATIVE_SUFFIXES):
                 found.setdefault(photograph.image.resolve(), photograph)
-    return list(found.values())
+        except ManifestError as error:
+            if not Path(path).exists():
+                raise
+            faults.append(str(error))
+    if not found:
+        raise ManifestError("; ".join(faults))
+    for fault in faults:
+        print(f"magenet: left out: {fault}", file=sys.stderr)
+    return distinct(found)
+
+
+def distinct(found: dict[Path, Photograph]) -> list[Photograph]:
+    """Return photographs with a name each: as much of their path as tells them apart.
+
+    Args:
+        found: Photographs by their full path.
+    """
+    names = Counter(photograph.name for photograph in found.values())
+    named = []
+    for path, photograph in found.items():
+        if names[photograph.name] > 1:
+            others = [p for p, other in found.items() if other.name == photograph.name]
+            parts = next(
+                n
+                for n in range(1, len(path.parts) + 1)
+                if sum(p.parts[-n:] == path.parts[-n:] for p in others) == 1
+            )
+            name = "/".join(path.parts[-max(parts, 2) :]).lstrip("/")
+            named.append(replace(photograph, name=name))
+        else:
+            named.append(photograph)
+    return named
 
 
 def run(options: argparse.Namespace) -> int:
     """Enhance everything; return the exit status.
 
     Raises:
-        UserError: For what concerns all photographs: options, weights, the folder.
+        UserError: For what concerns all photographs: weights, the folder.
     """
-    try:
-        max_memory = parsed_memory(options.max_memory)
-    except ValueError as error:
-        raise UserError(f"--max-memory: {error}") from None
-    if not 0.0 <= options.strength <= 1.0:
-        raise UserError(f"--strength must lie in [0, 1], got {options.strength}")
     photographs = collect(options.input)
     for given in options.input:
         require_outside(options.out, given)
-    device = device_for(options.device)
-    enhancer = PhotographEnhancer.from_pretrained(options.weights, device, max_memory)
+    enhancer = PhotographEnhancer.from_pretrained(
+        options.weights, options.device, options.max_memory
+    )
     task = Task(
         options.out, options.weights, options.strength, options.force, options.skip_existing,
-        max_memory,
+        options.max_memory,
     )  # fmt: skip
     write_summary(options.out, [])  # find out now whether the folder can be written to
-    rows = []
-    page = PageWriter(options.out / "report.html") if options.html else None
-    try:
-        outcomes = enhance_all(enhancer, photographs, task)
-        for outcome in tqdm(outcomes, total=len(photographs), unit="photograph"):
+    rows: list[Row] = []
+    outcomes = enhance_all(enhancer, photographs, task)
+    with ExitStack() as stack:
+        page = PageWriter(options.out / "report.html") if options.html else None
+        if page is not None:
+            stack.callback(page.close)
+        stack.callback(lambda: write_summary(options.out, rows))
+        bar = stack.enter_context(tqdm(total=len(photographs), unit="photograph"))
+        for photograph in photographs:
+            outcome = next(outcomes)  # by hand: a loop's own variable would hold two photographs
             rows.append(outcome.row)
             if outcome.row["status"] in ("failed", "refused"):
                 tqdm.write(f"magenet: not enhanced: {outcome.row['reasons'][0]}", file=sys.stderr)
             if page is not None:
-                page.add(entry_of(outcome))
-    finally:
-        write_summary(options.out, rows)
-        if page is not None:
-            page.close()
+                page.add(entry_of(outcome, photograph, options.out))
+            del outcome
+            bar.update()
     counts = Counter(row["verdict"] or row["status"] for row in rows)
     said = ", ".join(f"{count} {what}" for what, count in counts.items())
     print(f"{len(rows)} photographs: {said}; results in {options.out}")
     return int(any(row["status"] in ("failed", "refused") for row in rows))
 
 
-def entry_of(outcome: Outcome) -> Entry:
-    """Return what the page shows of a photograph."""
+def entry_of(outcome: Outcome, photograph: Photograph, folder: Path) -> Entry:
+    """Return what the page shows of a photograph; of one enhanced earlier, from its file.
+
+    Args:
+        outcome: What became of it.
+        photograph: Which one.
+        folder: Of the results.
+    """
     row, before, result = outcome.row, outcome.before, outcome.result
+    after = None if result is None else result.image
+    if row["status"] == "skipped":
+        with contextlib.suppress(PictureError):  # it was moved since: the line alone is shown
+            after = read_native((folder / photograph.name).with_name(row["result"]))
+            before = read_native(photograph.image)
     facts = {
         name: row[name]
         for name in (
@@ -141,23 +198,37 @@ def entry_of(outcome: Outcome) -> Entry:
     def picture(image: torch.Tensor | None) -> np.ndarray[Any, Any] | None:
         if image is None:
             return None
-        eight = image if image.dtype == torch.uint8 else (image.float() / 257).round().byte()
-        return eight.permute(1, 2, 0).numpy()
+        planes = [  # one by one, to spare memory
+            plane if plane.dtype == torch.uint8 else (plane.float() / 257).round().byte()
+            for plane in image
+        ]
+        return torch.stack(planes, dim=-1).numpy()
 
-    shown, doubt = None if result is None else before, None
+    shown, doubt = None if after is None else before, None
     if result is not None:  # a map of the page's size will do, and a full one would cost memory
         doubt = result.uncertainty(max(1, max(result.image.shape) // PAGE_SIDE)).numpy()
     return Entry(
         name=row["name"], status=row["status"], verdict=row["verdict"],
         reason="; ".join(row["reasons"]), before=picture(shown),
-        after=picture(None if result is None else result.image),
+        after=picture(after),
         uncertainty=doubt, facts=facts,
     )  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:
     """Run the command and return the exit status."""
-    options = parser().parse_args(arguments)
+    own = parser()
+    options = own.parse_args(arguments)
+    if not 0.0 <= options.strength <= 1.0:
+        own.error(f"--strength must lie in [0, 1], got {options.strength}")
+    try:
+        options.max_memory = parsed_memory(options.max_memory)
+    except ValueError as error:
+        own.error(f"--max-memory: {error}")
+    try:
+        options.device = device_for(options.device)
+    except UserError as error:
+        own.error(str(error))
     try:
         return run(options)
     except UserError as error:

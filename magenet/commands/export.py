@@ -115,7 +115,9 @@ def main(arguments: list[str]) -> int:
         prog="magenet export",
         description="Write the network for other programs. It takes and gives photographs as float "
         f"(B, 3, H, W) in [0, 1], H and W multiples of {MULTIPLE}: the square around the field, at "
-        "the size that the weights' config.json names. The result is compared with PyTorch's.",
+        "the size that the weights' config.json names. It is one pass of the network: `magenet "
+        "enhance` takes the mean of four views, applies a share of the change of light, and "
+        "carries the change to the photograph's own size. Compared with PyTorch's.",
     )
     own.add_argument("-o", "--out", type=Path, required=True, help="file to write")
     own.add_argument(
@@ -131,7 +133,8 @@ def main(arguments: list[str]) -> int:
         export_onnx(network, options.out)
         apart = difference(network, options.out)
         if apart > TOLERANCE:
-            raise UserError(f"{options.out}: differs by {apart:.2g} from PyTorch's: do not use it")
+            options.out.unlink()
+            raise UserError(f"the exported network differs by {apart:.2g} from PyTorch's: deleted")
         size = int(network.use.get("size", 256))
         image = torch.rand(1, 3, size, size)
         run = runner(options.out)

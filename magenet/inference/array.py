@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from data_modules.io import read_native
+from data_modules.manifest import Photograph
 from magenet.errors import UserError
 from magenet.fov import field_from_mask
 from magenet.inference.device import device_for
-from magenet.inference.memory import parsed_memory
+from magenet.inference.folder import read
+from magenet.inference.memory import parsed_memory, resident
 from magenet.inference.photograph import PhotographEnhancer, Report
 
 
@@ -38,12 +39,15 @@ class Enhanced(NamedTuple):
 
 @lru_cache(maxsize=2)
 def _enhancer(weights: str, device: str, max_memory: str) -> PhotographEnhancer:
-    """Return an enhancer, the same one for the same question."""
+    """Return an enhancer, the same one for the same question.
+
+    Its memory counts from what the process uses when it is made.
+    """
     try:
         memory = parsed_memory(max_memory)
     except ValueError as error:
         raise UserError(str(error)) from None
-    return PhotographEnhancer.from_pretrained(weights, device_for(device), memory)
+    return PhotographEnhancer.from_pretrained(weights, device_for(device), resident() + memory)
 
 
 def enhance(
@@ -66,7 +70,7 @@ def enhance(
         force: Whether to enhance what does not look like a fundus photograph, too.
         weights: Name of weights in the package, folder, or id on the Hugging Face hub.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        max_memory: What the process may use, such as `1.5G`.
+        max_memory: What the process may use beyond what it does at the first call, such as `1.5G`.
 
     Returns:
         The enhanced photograph, its uncertainty and a report.
@@ -84,13 +88,17 @@ def enhance(
     """
     if not 0.0 <= strength <= 1.0:
         raise ValueError(f"strength must lie in [0, 1], got {strength}")
-    tensor = read_native(Path(image)) if isinstance(image, (str, PathLike)) else _tensor(image)
+    enhancer = _enhancer(str(weights), device, max_memory)
     field = None
+    if isinstance(image, (str, PathLike)):
+        path = Path(image)
+        tensor, field = read(Photograph(path, path.name), enhancer.max_memory)
+    else:
+        tensor = _tensor(image)
     if mask is not None:
         if mask.shape != tuple(tensor.shape[-2:]):
             raise ValueError(f"the mask is {mask.shape}, the image {tuple(tensor.shape[-2:])}")
         field = field_from_mask(torch.from_numpy(np.ascontiguousarray(mask, dtype=bool))[None])
-    enhancer = _enhancer(str(weights), device, max_memory)
     result = enhancer(tensor, field, strength, force)
     doubt: NDArray[np.float32] = (255.0 * result.uncertainty()).numpy()
     return Enhanced(result.image.permute(1, 2, 0).numpy(), doubt, result.report)

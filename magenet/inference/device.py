@@ -11,7 +11,7 @@ def device_for(name: str) -> torch.device:
     """Return a device by its name; `auto` takes the fastest kind that there is.
 
     Raises:
-        UserError: If there is no such device on this machine.
+        UserError: If there is no such device, or none on this machine.
     """
     there = {
         "cuda": torch.cuda.is_available(),
@@ -25,4 +25,7 @@ def device_for(name: str) -> torch.device:
         raise UserError(f"--device: '{name}' is none of auto, cpu, cuda, mps")
     if not there[kind]:
         raise UserError(f"--device: there is no {kind} on this machine")
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise UserError(f"--device: '{name}' is no device; write cuda, or cuda:0") from None

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -21,7 +22,7 @@ from data_modules.sources import find_field
 from magenet.errors import UserError
 from magenet.files import whole
 from magenet.fov import FieldOfView
-from magenet.inference.memory import require_memory
+from magenet.inference.memory import memory_of, require_memory, resident
 from magenet.inference.photograph import (
     EnhancedPhotograph,
     NotAFundusError,
@@ -29,6 +30,9 @@ from magenet.inference.photograph import (
 )
 
 Row = dict[str, Any]
+
+Loaded = tuple[Tensor, FieldOfView]
+"""A photograph as taken, and its field of view."""
 
 SUMMARY = "enhance.csv"
 """File of one line for each photograph, in the folder of the results."""
@@ -65,7 +69,8 @@ class Task:
         weights: Name of the weights, for the reports.
         strength: Share of the change that is applied.
         force: Whether to enhance what does not look like a fundus photograph, too.
-        skip_existing: Whether to leave photographs alone that an earlier run has enhanced.
+        skip_existing: Whether to leave photographs alone that an earlier run has enhanced, with
+            the same weights and strength.
         max_memory: Bytes that the process may use.
     """
 
@@ -82,12 +87,12 @@ def enhance_all(
 ) -> Iterator[Outcome]:
     """Enhance photographs one by one; one that fails does not stop the others.
 
-    The next photograph is read while one is enhanced. A result appears under its name when it is
-    whole, then its report, `<name>.json`.
+    The next photograph is read while one is enhanced, where both fit into the memory. A result
+    appears under its name when it is whole, then its report, `<name>.json`.
 
     Args:
         enhancer: Does it.
-        photographs: In their order.
+        photographs: In their order; no two of one name.
         task: What is wanted.
 
     Yields:
@@ -97,32 +102,26 @@ def enhance_all(
         UserError: If the folder cannot be written to.
     """
     places = places_for(task.folder, photographs)
+    queue = deque(p for p in photographs if not _is_done(p, places, task))
+    ahead: Future[Loaded] | None = None
     with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
-        ahead: Future[tuple[Tensor, FieldOfView]] | None = None
-        wanted = [
-            photograph for photograph in photographs if not _is_done(photograph, places, task)
-        ]
-        queue = iter(wanted)
-        upcoming = next(queue, None)
-        if upcoming is not None:
-            ahead = pool.submit(read, upcoming, task.max_memory)
         for photograph in photographs:
             place = places[photograph.name]
-            if photograph is not upcoming:
+            if not queue or photograph is not queue[0]:
                 assert isinstance(place, Path)  # it was enhanced there
                 yield Outcome(json.loads(report_path(place).read_text()) | {"status": "skipped"})
                 continue
-            current, upcoming = ahead, next(queue, None)
-            assert current is not None  # upcoming was being read
-            try:
-                loaded: tuple[Tensor, FieldOfView] | PictureError = current.result()
-            except PictureError as error:
-                loaded = error
-            ahead = None if upcoming is None else pool.submit(read, upcoming, task.max_memory)
-            yield _enhance(enhancer, photograph, loaded, place, task)
+            queue.popleft()
+            loaded = _loaded(ahead or pool.submit(read, photograph, task.max_memory), photograph)
+            ahead = None
+            if queue and _fit_together(photograph, queue[0], task.max_memory):
+                ahead = pool.submit(read, queue[0], task.max_memory)
+            outcomes = [_enhance(enhancer, photograph, loaded, place, task)]
+            del loaded  # whoever takes the outcome holds the photograph alone
+            yield outcomes.pop()
 
 
-def read(photograph: Photograph, max_memory: int) -> tuple[Tensor, FieldOfView]:
+def read(photograph: Photograph, max_memory: int) -> Loaded:
     """Return a photograph as taken, and its field of view.
 
     Raises:
@@ -135,6 +134,25 @@ def read(photograph: Photograph, max_memory: int) -> tuple[Tensor, FieldOfView]:
         raise PictureError(f"{photograph.image}: {error}") from None
     image = read_native(photograph.image)
     return image, find_field(photograph, image)
+
+
+def _loaded(future: Future[Loaded], photograph: Photograph) -> Loaded | PictureError:
+    """Return what was read, or why it could not be."""
+    try:
+        return future.result()
+    except PictureError as error:
+        return error
+    except Exception as error:  # of memory, say: one photograph must not cost the others
+        return PictureError(f"{photograph.image}: cannot be read ({error})")
+
+
+def _fit_together(one: Photograph, other: Photograph, max_memory: int) -> bool:
+    """Return whether one photograph can be read while another is enhanced."""
+    try:
+        needs = sum(memory_of(*read_header(photograph.image)) for photograph in (one, other))
+    except PictureError:
+        return False
+    return resident() + needs <= max_memory
 
 
 def report_path(place: Path) -> Path:
@@ -150,7 +168,8 @@ def write_summary(folder: Path, rows: Sequence[Row]) -> None:
     """
     with (
         whole(folder / SUMMARY) as half,
-        half.open("w", newline="", encoding="utf-8") as stream,
+        # Names that are no text, of other systems, are spelled out.
+        half.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream,
     ):
         writer = csv.DictWriter(stream, COLUMNS, restval="", extrasaction="ignore")
         writer.writeheader()
@@ -164,7 +183,8 @@ def _is_done(photograph: Photograph, places: dict[str, Path | PictureError], tas
         return False
     try:
         report = json.loads(report_path(place).read_text(encoding="utf-8"))
-        return bool(report["status"] == "enhanced")
+        wanted = {"status": "enhanced", "weights": task.weights, "strength": task.strength}
+        return all(report[name] == value for name, value in wanted.items())
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -172,7 +192,7 @@ def _is_done(photograph: Photograph, places: dict[str, Path | PictureError], tas
 def _enhance(
     enhancer: PhotographEnhancer,
     photograph: Photograph,
-    loaded: tuple[Tensor, FieldOfView] | PictureError,
+    loaded: Loaded | PictureError,
     place: Path | PictureError,
     task: Task,
 ) -> Outcome:
@@ -201,6 +221,8 @@ def _enhance(
         row |= {"status": "refused", "reasons": [f"{photograph.image}: {error}"]}
     except PictureError as error:
         row["reasons"] = [str(error)]
+    except Exception as error:  # of memory, say: one photograph must not cost the others
+        row |= {"status": "failed", "reasons": [f"{photograph.image}: not enhanced ({error})"]}
     row["seconds"] = round(time.perf_counter() - start, 2)
     if isinstance(place, Path):
         with whole(report_path(place)) as half:

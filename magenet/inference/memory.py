@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -18,9 +19,9 @@ that to be safe. Networks of other sizes: by their width."""
 
 COMPACT_WIDTH = 32
 
-COPIES = 4
-"""Times that a photograph is in memory at most: decoded, as a tensor, one colour as floats, and
-the result."""
+COPIES = {1: 5, 2: 7}
+"""Times that a photograph is in memory at most, by the bytes of a sample: decoded (with alpha, 4
+colours), as a tensor, one colour as floats, the result, and what encodes it."""
 
 
 def parsed_memory(text: str) -> int:
@@ -46,7 +47,18 @@ def resident() -> int:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, IndexError, ValueError):
         return 400 * MEBIBYTE
-    return pages * 4096
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def memory_of(width: int, height: int, sample_bytes: int) -> int:
+    """Return the bytes that a photograph takes on its way from file to file, at most.
+
+    Args:
+        width: In pixels.
+        height: In pixels.
+        sample_bytes: 1 for 8 bit, 2 for 16.
+    """
+    return COPIES[sample_bytes] * 3 * sample_bytes * width * height
 
 
 def require_memory(width: int, height: int, sample_bytes: int, max_memory: int) -> None:
@@ -61,7 +73,7 @@ def require_memory(width: int, height: int, sample_bytes: int, max_memory: int) 
     Raises:
         UserError: With what it would need.
     """
-    need = resident() + COPIES * 3 * sample_bytes * width * height
+    need = resident() + memory_of(width, height, sample_bytes)
     if need > max_memory:
         raise UserError(
             f"is {width}x{height} px and needs {need / 1024**3:.1f} GiB of memory; allowed are "

@@ -41,12 +41,18 @@ class Pretrained(PyTorchModelHubMixin):
                 `local_files_only` and others.
 
         Raises:
-            FileNotFoundError: If a folder does not hold weights.
+            FileNotFoundError: If a folder does not hold weights, or there is no such thing.
             RuntimeError: If they are of another network.
         """
         name = pretrained_model_name_or_path
         own = WEIGHTS / str(name)
-        return super().from_pretrained(own if own.is_dir() else name, **options)
+        packaged = (own / constants.CONFIG_NAME).is_file()
+        if not packaged and not Path(name).is_dir() and str(name).count("/") != 1:
+            raise FileNotFoundError(
+                f"{name}: no weights of this name in the package, no such folder, and no id on "
+                f"the hub ('owner/name')"
+            )
+        return super().from_pretrained(own if packaged else name, **options)
 
     @classmethod
     def _from_pretrained(

@@ -43,6 +43,30 @@ def test_16_bits_stay_16_bits(tmp_path: Path, name: str) -> None:
         assert written.info["icc_profile"]
 
 
+def test_texts_of_any_kind_cost_no_photograph(tmp_path: Path) -> None:
+    _, image = deep(tmp_path, "a.png")
+    exif = Image.Exif()
+    exif[0x010E], exif[0x0132], exif[0x8298] = "Müller, links", "gestern", "Klinik"
+    Image.new("RGB", (50, 40)).save(tmp_path / "odd.jpg", exif=exif)
+    write_photograph(image, tmp_path / "odd.tif", tmp_path / "odd.jpg")
+    assert torch.equal(read_native(tmp_path / "odd.tif"), image)
+    with Image.open(tmp_path / "odd.tif") as written:
+        assert written.getexif()[0x8298] == "Klinik"
+        assert written.getexif()[0x0132] == "gestern"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
+def test_a_profile_of_colours_is_kept_whatever_held_them(tmp_path: Path, mode: str) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    if mode == "L":  # of a grey profile: not that of the colours that a result has
+        profile = profile[:16] + b"GRAY" + profile[20:]
+    given = tmp_path / "given.png"
+    Image.new("RGB", (50, 40), (200, 90, 30)).convert(mode).save(given, icc_profile=profile)
+    write_photograph(read_native(given), tmp_path / "result.png", given)
+    with Image.open(tmp_path / "result.png") as written:
+        assert written.info.get("icc_profile") == (None if mode == "L" else profile)
+
+
 def test_16_bits_do_not_go_into_a_jpeg(tmp_path: Path) -> None:
     _, image = deep(tmp_path, "a.png")
     with pytest.raises(PictureError, match="16 bits a colour need PNG or TIFF"):

@@ -17,6 +17,7 @@ from PIL import Image
 
 import magenet
 from data_modules.io import read_native, write_photograph
+from magenet.inference.photograph import PhotographEnhancer
 from magenet.main import main
 from tests.magenet.conftest import retina
 
@@ -122,15 +123,88 @@ def test_files_patterns_and_manifests(folder: Path, weights: Path, tmp_path: Pat
     assert set(rows(tmp_path / "listed")) == {"a.png"}
 
 
+def test_photographs_of_one_name_are_told_apart(weights: Path, tmp_path: Path) -> None:
+    for seed, place in enumerate(("ann/OD.png", "bob/OD.png", "bob/OS.png")):
+        write_photograph(retina(seed), tmp_path / "in" / place)
+    folders = tmp_path / "in/ann", tmp_path / "in/bob"
+    out = tmp_path / "out"
+    assert enhance(*folders, "-o", out, "--weights", weights) == 0
+    assert set(rows(out)) == {"ann/OD.png", "bob/OD.png", "OS.png"}
+    assert (out / "ann/OD.png").read_bytes() != (out / "bob/OD.png").read_bytes()
+
+
+def test_what_a_pattern_finds_besides_photographs_is_left_out(
+    folder: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "empty").mkdir()
+    (folder / "list.csv").write_text("no,manifest\n")
+    write_photograph(retina(5), folder / "eye[1].png")
+    out = tmp_path / "out"
+    pattern = [folder / "[cel]*", folder / "notes.txt", folder / "eye[1].png"]
+    assert enhance(*pattern, "-o", out, "--weights", weights) == 1
+    assert {"c.tif", "eye[1].png", "empty.png"} == set(rows(out))
+    said = capsys.readouterr().err
+    assert said.count("left out") == 3
+    assert "notes.txt: not a picture" in said
+
+
+def test_one_photograph_that_breaks_the_network_costs_no_other(
+    folder: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = PhotographEnhancer.__call__
+
+    def breaks(self: PhotographEnhancer, image: torch.Tensor, *rest: object) -> object:
+        if image.shape[-1] == 170:
+            raise RuntimeError("out of memory")
+        return whole(self, image, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(PhotographEnhancer, "__call__", breaks)
+    write_photograph(retina(5, 170), folder / "b.png")
+    out = tmp_path / "out"
+    assert enhance(folder, "-o", out, "--weights", weights) == 1
+    found = rows(out)
+    assert found["b.png"]["status"] == "failed"
+    assert "b.png: not enhanced (out of memory)" in found["b.png"]["reason"]
+    assert found["c.tif"]["status"] == "enhanced"
+
+
+def test_a_name_that_is_no_text_costs_no_summary(weights: Path, tmp_path: Path) -> None:
+    write_photograph(retina(5), tmp_path / "in/a.png")
+    named = os.fsencode(tmp_path / "in") + b"/M\xfcller.png"
+    try:
+        os.rename(tmp_path / "in/a.png", named)
+    except OSError:
+        pytest.skip("the file system has no such names")
+    out = tmp_path / "out"
+    assert enhance(tmp_path / "in", "-o", out, "--weights", weights, "--html") == 0
+    assert list(rows(out)) == ["M\\udcfcller.png"]
+
+
+def test_other_weights_or_strength_are_done_again(
+    folder: Path, weights: Path, tmp_path: Path
+) -> None:
+    out, source = tmp_path / "out", folder / "a.png"
+    for strength, status in (("1", "enhanced"), ("1", "skipped"), ("0.5", "enhanced")):
+        options = ["--weights", weights, "--strength", strength, "--skip-existing", "--html"]
+        assert enhance(source, "-o", out, *options) == 0
+        assert rows(out)["a.png"]["status"] == status
+        page = (out / "report.html").read_text()
+        assert page.count("data:image/jpeg") >= 2, "an earlier result is shown, too"
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
         (["nowhere"], "nowhere: no such folder, picture or manifest"),
         (["nowhere/*.png"], "no such files"),
+        (["IN/notes.txt"], r"notes\.txt: not a picture by its name"),
         (["IN", "--strength", "1.5"], r"--strength must lie in \[0, 1\]"),
         (["IN", "--max-memory", "some"], "--max-memory: 'some' is not an amount"),
         (["IN", "--device", "abacus"], "'abacus' is none of"),
+        (["IN", "--device", "cpu:x"], "'cpu:x' is no device"),
         (["IN", "--weights", "EMPTY"], "weights '.*': .*config.json"),
+        (["IN", "--weights", "."], r"weights '\.': .*config.json"),
+        (["IN", "--weights", "mage_nett"], "no weights of this name in the package"),
     ],
 )
 def test_mistakes_are_told_before_any_work(
@@ -139,9 +213,13 @@ def test_mistakes_are_told_before_any_work(
 ) -> None:  # fmt: skip
     (tmp_path / "nothing").mkdir()
     places = {"IN": str(folder), "EMPTY": str(tmp_path / "nothing")}
-    given = [places.get(argument, argument) for argument in arguments]
+    given = [places.get(argument, argument.replace("IN/", f"{folder}/")) for argument in arguments]
     chosen = [] if "--weights" in given else ["--weights", weights]
-    assert enhance(*given, "-o", tmp_path / "out", *chosen) == 1
+    if any(option in given for option in ("--strength", "--max-memory", "--device")):
+        with pytest.raises(SystemExit, match="2"):
+            enhance(*given, "-o", tmp_path / "out", *chosen)
+    else:
+        assert enhance(*given, "-o", tmp_path / "out", *chosen) == 1
     said = capsys.readouterr()
     assert "Traceback" not in said.err
     assert re.search(reason, said.err)

@@ -43,7 +43,8 @@ def test_a_network_that_differs_is_refused(
     monkeypatch.setattr(export, "export_onnx", lambda network, path: path.touch())
     monkeypatch.setattr(export, "difference", lambda *rest: 0.01)
     assert main(["export", "-o", str(tmp_path / "a.onnx"), "--weights", str(weights)]) == 1
-    assert "do not use it" in capsys.readouterr().err
+    assert "differs by" in capsys.readouterr().err
+    assert not (tmp_path / "a.onnx").exists()
 
 
 def test_what_cannot_be_written_is_told(
