@@ -6,12 +6,15 @@ import argparse
 import copy
 import csv
 import json
+import shutil
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from huggingface_hub import constants
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
@@ -19,6 +22,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from data_modules import AdaptationDataModule, ManifestPhotographs, PairedDataModule
+from data_modules.dicom import is_dicom
 from data_modules.io import PictureError
 from data_modules.manifest import Photograph
 from data_modules.places import require_outside
@@ -46,14 +50,19 @@ from magenet.metrics import (
 from magenet.models import MAGENet, VesselSegmenter
 from magenet.tasks import MeanTeacherTask
 
-LEAST = 30
-"""Photographs of a camera below which nothing can be learnt or judged (our choice)."""
+LEAST = 60
+"""Photographs of a camera below which nothing can be judged: six good ones of six patients are the
+fewest that a permutation test can tell from chance (our choice)."""
 
 GOOD_SHARE = 1 / 3
 """Share of the photographs that serve as clean ones: those the released network changes least."""
 
-HELD_OUT_SHARE = 0.25
-"""Share of the photographs that are kept from the training, to judge it."""
+TURNS = ("train", "judge", "train", "choose", "train", "judge")
+"""What the photographs serve for in turn, by how much they are changed: to be trained on, to choose
+when to stop, to judge the result. What has chosen cannot judge."""
+
+CHANCE = 0.05
+"""Probability, by chance, of a gain as large, above which there is none."""
 
 DRAWS = 6
 """Degradations of each held-out photograph in the verdict."""
@@ -76,10 +85,17 @@ class Verdict(NamedTuple):
     vessel_lost: Comparison
 
 
+class Surveyed(NamedTuple):
+    """Hold a photograph and how much the released network changes it, in grey levels."""
+
+    photograph: Photograph
+    change: float
+
+
 def survey(
     enhancer: PhotographEnhancer, photographs: list[Photograph], max_memory: int
-) -> dict[Path, float]:
-    """Return how much the released network changes each photograph that it can enhance.
+) -> list[Surveyed]:
+    """Return the photographs that the released network can enhance, the least changed first.
 
     Args:
         enhancer: With the released weights.
@@ -89,47 +105,70 @@ def survey(
     Raises:
         UserError: If too few are left.
     """
-    changes = {}
+    found = []
     for photograph in tqdm(photographs, "looking", unit="photograph"):
         try:
+            if is_dicom(photograph.image):
+                raise PictureError("a DICOM file cannot be trained on; save it as PNG")
             image, field = read(photograph, max_memory)
-            changes[photograph.image.resolve()] = enhancer(image, field).report.mean_change
+            found.append(Surveyed(photograph, enhancer(image, field).report.mean_change))
         except (PictureError, NotAFundusError) as error:
             tqdm.write(f"magenet: left out: {photograph.image}: {error}", file=sys.stderr)
-    if len(changes) < LEAST:
+    if len(found) < LEAST:
         raise UserError(
-            f"{len(changes)} photographs can be used; adapting and judging needs {LEAST} at least"
+            f"{len(found)} photographs can be used; adapting and judging needs {LEAST} at least"
         )
-    return changes
+    return sorted(found, key=lambda one: (one.change, one.photograph.image))
 
 
-def write_manifest(path: Path, changes: dict[Path, float]) -> None:
-    """Write which photographs are trained on, which judge, and which serve as clean.
+def write_manifests(folder: Path, surveyed: list[Surveyed]) -> tuple[Path, Path]:
+    """Write what each photograph serves for, and which of them serve as clean.
 
-    Every fourth photograph, counted by how much it is changed, is held out: so that good and bad
-    ones are held out alike.
+    Good and bad ones serve alike (:data:`TURNS`), and all of a patient's serve for the same.
+
+    Args:
+        folder: Where to.
+        surveyed: Photographs, the least changed first.
+
+    Returns:
+        The manifest of the training, whose part `val` chooses, and that of the judging.
+
+    Raises:
+        UserError: If they cannot be written.
     """
-    ranked = sorted(changes, key=lambda image: (changes[image], image))
-    step = round(1 / HELD_OUT_SHARE)
-    good = round(GOOD_SHARE * len(ranked))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["image", "split", "quality"])
-        for place, image in enumerate(ranked):
-            split = "val" if place % step == step - 1 else "train"
-            writer.writerow([image, split, "good" if place < good else "usable"])
+    good = round(GOOD_SHARE * len(surveyed))
+    turns: dict[str, str] = {}
+    lines: dict[str, list[list[str]]] = {"training": [], "judging": []}
+    for place, (photograph, _) in enumerate(surveyed):
+        patient = photograph.patient or photograph.name
+        turn = turns.setdefault(patient, TURNS[len(turns) % len(TURNS)])
+        split = "train" if turn == "train" else "val"
+        field = "" if photograph.fov_mask is None else str(photograph.fov_mask.resolve())
+        quality = "good" if place < good else "usable"
+        image = str(photograph.image.resolve())
+        lines["judging" if turn == "judge" else "training"].append(
+            [image, split, quality, patient, field]
+        )
+    paths = []
+    for name, some in lines.items():
+        path = folder / f"{name}.csv"
+        with whole(path) as half, half.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["image", "split", "quality", "patient", "fov_mask"])
+            writer.writerows(some)
+        paths.append(path)
+    return paths[0], paths[1]
 
 
 def spoilt() -> EitherDegradation:
     """Return the degradation that the released network was trained with."""
-    return EitherDegradation(FundusDegradation(gentle=0.3), CofeDegradation(), 0.33)
+    return EitherDegradation(FundusDegradation(gentle=0.4), CofeDegradation(), 0.33)
 
 
 def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, seed: int) -> MAGENet:
     """Return the network after the teacher-student training: the teacher at its best.
 
-    It stops when the teacher has not become better on the held-out photographs for a third of
+    It stops when the teacher has not become better on the photographs that choose for a third of
     the steps.
     """
     size = int(network.use["size"])
@@ -151,7 +190,8 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
         enable_version_counter=False,
     )  # fmt: skip
     trainer = Trainer(
-        accelerator="gpu" if device.type == "cuda" else device.type, devices=1, max_steps=steps,
+        accelerator="gpu" if device.type == "cuda" else device.type,
+        devices=1 if device.index is None else [device.index], max_steps=steps,
         precision="bf16-mixed" if half_precision(device) else "32-true", gradient_clip_val=1.0,
         val_check_interval=looks, check_val_every_n_epoch=None, num_sanity_val_steps=0,
         callbacks=[best, EarlyStopping("val_teacher/psnr", mode="max", patience=3)],
@@ -165,23 +205,33 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
     return adapted
 
 
-def judge(before: MAGENet, after: MAGENet, manifest: Path) -> Verdict:
-    """Compare two networks on the photographs that were held out.
+def judge(
+    before: MAGENet, after: MAGENet, manifest: Path, device: torch.device, max_memory: int
+) -> Verdict:
+    """Compare two networks, as `magenet enhance` uses them, on photographs that only judge.
 
     Args:
         before: The released network.
         after: The adapted one.
-        manifest: Of :func:`write_manifest`.
+        manifest: Of the judging, see :func:`write_manifests`.
+        device: Where to compute.
+        max_memory: Bytes that the process may use.
     """
     size = int(before.use["size"])
     vessels = VesselSegmenter.from_pretrained("vessels")
+    enhancers = [PhotographEnhancer(net, vessels, device, max_memory) for net in (before, after)]
     psnr: list[list[float]] = [[], []]
     lost: list[list[float]] = [[], []]
     names: list[str] = []
     other_names: list[str] = []
 
     def enhanced(image: Tensor, mask: Tensor) -> list[Tensor]:
-        return [network(image).image * mask for network in (before, after)]
+        changes = [enhancer.estimate(image[0], mask[0]).change for enhancer in enhancers]
+        return [(image + change).clamp(0.0, 1.0) * mask for change in changes]
+
+    def found(image: Tensor) -> Tensor:
+        seen: Tensor = vessels(image.to(device)).float() > 0
+        return seen.float().cpu()
 
     with torch.inference_mode():
         good = ManifestPhotographs(str(manifest), qualities=["good"])
@@ -191,7 +241,7 @@ def judge(before: MAGENet, after: MAGENet, manifest: Path) -> Verdict:
             for draw in range(DRAWS):
                 pair = module.prepare({**batch, "key": key + draw}, training=False)
                 clean, mask = pair["image_clean"], pair["mask_fov"]
-                names += batch["name"]
+                names += batch["patient"]
                 for scores, image in zip(psnr, enhanced(pair["image_degraded"], mask), strict=True):
                     scores.append(float(masked_psnr(image, clean, mask)))
         every = ManifestPhotographs(str(manifest))
@@ -199,14 +249,15 @@ def judge(before: MAGENet, after: MAGENet, manifest: Path) -> Verdict:
         for batch in tqdm(module.val_dataloader(), "judging", unit="photograph"):
             image, mask = batch["image"].float() / 255, batch["mask_fov"].float()
             image = image * mask
-            seen = (vessels(image) > 0).float()
-            other_names += batch["name"]
+            seen = found(image)
+            other_names += batch["patient"]
             for scores, result in zip(lost, enhanced(image, mask), strict=True):
-                change = vessel_length_change(seen, (vessels(result) > 0).float(), mask)
+                change = vessel_length_change(seen, found(result), mask)
                 scores.append(float(change.lost))
     gain = paired_comparison(psnr[1], psnr[0], names)
     loss = paired_comparison(lost[1], lost[0], other_names)
-    return Verdict(gain.low > 0.0 and loss.high < MOST_LOST, gain, loss)
+    better = gain.low > 0.0 and gain.p < CHANCE and loss.high < MOST_LOST
+    return Verdict(better, gain, loss)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -219,13 +270,19 @@ def run(options: argparse.Namespace) -> int:
     photographs = collect(options.input)
     for given in options.input:
         require_outside(options.out, given)
+    if (options.out / constants.SAFETENSORS_SINGLE_FILE).exists():
+        raise UserError(f"{options.out}: holds weights already; choose another folder")
     device, memory = device_for(options.device), parsed_memory("8G")
     enhancer = PhotographEnhancer.from_pretrained(options.weights, device, memory)
     released = MAGENet.from_pretrained(options.weights)
-    manifest = options.out / "adaptation" / "photographs.csv"
-    write_manifest(manifest, survey(enhancer, photographs, memory))
-    adapted = train(released, manifest, device, options.steps, options.seed)
-    verdict = judge(released, adapted, manifest)
+    own = options.out / "adaptation"
+    write_manifests(own, [])  # find out now whether the folder can be written to
+    training, judging = write_manifests(own, survey(enhancer, photographs, memory))
+    try:
+        adapted = train(released, training, device, options.steps, options.seed)
+    finally:
+        shutil.rmtree(own / "cache", ignore_errors=True)  # decoded photographs of patients
+    verdict = judge(released, adapted, judging, device, memory)
     record = {
         "better": verdict.better, "weights": options.weights, "seed": options.seed,
         "psnr_gain": verdict.psnr._asdict(), "vessel_lost_change": verdict.vessel_lost._asdict(),
@@ -241,7 +298,11 @@ def run(options: argparse.Namespace) -> int:
         print("not better: keep the released weights; none are written")
         return 0
     adapted.use.update(released.use)
-    adapted.save_pretrained(options.out)
+    with tempfile.TemporaryDirectory(dir=options.out) as half:
+        adapted.save_pretrained(half)
+        # The configuration last: without it, nobody takes what is there for weights.
+        for file in sorted(Path(half).iterdir(), key=lambda file: file.name == "config.json"):
+            file.replace(options.out / file.name)
     print(f"better: magenet enhance PHOTOS -o RESULTS --weights {options.out}")
     return 0
 
@@ -251,8 +312,8 @@ def main(arguments: list[str]) -> int:
     own = argparse.ArgumentParser(
         prog="magenet adapt",
         description="Fine-tune the network on photographs of your camera, without labels, by the "
-        "teacher-student recipe. A quarter of them is held out; weights are written only if they "
-        "are better there. verdict.json says how much.",
+        "teacher-student recipe. Half of them is held out, to choose and to judge; weights are "
+        "written only if they are better there. verdict.json says how much.",
     )
     own.add_argument(
         "input", nargs="+", help="photographs, folders, patterns, or a manifest (.csv)"

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from data_modules.io import write_photograph
+from data_modules.manifest import Photograph
 from magenet.commands import adapt
 from magenet.main import main
 from magenet.metrics import Comparison
@@ -21,6 +22,12 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in range(adapt.LEAST):
         write_photograph(retina(seed, 160), folder / f"{seed:02}.png")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def one_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge quickly."""
+    monkeypatch.setattr(adapt, "DRAWS", 1)
 
 
 def run(camera: Path, out: Path, weights: Path) -> int:
@@ -37,12 +44,39 @@ def test_it_trains_judges_and_says_so(
     said = capsys.readouterr().out
     assert ("not better: keep the released weights" in said) != verdict["better"]
     assert (out / "model.safetensors").exists() == verdict["better"]
-    with (out / "adaptation" / "photographs.csv").open(newline="") as stream:
-        listed = list(csv.DictReader(stream))
-    held_out = {row["image"] for row in listed if row["split"] == "val"}
-    assert len(listed) == adapt.LEAST
-    assert len(held_out) == adapt.LEAST // 4
-    assert {row["quality"] for row in listed if row["split"] == "val"} == {"good", "usable"}
+    training, judging = (
+        list(csv.DictReader((out / "adaptation" / name).read_text().splitlines()))
+        for name in ("training.csv", "judging.csv")
+    )
+    images = {row["image"] for row in (*training, *judging)}
+    assert len(images) == len(training) + len(judging) == adapt.LEAST
+    assert sum(row["quality"] == "good" for row in judging) >= 6, "a test can tell from chance"
+    chosen = [row for row in training if row["split"] == "val"]
+    assert {row["quality"] for row in chosen} == {"good", "usable"}
+    assert not (out / "adaptation" / "cache").exists()
+    assert run(camera, camera.parent / "none", weights.parent / "nowhere") == 1
+    capsys.readouterr()
+
+
+def test_all_of_a_patient_serve_for_the_same(tmp_path: Path) -> None:
+    surveyed = [
+        adapt.Surveyed(
+            Photograph(tmp_path / f"{place}.png", f"{place}.png", patient=f"p{place % 24}",
+                       fov_mask=tmp_path / "mask.png"),
+            float(place),
+        )
+        for place in range(72)
+    ]  # fmt: skip
+    serves: dict[str, set[str]] = {}
+    for path in adapt.write_manifests(tmp_path, surveyed):
+        for row in csv.DictReader(path.read_text().splitlines()):
+            serves.setdefault(row["patient"], set()).add(path.stem + row["split"])
+            assert row["fov_mask"] == str(tmp_path / "mask.png")
+    assert len(serves) == 24
+    assert all(len(parts) == 1 for parts in serves.values())
+    assert {part for parts in serves.values() for part in parts} == {
+        "trainingtrain", "trainingval", "judgingval",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("better", [True, False])
@@ -53,7 +87,9 @@ def test_weights_are_written_only_if_they_are_better(
     monkeypatch.setattr(adapt, "judge", lambda *rest: adapt.Verdict(better, comparison, comparison))
     assert run(camera, tmp_path / "own", weights) == 0
     assert (tmp_path / "own" / "model.safetensors").exists() == better
+    assert not [path for path in (tmp_path / "own").iterdir() if path.name.startswith("tmp")]
     if better:
+        assert run(camera, tmp_path / "own", weights) == 1, "weights are never replaced"
         released, own = (MAGENet.from_pretrained(path) for path in (weights, tmp_path / "own"))
         assert own.use == released.use
         pairs = zip(own.parameters(), released.parameters(), strict=True)
@@ -62,10 +98,13 @@ def test_weights_are_written_only_if_they_are_better(
 
 def test_a_network_is_not_better_than_itself(camera: Path, weights: Path, tmp_path: Path) -> None:
     network = MAGENet.from_pretrained(weights)
-    manifest = tmp_path / "photographs.csv"
     images = sorted(camera.glob("*.png"))
-    adapt.write_manifest(manifest, {image: float(place) for place, image in enumerate(images)})
-    verdict = adapt.judge(network, network, manifest)
+    surveyed = [
+        adapt.Surveyed(Photograph(image, image.name), float(place))
+        for place, image in enumerate(images)
+    ]
+    _, judging = adapt.write_manifests(tmp_path, surveyed)
+    verdict = adapt.judge(network, network, judging, torch.device("cpu"), 8 << 30)
     assert not verdict.better
     assert verdict.psnr.difference == verdict.vessel_lost.difference == 0.0
 
@@ -77,6 +116,6 @@ def test_too_few_photographs_are_refused(
     (tmp_path / "in" / "b.png").touch()
     assert run(tmp_path / "in", tmp_path / "own", weights) == 1
     said = capsys.readouterr().err
-    assert "needs 30 at least" in said
+    assert "needs 60 at least" in said
     assert "left out" in said
     assert not list((tmp_path / "own").rglob("*.safetensors"))
