@@ -1,4 +1,4 @@
-"""What a photograph costs in memory, and how large a tile may be."""
+"""What photographs and the network cost in memory."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 from torch import nn
 
 from magenet.errors import UserError
-from magenet.inference.tiles import ALIGNMENT, SMALLEST_TILE
 
 MEBIBYTE = 1 << 20
 
 BYTES_PER_PIXEL = 700
-"""Memory of a forward pass of `compact`, per pixel of a tile: measured 360 at 2048 px, and twice
-that to be safe. Networks of other sizes: by their width."""
+"""Memory of a forward pass of `compact`, per pixel that it sees: measured 360 at 2048 px, and
+twice that to be safe. Networks of other sizes: by their width."""
 
 COMPACT_WIDTH = 32
 
@@ -81,26 +80,21 @@ def require_memory(width: int, height: int, sample_bytes: int, max_memory: int) 
         )
 
 
-def tile_for(network: nn.Module, max_memory: int, size: int) -> int:
-    """Return the side of the largest tile that fits, at most that of the whole picture.
+def require_network_memory(network: nn.Module, size: int, max_memory: int) -> None:
+    """Refuse a network that does not fit into the memory.
 
     Args:
-        network: What runs on it.
+        network: What runs.
+        size: Side of the square that it sees, in pixels.
         max_memory: Bytes that the process may use.
-        size: Side of the picture, in pixels.
 
     Raises:
-        UserError: If not even the smallest fits.
+        UserError: With what it would need.
     """
     width = int(getattr(network, "stems")[-1].out_channels)  # noqa: B009
-    cost = BYTES_PER_PIXEL * width / COMPACT_WIDTH
-    side = int((max(0, max_memory - resident()) / cost) ** 0.5) // ALIGNMENT * ALIGNMENT
-    if side >= size:
-        return size
-    if side < SMALLEST_TILE:
-        need = resident() + cost * SMALLEST_TILE**2
+    need = resident() + BYTES_PER_PIXEL * width // COMPACT_WIDTH * size**2
+    if need > max_memory:
         raise UserError(
-            f"--max-memory: {max_memory / MEBIBYTE:.0f} MiB are too little for this network; "
-            f"give {need / MEBIBYTE:.0f}M at least"
+            f"--max-memory: {max_memory / MEBIBYTE:.0f} MiB are too little for this network at "
+            f"{size} px; give {need / MEBIBYTE:.0f}M at least"
         )
-    return side

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -15,10 +14,9 @@ from torch.nn import functional
 from magenet.errors import UserError
 from magenet.fov import FieldOfView, crop, estimate_field, peak, resize
 from magenet.inference.line import Line
-from magenet.inference.memory import tile_for
+from magenet.inference.memory import require_network_memory
 from magenet.inference.recognition import Looks
 from magenet.inference.restraint import bands, size_of
-from magenet.inference.tiles import attending_to, tiled
 from magenet.inference.transfer import enlarged, transfer
 from magenet.inference.uncertainty import doubt
 from magenet.metrics import FIDELITY_LIMITS, VERDICTS, fidelity
@@ -282,24 +280,15 @@ class PhotographEnhancer:
 
     def _views(self, seen: Tensor, inside: Tensor) -> Tensor:
         """Return what the network makes of each view, upright again, `(N, 3, S, S)` on the CPU."""
-        tile = tile_for(self.network, self.max_memory, self.settings.size)
+        require_network_memory(self.network, self.settings.size, self.max_memory)
+        half = half_precision(self.device)
         estimates = []
         for axes in VIEWS:
             view = seen.flip(axes).to(self.device).contiguous(memory_format=torch.channels_last)
-            for estimate in self._enhance(view, tile):
-                estimates.append(estimate.float().cpu().flip(axes) * inside)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+                estimate = self.network(view).image
+            estimates.append(estimate.float().cpu().flip(axes) * inside)
         return torch.cat(estimates)
-
-    def _enhance(self, view: Tensor, tile: int) -> Iterator[Tensor]:
-        """Give what the network makes of a view, in tiles where it is larger than one."""
-        half = half_precision(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            if view.shape[-1] <= tile:
-                yield self.network(view).image
-                return
-            whole = functional.interpolate(view, (tile, tile), mode="bilinear", antialias=True)
-            with attending_to(self.network, whole):
-                yield tiled(lambda part: self.network(part).image, view, tile)
 
     def _report(
         self,

@@ -21,7 +21,7 @@ def transfer(
 
     The network sees every eye at the scale it was trained at; the change it makes is smooth
     compared with a pixel of the original, so it is enlarged and added. The original's own detail
-    stays, memory is bounded by the photograph itself, and no tile can show.
+    stays, memory is bounded by the photograph itself, and no seam can show.
 
     Args:
         enhanced: What the network gave, `(3, S, S)` in [0, 1].

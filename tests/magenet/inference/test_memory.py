@@ -2,11 +2,10 @@ import pytest
 
 from magenet.errors import UserError
 from magenet.inference.memory import (
-    SMALLEST_TILE,
     parsed_memory,
     require_memory,
+    require_network_memory,
     resident,
-    tile_for,
 )
 from magenet.models import MAGENet
 
@@ -22,10 +21,8 @@ def test_a_photograph_that_would_not_fit_is_refused_before_it_is_read() -> None:
         require_memory(30000, 30000, 1, parsed_memory("1.5G"))
 
 
-def test_tiles_shrink_with_the_memory_and_then_refuse() -> None:
+def test_a_network_that_would_not_fit_is_refused_with_what_it_needs() -> None:
     network = MAGENet(widths=(32, 8, 8, 8), blocks=(1, 1, 1, 1))
-    sides = [tile_for(network, resident() + extra * 2**20, 2048) for extra in (4000, 900, 200)]
-    assert sides[0] == 2048
-    assert 2048 > sides[1] > sides[2] >= SMALLEST_TILE
-    with pytest.raises(UserError, match=r"give \d+M at least"):
-        tile_for(network, resident(), 2048)
+    require_network_memory(network, 512, resident() + 300 * 2**20)
+    with pytest.raises(UserError, match=r"network at 512 px; give \d+M at least"):
+        require_network_memory(network, 512, resident() + 100 * 2**20)

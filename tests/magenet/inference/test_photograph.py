@@ -10,7 +10,6 @@ from magenet.errors import UserError
 from magenet.fov import estimate_field
 from magenet.inference.line import Line
 from magenet.inference.photograph import NotAFundusError, PhotographEnhancer, Settings
-from magenet.inference.recognition import Looks
 from magenet.inference.restraint import bands, size_of
 from magenet.models import MAGENet, VesselSegmenter
 from tests.magenet.conftest import ALL, NOTHING, SIZE, retina
@@ -68,24 +67,6 @@ def test_strength_blends(enhancer: PhotographEnhancer) -> None:
     whole, half = (enhancer(image, strength=s).image.float() for s in (1.0, 0.5))
     apart = (2 * (half - image) - (whole - image)).abs()
     assert float(apart[(whole > 0) & (whole < 255)].max()) <= 2.0  # rounding
-
-
-def test_a_small_memory_changes_nothing_that_can_be_seen(looks: Looks) -> None:
-    """Tiles are used, and the result is that of the whole picture."""
-    torch.manual_seed(0)
-    network = MAGENet(**TINY)
-    torch.nn.init.normal_(network.correct[-1].head.weight, std=0.03)  # type: ignore[union-attr, arg-type]
-    network.use.update(Settings(448, ALL, Line((0.0, 0.1), (0.0, 0.1)), looks).as_use())
-    whole = PhotographEnhancer(network, VesselSegmenter(8, 4, 1), CPU, PLENTY)
-    image = retina(6, 480)
-    wanted = whole(image, force=True).image.int()
-    from magenet.inference import photograph
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(photograph, "tile_for", lambda *rest: 320)
-        tiled = whole(image, force=True).image.int()
-    assert not torch.equal(tiled, image.int())
-    assert int((tiled - wanted).abs().max()) <= 1
 
 
 def test_what_is_no_fundus_is_refused_unless_forced(enhancer: PhotographEnhancer) -> None:

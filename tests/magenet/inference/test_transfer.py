@@ -50,6 +50,27 @@ def test_detail_of_the_original_survives() -> None:
     assert (result.float() - original.float() - 25.5).abs().max() < 1
 
 
+@pytest.mark.parametrize("band", [1, 7, 64, 100])
+@pytest.mark.parametrize("size", [(211, 187), (96, 311)])
+def test_streamed_in_bands_is_what_the_whole_gives(
+    band: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the bands and the photograph's size: no seam, to the bit."""
+    torch.manual_seed(0)
+    original = torch.randint(0, 65535, (3, *size), dtype=torch.int32).to(torch.uint16)
+    mask = torch.ones(1, *size, dtype=torch.bool)
+    mask[..., :9] = mask[:, :5] = False
+    field = field_from_mask(mask)
+    inside = resize(crop(mask, field.square), 48).float()
+    seen, enhanced = torch.rand(2, 3, 48, 48)
+    results = []
+    for height in (1000, band):
+        monkeypatch.setattr("magenet.inference.transfer.BAND", height)
+        results.append(transfer(enhanced, seen, inside, original, field))
+    assert torch.equal(*results)
+    assert not torch.equal(results[0], original)
+
+
 @pytest.mark.parametrize("side", [64, 96, 100])
 def test_photographs_are_enhanced_at_the_size_that_the_network_knows(side: int) -> None:
     seen = []
