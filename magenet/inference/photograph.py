@@ -98,7 +98,8 @@ class Report:
         field_confidence: How sure the field of view is, 0 to 1.
         light_share: Share of the network's change of light and colour that was applied, 0 to 1:
             less where there was little to mend, and by the strength.
-        expected_error: Mean expected absolute error inside the field, in grey levels of 255.
+        expected_error: Mean expected absolute error inside the field, in grey levels of 255, of
+            the whole change: whatever the strength.
         mean_change: Mean absolute change inside the field, in grey levels of 255.
         colour_change: Mean CIEDE2000 against the photograph as taken.
         brightness_drift: Mean change of lightness L*.

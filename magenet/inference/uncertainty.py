@@ -11,7 +11,7 @@ expected error is one of a place, not of a pixel (our choice)."""
 
 
 LOCAL_SHARE = 1 / 3
-"""Power of the local change in the doubt; measured: see `experiments/results/uncertainty.md`."""
+"""Power of the local change in the doubt; our choice."""
 
 GREY_LEVEL = 1 / 255
 
