@@ -16,6 +16,22 @@ LEAST_CONTRAST = 1e-5
 """Floor of luminance's deviation, as :func:`appearance` has it for detail: flat gains 1."""
 
 
+def strength(image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    """Return how strong each photograph's fine detail and its contrast are.
+
+    Args:
+        image: `(B, 3, S, S)` in [0, 1], the square around the field.
+        mask: Field of view, `(B, 1, S, S)`, 0 or 1.
+
+    Returns:
+        `detail` and `contrast`, `(B,)` each: what the gains are ratios of.
+    """
+    seen = appearance(image, mask)
+    # Bands hardly overlap, so that their squares add up.
+    detail = torch.stack([100 ** seen[band] for band in FINE]).sum(dim=0).sqrt()
+    return {"detail": detail, "contrast": seen["contrast"].clamp(min=LEAST_CONTRAST)}
+
+
 def detail_gain(image: Tensor, original: Tensor, mask: Tensor) -> Tensor:
     """Return how many times stronger each photograph's fine detail is than its original's.
 
@@ -39,12 +55,7 @@ def detail_gain(image: Tensor, original: Tensor, mask: Tensor) -> Tensor:
         2.0
     """
     check_photographs(image, original, mask)
-    ours, theirs = (
-        # Bands hardly overlap, so that their squares add up.
-        torch.stack([100 ** appearance(picture, mask)[band] for band in FINE]).sum(dim=0).sqrt()
-        for picture in (image, original)
-    )
-    return ours / theirs
+    return strength(image, mask)["detail"] / strength(original, mask)["detail"]
 
 
 def contrast_gain(image: Tensor, original: Tensor, mask: Tensor) -> Tensor:
@@ -69,11 +80,7 @@ def contrast_gain(image: Tensor, original: Tensor, mask: Tensor) -> Tensor:
         2.0
     """
     check_photographs(image, original, mask)
-    ours, theirs = (
-        appearance(picture, mask)["contrast"].clamp(min=LEAST_CONTRAST)
-        for picture in (image, original)
-    )
-    return ours / theirs
+    return strength(image, mask)["contrast"] / strength(original, mask)["contrast"]
 
 
 class DetailGain(MeanPerImage):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from magenet.metrics import contrast_gain, detail_gain, fidelity
+from magenet.metrics import fidelity
+from magenet.metrics.gain import strength
 from magenet.scoring.judge import Batch, NetworkJudge, taken
 
 
@@ -22,20 +23,20 @@ class FidelityJudge(NetworkJudge):
     """
 
     how = "train it first ('make judges')"
-    before: tuple[Tensor, Tensor] | None = None
-    """The latest input and its vessels: each is compared with several results."""
+    before: tuple[Tensor, Tensor, dict[str, Tensor]] | None = None
+    """The latest input, its vessels and its strength: each is compared with several results."""
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
         """See :meth:`Judge.forward`."""
-        before = taken(batch)
+        before, mask = taken(batch), batch["mask_fov"]
         if self.before is None or self.before[0] is not before:
-            self.before = before, (self.seen(before) > 0).float()
+            self.before = before, (self.seen(before) > 0).float(), strength(before, mask)
         after = (self.seen(image) > 0).float()
-        mask = batch["mask_fov"]
+        own, given = strength(image, mask), self.before[2]
         scores = fidelity(before, image, self.before[1], after, mask)
         return scores | {
             "brightness_change": scores.pop("brightness_drift"),
-            "detail_gain": detail_gain(image, before, mask),
-            "contrast_gain": contrast_gain(image, before, mask),
+            "detail_gain": own["detail"] / given["detail"],
+            "contrast_gain": own["contrast"] / given["contrast"],
             "abstain": (scores["verdict"] == 2).float(),
         }
