@@ -55,12 +55,12 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image, masks = f"{name}/eye_{place}.png", []
         write_photograph(phantom.image, folder / image)
         for kind, mask in (("vessels", phantom.vessels), ("fov", phantom.field.mask)):
-            masks.append(f"{name}/{kind}_{place}.png")
+            masks.append(f"masks/{name}/{kind}_{place}.png")  # a folder is of photographs alone
             write_photograph(mask.expand(3, -1, -1).to(torch.uint8) * 255, folder / masks[-1])
         vessels = masks[0] if name in ("hrf", "chase_db1") else ""
         rows.append((name, split, image, vessels, masks[1], quality))
         if name == "idrid":
-            disc, lesions = f"idrid/disc_{place}.png", f"idrid/lesions_{place}.png"
+            disc, lesions = (f"masks/idrid/{kind}_{place}.png" for kind in ("disc", "lesions"))
             write_photograph(phantom.disc.expand(3, -1, -1).to(torch.uint8) * 255, folder / disc)
             Image.fromarray(phantom.disc[0].numpy().astype("uint8")).save(folder / lesions)
             labels[name].append((image, disc, lesions, str(place % 5)))
