@@ -395,9 +395,5 @@ def _metadata(source: str | Path) -> Kept:
         if directory:
             kept.get_ifd(tag).update(directory)
     some = len(kept) or any(kept.get_ifd(tag) for tag in KEPT_DIRECTORIES)
-    return Kept(kept if some else None, profile if _is_rgb(profile) else None)
-
-
-def _is_rgb(profile: bytes | None) -> bool:
-    """Return whether a colour profile is of RGB values, as every result has them."""
-    return profile is not None and profile[16:20] == b"RGB "
+    of_rgb = profile is not None and profile[16:20] == b"RGB "  # as every result is
+    return Kept(kept if some else None, profile if of_rgb else None)
