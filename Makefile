@@ -153,12 +153,24 @@ table-synthetic table-real table-downstream: table-%: $(CORE) need-photographs #
 costs: $(CORE) ## Measure what one photograph costs each row of the tables (2 minutes)
 	$(BIN)/python experiments/tables/costs.py
 
-runs/release/checkpoints/best.ckpt: runs/comparison_mage_net/seed0
+runs/release/checkpoints/best.ckpt: | runs/comparison_mage_net/seed0
 	$(BIN)/magenet fit $(BASE) --config experiments/release/mage_net.yaml
 
+runs/release_segmenter/checkpoints/best.ckpt: | $(CORE) need-photographs
+	$(BIN)/magenet fit $(BASE) --config experiments/release/segmenter.yaml
+
+RELEASED := runs/release_pairs_alone/checkpoints/best.ckpt
+$(RELEASED): | runs/release/checkpoints/best.ckpt runs/release_segmenter/checkpoints/best.ckpt
+	$(BIN)/magenet fit $(BASE) --config experiments/release/pairs_alone.yaml
+
 .PHONY: train-release
-train-release: runs/release/checkpoints/best.ckpt ## Train the network in the package anew and put it there (90 minutes)
+train-release: $(RELEASED) ## Train the network in the package anew and put it there (3 hours)
 	$(BIN)/python experiments/release/publish.py
+
+.PHONY: teacher-variants
+teacher-variants: runs/comparison_mage_net/seed1 ## Compare variants of the teacher's training (1 hour)
+	$(BIN)/python experiments/teacher/errors.py
+	$(BIN)/python experiments/teacher/variants.py
 
 .PHONY: photographs
 photographs: $(SEGMENTER) ## Train the teacher-student network on real photographs (45 minutes)

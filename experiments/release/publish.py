@@ -237,10 +237,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure, write the weights, and write what was measured."""
     parser = argparse.ArgumentParser(description="Put a trained network into the package.")
     parser.add_argument(
-        "--checkpoint", type=Path, default=Path("runs/release/checkpoints/best.ckpt")
+        "--checkpoint", type=Path, default=Path("runs/release_pairs_alone/checkpoints/best.ckpt")
     )
     parser.add_argument("--weights", help="measure weights published before, not a checkpoint")
-    parser.add_argument("--subject", choices=("teacher", "student"), default="teacher")
+    parser.add_argument("--subject", choices=("teacher", "student"), default="student")
     parser.add_argument("--size", type=int, default=512, help="side at which the network works")
     parser.add_argument("--vessels", type=Path, default=Path("experiments/weights/vessels.ckpt"))
     parser.add_argument("--out", type=Path, default=WEIGHTS)

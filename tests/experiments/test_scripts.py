@@ -12,6 +12,7 @@ from PIL import Image
 
 from magenet.errors import UserError
 from magenet.metrics import NaturalnessModel
+from magenet.models import MAGENet
 from magenet.report.provenance import FACTS
 from tests.conftest import ROOT
 from tests.experiments.conftest import script
@@ -155,6 +156,59 @@ def test_costs_are_measured_row_by_row(tmp_path: Path, monkeypatch: pytest.Monke
     assert float(network["gmacs"]) == pytest.approx(7.69 / 16, rel=0.01), "a sixteenth of 256 px"
     assert min(float(row["milliseconds"]) for row in (classical, network)) > 0
     assert "| U-Net |" in (tmp_path / "costs.md").read_text()
+
+
+def test_variants_of_the_teacher(
+    tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is trained and tested once; two are enough to see that they are put side by side."""
+    monkeypatch.setenv("MAGENET_DATA", str(photographs))
+    monkeypatch.chdir(tmp_path)
+    Path("experiments").symlink_to(ROOT / "experiments")
+    variants = script("teacher/variants")
+    monkeypatch.setattr(variants, "VARIANTS", dict(list(variants.VARIANTS.items())[:2]))
+    layer = """
+trainer: {max_steps: 2, val_check_interval: 2, limit_test_batches: 2, limit_val_batches: 2}
+model:
+  init_args:
+    start: null
+    network: {init_args: {widths: [16, 16, 32, 32], blocks: [1, 1, 1, 1]}}
+data: {init_args: {image_size: 64, batch_size: 2, workers: 0}}
+"""
+    Path("try.yaml").write_text(layer)
+    command = ["--results", ".", "--layer", "try.yaml"]
+    assert variants.main(command) == 0
+    page = Path("teacher.md").read_text()
+    assert "| no consistency, teacher |" in page
+    assert "| as in the tables, student |" in page
+    checkpoint = Path("runs/teacher/variant1/checkpoints/best.ckpt")
+    before = checkpoint.stat().st_mtime
+    assert variants.main(command) == 0
+    assert checkpoint.stat().st_mtime == before, "not trained again"
+    configs = [Path(f"runs/teacher/variant{n}/config.yaml").read_text() for n in (0, 1)]
+    assert "consistency_weight: 0.0" in configs[0]
+    assert "consistency_weight: 0.2" in configs[1]
+
+
+def test_what_a_consistency_step_is_worth(
+    tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A target that is the truth gives the wanted gradient."""
+    monkeypatch.setenv("MAGENET_DATA", str(photographs))
+    monkeypatch.chdir(tmp_path)
+    errors = script("teacher/errors")
+    network = MAGENet(
+        [32, 64, 64, 96], [1, 2, 1, 1], original_width=32, original_groups=2, original_blocks=2,
+        guide_width=16,
+    )  # fmt: skip
+    weights = {f"network.{name}": value for name, value in network.state_dict().items()}
+    torch.save({"state_dict": weights}, "network.ckpt")
+    small = ["--checkpoint", "network.ckpt", "--size", "64", "--batch", "2", "--results", "."]
+    monkeypatch.setattr(errors, "StrongView", lambda: lambda image, mask, draws: image)
+    errors.main(small)
+    lines = Path("teacher_errors.md").read_text().splitlines()
+    true = next(line for line in lines if line.startswith("| the same views"))
+    assert true.endswith("| 1.00 [1.00, 1.00] |"), "the same views, untouched"
 
 
 def test_naturalness_is_fitted_on_good_photographs(
