@@ -241,12 +241,32 @@ class PhotographEnhancer:
             inside: Field of view, `(1, S, S)`, 0 or 1.
         """
         with torch.inference_mode():
-            estimates = self._views(seen[None], inside[None])
+            estimates = self.views(seen[None], inside[None])
             unsure = doubt(estimates, seen, inside[None])[0]
             light, detail = bands(estimates.mean(dim=0) - seen, inside)
             light_share = float(self.settings.light(size_of(light, inside)))
             change = light_share * light + detail
         return Estimate(change, unsure, light_share)
+
+    def views(self, seen: Tensor, inside: Tensor) -> Tensor:
+        """Return what the network makes of each flipped view, upright again.
+
+        Args:
+            seen: `(1, 3, S, S)` in [0, 1], black outside the field.
+            inside: Field of view, `(1, 1, S, S)`, 0 or 1.
+
+        Returns:
+            `(N, 3, S, S)` on the CPU, black outside the field.
+        """
+        require_network_memory(self.network, self.settings.size, self.max_memory)
+        half = half_precision(self.device)
+        estimates = []
+        for axes in VIEWS:
+            view = seen.flip(axes).to(self.device).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+                estimate = self.network(view).image
+            estimates.append(estimate.float().cpu().flip(axes) * inside)
+        return torch.cat(estimates)
 
     def require_fundus(self, seen: Tensor, inside: Tensor, field: FieldOfView) -> None:
         """Refuse what does not look like a fundus photograph.
@@ -278,18 +298,6 @@ class PhotographEnhancer:
             for plane in image  # one colour at a time, to spare memory
         ]
         return torch.stack(planes) / peak(image)
-
-    def _views(self, seen: Tensor, inside: Tensor) -> Tensor:
-        """Return what the network makes of each view, upright again, `(N, 3, S, S)` on the CPU."""
-        require_network_memory(self.network, self.settings.size, self.max_memory)
-        half = half_precision(self.device)
-        estimates = []
-        for axes in VIEWS:
-            view = seen.flip(axes).to(self.device).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-                estimate = self.network(view).image
-            estimates.append(estimate.float().cpu().flip(axes) * inside)
-        return torch.cat(estimates)
 
     def _report(
         self,
