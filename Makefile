@@ -156,11 +156,8 @@ costs: $(CORE) ## Measure what one photograph costs each row of the tables (2 mi
 runs/release/checkpoints/best.ckpt: | runs/comparison_mage_net/seed0
 	$(BIN)/magenet fit $(BASE) --config experiments/release/mage_net.yaml
 
-runs/release_segmenter/checkpoints/best.ckpt: | $(CORE) need-photographs
-	$(BIN)/magenet fit $(BASE) --config experiments/release/segmenter.yaml
-
 RELEASED := runs/release_pairs_alone/checkpoints/best.ckpt
-$(RELEASED): | runs/release/checkpoints/best.ckpt runs/release_segmenter/checkpoints/best.ckpt
+$(RELEASED): | runs/release/checkpoints/best.ckpt
 	$(BIN)/magenet fit $(BASE) --config experiments/release/pairs_alone.yaml
 
 .PHONY: train-release

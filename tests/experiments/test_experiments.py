@@ -73,7 +73,7 @@ ALONE = [
 PROTOCOL = "comparison/protocol.yaml"
 COMPARED = [p for p in EVERY if p.startswith("comparison/") and p != PROTOCOL]
 TABLES = [p for p in EVERY if p.startswith("tables/")]
-RELEASE = ["release/mage_net.yaml", "release/pairs_alone.yaml", "release/segmenter.yaml"]
+RELEASE = ["release/mage_net.yaml", "release/pairs_alone.yaml"]
 TEACHER = ["teacher/adaptation.yaml", "teacher/pairs.yaml"]
 LAYERS = [p for p in EVERY if p.split("/")[0] in ("model", "data", "debug", "logging", "cluster")]
 
@@ -156,10 +156,8 @@ def test_release(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version = ["--trainer.logger.version", "seed0"]
     first = configs(BASE, EXPERIMENTS / PROTOCOL, compared)
     assert main(["fit", *first, *small, *version]) == 0
-    adapted, alone, segmenter = (EXPERIMENTS / name for name in RELEASE)
-    assert main(["fit", *configs(BASE, adapted), *small]) == 0
-    assert main(["fit", *configs(BASE, segmenter, "limits.yaml", "small.yaml")]) == 0
-    assert main(["fit", *configs(BASE, alone, TINY, "limits.yaml", "small.yaml")]) == 0
+    for name in RELEASE:
+        assert main(["fit", *configs(BASE, EXPERIMENTS / name), *small]) == 0
     monkeypatch.setenv("MAGENET_DATA", str(photographs))
     vessels = str(EXPERIMENTS / "weights/vessels.ckpt")
     own = ["--size", "64", "--out", "weights", "--results", ".", "--vessels", vessels]
