@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 import warnings
@@ -62,7 +63,9 @@ def export_onnx(network: MAGENet, path: Path) -> None:
     batch, side = torch.export.Dim("batch", min=1, max=64), torch.export.Dim
     tall, wide = (MULTIPLE * side(name, min=2, max=512) for name in ("tall", "wide"))
     with whole(path) as half, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch's exporter about itself
+        # The exporter speaks of itself: of its plans, and of torchvision, which nobody needs.
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
             ImageOnly(network).eval(), (torch.rand(2, 3, 96, 128),),
             dynamic_shapes={"image": {0: batch, 2: tall, 3: wide}}, dynamo=True, verbose=False,
