@@ -25,6 +25,10 @@ from magenet.models import MAGENet, VesselSegmenter
 LOOKS_SIZE = 256
 """Side at which it is decided whether this is a fundus photograph, in pixels."""
 
+MOST_NEW_VESSELS = 2.0
+"""Length of new vessels, over that of those seen before, from where on a person should look: most
+of what can be seen then was not there to be compared with (our choice)."""
+
 LEAST_CONFIDENCE = 0.5
 """Confidence of the field of view below which a person should check the result."""
 
@@ -287,8 +291,9 @@ class PhotographEnhancer:
         distance = float(self.settings.looks.distance(small * mask, mask))
         if distance > self.settings.looks.limit:
             raise NotAFundusError(
-                f"does not look like a fundus photograph (distance {distance:.0f}, limit "
-                f"{self.settings.looks.limit:.0f})"
+                "does not look like a fundus photograph (its light, colours and sharpness are "
+                f"{distance:.0f} away from those of fundus photographs, limit "
+                f"{self.settings.looks.limit:.0f}); to enhance it all the same: --force"
             )
 
     def _shown(self, image: Tensor, field: FieldOfView) -> Tensor:
@@ -329,6 +334,12 @@ class PhotographEnhancer:
         if error > ERROR_LIMITS[0]:
             verdict = max(verdict, 2 if error > ERROR_LIMITS[1] else 1)
             reasons.append(f"an error of {error:.0f} grey levels is to be expected")
+        if scores["vessel_invented"] > MOST_NEW_VESSELS:
+            verdict = max(verdict, 1)
+            reasons.append(
+                f"vessels of {scores['vessel_invented']:.1f} times the length seen before are new: "
+                "recovered, or invented"
+            )
         if field.confidence < LEAST_CONFIDENCE:
             verdict = max(verdict, 1)
             reasons.append(f"the field of view is not sure ({field.confidence:.2f})")

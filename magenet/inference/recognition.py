@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from magenet.metrics import STATISTICS, appearance
+
+PLACES = 16
+"""Places along each side at which colours are compared (our choice)."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,7 @@ class Looks:
     """Know how fundus photographs look, good and bad ones, in a few numbers.
 
     Attributes:
-        mean: Of :data:`magenet.metrics.STATISTICS` over many of them.
+        mean: Of what :func:`described` gives, over many of them.
         precision: Inverse of their covariance.
         limit: Distance beyond which a photograph is taken for something else.
     """
@@ -41,7 +45,7 @@ class Looks:
         """Return what is known after looking at photographs.
 
         Args:
-            described: What :func:`described` gives of them, `(n, STATISTICS)`.
+            described: What :func:`described` gives of them, a row each.
             limit: See :class:`Looks`.
         """
         covariance = torch.cov(described.mT)
@@ -52,6 +56,34 @@ class Looks:
 
 
 def described(image: Tensor, mask: Tensor) -> Tensor:
-    """Return photographs' statistics as rows, double `(B, STATISTICS)`; see :func:`appearance`."""
+    """Return photographs' statistics as rows, double: :func:`appearance`, then how colours spread.
+
+    Args:
+        image: `(B, 3, S, S)` in [0, 1], black outside the field.
+        mask: Field of view, `(B, 1, S, S)`, 0 or 1.
+    """
     values = appearance(image, mask)
-    return torch.stack([values[name].double().cpu() for name in STATISTICS], dim=1)
+    known = torch.stack([values[name].double().cpu() for name in STATISTICS], dim=1)
+    return torch.cat([known, colour_spread(image, mask).double().cpu()], dim=1)
+
+
+def colour_spread(image: Tensor, mask: Tensor) -> Tensor:
+    """Return how much colours differ from place to place: hardly in a fundus, whatever its light.
+
+    Args:
+        image: `(B, 3, S, S)` in [0, 1], black outside the field.
+        mask: Field of view, `(B, 1, S, S)`, 0 or 1.
+
+    Returns:
+        Standard deviations of the logarithms of red and of blue over green, `(B, 2)`.
+    """
+    side = max(1, image.shape[-1] // PLACES)
+    inside = functional.avg_pool2d(mask, side)
+    places = functional.avg_pool2d(image * mask, side) / inside.clamp(min=1e-3)
+    whole = (inside > 0.95).float()
+    red, green, blue = places.clamp(min=0.02).log().unbind(dim=1)
+    ratios = torch.stack([red - green, blue - green], dim=1)
+    count = whole.sum(dim=(2, 3)).clamp(min=1.0)
+    mean = (ratios * whole).sum(dim=(2, 3)) / count
+    apart = (ratios - mean[:, :, None, None]).square() * whole
+    return (apart.sum(dim=(2, 3)) / count).sqrt()

@@ -156,3 +156,60 @@ def test_a_large_expected_error_is_said_and_flagged(
     assert report.expected_error == pytest.approx(levels, abs=0.1)
     assert report.verdict == verdict
     assert any("grey levels" in reason for reason in report.reasons) == (verdict != "ok")
+
+
+class Stripes(torch.nn.Module):
+    """Find as many vertical vessels in the photograph as taken, and in the enhanced one."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.counts = (before, after)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Return logits, `(2, 1, S, S)`."""
+        found = torch.full_like(pictures[:, :1], -1.0)
+        for picture, count in zip(found, self.counts, strict=True):
+            picture[..., 16 : 16 + 4 * count : 4] = 1.0
+        return found
+
+
+def test_many_new_vessels_ask_for_a_look(enhancer: PhotographEnhancer) -> None:
+    field = replace(estimate_field(retina(10)), confidence=1.0)
+    enhancer.settings = replace(enhancer.settings, uncertainty=Line((0.0, 1.0), (0.0, 0.0)))
+    said = {}
+    for after in (2, 4):
+        enhancer.vessels = Stripes(1, after)
+        said[after] = enhancer(retina(10), field, strength=0.05).report
+    assert said[2].verdict == "ok"
+    assert said[4].verdict == "check"
+    assert any("recovered, or invented" in reason for reason in said[4].reasons)
+
+
+def drawn(*parts: tuple[slice, slice, tuple[int, int, int]]) -> Tensor:
+    """Return a picture of coloured rectangles, `(3, 300, 400)`."""
+    picture = torch.zeros(3, 300, 400, dtype=torch.uint8)
+    for rows, columns, colour in parts:
+        picture[:, rows, columns] = torch.tensor(colour, dtype=torch.uint8)[:, None, None]
+    return picture
+
+
+def test_the_released_weights_tell_a_landscape_from_a_fundus() -> None:
+    """Sky over grass, and a tomato with a leaf, which a disc alone would not give away."""
+    enhancer = PhotographEnhancer.from_pretrained("mage_net", CPU, PLENTY)
+    everything = slice(None)
+    landscape = drawn(
+        (everything, everything, (90, 140, 230)), (slice(180, None), everything, (70, 150, 60))
+    )
+    y, x = torch.meshgrid(torch.arange(300) - 150, torch.arange(400) - 200, indexing="ij")
+    disc = x.square() + y.square() < 120**2
+    tomato = torch.where(
+        disc,
+        drawn(
+            (everything, everything, (200, 60, 50)),
+            (slice(60, 150), slice(200, 300), (60, 160, 60)),
+        ),
+        0,
+    )
+    for picture in (landscape, tomato):
+        with pytest.raises(NotAFundusError, match="does not look like a fundus"):
+            enhancer(picture)
