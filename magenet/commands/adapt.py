@@ -21,7 +21,12 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 from tqdm import tqdm
 
-from data_modules import AdaptationDataModule, ManifestPhotographs, PairedDataModule
+from data_modules import (
+    AdaptationDataModule,
+    ManifestPhotographs,
+    PairedDataModule,
+    StrongView,
+)
 from data_modules.dicom import is_dicom
 from data_modules.io import PictureError
 from data_modules.manifest import Photograph
@@ -60,6 +65,10 @@ GOOD_SHARE = 1 / 3
 TURNS = ("train", "judge", "train", "choose", "train", "judge")
 """What the photographs serve for in turn, by how much they are changed: to be trained on, to choose
 when to stop, to judge the result. What has chosen cannot judge."""
+
+UNTOUCHED = StrongView(FundusDegradation(severity=0.0), brightness=0.0, gamma=0.0)
+"""The student sees the photographs as the teacher does: with more damage it learnt wrong colours
+(experiments/results/teacher.md)."""
 
 CHANCE = 0.05
 """Probability, by chance, of a gain as large, above which there is none."""
@@ -176,7 +185,7 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
     clean = ManifestPhotographs(str(manifest), qualities=["good"], cache=cache)
     every = ManifestPhotographs(str(manifest), cache=cache)
     data = AdaptationDataModule(
-        clean, every, spoilt(), image_size=size, batch_size=2, real_batch_size=1, seed=seed
+        clean, every, spoilt(), UNTOUCHED, size, batch_size=2, real_batch_size=1, seed=seed
     )
     task = MeanTeacherTask(
         copy.deepcopy(network).requires_grad_(True).train(),
