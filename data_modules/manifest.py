@@ -57,6 +57,9 @@ class Photograph:
 
 
 FILE_COLUMNS = ("vessel_mask", "fov_mask", "disc_mask", "lesion_bitmask")
+NAMED = 10
+"""Files that a message names at most."""
+
 TEXT_COLUMNS = ("set", "split", "pair_id", "licence", "patient")
 LABEL_COLUMNS = ("patient", "disc_mask", "lesion_bitmask", "dr_grade")
 """What a file of labels may add to a manifest."""
@@ -227,23 +230,30 @@ class Manifest:
                 for name, values in wanted.items()
                 if values is not None
             )
-            raise ManifestError(f"{self.source}: no photograph with {asked}")
+            unknown = [
+                name
+                for name, values in wanted.items()
+                if values is not None
+                and all(getattr(p, name) in (None, "", "unknown") for p in self)
+            ]
+            hint = f"; its column '{unknown[0]}' is missing or empty" if unknown else ""
+            raise ManifestError(f"{self.source}: no photograph with {asked}{hint}")
         return Manifest(kept, self.source)
 
     def require_readable(self) -> None:
         """Look at the header of every picture; a picture cut off later is found when decoded.
 
         Raises:
-            ManifestError: If some cannot be read, naming all of them.
+            ManifestError: If some cannot be read, with their number and the first of them.
         """
         faults = [fault for photograph in self if (fault := header_fault(photograph.image))]
         if faults:
             raise ManifestError(
-                f"{self.source}: {len(faults)} picture(s) cannot be used: {'; '.join(faults)}"
+                f"{self.source}: {len(faults)} picture(s) cannot be used: {_listed(faults)}"
             )
 
     def _require_files(self) -> None:
-        """Raise with the names of all files that do not exist."""
+        """Raise with the number of files that do not exist, and the first of them."""
         missing = [
             str(file)
             for photograph in self
@@ -255,8 +265,14 @@ class Manifest:
         ]
         if missing:
             raise ManifestError(
-                f"{self.source}: {len(missing)} file(s) it names are missing: {', '.join(missing)}"
+                f"{self.source}: {len(missing)} file(s) it names are missing: {_listed(missing)}"
             )
+
+
+def _listed(faults: list[str]) -> str:
+    """Return the first faults in words: hundreds of them would bury the message."""
+    more = len(faults) - NAMED
+    return "; ".join(faults[:NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:

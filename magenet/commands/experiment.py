@@ -220,6 +220,15 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
     )
 
 
+def _in_words(error: OmegaConfBaseException) -> str:
+    """Return what is wrong with a config file, for the person who gave it."""
+    first = str(error).splitlines()[0]
+    if absent := re.search(r"Environment variable '(\w+)' not found", first):
+        name = absent[1]
+        return f"a config file asks for {name}, which is not set: export {name}=<its folder>"
+    return f"in a config file: {first}"
+
+
 def main(arguments: list[str] | None) -> int:
     """Run the command line and return the exit status: 0, or 1 if something could not be done."""
     try:
@@ -230,8 +239,10 @@ def main(arguments: list[str] | None) -> int:
         print(f"magenet: error: {line}", file=sys.stderr)
         return 1
     except OmegaConfBaseException as error:
-        print(f"magenet: error: in a config file: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"magenet: error: {_in_words(error)}", file=sys.stderr)
         return 2
+    if cli.subcommand == "test" and cli.trainer.is_global_zero:
+        print(f"scores and pictures: {cli.trainer.log_dir}")
     if cli.subcommand == "predict":
         writers = [c for c in cli.trainer.callbacks if isinstance(c, EnhancedPhotographWriter)]  # type: ignore[attr-defined]
         for writer in writers:

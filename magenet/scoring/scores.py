@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,19 @@ class Scores(Callback):
         summary = [line._asdict() for line in summarise(self.rows)]
         text = json.dumps(summary, indent=1).replace("NaN", "null")
         (folder / "results.json").write_text(text + "\n")
+        if empty := never_defined(self.rows):
+            print(f"no photograph has what these scores need: {empty}", file=sys.stderr)
+
+
+def never_defined(rows: Sequence[Row]) -> str:
+    """Return the names of the scores that no photograph has, in a line; empty if there are none.
+
+    Args:
+        rows: All of a test.
+    """
+    scores = dict.fromkeys(name for row in rows for name in row if name not in KEYS)
+    return ", ".join(
+        score
+        for score in scores
+        if all(math.isnan(float(row.get(score, math.nan))) for row in rows)
+    )

@@ -41,6 +41,21 @@ def test_every_missing_file_is_named(tmp_path: Path) -> None:
         Manifest.from_csv(path)
 
 
+def test_of_many_missing_files_the_first_are_named(tmp_path: Path) -> None:
+    path = manifest(tmp_path, "image\n" + "".join(f"eye_{place}.png\n" for place in range(30)))
+    with pytest.raises(ManifestError, match=r"30 file.*eye_0\.png.*eye_9\.png; and 20 more$"):
+        Manifest.from_csv(path)
+
+
+def test_a_selection_by_a_column_that_is_not_there_says_so(tmp_path: Path) -> None:
+    photographs = Manifest.from_csv(manifest(tmp_path, "image,set\na.png,hrf\n", "a.png"))
+    for asked in ({"qualities": ["good"]}, {"qualities": ["good"], "sets": ["hrf"]}):
+        with pytest.raises(ManifestError, match="its column 'quality' is missing or empty"):
+            photographs.select(**asked)
+    with pytest.raises(ManifestError, match=r"set in \['idrid'\]$"):
+        photographs.select(sets=["idrid"])
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

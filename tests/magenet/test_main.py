@@ -138,7 +138,7 @@ def test_an_unset_variable_is_named(
     config = str(ROOT / "experiments/photographs/mean_teacher.yaml")
     status, line = said(["fit", *BASE, "--config", config], capsys)
     assert status == 2
-    assert "MAGENET_DATA" in line
+    assert "export MAGENET_DATA=" in line
 
 
 def test_prediction_needs_an_enhancer(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from magenet.errors import UserError
 from magenet.scoring.rows import Row, read_rows, write_rows
+from magenet.scoring.scores import never_defined
 from magenet.scoring.summary import Line, summarise
 
 
@@ -100,6 +101,13 @@ def test_what_is_not_defined_is_left_out_and_never_a_zero() -> None:
     assert (found.photographs, found.patients) == (3, 2)
     assert math.isnan(found.gap_closed), "no clean photograph, no gap"
     assert not summarise(rows("student", [math.nan] * 6))
+
+
+def test_scores_that_nobody_has_are_told() -> None:
+    some = rows("student", [math.nan, 1.0], "ab")
+    none = [row | {"disc_dice": math.nan} for row in some]
+    assert never_defined(some) == ""
+    assert never_defined([*none, *rows("clean", [1.0, 2.0], "ab")]) == "disc_dice"
 
 
 def test_one_patient_has_no_interval() -> None:
