@@ -13,16 +13,19 @@ SHELL := /bin/bash
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
 
+# Editable by a path (compat): Python finds the package from the clone's parent folder, too.
+EDITABLE := --config-settings editable_mode=compat --editable
+
 $(CORE): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "magenet needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch  # first: a machine with a CPU build gets that one
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/pip install --quiet --constraint constraints.txt $(EDITABLE) .
 	@touch $@
 
 $(DEV): $(CORE)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,stream,wandb,export,deep,dicom]'
+	$(BIN)/pip install --quiet --constraint constraints.txt $(EDITABLE) '.[dev,stream,wandb,export,deep,dicom]'
 	@touch $@
 
 .PHONY: setup
