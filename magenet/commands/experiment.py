@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import re
@@ -189,6 +190,13 @@ def _hush() -> None:
         "Precision bf16-mixed is not supported by the model summary",
     ):
         warnings.filterwarnings("ignore", message=message)
+    # Lightning recommends its makers' logger before every run.
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_advertisement)
+
+
+def _is_no_advertisement(record: logging.LogRecord) -> bool:
+    """Return whether a message is about the run."""
+    return "litlogger" not in record.getMessage()
 
 
 def run(arguments: ArgsType = None) -> MageNetCLI:
