@@ -28,6 +28,9 @@ $(DEV): $(CORE)
 	$(BIN)/pip install --quiet --constraint constraints.txt $(EDITABLE) '.[dev,stream,wandb,export,deep,dicom]'
 	@touch $@
 
+.PHONY: install
+install: $(CORE) ## Create .venv with what enhancing, training and scoring need
+
 .PHONY: setup
 setup: $(DEV) ## Create .venv with everything needed to work on the project
 

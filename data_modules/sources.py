@@ -14,8 +14,8 @@ from data_modules.io import PictureError, read_bits, read_mask, read_photograph
 from data_modules.manifest import Manifest, ManifestError, Photograph
 from data_modules.phantom import Camera, draw_phantom
 from data_modules.sampling import Plan, StretchedSampler
-from magenet.degradation import name_key
 from magenet.fov import FieldOfView, Square, crop, estimate_field, field_from_mask, resize
+from magenet.keys import name_key
 
 Stage = Literal["train", "val", "test"]
 Label = Literal["quality", "vessel_mask", "disc_mask", "lesion_bitmask", "dr_grade"]

@@ -11,7 +11,11 @@ from timing import interleaved
 
 RUNS = 5
 
-COMMANDS = {"magenet --help": ["--help"], "magenet fit --help": ["fit", "--help"]}
+COMMANDS = {
+    "magenet --help": ["--help"],
+    "magenet enhance --help": ["enhance", "--help"],
+    "magenet fit --help": ["fit", "--help"],
+}
 
 
 def answer(arguments: list[str]) -> None:

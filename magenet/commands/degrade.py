@@ -22,10 +22,10 @@ from magenet.degradation import (
     Draws,
     FundusDegradation,
     Parameters,
-    name_key,
 )
 from magenet.errors import UserError
 from magenet.fov import composite, crop, paste
+from magenet.keys import name_key
 
 COFE = {"cofe": "offline", "cofe_online": "online", "cofe_published": "published"}
 """Presets that are cofe-Net's variants; they know no severity."""

@@ -1,7 +1,7 @@
 """What spoils a photograph: one factor per file, one pipeline that composes them."""
 
 from magenet.degradation.cofe import TYPES, CofeDegradation, code
-from magenet.degradation.draws import Draws, name_key
+from magenet.degradation.draws import Draws
 from magenet.degradation.either import EitherDegradation
 from magenet.degradation.factor import Factor, Parameters, Record
 from magenet.degradation.fundus import PRESETS, FundusDegradation
@@ -9,5 +9,5 @@ from magenet.degradation.pipeline import Degradation
 
 __all__ = [
     "PRESETS", "TYPES", "CofeDegradation", "Degradation", "Draws", "EitherDegradation", "Factor",
-    "FundusDegradation", "Parameters", "Record", "code", "name_key",
+    "FundusDegradation", "Parameters", "Record", "code",
 ]  # fmt: skip

@@ -8,10 +8,11 @@ number is a hash of that key and of the number's name.
 from __future__ import annotations
 
 import functools
-import zlib
 
 import torch
 from torch import Tensor
+
+from magenet.keys import name_key
 
 
 def _signed(value: int) -> int:
@@ -35,11 +36,6 @@ def mix(value: Tensor) -> Tensor:
     value = value.bitwise_xor_(_shifted(value, 30)).mul_(_FIRST)
     value = value.bitwise_xor_(_shifted(value, 27)).mul_(_SECOND)
     return value.bitwise_xor_(_shifted(value, 31))
-
-
-def name_key(name: str) -> int:
-    """Return a key for a photograph's name, the same on every machine."""
-    return zlib.crc32(name.encode())
 
 
 @functools.cache

@@ -27,8 +27,8 @@ from data_modules.sampling import Plan, ShardSampler
 from data_modules.shards import Shard, write_shards
 from data_modules.sources import Sample
 from data_modules.streaming import ShardDataset
-from magenet.degradation import name_key
 from magenet.errors import UserError
+from magenet.keys import name_key
 from magenet.main import main
 
 pytest.importorskip("webdataset", reason="needs the extra: pip install 'magenet[stream]'")
