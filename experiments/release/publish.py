@@ -108,7 +108,7 @@ def looks() -> Looks:
 
 
 def pairs(size: int) -> PairedDataModule:
-    """Return the good val photographs, to be degraded as in the training."""
+    """Return the good val photographs, to be degraded as in the comparison (protocol.yaml)."""
     recipe = EitherDegradation(FundusDegradation(gentle=0.3), CofeDegradation(), 0.33)
     return PairedDataModule(photographs(qualities=["good"]), recipe, size, batch_size=1, workers=0)
 
@@ -134,7 +134,7 @@ def fitted(x: Tensor, y: Tensor, weight: Tensor) -> Line:
 
 
 def spoilt(size: int, name: str) -> Iterator[dict[str, Tensor]]:
-    """Give the good val photographs, degraded :data:`DRAWS` times each as in training."""
+    """Give the good val photographs, degraded :data:`DRAWS` times each as in that training."""
     module = pairs(size)
     for batch in tqdm(module.val_dataloader(), name):
         for draw in range(DRAWS):
@@ -187,7 +187,7 @@ def alternatives(enhancer: PhotographEnhancer, seen: Tensor, mask: Tensor) -> di
 
 
 def measure(enhancer: PhotographEnhancer) -> Measured:
-    """Return doubt and true error of the good val photographs, degraded as in training."""
+    """Return doubt and true error of the good val photographs, degraded as in the comparison."""
     doubts, errors, means, maps = [], [], [], []
     others: dict[str, list[Tensor]] = {}
     generator = torch.Generator().manual_seed(0)
@@ -267,11 +267,12 @@ def described_in_words(measured: Measured, settings: Settings) -> str:
         "",
         "## Light: how much of its change is applied", "",
         "Root mean square of the change, in grey levels of 255, and the share of it that was best "
-        "in squared error: half of the photographs degraded as in training, half left alone.", "",
+        "in squared error: half of the photographs degraded as in the comparison's training, half "
+        "left alone.", "",
         "| change of light and colour | share |", "|---|---|", *rows_of(settings.light, 255, 1), "",
         "## Doubt: what error is expected", "",
-        f"{cases // DRAWS} photographs, {DRAWS} degradations each, as in training; {PLACES} places "
-        "in each. The doubt is the flips' mean to the power 2/3 times the size of the change to "
+        f"{cases // DRAWS} photographs, {DRAWS} degradations each, as there; {PLACES} places in "
+        "each. The doubt is the flips' mean to the power 2/3 times the size of the change to "
         "1/3; Spearman's correlation with the mean absolute error around the place:", "",
         "| what serves as doubt | correlation |", "|---|---|",
         *(f"| {name} | {value:.3f} |" for name, value in correlations.items()), "",
@@ -292,10 +293,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure, write the weights, and write what was measured."""
     parser = argparse.ArgumentParser(description="Put a trained network into the package.")
     parser.add_argument(
-        "--checkpoint", type=Path, default=Path("runs/release_pairs_alone/checkpoints/best.ckpt")
+        "--checkpoint", type=Path, default=Path("runs/release/checkpoints/best.ckpt")
     )
     parser.add_argument("--weights", help="measure weights published before, not a checkpoint")
-    parser.add_argument("--subject", choices=("teacher", "student"), default="student")
+    parser.add_argument("--subject", choices=("teacher", "student"), default="teacher")
     parser.add_argument("--size", type=int, default=512, help="side at which the network works")
     parser.add_argument("--vessels", type=Path, default=Path("experiments/weights/vessels.ckpt"))
     parser.add_argument("--out", type=Path, default=WEIGHTS)
