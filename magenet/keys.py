@@ -9,7 +9,7 @@ def name_key(name: str) -> int:
     """Return a key for a photograph's name, the same on every machine.
 
     Example:
-        >>> name_key("eye.png") == name_key("eye.png")
-        True
+        >>> name_key("eye.png")
+        94968455
     """
     return zlib.crc32(name.encode())

@@ -189,6 +189,18 @@ def test_measurements_that_are_all_alike_still_give_a_line() -> None:
         torch.testing.assert_close(line(torch.tensor([0.0, 0.5, 1.0])), torch.full((3,), 0.02))
 
 
+def test_a_photographs_expected_error_is_by_a_line_that_did_not_see_it() -> None:
+    """Every other photograph errs twice as much: each half is expected to err as the other."""
+    publish = script("release/publish")
+    doubt = torch.linspace(0.01, 0.1, 50).repeat(8, 1)
+    factor = torch.tensor([1.0, 1.0, 2.0, 2.0]).repeat(2)[:, None]  # two degradations of each
+    error = factor * doubt
+    measured = publish.Measured(doubt, {}, error, error.mean(dim=1), list(doubt))
+    torch.testing.assert_close(
+        publish.expected_elsewhere(measured), (3.0 - factor[:, 0]) * doubt.mean(), rtol=0.02, atol=0
+    )
+
+
 def test_a_change_that_was_half_right_is_half_applied() -> None:
     publish = script("release/publish")
     sizes = torch.linspace(0.01, 0.2, 48)
