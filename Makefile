@@ -60,10 +60,11 @@ test: $(DEV) ## Run the tests (about 4 minutes)
 	$(BIN)/pytest
 
 .PHONY: lint
-lint: $(DEV) ## Check style and types
+lint: $(DEV) ## Check style, types and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 .PHONY: format
 format: $(DEV) ## Mend style where it can be done automatically
