@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORE := $(VENV)/.core-installed
 DEV := $(VENV)/.dev-installed
-BASE := --config experiments/base.yaml
+BASE := --config experiments/configs/base.yaml
 DEMO := runs/demo
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -37,21 +37,21 @@ setup: $(DEV) ## Create .venv with everything needed to work on the project
 .PHONY: demo
 demo: $(CORE) ## Train, test and use tiny networks on phantoms; results in runs/demo (about 5 minutes)
 	rm -rf $(DEMO)
-	$(BIN)/magenet fit $(BASE) --config experiments/phantoms/supervised.yaml \
+	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/phantoms/supervised.yaml \
 	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name supervised --trainer.logger.version fit
-	$(BIN)/magenet fit $(BASE) --config experiments/phantoms/mean_teacher.yaml \
+	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/phantoms/mean_teacher.yaml \
 	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name mean_teacher --trainer.logger.version fit
 	for run in supervised mean_teacher; do \
 	  $(BIN)/magenet test --config $(DEMO)/$$run/fit/config.yaml --trainer.logger.version test --trainer.devices 1 \
 	    --ckpt_path $(DEMO)/$$run/fit/checkpoints/best.ckpt || exit 1; \
 	done
-	$(BIN)/magenet test $(BASE) --config experiments/peers/clahe.yaml \
+	$(BIN)/magenet test $(BASE) --config experiments/configs/runs/classical.yaml \
 	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name clahe --trainer.logger.version test --trainer.devices 1
-	$(BIN)/python -m data_modules.phantom $(DEMO)/photographs --count 6 --size 384 --camera handheld
-	$(BIN)/magenet predict $(BASE) --config experiments/predict.yaml --data.photographs $(DEMO)/photographs \
+	$(BIN)/python -m data_modules.datasets.phantom $(DEMO)/photographs --count 6 --size 384 --camera handheld
+	$(BIN)/magenet predict $(BASE) --config experiments/configs/runs/predict.yaml --data.photographs $(DEMO)/photographs \
 	  --output.folder $(DEMO)/enhanced \
 	  --ckpt_path $(DEMO)/mean_teacher/fit/checkpoints/best.ckpt
-	@echo; $(BIN)/python -m magenet.report.table --csv $(DEMO)/results.csv CLAHE=$(DEMO)/clahe/test \
+	@echo; $(BIN)/python -m magenet.evaluation.tables --csv $(DEMO)/results.csv CLAHE=$(DEMO)/clahe/test \
 	  "MAGE-Net tiny, supervised=$(DEMO)/supervised/test" "MAGE-Net tiny, mean teacher=$(DEMO)/mean_teacher/test"
 	@echo; echo "Before and after: $(DEMO)/*/test/*.png; enhanced photographs: $(DEMO)/enhanced"
 
@@ -75,25 +75,25 @@ format: $(DEV) ## Mend style where it can be done automatically
 results: $(CORE) ## Put the tables of experiments/results into the README and tables.md
 	for table in $(filter-out %_runs.csv %_against.csv,$(wildcard experiments/results/*.csv)); do \
 	  pages=$$(grep -l "<!-- table $$(basename $$table .csv)[ ]" README.md experiments/results/tables.md); \
-	  [ -z "$$pages" ] || $(BIN)/python -m magenet.report.table --csv $$table --into $$pages || exit 1; \
+	  [ -z "$$pages" ] || $(BIN)/python -m magenet.evaluation.tables --csv $$table --into $$pages || exit 1; \
 	done
 
 .PHONY: contact-sheet
 contact-sheet: $(CORE) ## Draw all factors of degradation at rising severity: docs/degradation.jpg
-	$(BIN)/python experiments/contact_sheet.py --out docs/degradation.jpg
+	$(BIN)/python -m experiments.studies.contact_sheet --out docs/degradation.jpg
 
 .PHONY: bench
 bench: $(CORE) ## Measure how fast everything is, held against this machine (12 minutes)
-	$(BIN)/python experiments/benchmarks/speed.py --json experiments/results/speed.json \
+	$(BIN)/python -m experiments.benchmarks.speed --json experiments/results/speed.json \
 	  --markdown experiments/results/speed.md
 
 .PHONY: bench-degradation
 bench-degradation: $(CORE) ## Measure how fast photographs are degraded (8 minutes)
-	$(BIN)/python experiments/benchmarks/degradation.py --json experiments/results/degradation_speed.json
+	$(BIN)/python -m experiments.benchmarks.degradation --json experiments/results/degradation_speed.json
 
 .PHONY: calibrate
 calibrate: $(CORE) need-photographs ## Compare degraded photographs with real bad ones (4 minutes)
-	$(BIN)/python experiments/calibration.py --photographs "$(MAGENET_DATA)/index.csv" --out runs/calibration
+	$(BIN)/python -m experiments.studies.degradation_calibration --photographs "$(MAGENET_DATA)/index.csv" --out runs/calibration
 	cp runs/calibration/calibration.json runs/calibration/calibration.md experiments/results/
 
 .PHONY: need-photographs
@@ -103,48 +103,48 @@ need-photographs:
 
 SEGMENTER := runs/photographs_segmenter/checkpoints/best.ckpt
 $(SEGMENTER): | $(CORE) need-photographs
-	$(BIN)/magenet fit $(BASE) --config experiments/photographs/segmenter.yaml
+	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/photographs/segmenter.yaml
 
 .PHONY: segmenter
 segmenter: $(SEGMENTER) ## Train the vessel segmenter on real photographs, if there is none yet (8 minutes)
 
 QUALITY_GRADER := runs/quality_grader/checkpoints/best.ckpt
 $(QUALITY_GRADER): | $(CORE) need-photographs
-	$(BIN)/magenet fit $(BASE) --config experiments/grading/quality.yaml
+	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/judges/quality.yaml
 
 .PHONY: quality-grader
 quality-grader: $(QUALITY_GRADER) ## Train the grader of quality, if there is none yet (13 minutes)
 
 RETINOPATHY_GRADER := runs/retinopathy_grader/checkpoints/best.ckpt
 $(RETINOPATHY_GRADER): | $(CORE) need-photographs
-	$(BIN)/magenet fit $(BASE) --config experiments/grading/retinopathy.yaml
+	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/judges/retinopathy.yaml
 
 .PHONY: retinopathy-grader
 retinopathy-grader: $(RETINOPATHY_GRADER) ## Train the grader of retinopathy, if there is none yet (8 minutes)
 
 .PHONY: grading-results
 grading-results: $(CORE) need-photographs ## Score both published graders, and grade files of two sizes (4 minutes)
-	$(BIN)/python experiments/grading/results.py --photographs "$(MAGENET_DATA)" --out runs/grading
+	$(BIN)/python -m experiments.studies.graders --photographs "$(MAGENET_DATA)" --out runs/grading
 	cp runs/grading/grading.json runs/grading/grading.md experiments/results/
 
 JUDGES := runs/judge_vessels/checkpoints/best.ckpt runs/judge_disc/checkpoints/best.ckpt
 runs/judge_%/checkpoints/best.ckpt: | $(CORE) need-photographs
-	$(BIN)/magenet fit $(BASE) --config experiments/judges/$*.yaml
+	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/judges/$*.yaml
 
 .PHONY: judges
 judges: $(SEGMENTER) $(JUDGES) ## Train what judges enhanced photographs anew, and publish it in experiments/weights (1 hour)
 	$(MAKE) quality-grader retinopathy-grader
-	test -f runs/naturalness.pt || $(BIN)/python experiments/judges/naturalness.py
-	$(BIN)/python experiments/weights/publish.py
-	$(BIN)/python experiments/judges/results.py
+	test -f runs/naturalness.pt || $(BIN)/python -m experiments.studies.naturalness
+	$(BIN)/python -m experiments.studies.publish_judges
+	$(BIN)/python -m experiments.studies.segmenters
 
 # A row and its seed; every row gets the same time. Those that are there are not trained again.
 ROWS := unet mprnet cofe_net mage_net mean_teacher gfe_net i_secret nafnet
 RUNS := $(foreach row,$(ROWS),runs/comparison_$(row)/seed0) \
   runs/comparison_mage_net/seed1 runs/comparison_mean_teacher/seed1
 runs/comparison_%: | $(CORE) need-photographs
-	$(BIN)/magenet fit $(BASE) --config experiments/comparison/protocol.yaml \
-	  --config experiments/comparison/$(patsubst %/,%,$(dir $*)).yaml \
+	$(BIN)/magenet fit $(BASE) --config experiments/configs/layers/protocol/comparison.yaml \
+	  --config experiments/configs/runs/comparison/$(patsubst %/,%,$(dir $*)).yaml \
 	  --seed_everything $(subst seed,,$(notdir $*)) --data.seed $(subst seed,,$(notdir $*)) \
 	  --trainer.logger.init_args.name comparison_$(patsubst %/,%,$(dir $*)) \
 	  --trainer.logger.init_args.version $(notdir $*)
@@ -154,24 +154,24 @@ comparison: $(RUNS) ## Train all learned rows of the tables, 25 minutes each
 
 .PHONY: table-synthetic table-real table-downstream
 table-synthetic table-real table-downstream: table-%: $(CORE) need-photographs ## Test every row that there is and make a table of them
-	$(BIN)/python experiments/tables/table.py $*
+	$(BIN)/python -m experiments.studies.tables $*
 
 .PHONY: costs
 costs: $(CORE) ## Measure what one photograph costs each row of the tables (2 minutes)
-	$(BIN)/python experiments/tables/costs.py
+	$(BIN)/python -m experiments.studies.costs
 
 runs/release/checkpoints/best.ckpt: | runs/comparison_mage_net/seed0
-	$(BIN)/magenet fit $(BASE) --config experiments/release/mage_net.yaml
+	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/mage_net.yaml
 
 .PHONY: train-release
 train-release: runs/release/checkpoints/best.ckpt ## Train the network in the package anew and put it there (2 hours)
-	$(BIN)/python experiments/release/publish.py
+	$(BIN)/python -m experiments.studies.release
 
 .PHONY: teacher-variants
 teacher-variants: runs/comparison_mage_net/seed1 ## Compare variants of the teacher's training (1 hour)
-	$(BIN)/python experiments/teacher/errors.py
-	$(BIN)/python experiments/teacher/variants.py
+	$(BIN)/python -m experiments.studies.teacher_errors
+	$(BIN)/python -m experiments.studies.teacher_variants
 
 .PHONY: photographs
 photographs: $(SEGMENTER) ## Train the teacher-student network on real photographs (45 minutes)
-	$(BIN)/magenet fit $(BASE) --config experiments/photographs/mean_teacher.yaml
+	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/photographs/mean_teacher.yaml

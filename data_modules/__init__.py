@@ -10,26 +10,30 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from data_modules.adaptation import AdaptationDataModule
+    from data_modules.datasets.sources import (
+        FolderPhotographs,
+        ManifestPhotographs,
+        PhantomPhotographs,
+    )
+    from data_modules.datasets.streaming import StreamedPhotographs
+    from data_modules.evaluation import RealDataModule
     from data_modules.grading import GradingDataModule
     from data_modules.paired import PairedDataModule
     from data_modules.prediction import PredictionDataModule
-    from data_modules.real import RealDataModule
     from data_modules.segmentation import SegmentationDataModule
-    from data_modules.sources import FolderPhotographs, ManifestPhotographs, PhantomPhotographs
-    from data_modules.streaming import StreamedPhotographs
     from data_modules.unpaired import StrongView, UnpairedDataModule
 
 HOMES = {
     "AdaptationDataModule": "adaptation",
-    "FolderPhotographs": "sources",
+    "FolderPhotographs": "datasets.sources",
     "GradingDataModule": "grading",
-    "ManifestPhotographs": "sources",
+    "ManifestPhotographs": "datasets.sources",
     "PairedDataModule": "paired",
-    "PhantomPhotographs": "sources",
+    "PhantomPhotographs": "datasets.sources",
     "PredictionDataModule": "prediction",
-    "RealDataModule": "real",
+    "RealDataModule": "evaluation",
     "SegmentationDataModule": "segmentation",
-    "StreamedPhotographs": "streaming",
+    "StreamedPhotographs": "datasets.streaming",
     "StrongView": "unpaired",
     "UnpairedDataModule": "unpaired",
 }

@@ -14,10 +14,10 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.sampling import Plan
-from data_modules.sources import PhotographDataset, PhotographSource
+from data_modules.datasets.photographs import PhotographDataset, PhotographSource
+from data_modules.datasets.sampling import Plan
 from magenet.degradation import Draws
-from magenet.report.pictures import sheet
+from magenet.imaging.contact_sheet import sheet
 
 Batch = dict[str, Any]
 

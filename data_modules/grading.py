@@ -12,17 +12,11 @@ from torch.nn import functional
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules.base import Batch, SourceDataModule, orient, to_unit
-from data_modules.manifest import Photograph
-from data_modules.sources import (
-    ManifestDataset,
-    ManifestPhotographs,
-    PhotographDataset,
-    Sample,
-    Stage,
-)
+from data_modules.datasets.manifest import QUALITIES, Photograph
+from data_modules.datasets.photographs import PhotographDataset, Sample, Stage
+from data_modules.datasets.sources import ManifestDataset, ManifestPhotographs
 from magenet.degradation import Draws
 from magenet.errors import UserError
-from magenet.metrics import QUALITIES
 
 Grade = Literal["quality", "dr_grade"]
 
@@ -199,7 +193,7 @@ def reframe(image: Tensor, mask: Tensor, size: int, draws: Draws) -> tuple[Tenso
 
 
 def _resized(picture: Tensor, side: int) -> Tensor:
-    """Return `(B, C, side, side)`, anti-aliased as `magenet.fov.resize` does."""
+    """Return `(B, C, side, side)`, anti-aliased as `magenet.imaging.crop.resize` does."""
     if picture.shape[-1] == side:
         return picture
     return functional.interpolate(picture, (side, side), mode="bilinear", antialias=True)

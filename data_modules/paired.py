@@ -10,7 +10,7 @@ from torch import Tensor
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules.base import Batch, SourceDataModule, orient, to_unit
-from data_modules.sources import PhotographDataset, PhotographSource, Sample
+from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample
 from magenet.degradation import (
     TYPES,
     CofeDegradation,

@@ -10,10 +10,10 @@ from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules.base import Batch, FundusDataModule, to_unit
-from data_modules.io import PictureError, read_photograph
-from data_modules.manifest import Manifest, ManifestError, Photograph
-from data_modules.sources import cut_to_field, find_field
-from magenet.fov import FieldOfView
+from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
+from data_modules.datasets.photographs import cut_to_field, find_field
+from data_modules.files.pictures import PictureError, read_photograph
+from magenet.imaging.field_of_view import FieldOfView
 
 
 class Original:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules.base import Batch, SourceDataModule, orient, to_unit
-from data_modules.sources import PhotographSource
+from data_modules.datasets.photographs import PhotographSource
 from magenet.degradation import Draws
 from magenet.errors import UserError
 

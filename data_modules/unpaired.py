@@ -6,7 +6,7 @@ from kornia.enhance import adjust_brightness_accumulative, adjust_gamma
 from torch import Tensor, nn
 
 from data_modules.base import Batch, SourceDataModule, orient, to_unit
-from data_modules.sources import PhotographSource
+from data_modules.datasets.photographs import PhotographSource
 from magenet.degradation import Degradation, Draws, FundusDegradation
 
 

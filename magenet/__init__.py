@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from magenet.inference.array import Enhanced, enhance
+    from magenet.enhancement.api import Enhanced, enhance
     from magenet.models import MAGENet
 
 __all__ = ["Enhanced", "MAGENet", "enhance"]
@@ -24,8 +24,8 @@ def __getattr__(name: str) -> object:
 
         return MAGENet
     if name in ("Enhanced", "enhance"):
-        from magenet.inference import array
+        from magenet.enhancement import api
 
-        value: object = getattr(array, name)
+        value: object = getattr(api, name)
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

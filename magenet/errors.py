@@ -1,4 +1,4 @@
-"""The error that a person at the shell can mend."""
+"""The errors that a person at the shell can mend."""
 
 from __future__ import annotations
 
@@ -6,5 +6,20 @@ from __future__ import annotations
 class UserError(Exception):
     """Say in one line what is wrong with a file, a key or an option, and what to do.
 
-    The command line prints the message without a traceback and exits with status 1.
+    The command line prints the message without a traceback and exits with :attr:`status`.
     """
+
+    status = 1
+    """Exit status of the process: something could not be done."""
+
+
+class UsageError(UserError):
+    """Say what is wrong with the command line or a config file."""
+
+    status = 2
+
+
+class StoppedError(UserError):
+    """Say what a run that was stopped by Ctrl-C left behind, and how to go on."""
+
+    status = 130  # as shells report SIGINT

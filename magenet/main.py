@@ -1,9 +1,11 @@
-"""The command line `magenet`: it only finds the command, so that each one loads what it needs."""
+"""The command line `magenet`: find the command, load only what it needs, print its errors."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
+
+from magenet.errors import UserError
 
 COMMANDS = {
     "enhance": "enhance photographs with the weights in the package",
@@ -36,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: As on the command line; the process's own if None.
 
     Returns:
-        The exit status: 0, 1 if something could not be done, 2 for a mistake on the command line.
+        The exit status: 0, or that of the error: 1 if something could not be done, 2 for a mistake
+        on the command line, 130 after Ctrl-C.
     """
     given = sys.argv[1:] if arguments is None else arguments
     name = given[0] if given else "--help"
@@ -48,11 +51,13 @@ def main(arguments: list[str] | None = None) -> int:
             f"magenet: error: no command '{name}'; there are {', '.join(COMMANDS)}", file=sys.stderr
         )
         return 2
-    if name in EXPERIMENT:
-        from magenet.commands import experiment
-
-        return experiment.main(arguments)
-    return int(import_module(f"magenet.commands.{name}").main(given[1:]))
+    try:
+        if name in EXPERIMENT:
+            return int(import_module("magenet.commands.experiment").main(arguments))
+        return int(import_module(f"magenet.commands.{name}").main(given[1:]))
+    except UserError as error:
+        print(f"magenet: error: {error}", file=sys.stderr)
+        return error.status
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from data_modules.phantom import Phantom, draw_phantom
+from data_modules.datasets.phantom import Phantom, draw_phantom
 
 torch.set_num_threads(1)  # the tensors are tiny, and the machine may be busy
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from networks import Convolution, Subject, sized
-from setting import Setting, Table
-from timing import Timing, interleaved
+from experiments.benchmarks.networks import Convolution, Subject, sized
+from experiments.benchmarks.setting import Setting, Table
+from experiments.benchmarks.timing import Timing, interleaved
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 

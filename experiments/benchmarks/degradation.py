@@ -1,6 +1,6 @@
 """How fast photographs are degraded, and what share of a training step that is.
 
-Command:  python experiments/benchmarks/degradation.py --json out.json
+Command:  python -m experiments.benchmarks.degradation --json out.json
 Hardware: any; 2 CPU cores. Time: about 8 minutes.
 Compare ratios within one run: absolute numbers move with whatever else the machine does.
 """
@@ -24,13 +24,13 @@ from tqdm import tqdm
 
 from data_modules import AdaptationDataModule, PairedDataModule, PhantomPhotographs
 from data_modules.base import Batch, FundusDataModule
-from data_modules.phantom import draw_phantom
+from data_modules.datasets.phantom import draw_phantom
+from experiments.benchmarks.networks import sized
+from experiments.benchmarks.timing import median_of
+from magenet.callbacks.provenance import commit
 from magenet.degradation import CofeDegradation, Degradation, Draws, FundusDegradation
-from magenet.report.provenance import commit
 from magenet.tasks import MeanTeacherTask, SupervisedTask
 from magenet.tasks.base import EnhancementTask
-from networks import sized
-from timing import median_of
 
 BUDGET = 0.5
 """Seconds that each measurement is repeated for."""
@@ -51,7 +51,8 @@ def photographs(count: int, size: int, device: torch.device) -> tuple[Tensor, Te
 
 def rates(options: argparse.Namespace, device: torch.device) -> list[dict[str, object]]:
     """Return photographs a second of the mixes and of each factor, drawing included."""
-    recipes: dict[str, Degradation] = {"cofe": CofeDegradation(), "fundus": FundusDegradation()}
+    cofe, fundus = CofeDegradation(), FundusDegradation()
+    recipes: dict[str, Degradation] = {"cofe": cofe, "fundus": fundus}
     threads = sorted({1, os.cpu_count() or 1}) if device.type == "cpu" else [1]
     settings = [(s, b, t) for s in options.sizes for b in options.batches for t in threads]
     rows: list[dict[str, object]] = []
@@ -61,13 +62,13 @@ def rates(options: argparse.Namespace, device: torch.device) -> list[dict[str, o
         # As many batches as show each of the seven types equally often (at 32 almost).
         keys = [Draws(torch.arange(batch) + 1000 * k) for k in range(max(2, min(7, 56 // batch)))]
         order = torch.randperm(len(keys) * batch, generator=torch.Generator().manual_seed(0))
-        codes = (order % 7 + 1).split(batch)
+        codes = torch.split(order % 7 + 1, batch)
         calls: dict[str, list[Callable[[], object]]] = {
             "cofe, seven types": [
-                partial(recipes["cofe"], image, mask, draws, kinds)
+                partial(cofe, image, mask, draws, kinds)
                 for draws, kinds in zip(keys, codes, strict=True)
             ],
-            "fundus, mixed": [partial(recipes["fundus"], image, mask, draws) for draws in keys],
+            "fundus, mixed": [partial(fundus, image, mask, draws) for draws in keys],
         }
         for recipe, degrade in recipes.items():
             for name in degrade.factors:

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 
-from magenet.memory import keep_freed_memory
-from setting import Setting, Table, child
-from timing import summary
-from training import base_trainer, training
+from experiments.benchmarks.setting import Setting, Table, child
+from experiments.benchmarks.timing import summary
+from experiments.benchmarks.training import base_trainer, training
+from magenet.allocator import keep_freed_memory
 
 LOSSES = 10
 """Steps whose losses are compared."""
@@ -95,7 +95,7 @@ def measure(setting: Setting) -> list[Table]:
     while not losses or time.perf_counter() - start < setting.seconds:
         for name, (processes, threads) in RUNS.items():
             task = {**common, "processes": processes, "threads": threads}
-            found = child("distributed.py", {**task, "batch": batch // processes}, threads)
+            found = child("distributed", {**task, "batch": batch // processes}, threads)
             if "failed" in found:
                 table.rows[name] = {"failed": found["failed"]}
                 return [table]

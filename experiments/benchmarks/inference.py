@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from networks import Subject, sized
-from setting import Setting, Table, child
-from timing import Cell, Timing, interleaved
+from experiments.benchmarks.networks import Subject, sized
+from experiments.benchmarks.setting import Setting, Table, child
+from experiments.benchmarks.timing import Cell, Timing, interleaved
 
 MIDDLE = 1024
 """Side at which bf16 is compared with fp32, unless all sizes are smaller."""
@@ -86,7 +86,7 @@ def measure(setting: Setting) -> list[Table]:
     seconds: dict[int, float] = {}
     threads = torch.get_num_threads()
     for size in sizes:
-        found = child("inference.py", {**task, "size": size, "precisions": ["bf16"]}, threads)
+        found = child("inference", {**task, "size": size, "precisions": ["bf16"]}, threads)
         if "failed" in found:
             table.rows[f"{size} px"] = {"failed": found["failed"]}
             continue
@@ -111,7 +111,7 @@ def measure(setting: Setting) -> list[Table]:
             "value": round(slope(seconds), 3)
         }
     size = min(MIDDLE, sizes[-1])
-    found = child("inference.py", {**task, "size": size, "precisions": ["bf16", "fp32"]}, threads)
+    found = child("inference", {**task, "size": size, "precisions": ["bf16", "fp32"]}, threads)
     ratio: Cell = found.get("failed", "")
     if "times" in found:
         half, full = (Timing(*found["times"][name]) for name in ("bf16", "fp32"))

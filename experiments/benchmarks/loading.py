@@ -8,8 +8,8 @@ from typing import Any
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules import ManifestPhotographs, PairedDataModule
-from setting import Setting, Table
-from timing import interleaved
+from experiments.benchmarks.setting import Setting, Table
+from experiments.benchmarks.timing import interleaved
 
 WORKERS = (0, 1, 2)
 

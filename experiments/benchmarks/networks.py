@@ -6,27 +6,23 @@ import importlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import yaml
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from magenet.losses import EnhancementLoss
 from magenet.models import Enhancer, MAGENet
-
-EXPERIMENTS = Path(__file__).parents[1]
+from magenet.models.mage_net import SIZES
 
 PEER = "MPRNet"
 """What ours are compared with, in its published form: fp32 and contiguous."""
 
 
 def sized(name: str, **changes: Any) -> MAGENet:
-    """Return the MAGE-Net of a size in `experiments/model`, with changes to its arguments."""
-    layer = yaml.safe_load((EXPERIMENTS / f"model/{name}.yaml").read_text())
-    return MAGENet(**{**layer["model"]["init_args"]["network"]["init_args"], **changes})
+    """Return the MAGE-Net of a named size, with changes to its arguments."""
+    return MAGENet(**{**SIZES[name], **changes})
 
 
 def peer() -> Enhancer:

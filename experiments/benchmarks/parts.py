@@ -15,11 +15,11 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.profilers import Profiler
 
+from experiments.benchmarks.setting import Setting, Table
+from experiments.benchmarks.timing import now, summary
+from experiments.benchmarks.training import base_trainer, training
 from magenet.tasks import MeanTeacherTask
 from magenet.tasks.base import EnhancementTask
-from setting import Setting, Table
-from timing import now, summary
-from training import base_trainer, training
 
 PARTS = {
     "loading": "waiting for the loader (workers decode beside the step; one each for pairs and "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from timing import Cell
+from experiments.benchmarks.timing import Cell
 
 UNKNOWN_SPREAD = 0.05
 """Relative change that is marked where a number was measured once only (our choice)."""

@@ -16,11 +16,9 @@ import torch
 
 import magenet
 from data_modules import ManifestPhotographs
-from data_modules.io import write_photograph
-from data_modules.phantom import draw_phantom
-from timing import Cell
-
-HERE = Path(__file__).parent
+from data_modules.datasets.phantom import draw_phantom
+from data_modules.files.pictures import write_photograph
+from experiments.benchmarks.timing import Cell
 
 TIME_LIMIT = 600
 """Seconds that a child process may take."""
@@ -126,18 +124,18 @@ def environment(threads: int | None = None) -> dict[str, str]:
     return given
 
 
-def child(script: str, task: dict[str, Any], threads: int) -> dict[str, Any]:
-    """Run a script beside this one in its own process and return what it found.
+def child(module: str, task: dict[str, Any], threads: int) -> dict[str, Any]:
+    """Run a module beside this one in its own process and return what it found.
 
     Args:
-        script: Its file name; it takes the task as JSON and prints JSON in its last line.
+        module: Its name; it takes the task as JSON and prints JSON in its last line.
         task: What to do.
         threads: Of the process.
 
     Returns:
         The answer, or `failed` with the reason.
     """
-    command = [sys.executable, str(HERE / script), json.dumps(task)]
+    command = [sys.executable, "-m", f"experiments.benchmarks.{module}", json.dumps(task)]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=TIME_LIMIT, env=environment(threads)

@@ -1,6 +1,6 @@
 """How fast networks, training, inference, loading and start-up are, held against the machine.
 
-Command:  python experiments/benchmarks/speed.py --json out.json --markdown out.md
+Command:  python -m experiments.benchmarks.speed --json out.json --markdown out.md
 Hardware: any; 2 CPU cores, or a GPU with --device cuda. Time: about 12 minutes on 2 cores.
 Compare ratios within one run: absolute numbers move with whatever else the machine does.
 """
@@ -25,18 +25,20 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-import ceilings
-import distributed
-import inference
-import loading
-import parts
-import report
-import startup
-import steps
-import variants
-from magenet.memory import keep_freed_memory
-from magenet.report.provenance import PACKAGES, commit
-from setting import Setting, Table
+from experiments.benchmarks import (
+    ceilings,
+    distributed,
+    inference,
+    loading,
+    parts,
+    report,
+    startup,
+    steps,
+    variants,
+)
+from experiments.benchmarks.setting import Setting, Table
+from magenet.allocator import keep_freed_memory
+from magenet.callbacks.provenance import PACKAGES, commit
 
 SECTIONS: dict[str, Callable[[Setting], list[Table]]] = {
     "startup": startup.measure,

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from functools import partial
 
-from setting import Setting, Table, environment
-from timing import interleaved
+from experiments.benchmarks.setting import Setting, Table, environment
+from experiments.benchmarks.timing import interleaved
 
 RUNS = 5
 

@@ -8,10 +8,10 @@ from functools import partial
 
 import torch
 
-from ceilings import Ideal, Kernel, kernels
-from networks import PEER, Convolution, Subject, peer, sized
-from setting import Setting, Table
-from timing import Timing, interleaved
+from experiments.benchmarks.ceilings import Ideal, Kernel, kernels
+from experiments.benchmarks.networks import PEER, Convolution, Subject, peer, sized
+from experiments.benchmarks.setting import Setting, Table
+from experiments.benchmarks.timing import Timing, interleaved
 
 COLUMNS = {
     "batch": "photographs a step; on a CPU the peer's is 1.",

@@ -1,39 +1,35 @@
-"""A real training, as `experiments/base.yaml` configures it, on photographs from a cache."""
+"""A real training, as `configs/base.yaml` configures it, on photographs from a cache."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonargparse import ArgumentParser
 from lightning.pytorch import Trainer
 
 from data_modules import AdaptationDataModule, ManifestPhotographs, PairedDataModule
 from data_modules.base import FundusDataModule
+from experiments.benchmarks.networks import sized
+from experiments.configurations import BASE, build, read_config
 from magenet.tasks import MeanTeacherTask, SupervisedTask
 from magenet.tasks.base import EnhancementTask
-from networks import EXPERIMENTS, sized
 
 
 def base_trainer(folder: str | Path, steps: int, **changes: Any) -> Trainer:
-    """Return the Trainer of `experiments/base.yaml`, without validation, checkpoints and bar.
+    """Return the Trainer of `configs/base.yaml`, without validation, checkpoints and bar.
 
     Args:
         folder: For its log.
         steps: Of the training.
         **changes: To its arguments.
     """
-    given = yaml.safe_load((EXPERIMENTS / "base.yaml").read_text())["trainer"]
+    given = read_config(BASE)["trainer"]
     given["logger"]["init_args"] |= {"save_dir": str(folder), "name": "benchmark"}
     given |= {
         "max_steps": steps, "limit_val_batches": 0, "enable_checkpointing": False,
         "enable_progress_bar": False, "enable_model_summary": False, **changes,
     }  # fmt: skip
-    parser = ArgumentParser()
-    parser.add_class_arguments(Trainer, "trainer")
-    trainer: Trainer = parser.instantiate(parser.parse_object({"trainer": given})).trainer
-    return trainer
+    return build(Trainer, {"class_path": "lightning.pytorch.Trainer", "init_args": given})
 
 
 def training(

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from inference import memory
-from networks import Subject, sized
-from setting import Setting, Table, child
-from timing import Cell, interleaved, now
+from experiments.benchmarks.inference import memory
+from experiments.benchmarks.networks import Subject, sized
+from experiments.benchmarks.setting import Setting, Table, child
+from experiments.benchmarks.timing import Cell, interleaved, now
 
 SIDE_FACTOR = 2
 """Checkpointing is measured at the second size of the benchmark, where memory matters."""
@@ -59,7 +59,7 @@ def checkpointing(setting: Setting) -> list[Table]:
             "network": setting.network, "changes": {"checkpointing": name == "with"},
             "batch": batch, "size": size, "device": str(setting.device),
         }  # fmt: skip
-        found: dict[str, Cell] = child("variants.py", task, torch.get_num_threads())
+        found: dict[str, Cell] = child("variants", task, torch.get_num_threads())
         ratio = timing.over(times["without"])
         table.rows[name] = {"step ms": timing.milliseconds(), **found}
         if name == "with":

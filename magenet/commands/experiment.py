@@ -25,13 +25,13 @@ from lightning.pytorch.loggers import WandbLogger
 from omegaconf.errors import OmegaConfBaseException
 
 from data_modules import *  # noqa: F403  # so that bare class names are known on the command line
-from magenet.errors import UserError
-from magenet.inference.writer import EnhancedPhotographWriter
-from magenet.memory import keep_freed_memory
-from magenet.scoring import Scores
+from magenet.allocator import keep_freed_memory
+from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
+from magenet.callbacks.resume_point import ResumePoint
+from magenet.errors import UsageError, UserError
+from magenet.evaluation import Scores
 from magenet.tasks import ClassicalTask
 from magenet.tasks.base import LOOK_EVERY, EnhancementTask
-from magenet.tasks.resume_point import ResumePoint
 
 
 class OneLineParser(LightningArgumentParser):
@@ -238,17 +238,20 @@ def _in_words(error: OmegaConfBaseException) -> str:
 
 
 def main(arguments: list[str] | None) -> int:
-    """Run the command line and return the exit status: 0, or 1 if something could not be done."""
+    """Run the command line and return the exit status: 0, or 1 if something could not be done.
+
+    Raises:
+        UserError: For anything the person at the shell can mend.
+    """
     try:
         cli = run(arguments)
     except (UserError, FileNotFoundError) as error:
         # A worker's error comes wrapped in its traceback: the last line is name and message.
-        line = re.sub(r"^[\w.]+Error: ", "", str(error).strip().splitlines()[-1])
-        print(f"magenet: error: {line}", file=sys.stderr)
-        return 1
+        raise UserError(
+            re.sub(r"^[\w.]+Error: ", "", str(error).strip().splitlines()[-1])
+        ) from None
     except OmegaConfBaseException as error:
-        print(f"magenet: error: {_in_words(error)}", file=sys.stderr)
-        return 2
+        raise UsageError(_in_words(error)) from None
     if cli.subcommand == "test" and cli.trainer.is_global_zero:
         print(f"scores and pictures: {cli.trainer.log_dir}")
     if cli.subcommand == "predict":

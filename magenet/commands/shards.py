@@ -6,9 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from data_modules.manifest import ManifestError
-from data_modules.shards import INDEX, write_shards
-from data_modules.sources import FolderPhotographs, ManifestPhotographs, PhotographSource
+from data_modules.datasets.manifest import ManifestError
+from data_modules.datasets.photographs import PhotographSource
+from data_modules.datasets.shards import INDEX, write_shards
+from data_modules.datasets.sources import FolderPhotographs, ManifestPhotographs
 from magenet.errors import UserError
 
 
@@ -80,9 +81,4 @@ def main(arguments: list[str]) -> int:
         help="share held out for validation where no column 'split' says it (default: 0.2)",
     )  # fmt: skip
     parser.add_argument("--workers", type=int, default=1, help="processes that decode (default: 1)")
-    options = parser.parse_args(arguments)
-    try:
-        return run(options)
-    except UserError as error:
-        print(f"magenet: error: {error}", file=sys.stderr)
-        return 1
+    return run(parser.parse_args(arguments))

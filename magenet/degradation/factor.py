@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from magenet.degradation.draws import Draws
+from magenet.degradation.counter_rng import Draws
 from magenet.degradation.frame import Frame
 
 Values = dict[str, Tensor]

@@ -32,7 +32,7 @@ from magenet.metrics.lesions import detectability, lesion_contrast, preservation
 from magenet.metrics.mean import MeanOf
 from magenet.metrics.naturalness import NaturalnessModel
 from magenet.metrics.no_reference import local_contrast
-from magenet.metrics.quality import FIQA, QUALITIES, WFQA, fiqa, wfqa
+from magenet.metrics.quality import FIQA, WFQA, fiqa, wfqa
 from magenet.metrics.segmentation import MaskedDice, masked_dice, vessel_scores
 from magenet.metrics.skeleton import (
     CenterlineDice,
@@ -41,28 +41,18 @@ from magenet.metrics.skeleton import (
     skeleton,
     vessel_length_change,
 )
-from magenet.metrics.statistics import (
-    Comparison,
-    Interval,
-    bootstrap_interval,
-    gap_closed,
-    paired_comparison,
-)
 
 __all__ = [
     "FIDELITY_LIMITS",
     "FIQA",
-    "QUALITIES",
     "STATISTICS",
     "VERDICTS",
     "WFQA",
     "BrightnessDrift",
     "CenterlineDice",
     "ColourDifference",
-    "Comparison",
     "ContrastGain",
     "DetailGain",
-    "Interval",
     "LengthChange",
     "MaskedDice",
     "MaskedMSSSIM",
@@ -72,7 +62,6 @@ __all__ = [
     "NaturalnessModel",
     "appearance",
     "balanced_accuracy",
-    "bootstrap_interval",
     "brightness_drift",
     "centerline_dice",
     "ciede2000",
@@ -87,14 +76,12 @@ __all__ = [
     "fiqa",
     "fit_temperature",
     "frechet_distance",
-    "gap_closed",
     "lesion_contrast",
     "local_contrast",
     "masked_dice",
     "masked_ms_ssim",
     "masked_psnr",
     "masked_ssim",
-    "paired_comparison",
     "preservation",
     "quadratic_kappa",
     "reliability",

@@ -6,15 +6,12 @@ from torch import Tensor
 
 from magenet.metrics.mean import MeanPerImage
 
-QUALITIES = ("good", "usable", "reject")
-"""Grades of quality, best first: what a grader's classes 0, 1, 2 stand for."""
-
 
 def fiqa(grades: Tensor) -> Tensor:
     """Return the share of photographs graded good.
 
     Args:
-        grades: Places in :data:`QUALITIES`, long `(N,)`.
+        grades: 0 good, 1 usable, 2 reject, long `(N,)`.
 
     Returns:
         A number in [0, 1]; NaN of no photographs.
@@ -35,7 +32,7 @@ def wfqa(grades: Tensor) -> Tensor:
     """Return the weighted quality: good counts 2, usable 1, reject 0.
 
     Args:
-        grades: Places in :data:`QUALITIES`, long `(N,)`.
+        grades: 0 good, 1 usable, 2 reject, long `(N,)`.
 
     Returns:
         (2 good + usable) / N, in [0, 2]; NaN of no photographs.

@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from magenet.checkpoints import read_network
 from magenet.errors import UserError
-from magenet.inference.transfer import enhance
+from magenet.imaging.transfer import enhance
 from magenet.losses import EnhancementLoss, StructureLoss, StructureTarget, VesselMaskTarget
 from magenet.metrics import MaskedPSNR, MaskedSSIM
 from magenet.models import Enhancer, EnhancerOutput
@@ -28,7 +28,7 @@ LEARNING_RATE = 2e-4
 """Adam's learning rate (MPRNet)."""
 
 LOOK_EVERY = 10
-"""Steps from one look at the losses to the next, as the logger does in `experiments/base.yaml`."""
+"""Steps from one look at the losses to the next, as the logger does in `configs/base.yaml`."""
 
 SUBJECTS = ("input", "student", "teacher")
 """Whose photographs are scored; a task without a teacher has the first two."""
@@ -317,7 +317,7 @@ class EnhancementTask(FundusTask):
         """Score real photographs; a single network has nothing to compare there."""
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
-        """Enhance photographs as a prediction would, for :class:`magenet.scoring.Scores`.
+        """Enhance photographs as a prediction would, for :class:`magenet.evaluation.Scores`.
 
         Args:
             batch: `image_degraded`, or `image` as taken, of any size, and `mask_fov`; beside it

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 from torchmetrics import CatMetric
 
+from data_modules.datasets.manifest import QUALITIES
 from magenet.errors import UserError
 from magenet.metrics import (
-    QUALITIES,
     balanced_accuracy,
     confusion_matrix,
     expected_calibration_error,

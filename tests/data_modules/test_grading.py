@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from data_modules import GradingDataModule, ManifestPhotographs
+from data_modules.datasets.phantom import draw_phantom
+from data_modules.files.pictures import write_photograph
 from data_modules.grading import reframe
-from data_modules.io import write_photograph
-from data_modules.phantom import draw_phantom
 from magenet.degradation import Draws
 from magenet.errors import UserError
 

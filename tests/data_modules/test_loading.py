@@ -19,12 +19,13 @@ from data_modules import (
     UnpairedDataModule,
 )
 from data_modules.base import orient
-from data_modules.io import write_photograph
+from data_modules.datasets.phantom import draw_phantom
+from data_modules.datasets.photographs import PhotographSource
+from data_modules.datasets.sampling import StretchedSampler
+from data_modules.datasets.sources import PhantomDataset
+from data_modules.files.pictures import write_photograph
 from data_modules.paired import CONDITIONS
-from data_modules.phantom import draw_phantom
-from data_modules.sampling import StretchedSampler
 from data_modules.segmentation import move
-from data_modules.sources import PhantomDataset, PhotographSource
 from magenet.degradation import (
     CofeDegradation,
     Degradation,

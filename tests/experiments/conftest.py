@@ -1,33 +1,18 @@
 import csv
-import importlib.util
-import sys
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from unittest import mock
 
 import pytest
 import torch
 from PIL import Image
 
-from data_modules.io import write_photograph
-from data_modules.phantom import draw_phantom
-from data_modules.shards import write_shards
-from data_modules.sources import FolderPhotographs
-from tests.conftest import ROOT
-
-
-def script(name: str) -> ModuleType:
-    """Load a script by its place below `experiments`; like Python, its own folder first."""
-    path = ROOT / "experiments" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name.replace("/", "_"), path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.parent))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(path.parent))
-    return module
+from data_modules.datasets.phantom import draw_phantom
+from data_modules.datasets.shards import write_shards
+from data_modules.datasets.sources import FolderPhotographs
+from data_modules.files.pictures import write_photograph
+from tests.command_line import LIMITS, SMALL
 
 
 @pytest.fixture(autouse=True)
@@ -83,3 +68,19 @@ def shards(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for kind, name in (("good", "hrf"), ("real", "hygd")):
         write_shards(FolderPhotographs(str(photographs / name)), folder / kind, image_size=48)
     return folder
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A fresh working folder, and the variables that configs may use."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MAGENET_DATA", str(photographs))
+    monkeypatch.setenv("MAGENET_GOOD", str(photographs / "hrf"))
+    monkeypatch.setenv("MAGENET_REAL", str(photographs / "hygd"))
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    (tmp_path / "limits.yaml").write_text(LIMITS)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with mock.patch.dict(os.environ):  # DDP leaves its port there, and a process group behind
+        yield tmp_path
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from data_modules.phantom import draw_phantom
-from data_modules.sources import cut_to_field
-from magenet.fov import estimate_field
-from magenet.inference.line import Line
-from magenet.inference.photograph import LOOKS_SIZE, Settings
-from magenet.inference.recognition import Looks, described
+from data_modules.datasets.phantom import draw_phantom
+from data_modules.datasets.photographs import cut_to_field
+from magenet.enhancement.calibration_curve import Line
+from magenet.enhancement.enhancer import LOOKS_SIZE, Settings
+from magenet.enhancement.fundus_check import Looks, described
+from magenet.imaging.field_of_view import estimate_field
 from magenet.models import MAGENet
 from tests.magenet.models.test_mage_net import TINY
 

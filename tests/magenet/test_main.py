@@ -6,14 +6,20 @@ import pytest
 import torch
 import yaml
 
-from data_modules.io import write_photograph
-from data_modules.phantom import draw_phantom
+from data_modules.datasets.phantom import draw_phantom
+from data_modules.files.pictures import write_photograph
 from magenet.main import main
 from tests.conftest import ROOT
 
-BASE = ["--config", str(ROOT / "experiments/base.yaml")]
-FIT = [*BASE, "--config", str(ROOT / "experiments/phantoms/supervised.yaml")]
-PREDICT = [*BASE, "--config", str(ROOT / "experiments/predict.yaml"), "--data.image_size", "48"]
+BASE = ["--config", str(ROOT / "experiments/configs/base.yaml")]
+FIT = [*BASE, "--config", str(ROOT / "experiments/configs/runs/phantoms/supervised.yaml")]
+PREDICT = [
+    *BASE,
+    "--config",
+    str(ROOT / "experiments/configs/runs/predict.yaml"),
+    "--data.image_size",
+    "48",
+]
 UNTRAINED = ["--model", "ClassicalTask", "--model.network", "magenet.models.peers.Identity"]
 
 
@@ -135,7 +141,7 @@ def test_an_unset_variable_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("MAGENET_DATA", raising=False)
-    config = str(ROOT / "experiments/photographs/mean_teacher.yaml")
+    config = str(ROOT / "experiments/configs/runs/photographs/mean_teacher.yaml")
     status, line = said(["fit", *BASE, "--config", config], capsys)
     assert status == 2
     assert "export MAGENET_DATA=" in line
@@ -159,7 +165,8 @@ def test_prediction_needs_an_enhancer(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_wrong_degradation_is_named(
     arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, line = said(["fit", *FIT, *arguments], capsys)
+    recipe = ["--data.degradation", "magenet.degradation.FundusDegradation"]
+    status, line = said(["fit", *FIT, *recipe, *arguments], capsys)
     assert status == 1
     assert line.startswith(told)
 

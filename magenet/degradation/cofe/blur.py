@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from magenet.degradation.cofe.variant import Variant
-from magenet.degradation.draws import Draws
+from magenet.degradation.counter_rng import Draws
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import REFERENCE_SIDE, odd, truncated_gaussian
 from magenet.degradation.frame import Frame

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.cofe.variant import Variant
-from magenet.degradation.draws import Draws
+from magenet.degradation.counter_rng import Draws
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import REFERENCE_SIDE, blurred, disc, enlarge, odd
 from magenet.degradation.frame import Frame

@@ -13,7 +13,7 @@ from magenet.degradation.cofe.halo import Halo
 from magenet.degradation.cofe.hole import Hole
 from magenet.degradation.cofe.spots import Spots
 from magenet.degradation.cofe.variant import Variant
-from magenet.degradation.draws import Draws
+from magenet.degradation.counter_rng import Draws
 from magenet.degradation.factor import Parameters
 from magenet.degradation.pipeline import Degradation
 

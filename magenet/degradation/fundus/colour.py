@@ -8,7 +8,7 @@ import torch
 from kornia.color import rgb_to_grayscale
 from torch import Tensor
 
-from magenet.degradation.draws import Draws
+from magenet.degradation.counter_rng import Draws
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame

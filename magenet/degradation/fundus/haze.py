@@ -10,7 +10,7 @@ from kornia.color import rgb_to_grayscale
 from torch import Tensor
 from torch.nn import functional
 
-from magenet.degradation.draws import Draws
+from magenet.degradation.counter_rng import Draws
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import GRID, enlarge, smoothed
 from magenet.degradation.frame import Frame

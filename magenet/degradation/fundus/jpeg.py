@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from magenet.degradation.draws import Draws
+from magenet.degradation.counter_rng import Draws
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 

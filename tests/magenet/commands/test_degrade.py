@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from data_modules.io import read_photograph, write_photograph
-from data_modules.phantom import draw_phantom
+from data_modules.datasets.phantom import draw_phantom
+from data_modules.files.pictures import read_photograph, write_photograph
 from magenet.main import main
 
 NAMES = ("a.png", "sub/b.jpg")

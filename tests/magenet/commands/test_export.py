@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from magenet.commands import export
+from magenet import onnx_export as export
 from magenet.main import main
 from magenet.models import MAGENet
 

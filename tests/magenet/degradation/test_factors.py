@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from data_modules.phantom import draw_phantom
+from data_modules.datasets.phantom import draw_phantom
 from magenet.degradation import (
     CofeDegradation,
     Degradation,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from data_modules.phantom import draw_phantom
+from data_modules.datasets.phantom import draw_phantom
 from magenet.degradation import (
     PRESETS,
     TYPES,

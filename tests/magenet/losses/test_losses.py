@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from data_modules.phantom import Phantom
+from data_modules.datasets.phantom import Phantom
 from magenet.errors import UserError
 from magenet.losses import (
     ConsistencyLoss,

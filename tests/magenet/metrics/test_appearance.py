@@ -8,7 +8,7 @@ from scipy.stats import ks_2samp
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from data_modules.phantom import draw_phantom
+from data_modules.datasets.phantom import draw_phantom
 from magenet.degradation.frame import Frame
 from magenet.degradation.fundus.blur import Blur
 from magenet.metrics import STATISTICS, appearance, two_sample_distance

@@ -5,7 +5,7 @@ import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
-from data_modules.phantom import draw_phantom
+from data_modules.datasets.phantom import draw_phantom
 from magenet.metrics import ContrastGain, DetailGain, contrast_gain, detail_gain
 
 

@@ -12,7 +12,7 @@ from scipy.special import gamma
 from scipy.stats import gennorm
 from torch import Tensor
 
-from data_modules.phantom import draw_phantom
+from data_modules.datasets.phantom import draw_phantom
 from magenet.errors import UserError
 from magenet.metrics import NaturalnessModel
 from magenet.metrics.naturalness import _asymmetric, _patches, _symmetric

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torchmetrics import Metric
 
-from magenet.metrics import FIQA, QUALITIES, WFQA, fiqa, wfqa
+from data_modules.datasets.manifest import QUALITIES
+from magenet.metrics import FIQA, WFQA, fiqa, wfqa
 
 
 @pytest.mark.parametrize(

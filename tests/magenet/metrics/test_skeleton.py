@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import distance_transform_edt, label
 from torch import Tensor
 
-from data_modules.phantom import Phantom, draw_phantom
+from data_modules.datasets.phantom import Phantom, draw_phantom
 from magenet.metrics import (
     CenterlineDice,
     centerline_dice,

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from data_modules.phantom import draw_phantom
+from data_modules.datasets.phantom import draw_phantom
 from magenet.models import Grader
 
 

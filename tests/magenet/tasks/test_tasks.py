@@ -9,14 +9,14 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from data_modules import AdaptationDataModule, PairedDataModule, PhantomPhotographs
+from magenet.callbacks.resume_point import ResumePoint
 from magenet.errors import UserError
+from magenet.evaluation import Scores
 from magenet.losses import SegmenterTarget
 from magenet.models import Enhancer, EnhancerOutput, MAGENet, VesselSegmenter
 from magenet.models.peers import CLAHE
-from magenet.scoring import Scores
 from magenet.tasks import ClassicalTask, MeanTeacherTask, SupervisedTask
 from magenet.tasks.base import LOOK_EVERY, Batch, cosine_with_warm_up
-from magenet.tasks.resume_point import ResumePoint
 from tests.magenet.models.test_mage_net import TINY
 
 

@@ -6,7 +6,7 @@ from kornia.filters import unsharp_mask
 from torch import Tensor
 from torch.nn import functional
 
-from data_modules.phantom import Phantom, draw_phantom
+from data_modules.datasets.phantom import Phantom, draw_phantom
 from magenet.models import Enhancer
 from magenet.models.peers import (
     CLAHE,

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from data_modules.phantom import draw_phantom
+from data_modules.datasets.phantom import draw_phantom
 from magenet.models import Enhancer
 from magenet.models.peers import (
     CLAHE,

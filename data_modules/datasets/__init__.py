@@ -1,0 +1,1 @@
+"""Sets of photographs: manifests, folders, phantoms, shards, and the cache of decoded ones."""

@@ -1,0 +1,241 @@
+"""Photographs in tar files: cut, resized and packed once, to be read in sequence from anywhere.
+
+A set is a folder, or whatever stands for one in an object store: `train-000000.tar` and so on for
+each part, and `index.json`, which is written last and lists them. Each sample is `<number>.npy`,
+the planes of :func:`data_modules.datasets.cache.to_planes`, and `<number>.json` with its name.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from data_modules.datasets.cache import LAYOUT, to_planes
+from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample, Stage
+from data_modules.files.pictures import PictureError
+from magenet.errors import UserError
+from magenet.files import whole
+
+INDEX = "index.json"
+"""File that makes shards a set."""
+
+Planes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Name one tar file of a set.
+
+    Attributes:
+        address: What webdataset opens.
+        count: Photographs in it.
+    """
+
+    address: str
+    count: int
+
+
+def webdataset() -> Any:
+    """Return the library webdataset, an extra.
+
+    Raises:
+        UserError: If it is not installed.
+    """
+    try:
+        import webdataset
+    except ImportError:
+        raise UserError(
+            'shards need webdataset, which is not installed: pip install "magenet[stream]"'
+        ) from None
+    return webdataset
+
+
+def address(location: str, name: str) -> str:
+    """Return where a file of a set is: in the place of `{}` in its location, else below it.
+
+    Example:
+        >>> address("https://example.org/eyes", "index.json")
+        'https://example.org/eyes/index.json'
+        >>> address("pipe:aws s3 cp s3://bucket/eyes/{} -", "index.json")
+        'pipe:aws s3 cp s3://bucket/eyes/index.json -'
+    """
+    if "{}" in location:
+        return location.replace("{}", name)
+    return f"{location.rstrip('/')}/{name}"
+
+
+def read_index(location: str, stage: Stage, image_size: int) -> list[Shard]:
+    """Return the shards of one part of a set.
+
+    Args:
+        location: See :class:`data_modules.datasets.streaming.StreamedPhotographs`.
+        stage: Which part.
+        image_size: Side of the square that is wanted, in pixels.
+
+    Raises:
+        UserError: If there is no whole set, or one of another version or size.
+    """
+    place = address(location, INDEX)
+    open_address = webdataset().gopen
+    try:
+        with open_address(place) as stream:
+            index = json.load(stream)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{place}: cannot be read ({_reason(error)}); 'magenet shards' writes it last, "
+            "so shards without it are not a whole set"
+        ) from None
+    try:
+        layout, size, files = index["layout"], index["image_size"], index["parts"][stage]
+        shards = [Shard(address(location, file["name"]), int(file["count"])) for file in files]
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{place}: is not an index that 'magenet shards' wrote") from None
+    if layout != LAYOUT:
+        raise UserError(
+            f"{place}: was written in layout {layout}, but this version cuts photographs in layout "
+            f"{LAYOUT}: write the set again with 'magenet shards'"
+        )
+    if size != image_size:
+        raise UserError(
+            f"{place}: holds photographs of {size} px, not of {image_size}: use "
+            f"--data.image_size {size}, or write a set with --image-size {image_size}"
+        )
+    return shards
+
+
+def read_shard(shard: Shard) -> list[tuple[str, Planes]]:
+    """Return the names and the planes of a shard's photographs, in its order.
+
+    Raises:
+        PictureError: If it cannot be read, or not all of it.
+    """
+    library = webdataset()
+    try:
+        with library.gopen(shard.address) as stream:
+            opened = [{"url": shard.address, "stream": stream}]
+            files = library.tariterators.tar_file_expander(opened)
+            samples = [
+                (str(json.loads(sample["json"])["name"]), np.load(io.BytesIO(sample["npy"])))
+                for sample in library.tariterators.group_by_keys(files)
+            ]
+    except (OSError, ValueError, EOFError, KeyError, TypeError, tarfile.TarError) as error:
+        raise PictureError(
+            f"{shard.address}: cannot be read as a shard ({_reason(error)}); copy it anew, or "
+            "write the set again"
+        ) from None
+    if len(samples) != shard.count:
+        raise PictureError(
+            f"{shard.address}: holds {len(samples)} photographs, {shard.count} by its index; copy "
+            "it anew, or write the set again"
+        )
+    return samples
+
+
+class _Readable(Dataset[Sample | str]):
+    """Give photographs, or what was wrong with one in its place."""
+
+    def __init__(self, photographs: PhotographDataset) -> None:
+        self.photographs = photographs
+
+    def __len__(self) -> int:
+        return len(self.photographs)
+
+    def __getitem__(self, index: int) -> Sample | str:
+        try:
+            return self.photographs[index]
+        except PictureError as error:
+            return str(error)
+
+
+def write_shards(
+    photographs: PhotographSource,
+    folder: Path,
+    image_size: int,
+    shard_size: int = 256,
+    workers: int = 0,
+) -> list[str]:
+    """Write all parts of a set; what cannot be decoded is left out.
+
+    Args:
+        photographs: Where they come from.
+        folder: Where shards and index are written; created if missing.
+        image_size: Side of the square that each photograph is cut and resized to, in pixels.
+        shard_size: Most photographs in a shard (our choice: 84 MB of them at 256 px); the shards
+            of a part are filled evenly.
+        workers: Processes that decode; 0 decodes in the main one.
+
+    Returns:
+        What was wrong with those left out.
+
+    Raises:
+        UserError: If the folder holds a set, cannot be written to, or nothing is left of a part.
+    """
+    folder = folder.resolve()  # a name with a colon in it would be taken for an address
+    if (folder / INDEX).exists():
+        raise UserError(f"{folder / INDEX}: is there already; choose another folder")
+    parts: dict[str, list[dict[str, Any]]] = {}
+    faults: list[str] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for stage in get_args(Stage):
+            dataset = photographs.dataset(stage, image_size)
+            parts[stage] = _write_part(dataset, folder, stage, shard_size, workers, faults)
+        content = {"layout": LAYOUT, "image_size": image_size, "parts": parts}
+        with whole(folder / INDEX) as half:
+            half.write_text(json.dumps(content, indent=1) + "\n")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written to ({_reason(error)})") from None
+    return faults
+
+
+def _write_part(
+    dataset: PhotographDataset,
+    folder: Path,
+    stage: Stage,
+    shard_size: int,
+    workers: int,
+    faults: list[str],
+) -> list[dict[str, Any]]:
+    """Write the shards of a part and return their lines for the index; note what is left out."""
+    shards: list[dict[str, Any]] = []
+    writer: Any = webdataset().ShardWriter(
+        str(folder / stage).replace("%", "%%") + "-%06d.tar",
+        maxcount=math.ceil(len(dataset) / math.ceil(len(dataset) / shard_size)),
+        maxsize=math.inf,
+        post=lambda file: shards.append({"name": Path(file).name, "count": writer.count}),
+        verbose=0,
+        mtime=0,  # the same photographs, the same bytes
+    )
+    loader = DataLoader(_Readable(dataset), batch_size=None, num_workers=workers)
+    with writer:
+        for number, sample in enumerate(
+            tqdm(loader, desc=stage, unit="photograph", disable=not sys.stderr.isatty())
+        ):
+            if isinstance(sample, str):
+                faults.append(sample)
+                continue
+            content = {"npy": to_planes(sample), "json": {"name": sample["name"]}}
+            writer.write({"__key__": f"{number:09d}", **content})
+    shards = [shard for shard in shards if shard["count"]]
+    if not shards:
+        raise UserError(f"no photograph of the part '{stage}' can be read: {'; '.join(faults)}")
+    return shards
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says, without what webdataset adds to it."""
+    said = error.strerror if isinstance(error, OSError) else None
+    said = said or str(error.args[0] if error.args else type(error).__name__)
+    status = re.search(r"exit \d+", said)  # of the command behind an address
+    return said if status is None else f"its command ended with {status[0]}"

@@ -1,0 +1,269 @@
+"""Where photographs come from: a manifest, a folder, or phantoms. Data modules take any of them."""
+
+from __future__ import annotations
+
+import torch
+
+from data_modules.datasets.cache import Cache
+from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
+from data_modules.datasets.phantom import Camera, draw_phantom
+from data_modules.datasets.photographs import (
+    LESIONS,
+    Label,
+    PhotographDataset,
+    PhotographSource,
+    Sample,
+    Stage,
+    cut_to_field,
+    require_field,
+)
+from data_modules.files.pictures import read_bits, read_mask, read_photograph
+from magenet.hashing import name_key
+from magenet.imaging.crop import Square, crop, resize
+from magenet.imaging.field_of_view import FieldOfView
+
+
+class ManifestDataset(PhotographDataset):
+    """Decode the photographs of a manifest.
+
+    Args:
+        manifest: Which photographs.
+        image_size: Side of the square, in pixels.
+        cache: Folder that keeps decoded photographs; none are kept if None.
+    """
+
+    def __init__(self, manifest: Manifest, image_size: int, cache: str | None = None) -> None:
+        self.photographs = manifest.photographs
+        self.image_size = image_size
+        self.cache = None if cache is None else Cache(cache)
+
+    def __len__(self) -> int:
+        """Return how many photographs there are."""
+        return len(self.photographs)
+
+    def name(self, index: int) -> str:
+        """Return the photograph's name in the manifest."""
+        return self.photographs[index].name
+
+    def patient(self, index: int) -> str:
+        """Return the patient in the manifest."""
+        photograph = self.photographs[index]
+        return photograph.patient or photograph.name
+
+    def load(self, index: int) -> Sample:
+        """Return a photograph and its masks, decoded now or earlier.
+
+        Raises:
+            PictureError: If a file cannot be read, a mask does not fit, or no field of view is
+                found.
+        """
+        photograph = self.photographs[index]
+        if self.cache is None:
+            return self._decode(photograph)
+        files = (photograph.image, photograph.fov_mask, photograph.vessel_mask)
+        return self.cache.sample(files, self.image_size, lambda: self._decode(photograph))
+
+    def _decode(self, photograph: Photograph) -> Sample:
+        """Decode a photograph and its masks."""
+        image = read_photograph(photograph.image)
+        path = photograph.vessel_mask
+        vessels = None if path is None else read_mask(path, image)
+        return cut_to_field(image, require_field(photograph, image), self.image_size, vessels)
+
+
+class LabelledDataset(ManifestDataset):
+    """Decode the photographs of a manifest with the labels that downstream tasks need.
+
+    Adds to a sample uint8 `mask_disc`, `(1, S, S)`, 0 to 255, bool `mask_lesions`, `(4, S, S)`,
+    one plane a kind, long `dr_grade`, -1 where unknown, and bool `disc_known`, `lesions_known`.
+    """
+
+    def load(self, index: int) -> Sample:
+        """See :meth:`ManifestDataset.load`."""
+        photograph = self.photographs[index]
+        sample = super().load(index)
+        size = self.image_size
+        disc = torch.zeros(1, size, size, dtype=torch.uint8)
+        lesions = torch.zeros(len(LESIONS), size, size, dtype=torch.bool)
+        if photograph.disc_mask is not None or photograph.lesion_bitmask is not None:
+            image = read_photograph(photograph.image)
+            square = require_field(photograph, image).square
+            if photograph.disc_mask is not None:
+                disc = resize(
+                    crop(read_mask(photograph.disc_mask, image), square).to(torch.uint8) * 255, size
+                )
+            if photograph.lesion_bitmask is not None:
+                bits = read_bits(photograph.lesion_bitmask, image)
+                # Any part of a pixel counts: a microaneurysm is smaller than one.
+                lesions = torch.cat(
+                    [
+                        resize(crop(bits & 1 << kind > 0, square).to(torch.uint8) * 255, size) > 0
+                        for kind in range(len(LESIONS))
+                    ]
+                )
+        grade = -1 if photograph.dr_grade is None else photograph.dr_grade
+        return sample | {
+            "mask_disc": disc,
+            "disc_known": torch.tensor(photograph.disc_mask is not None),
+            "mask_lesions": lesions,
+            "lesions_known": torch.tensor(photograph.lesion_bitmask is not None),
+            "dr_grade": torch.tensor(grade),
+        }
+
+
+def hold_out(manifest: Manifest, stage: Stage, share: float) -> Manifest:
+    """Return one part of a manifest that has no parts of its own.
+
+    A photograph is held out by its name alone, so that adding others does not move it; the
+    share is therefore met on average, with one photograph at least on either side.
+
+    Args:
+        manifest: All photographs.
+        stage: Which part; validation and test are the same.
+        share: Share held out, 0 to 1.
+
+    Raises:
+        ManifestError: If there are fewer than two.
+    """
+    if len(manifest) < 2:
+        raise ManifestError(f"{manifest.source}: one picture is too few to hold some out")
+    ordered = sorted(manifest, key=lambda photograph: name_key(photograph.name))
+    count = sum(name_key(photograph.name) < share * 2**32 for photograph in ordered)
+    count = min(max(count, 1), len(ordered) - 1)
+    part = ordered[count:] if stage == "train" else ordered[:count]
+    return Manifest(part, manifest.source)
+
+
+class ManifestPhotographs(PhotographSource):
+    """Take photographs from a CSV manifest.
+
+    Args:
+        path: The CSV file; see `data_modules.datasets.manifest.Manifest.from_csv` for its columns.
+        sets: Data sets to take; all if null.
+        qualities: Qualities to take (good, usable, reject, unknown); all if null.
+        train_split: Name in the column `split` of the part for training.
+        val_split: Name of the part for validation.
+        test_split: Name of the part for the test.
+        only_with: Label that a photograph must have to be taken; all are if null.
+        labels: More CSV files with labels; see :meth:`Manifest.from_csv`. With
+            them, samples hold the labels of :class:`LabelledDataset`.
+        val_share: Share held out for validation and test where there is no column `split`.
+        cache: Folder that keeps photographs decoded, so that later epochs and runs need not; it may
+            be deleted at any time. None are kept if null.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        sets: list[str] | None = None,
+        qualities: list[str] | None = None,
+        train_split: str = "train",
+        val_split: str = "val",
+        test_split: str = "val",
+        only_with: Label | None = None,
+        labels: list[str] | None = None,
+        val_share: float = 0.2,
+        cache: str | None = None,
+    ) -> None:
+        self.path = path
+        self.sets = sets
+        self.qualities = qualities
+        self.splits = {"train": train_split, "val": val_split, "test": test_split}
+        self.only_with = only_with
+        self.labels = labels
+        self.val_share = val_share
+        self.cache = cache
+
+    def dataset(self, stage: Stage, image_size: int) -> ManifestDataset:
+        """Return the photographs of one part; see :meth:`PhotographSource.dataset`."""
+        manifest = Manifest.from_csv(self.path, self.labels or ())
+        manifest = manifest.select(sets=self.sets, qualities=self.qualities)
+        if any(photograph.split for photograph in manifest):
+            manifest = manifest.select(splits=[self.splits[stage]])
+        else:
+            manifest = hold_out(manifest, stage, self.val_share)
+        if self.only_with is not None:
+            kept = [p for p in manifest if getattr(p, self.only_with) not in (None, "unknown")]
+            if not kept:
+                raise ManifestError(f"{self.path}: no photograph with a {self.only_with} is left")
+            manifest = Manifest(kept, self.path)
+        manifest.require_readable()
+        kind = ManifestDataset if self.labels is None else LabelledDataset
+        return kind(manifest, image_size, self.cache)
+
+
+class FolderPhotographs(PhotographSource):
+    """Take photographs from a plain folder, fields of view estimated.
+
+    Args:
+        path: The folder; its sub-folders count too.
+        val_share: Share held out for validation and test, chosen by each file's name.
+        cache: Folder that keeps photographs decoded, so that later epochs and runs need not; it may
+            be deleted at any time. None are kept if null.
+    """
+
+    def __init__(self, path: str, val_share: float = 0.2, cache: str | None = None) -> None:
+        self.path = path
+        self.val_share = val_share
+        self.cache = cache
+
+    def dataset(self, stage: Stage, image_size: int) -> ManifestDataset:
+        """Return the photographs of one part; see :meth:`PhotographSource.dataset`."""
+        manifest = hold_out(Manifest.from_folder(self.path), stage, self.val_share)
+        manifest.require_readable()
+        return ManifestDataset(manifest, image_size, self.cache)
+
+
+class PhantomDataset(PhotographDataset):
+    """Draw phantoms, each from its own seed.
+
+    Args:
+        seeds: One a phantom.
+        image_size: Side of the square, in pixels.
+        camera: See `data_modules.datasets.phantom.draw_phantom`.
+    """
+
+    def __init__(self, seeds: range, image_size: int, camera: Camera) -> None:
+        self.seeds = seeds
+        self.image_size = image_size
+        self.camera: Camera = camera
+
+    def __len__(self) -> int:
+        """Return how many phantoms there are."""
+        return len(self.seeds)
+
+    def name(self, index: int) -> str:
+        """Return the phantom's name."""
+        return f"phantom_{self.camera}_{self.seeds[index]:06d}"
+
+    def load(self, index: int) -> Sample:
+        """Draw a phantom."""
+        phantom = draw_phantom(self.seeds[index], self.image_size, camera=self.camera)
+        # The whole square is kept, so that every phantom of a size has the same scale.
+        field = FieldOfView(phantom.field.mask, Square(0, 0, self.image_size), 1.0)
+        return cut_to_field(phantom.image, field, self.image_size, phantom.vessels)
+
+
+class PhantomPhotographs(PhotographSource):
+    """Draw phantoms: nothing to download.
+
+    Args:
+        count: Phantoms for training.
+        val_count: Phantoms for validation, and as many others for the test.
+        camera: `clinic`, or `handheld` for the unlabelled domain.
+        seed: First seed; another seed, other retinas.
+    """
+
+    def __init__(
+        self, count: int = 256, val_count: int = 16, camera: Camera = "clinic", seed: int = 0
+    ) -> None:
+        self.count = count
+        self.val_count = val_count
+        self.camera: Camera = camera
+        self.seed = seed
+
+    def dataset(self, stage: Stage, image_size: int) -> PhantomDataset:
+        """Return the phantoms of one part; see :meth:`PhotographSource.dataset`."""
+        start = 1_000_000 * self.seed + {"train": 0, "val": 800_000, "test": 900_000}[stage]
+        count = self.count if stage == "train" else self.val_count
+        return PhantomDataset(range(start, start + count), image_size, self.camera)

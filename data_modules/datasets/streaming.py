@@ -1,0 +1,128 @@
+"""Photographs streamed from shards: sets larger than a disk, read from a folder or over the net."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+
+from data_modules.datasets.cache import from_planes
+from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample, Stage
+from data_modules.datasets.sampling import Plan, ShardSampler
+from data_modules.datasets.shards import Planes, Shard, read_index, read_shard
+from data_modules.files.pictures import PictureError
+from magenet.errors import UserError
+
+
+class ShardDataset(PhotographDataset):
+    """Read photographs from shards, a whole shard at a time.
+
+    Any photograph can be asked for, but only an order that stays within a few shards is quick:
+    that of :class:`ShardSampler`, or the stored one. A photograph is let go once it was given.
+
+    Args:
+        location: Of the set, for messages.
+        shards: Where the photographs are.
+        mixed: Shards whose photographs training mixes with each other.
+    """
+
+    def __init__(self, location: str, shards: list[Shard], mixed: int) -> None:
+        self.location = location
+        self.shards = shards
+        self.mixed = mixed
+        self.starts = [0, *itertools.accumulate(shard.count for shard in shards)]
+        self.held: dict[int, dict[int, tuple[str, Planes]]] = {}
+        self.latest: tuple[int, tuple[str, Planes]] | None = None
+
+    def __len__(self) -> int:
+        """Return how many photographs there are."""
+        return self.starts[-1]
+
+    def name(self, index: int) -> str:
+        """Return the photograph's name in the manifest or folder that it came from."""
+        return self._entry(index)[0]
+
+    def load(self, index: int) -> Sample:
+        """Return a photograph and its masks.
+
+        Raises:
+            PictureError: If its shard cannot be read.
+        """
+        try:
+            return from_planes(self._entry(index)[1])
+        except ValueError:
+            shard = self.shards[self._shard(index)]
+            raise PictureError(
+                f"{shard.address}: holds something else than photographs of ours"
+            ) from None
+
+    def __getitem__(self, item: int | tuple[int, int]) -> Sample:
+        """Return a photograph; in training its key is made of its name and the turn."""
+        index, turn = item if isinstance(item, tuple) else (item, 0)
+        sample = super().__getitem__(index)
+        sample["key"] = sample["key"] + (turn << 32)  # a name's key has 32 bits
+        return sample
+
+    def sampler(self, plan: Plan) -> ShardSampler:
+        """Return what chooses the photographs of a training epoch.
+
+        Raises:
+            UserError: If there are not enough shards for each worker to have its own.
+        """
+        readers = plan.ranks * plan.workers
+        if len(self.shards) < readers:
+            raise UserError(
+                f"{self.location}: {len(self.shards)} shard(s) for training, but {readers} "
+                f"worker(s) ({plan.ranks} rank(s) of {plan.workers}) need one each: use fewer "
+                "workers (--data.workers), or write smaller shards (magenet shards --shard-size)"
+            )
+        return ShardSampler(self, [shard.count for shard in self.shards], self.mixed, plan)
+
+    def _shard(self, index: int) -> int:
+        """Return the number of the shard that a photograph is in."""
+        return bisect.bisect_right(self.starts, index) - 1
+
+    def _entry(self, index: int) -> tuple[str, Planes]:
+        """Return name and planes of a photograph; its shard is read unless it is held."""
+        if self.latest is not None and self.latest[0] == index:
+            return self.latest[1]
+        number = self._shard(index)
+        if index not in self.held.get(number, {}):
+            self.held.pop(number, None)
+            # A window of that many shards reaches into one more at either end. After a resume
+            # some photographs of the first shards are never asked for: the oldest is let go.
+            while len(self.held) >= self.mixed + 2:
+                del self.held[next(iter(self.held))]
+            samples = read_shard(self.shards[number])
+            self.held[number] = dict(enumerate(samples, start=self.starts[number]))
+        entry = self.held[number].pop(index)
+        if not self.held[number]:
+            del self.held[number]
+        self.latest = (index, entry)
+        return entry
+
+
+class StreamedPhotographs(PhotographSource):
+    """Stream photographs from the shards that `magenet shards` wrote.
+
+    Args:
+        location: A folder, `file:`, `http(s)://` or `gs://` address of the set; or a command that
+            writes a file of it to its standard output, `pipe:aws s3 cp s3://bucket/set/{} -`, where
+            `{}` stands for the file's name.
+        mixed: Shards whose photographs training mixes with each other (our choice); a worker
+            holds about as many in memory.
+    """
+
+    def __init__(self, location: str, mixed: int = 2) -> None:
+        if mixed < 1:
+            raise ValueError(f"mixed must be at least 1, got {mixed}")
+        self.location = location
+        self.mixed = mixed
+
+    def dataset(self, stage: Stage, image_size: int) -> ShardDataset:
+        """Return the photographs of one part; see :meth:`PhotographSource.dataset`.
+
+        Raises:
+            UserError: If there is no whole set, or one of another version or size.
+        """
+        shards = read_index(self.location, stage, image_size)
+        return ShardDataset(self.location, shards, self.mixed)

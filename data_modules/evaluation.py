@@ -1,0 +1,206 @@
+"""Real photographs for the test: pairs of the same eye, and photographs without a partner."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torchdata.stateful_dataloader import StatefulDataLoader
+
+from data_modules.base import Batch, SourceDataModule, to_unit
+from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
+from data_modules.datasets.photographs import (
+    PhotographDataset,
+    PhotographSource,
+    Sample,
+    cut_to_field,
+    require_field,
+)
+from data_modules.files.pictures import read_mask, read_photograph
+from magenet.imaging.crop import crop, resize
+
+COLUMNS = ("pair_id", "patient", "low", "high_aligned", "valid_mask")
+
+
+class Pair(NamedTuple):
+    """Describe a low- and a high-quality photograph of the same eye.
+
+    Attributes:
+        name: Identifier.
+        patient: Whose eye it is.
+        low: The low one, with its field.
+        high: File of the high one, warped onto the low one's pixels.
+        valid: File of the mask where both show the retina well.
+    """
+
+    name: str
+    patient: str
+    low: Photograph
+    high: Path
+    valid: Path
+
+
+def read_pairs(path: str | Path, manifest: Manifest) -> list[Pair]:
+    """Read pairs from a CSV file with the columns of :data:`COLUMNS`.
+
+    Args:
+        path: The file; `low` names photographs as the manifest does, the other files are relative
+            to the manifest's folder.
+        manifest: Where the low photographs are described.
+
+    Raises:
+        ManifestError: If the file, a column or a photograph is missing.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ManifestError(f"{path}: no such file of pairs")
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream)
+        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        if missing:
+            raise ManifestError(f"{path}: the column '{missing[0]}' is missing")
+        rows = list(reader)
+    known = {photograph.name: photograph for photograph in manifest}
+    folder = Path(manifest.source).parent
+    pairs = []
+    for line, row in enumerate(rows, start=2):
+        if row["low"] not in known:
+            raise ManifestError(f"{path}: line {line}: {row['low']} is not in {manifest.source}")
+        files = [folder / row[column] for column in ("high_aligned", "valid_mask")]
+        for file in files:
+            if not file.is_file():
+                raise ManifestError(f"{path}: line {line}: {file} is missing")
+        pairs.append(Pair(row["pair_id"], row["patient"], known[row["low"]], *files))
+    return pairs
+
+
+class PairDataset(PhotographDataset):
+    """Decode pairs, both cut to the low photograph's field.
+
+    Args:
+        pairs: Which pairs.
+        image_size: Side of the square, in pixels.
+    """
+
+    def __init__(self, pairs: list[Pair], image_size: int) -> None:
+        self.pairs = pairs
+        self.image_size = image_size
+
+    def __len__(self) -> int:
+        """Return how many pairs there are."""
+        return len(self.pairs)
+
+    def name(self, index: int) -> str:
+        """Return the pair's identifier."""
+        return self.pairs[index].name
+
+    def patient(self, index: int) -> str:
+        """Return the pair's patient."""
+        return self.pairs[index].patient
+
+    def load(self, index: int) -> Sample:
+        """Return the low photograph, with uint8 `image_high` and bool `mask_valid` beside it.
+
+        Raises:
+            PictureError: If a picture cannot be read, or the low one shows no field of view.
+            ManifestError: If the two differ in size, or no pixel is valid.
+        """
+        pair = self.pairs[index]
+        low = read_photograph(pair.low.image)
+        field = require_field(pair.low, low)
+        sample = cut_to_field(low, field, self.image_size)
+        high = read_photograph(pair.high)
+        if high.shape[-2:] != low.shape[-2:]:
+            sizes = [f"{w}x{h}" for h, w in (high.shape[-2:], low.shape[-2:])]
+            raise ManifestError(
+                f"{pair.high}: {sizes[0]} pixels, and {pair.low.image} has {sizes[1]}: a pair must "
+                f"be aligned pixel by pixel"
+            )
+        sample["image_high"] = resize(crop(high, field.square), self.image_size)
+        valid = read_mask(pair.valid, low) & field.mask
+        if not bool(valid.any()):
+            raise ManifestError(f"{pair.valid}: nothing is valid inside the field of view")
+        sample["mask_valid"] = resize(crop(valid, field.square), self.image_size)
+        sample["condition"] = "pair"
+        return sample
+
+
+class Unpaired(PhotographDataset):
+    """Give photographs that have no partner, under the condition `unpaired`.
+
+    Args:
+        photographs: Which photographs.
+    """
+
+    def __init__(self, photographs: PhotographDataset) -> None:
+        self.photographs = photographs
+
+    def __len__(self) -> int:
+        """Return how many photographs there are."""
+        return len(self.photographs)
+
+    def name(self, index: int) -> str:
+        """Return the photograph's name."""
+        return self.photographs.name(index)
+
+    def patient(self, index: int) -> str:
+        """Return the photograph's patient."""
+        return self.photographs.patient(index)
+
+    def load(self, index: int) -> Sample:
+        """Return the photograph."""
+        return self.photographs.load(index) | {"condition": "unpaired"}
+
+
+class RealDataModule(SourceDataModule):
+    """Give real photographs of low quality, for a test only.
+
+    Two loaders: pairs of the same eye, `image` (the low one), `image_high`, `mask_valid`; and
+    photographs without a partner, `image`. All with `mask_fov`.
+
+    Args:
+        photographs: Photographs without a partner.
+        manifest: CSV file that describes the low photographs of the pairs.
+        pairs: CSV file of the pairs; see :func:`read_pairs`.
+        image_size: Side that the network sees, in pixels.
+        scored_size: Side of the photographs that are enhanced and scored.
+        batch_size: Photographs a batch.
+        workers: Processes that decode; 0 decodes in the main one.
+    """
+
+    def __init__(
+        self,
+        photographs: PhotographSource,
+        manifest: str,
+        pairs: str,
+        image_size: int = 256,
+        scored_size: int = 512,
+        batch_size: int = 4,
+        workers: int = 1,
+    ) -> None:
+        super().__init__(photographs, image_size, batch_size, workers, seed=0)
+        self.manifest = manifest
+        self.pairs = pairs
+        self.scored_size = scored_size
+
+    def test_dataloader(self) -> list[StatefulDataLoader[Any]]:
+        """Return the loaders of the pairs and of the photographs without a partner."""
+        pairs = read_pairs(self.pairs, Manifest.from_csv(self.manifest))
+        unpaired = Unpaired(self.photographs.dataset("test", self.scored_size))
+        return [
+            self.fixed_loader(PairDataset(pairs, self.scored_size)),
+            self.fixed_loader(unpaired),
+        ]
+
+    def prepare(self, batch: Batch, training: bool) -> Batch:
+        """Return the batch as floats, black outside the field."""
+        prepared: Batch = {}
+        mask = to_unit(batch["mask_fov"])
+        for name, value in batch.items():
+            if isinstance(value, Tensor) and value.dtype in (torch.uint8, torch.bool):
+                value = to_unit(value) if value.ndim == 4 else value
+            prepared[name] = value * mask if name.startswith("image") else value
+        return prepared

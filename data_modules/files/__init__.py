@@ -1,0 +1,1 @@
+"""Files on disk: reading and writing pictures and DICOM, and where results go."""

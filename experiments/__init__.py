@@ -1,0 +1,1 @@
+"""What the package is used for here: configurations, studies, benchmarks, results, weights."""

@@ -1,0 +1,1 @@
+"""Programs that answer a question and write a table: `python -m experiments.studies.<name>`."""

@@ -1,0 +1,123 @@
+"""What enhancing one photograph costs each row of the tables: all of them in one run.
+
+`python -m experiments.studies.costs`, on a machine without other work. Every row has a process of
+its own. Neither depends on what a network has learnt, so that none needs to be trained. Written to
+`experiments/results/costs.csv` and `costs.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from experiments.configurations import CONFIGS, RESULTS, build, read_config
+from experiments.studies.tables import CLASSICAL
+from magenet.callbacks.provenance import commit, cost, processor
+from magenet.enhancement.enhancer import half_precision
+from magenet.models import Enhancer
+
+ROWS = {
+    **{label: f"magenet.models.peers.{network}" for network, label in CLASSICAL.items()},
+    "U-Net": "runs/comparison/unet.yaml",
+    "NAFNet": "runs/comparison/nafnet.yaml",
+    "MPRNet-like": "runs/comparison/mprnet.yaml",
+    "I-SECRET-like": "runs/comparison/i_secret.yaml",
+    "cofe-Net-like": "runs/comparison/cofe_net.yaml",
+    "GFE-Net-like": "runs/comparison/gfe_net.yaml",
+    "MAGE-Net (and each of T-S MAGE-Net)": "runs/comparison/mage_net.yaml",
+}
+"""Classes of classical methods and configurations of networks, by what the tables call them."""
+
+COLUMNS = ("row", "parameters", "gmacs", "milliseconds", "memory_mb")
+REPEATS = 15
+
+
+def measured(row: str, size: int) -> dict[str, float | str]:
+    """Return what one photograph costs, in this process.
+
+    Args:
+        row: A value of :data:`ROWS`.
+        size: Side of the photograph, in pixels.
+    """
+    network = built(row).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    image = torch.rand(1, 3, size, size).contiguous(memory_format=torch.channels_last)
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with (
+        torch.inference_mode(),
+        torch.autocast("cpu", torch.bfloat16, enabled=half_precision(torch.device("cpu"))),
+    ):
+        network(image)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held
+        times = []
+        for _ in range(REPEATS):
+            start = time.perf_counter()
+            network(image)
+            times.append(time.perf_counter() - start)
+        counted = cost(network, image)["gmacs"]
+    return {
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "gmacs": counted,
+        "milliseconds": round(1000 * statistics.median(times), 1),
+        "memory_mb": round(memory / 2**10),
+    }
+
+
+def built(row: str) -> Enhancer:
+    """Return the enhancer of a row, as it is before any training."""
+    section: Any = row
+    if row.endswith(".yaml"):
+        section = read_config(CONFIGS / row)["model"]["init_args"]["network"]
+    return build(Enhancer, section)  # type: ignore[type-abstract]  # of a subclass
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure every row and write them."""
+    parser = argparse.ArgumentParser(description="What one photograph costs each row.")
+    parser.add_argument("--size", type=int, default=256, help="side of the photograph, in pixels")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--one", help="measure this row in this process")
+    options = parser.parse_args(arguments)
+    if options.one:
+        print(json.dumps(measured(options.one, options.size)))
+        return 0
+    lines = []
+    for row, config in tqdm(ROWS.items(), unit="row"):
+        command = [sys.executable, "-m", "experiments.studies.costs", "--one", config]
+        command += ["--size", str(options.size)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            print(f"'{row}' could not be measured: see above", file=sys.stderr)
+            return 1
+        lines.append({"row": row, **json.loads(done.stdout.splitlines()[-1])})
+    options.out.mkdir(parents=True, exist_ok=True)
+    with (options.out / "costs.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        writer.writerows(lines)
+    precision = "bf16" if half_precision(torch.device("cpu")) else "fp32"
+    text = [
+        "# What one photograph costs", "",
+        f"Made by `python -m experiments.studies.costs` at commit {commit()}: one photograph of "
+        f"{options.size} px, {torch.get_num_threads()} threads of {processor()}, {precision}; the "
+        f"median of {REPEATS} passes, and what the first one adds to a process's greatest memory. "
+        "GMACs count products of networks only.", "",
+        "| | parameters | GMACs | milliseconds | memory, MiB |", "|---|---|---|---|---|",
+        *("| " + " | ".join(str(line[column]) for column in COLUMNS) + " |" for line in lines),
+    ]  # fmt: skip
+    (options.out / "costs.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

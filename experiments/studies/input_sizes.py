@@ -1,0 +1,97 @@
+"""Does the size of the photograph matter? `python -m experiments.studies.input_sizes`.
+
+Good val photographs are degraded at 1024 px and shown to `magenet enhance`'s enhancer at sizes from
+256 to 4096 px; the results are compared with the clean ones at 512 px. Written to
+`experiments/results/input_size.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from data_modules import ManifestPhotographs, PairedDataModule
+from experiments.configurations import RESULTS
+from magenet.degradation import FundusDegradation
+from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.imaging.field_of_view import field_from_mask
+from magenet.metrics import masked_psnr, masked_ssim, vessel_scores
+
+SIZES = (256, 512, 1024, 2048, 4096)
+DEGRADED_AT, COMPARED_AT = 1024, 512
+
+
+def resized(picture: Tensor, size: int) -> Tensor:
+    """Return `(1, C, S, S)` at another size."""
+    return functional.interpolate(picture, (size, size), mode="bilinear", antialias=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Enhance at every size and write the table."""
+    parser = argparse.ArgumentParser(description="Score the released network by input size.")
+    parser.add_argument("--weights", default="mage_net")
+    parser.add_argument("--count", type=int, default=13, help="photographs, with vessels known")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    enhancer = PhotographEnhancer.from_pretrained(options.weights, torch.device("cpu"), 4 << 30)
+    source = ManifestPhotographs(
+        path=str(Path(os.environ["MAGENET_DATA"]) / "index.csv"), cache="runs/cache",
+        sets=["hrf", "chase_db1"], qualities=["good"],
+    )  # fmt: skip
+    module = PairedDataModule(source, FundusDegradation(), DEGRADED_AT, batch_size=1, workers=0)
+    scores: dict[str, list[list[float]]] = {}
+    batches = list(module.val_dataloader())[: options.count]
+    times = dict.fromkeys(options.sizes, 0.0)
+    for batch in tqdm(batches, unit="photograph"):
+        pair = module.prepare(batch, training=False)
+        inside = (resized(pair["mask_fov"], COMPARED_AT) >= 0.5).float()
+        clean = resized(pair["image_clean"], COMPARED_AT) * inside
+        wanted = (resized(pair["mask_vessel"], COMPARED_AT) >= 0.5).float()
+
+        def scored(
+            picture: Tensor, clean: Tensor = clean, inside: Tensor = inside, wanted: Tensor = wanted
+        ) -> list[float]:
+            picture = resized(picture, COMPARED_AT) * inside
+            with torch.inference_mode():
+                vessels = enhancer.vessels(picture).sigmoid()
+            return [
+                float(masked_psnr(picture, clean, inside)),
+                float(masked_ssim(picture, clean, inside)),
+                float(vessel_scores(vessels, wanted, inside)["dice"]),
+            ]
+
+        scores.setdefault("do nothing", []).append(scored(pair["image_degraded"]))
+        for size in options.sizes:
+            given = (255 * resized(pair["image_degraded"], size)[0]).round().byte()
+            field = field_from_mask(resized(pair["mask_fov"], size)[0] >= 0.5)
+            start = time.perf_counter()
+            result = enhancer(given, field, force=True).image
+            times[size] += time.perf_counter() - start
+            scores.setdefault(f"{size} px", []).append(scored(result[None].float() / 255))
+        scores.setdefault("clean", []).append(scored(pair["image_clean"]))
+    lines = [
+        "# Scores by the size of the photograph", "",
+        f"Made by `python -m experiments.studies.input_sizes`: {len(batches)} good val photographs "
+        f"of HRF and CHASE_DB1 under `fundus`, degraded at {DEGRADED_AT} px, enhanced at each "
+        f"size, compared at {COMPARED_AT} px inside the field. Vessels: Dice of those that the "
+        "report's segmenter finds with the true ones.", "",
+        "| size | psnr | ssim | vessels | seconds |", "|---|---|---|---|---|",
+    ]  # fmt: skip
+    seconds = {f"{size} px": f"{took / len(batches):.1f}" for size, took in times.items()}
+    for name, rows in scores.items():
+        psnr, ssim, dice = torch.tensor(rows).mean(dim=0).tolist()
+        took = seconds.get(name, "")
+        lines.append(f"| {name} | {psnr:.2f} | {ssim:.3f} | {dice:.3f} | {took} |")
+    (options.results / "input_size.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

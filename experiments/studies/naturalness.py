@@ -1,0 +1,48 @@
+"""Fit the model of naturalness on good photographs: `python -m experiments.studies.naturalness`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from data_modules import ManifestPhotographs
+from data_modules.base import to_unit
+from magenet.metrics import NaturalnessModel
+
+SIZE = 512
+"""Side of the photographs, in pixels: that of the tables it is used in."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Fit it on the good photographs of the train part, and save it."""
+    parser = argparse.ArgumentParser(description="Fit the model of naturalness.")
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--size", type=int, default=SIZE)
+    parser.add_argument("--patch", type=int, default=96, help="side of a patch, in pixels")
+    options = parser.parse_args(arguments)
+    folder = os.environ.get("MAGENET_DATA")
+    if not folder:
+        print("Set MAGENET_DATA to the folder that holds index.csv.", file=sys.stderr)
+        return 1
+    source = ManifestPhotographs(
+        f"{folder}/index.csv", sets=["hrf", "chase_db1", "idrid"], qualities=["good"]
+    )
+    dataset = source.dataset("train", options.size)
+
+    samples = [dataset.load(index) for index in tqdm(range(len(dataset)), unit="photograph")]
+    images = (to_unit(sample["image"]) * sample["mask_fov"] for sample in samples)
+    masks = (to_unit(sample["mask_fov"]) for sample in samples)
+    model = NaturalnessModel.fit(images, masks, patch=options.patch)
+    path = options.runs / "naturalness.pt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.save(path)
+    print(f"{path}: fitted on {len(dataset)} photographs")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

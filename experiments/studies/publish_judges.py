@@ -1,0 +1,72 @@
+"""Put the weights of trained judges here: `python -m experiments.studies.publish_judges`.
+
+Only what a network needs is kept, weights in half precision: everybody's tables are then judged by
+the same eyes, without training them first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from experiments.configurations import WEIGHTS
+from magenet.errors import UserError
+
+SOURCES = {
+    "structure": "photographs_segmenter/checkpoints/best.ckpt",
+    "vessels": "judge_vessels/checkpoints/best.ckpt",
+    "disc": "judge_disc/checkpoints/best.ckpt",
+    "quality": "quality_grader/checkpoints/best.ckpt",
+    "retinopathy": "retinopathy_grader/checkpoints/best.ckpt",
+}
+"""Where the run of each lies, below the folder of the runs."""
+
+
+def stripped(path: Path) -> dict[str, object]:
+    """Return a checkpoint with its network alone.
+
+    Raises:
+        UserError: If it is missing.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint; train it first ('make judges')")
+    content = torch.load(path, map_location="cpu", weights_only=True)
+
+    def small(value: Tensor) -> Tensor:
+        # Statistics of a normalisation, with one dimension, may need the range of fp32.
+        return value.half() if value.is_floating_point() and value.ndim > 1 else value
+
+    weights = {
+        name: small(value)
+        for name, value in content["state_dict"].items()
+        if name.startswith("network.")
+    }
+    return {"state_dict": weights, "global_step": content["global_step"]}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Publish what is there; a judge that was not trained keeps the weights it has."""
+    parser = argparse.ArgumentParser(description="Put the weights of trained judges here.")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("names", nargs="*", default=[*SOURCES], help="which; all if none is given")
+    options = parser.parse_args(arguments)
+    try:
+        for name in options.names:
+            torch.save(stripped(options.runs / SOURCES[name]), options.out / f"{name}.ckpt")
+    except UserError as error:
+        print(f"magenet: error: {error}", file=sys.stderr)
+        return 1
+    naturalness = options.runs / "naturalness.pt"
+    if naturalness.is_file():
+        shutil.copyfile(naturalness, options.out / naturalness.name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

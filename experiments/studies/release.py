@@ -1,0 +1,328 @@
+"""Put a trained network into the package: `python -m experiments.studies.release`.
+
+Measures on the validation photographs what its settings need (how fundus photographs look, which
+changes turn out right, what error a doubt leads to), writes `magenet/weights`, and says in
+`experiments/results/uncertainty.md` what was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from scipy.optimize import isotonic_regression
+from scipy.stats import spearmanr
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from data_modules import ManifestPhotographs, PairedDataModule
+from experiments.configurations import RESULTS, build
+from magenet.checkpoints import read_network
+from magenet.degradation import CofeDegradation, EitherDegradation, FundusDegradation
+from magenet.enhancement.calibration_curve import Line
+from magenet.enhancement.enhancer import ERROR_LIMITS, LOOKS_SIZE, PhotographEnhancer, Settings
+from magenet.enhancement.fundus_check import Looks, described
+from magenet.enhancement.shrinkage import bands, size_of
+from magenet.enhancement.uncertainty import disagreement, smoothed
+from magenet.models import MAGENet, VesselSegmenter
+from magenet.models.pretrained import WEIGHTS
+
+PLACES = 400
+"""Places of each photograph whose doubt and error are compared."""
+
+DRAWS = 2
+"""Degradations of each photograph."""
+
+POINTS = 12
+"""Groups, of equal size, through whose means a line is laid."""
+
+MEMORY = 8 << 30
+
+
+class Change(NamedTuple):
+    """Hold what was measured of the change of light of a pair.
+
+    Attributes:
+        size: Root mean square.
+        true: Mean product with what would have been the right change.
+        square: Mean product with itself.
+    """
+
+    size: Tensor
+    true: Tensor
+    square: Tensor
+
+
+class Measured(NamedTuple):
+    """Hold doubt and error of pairs.
+
+    Attributes:
+        doubt: Of places, `(n, PLACES)`.
+        others: Of the same places, what else could serve as doubt, by name, each `(n, PLACES)`.
+        error: Mean absolute error around them, `(n, PLACES)`.
+        mean_error: Of each photograph, `(n,)`.
+        maps: Doubt of every pixel inside the field, of each photograph `(pixels,)`.
+    """
+
+    doubt: Tensor
+    others: dict[str, Tensor]
+    error: Tensor
+    mean_error: Tensor
+    maps: list[Tensor]
+
+
+def network_of(checkpoint: Path, subject: str) -> MAGENet:
+    """Return the network of a checkpoint: its `teacher` or its `student`."""
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    network = build(MAGENet, content["hyper_parameters"]["network"])
+    prefix = "teacher.network." if subject == "teacher" else "network."
+    read_network(network, checkpoint, "train it first ('make train-release')", prefix)
+    return network.eval()
+
+
+def photographs(**chosen: object) -> ManifestPhotographs:
+    """Return photographs of the shared manifest."""
+    path = Path(os.environ["MAGENET_DATA"]) / "index.csv"
+    return ManifestPhotographs(path=str(path), cache="runs/cache", **chosen)  # type: ignore[arg-type]
+
+
+def looks() -> Looks:
+    """Return how the train photographs look, with room for the worst of the val photographs."""
+    rows = {}
+    for stage in ("train", "test"):
+        dataset = photographs().dataset(stage, LOOKS_SIZE)
+        samples = [dataset.load(index) for index in tqdm(range(len(dataset)), f"{stage} looks")]
+        image = torch.stack([sample["image"] for sample in samples]).float() / 255
+        mask = torch.stack([sample["mask_fov"] for sample in samples]).float()
+        rows[stage] = (image * mask, mask)
+    fitted = Looks.fitted(described(*rows["train"]), 0.0)
+    farthest = float(fitted.distance(*rows["test"]).max())
+    return Looks(fitted.mean, fitted.precision, round(1.25 * farthest, 1))
+
+
+def pairs(size: int) -> PairedDataModule:
+    """Return the good val photographs, to be degraded as in the comparison."""
+    recipe = EitherDegradation(FundusDegradation(gentle=0.3), CofeDegradation(), 0.33)
+    return PairedDataModule(photographs(qualities=["good"]), recipe, size, batch_size=1, workers=0)
+
+
+def fitted(x: Tensor, y: Tensor, weight: Tensor) -> Line:
+    """Return the line through the weighted means of :data:`POINTS` groups, made never to fall.
+
+    Args:
+        x: `(n,)`.
+        y: What was measured there, `(n,)`.
+        weight: `(n,)`, positive.
+    """
+    groups = [g for g in x.argsort().chunk(POINTS) if float(weight[g].sum()) > 0.0]
+    middle = torch.stack([x[g].double().mean() for g in groups])
+    total = torch.stack([weight[g].double().sum() for g in groups])
+    mean = torch.stack([(weight[g].double() * y[g]).sum() for g in groups]) / total
+    rising = torch.from_numpy(isotonic_regression(mean.numpy(), weights=total.numpy()).x)
+    distinct = torch.cat([torch.tensor([True]), middle.diff() > 1e-9])
+    x, y = middle[distinct], rising[distinct]
+    if len(x) == 1:  # nothing was told apart: one value for all
+        x, y = torch.cat([x, x + 1.0]), y.repeat(2)
+    return Line(tuple(x.tolist()), tuple(y.tolist()))
+
+
+def spoilt(size: int, name: str) -> Iterator[dict[str, Tensor]]:
+    """Give the good val photographs, degraded :data:`DRAWS` times each as in that training."""
+    module = pairs(size)
+    for batch in tqdm(module.val_dataloader(), name):
+        for draw in range(DRAWS):
+            pair = module.prepare({**batch, "key": batch["key"] + draw}, training=False)
+            yield {name: pair[name][0] for name in ("image_degraded", "image_clean", "mask_fov")}
+
+
+def changes(enhancer: PhotographEnhancer) -> list[Change]:
+    """Return how the network changes light: of degraded photographs, and of as many good ones."""
+    found = []
+    for pair in spoilt(enhancer.settings.size, "changes"):
+        clean, mask = pair["image_clean"], pair["mask_fov"]
+        area = 3 * mask.sum()
+        for seen in (pair["image_degraded"], clean):
+            own = bands(enhancer.estimate(seen, mask).change, mask).light
+            right = bands(clean - seen, mask).light
+            true, square = ((own * other * mask).sum() / area for other in (right, own))
+            found.append(Change(size_of(own, mask), true, square))
+    return found
+
+
+def shares(found: list[Change]) -> Line:
+    """Return the share, at most 1, of a change of some size that was right."""
+    size, true, square = (torch.stack(values) for values in zip(*found, strict=True))
+    line = fitted(size, true / square.clamp(min=1e-12), square)
+    return Line(line.x, tuple(min(max(share, 0.0), 1.0) for share in line.y))
+
+
+def alternatives(enhancer: PhotographEnhancer, seen: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    """Return what else could serve as doubt, by name, each `(1, 1, S, S)`.
+
+    Args:
+        enhancer: Whose network is asked.
+        seen: `(3, S, S)` in [0, 1], black outside the field.
+        mask: Field of view, `(1, S, S)`, 0 or 1.
+    """
+    inside = mask[None]
+    with torch.inference_mode():
+        views = enhancer.views(seen[None], inside)
+        first, *_, last = enhancer.network(seen[None]).stages
+        coarse = functional.interpolate(first.float(), seen.shape[-2:], mode="bilinear")
+    flips = disagreement(views, inside)
+    change = (views.mean(dim=0) - seen).abs().mean(dim=0)[None, None]
+    return {
+        "flips, place by place": smoothed(flips, inside),
+        "flips, mean of the photograph": flips.sum() / inside.sum() * inside,
+        "size of the change": smoothed(change, inside),
+        "stages, first from last": smoothed((coarse - last).abs().mean(1, keepdim=True), inside),
+    }
+
+
+def measure(enhancer: PhotographEnhancer) -> Measured:
+    """Return doubt and true error of the good val photographs, degraded as in the comparison."""
+    doubts, errors, means, maps = [], [], [], []
+    others: dict[str, list[Tensor]] = {}
+    generator = torch.Generator().manual_seed(0)
+    for pair in spoilt(enhancer.settings.size, "pairs"):
+        seen, mask = pair["image_degraded"], pair["mask_fov"]
+        estimate = enhancer.estimate(seen, mask)
+        wrong = (seen + estimate.change - pair["image_clean"]).abs().mean(dim=0)[None, None]
+        error = smoothed(wrong, mask[None])
+        inside = mask.flatten().nonzero()[:, 0]
+        some = inside[torch.randint(len(inside), (PLACES,), generator=generator)]
+        doubts.append(estimate.doubt.flatten()[some])
+        for name, plane in alternatives(enhancer, seen, mask).items():
+            others.setdefault(name, []).append(plane.flatten()[some])
+        errors.append(error.flatten()[some])
+        means.append(wrong.flatten()[inside].mean())
+        maps.append(estimate.doubt.flatten()[inside].half())
+    stacked = {name: torch.stack(planes) for name, planes in others.items()}
+    return Measured(torch.stack(doubts), stacked, torch.stack(errors), torch.stack(means), maps)
+
+
+def line_of(measured: Measured, which: Tensor | slice = slice(None)) -> Line:
+    """Return the error that a doubt leads to, as some of the photographs have it."""
+    doubt, error = measured.doubt[which].flatten(), measured.error[which].flatten()
+    return fitted(doubt, error, torch.ones_like(doubt))
+
+
+def expected_elsewhere(measured: Measured) -> Tensor:
+    """Return each photograph's expected mean error, by a line fitted on the other half of them.
+
+    A photograph's degradations lie beside each other, and stay in one half.
+    """
+    half = torch.arange(len(measured.maps)) // DRAWS % 2
+    lines = [line_of(measured, half != own) for own in (0, 1)]
+    values = [
+        lines[int(own)](doubt.float()).mean()
+        for own, doubt in zip(half, measured.maps, strict=True)
+    ]
+    return torch.stack(values)
+
+
+def rows_of(line: Line, x: float, y: float) -> list[str]:
+    """Return a line's points as rows of a table, in other units."""
+    return [f"| {x * a:.2f} | {y * b:.2f} |" for a, b in zip(line.x, line.y, strict=True)]
+
+
+def flag_lines(measured: Measured) -> list[str]:
+    """Return what the flags are worth on pairs that they were not fitted on, as rows of a table."""
+    levels, expected = 255 * measured.mean_error, 255 * expected_elsewhere(measured)
+    lines = []
+    for name, limit in zip(("check or abstain", "abstain"), ERROR_LIMITS, strict=True):
+        flagged, bad = expected > limit, levels > limit
+        both = int((flagged & bad).sum())
+        lines.append(
+            f"| {name} | {limit:.0f} | {int(flagged.sum())} | {int(bad.sum())} | {both} | "
+            f"{both / max(1, int(flagged.sum())):.2f} | {both / max(1, int(bad.sum())):.2f} |"
+        )
+    together = spearmanr(expected, levels).statistic
+    lines += [
+        "",
+        f"Spearman's correlation of a photograph's expected mean error with its true one: "
+        f"**{together:.3f}**.",
+    ]
+    return lines
+
+
+def described_in_words(measured: Measured, settings: Settings) -> str:
+    """Return what was measured, as `uncertainty.md`."""
+    error = measured.error.flatten()
+    ranks = {"the doubt": measured.doubt, **measured.others}
+    correlations = {
+        name: spearmanr(doubt.flatten(), error).statistic for name, doubt in ranks.items()
+    }
+    cases = len(measured.mean_error)
+    lines = [
+        "# What the network's changes and its doubt are worth", "",
+        "Made by `python -m experiments.studies.release` on the good val photographs, degraded.",
+        "",
+        "## Light: how much of its change is applied", "",
+        "Root mean square of the change, in grey levels of 255, and the share of it that was best "
+        "in squared error: half of the photographs degraded as in the comparison's training, half "
+        "left alone.", "",
+        "| change of light and colour | share |", "|---|---|", *rows_of(settings.light, 255, 1), "",
+        "## Doubt: what error is expected", "",
+        f"{cases // DRAWS} photographs, {DRAWS} degradations each, as there; {PLACES} places in "
+        "each. The doubt is the flips' mean to the power 2/3 times the size of the change to "
+        "1/3; Spearman's correlation with the mean absolute error around the place:", "",
+        "| what serves as doubt | correlation |", "|---|---|",
+        *(f"| {name} | {value:.3f} |" for name, value in correlations.items()), "",
+        "In grey levels of 255:", "",
+        "| doubt | error |", "|---|---|", *rows_of(settings.uncertainty, 255, 255), "",
+        "## Flags", "",
+        f"By the expected mean error of a photograph, of {cases}, each by a line fitted on the "
+        "other half of them; `right` are flagged ones whose true mean error is above the limit, "
+        "too.", "",
+        "| flag | limit, grey levels | flagged | truly above | right | precision | found |",
+        "|---|---|---|---|---|---|---|",
+        *flag_lines(measured),
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, write the weights, and write what was measured."""
+    parser = argparse.ArgumentParser(description="Put a trained network into the package.")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=Path("runs/release/checkpoints/best.ckpt")
+    )
+    parser.add_argument("--weights", help="measure weights published before, not a checkpoint")
+    parser.add_argument("--subject", choices=("teacher", "student"), default="teacher")
+    parser.add_argument("--size", type=int, default=512, help="side at which the network works")
+    parser.add_argument("--vessels", type=Path, default=Path("experiments/weights/vessels.ckpt"))
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    segmenter = VesselSegmenter(24, 12, 1)
+    read_network(segmenter, options.vessels, "train it first ('make judges')")
+    segmenter.save_pretrained(options.out / "vessels")
+    network = (
+        MAGENet.from_pretrained(options.weights)
+        if options.weights
+        else network_of(options.checkpoint, options.subject)
+    )
+    network.use.clear()
+    everything, unknown = Line((0.0, 1.0), (1.0, 1.0)), Line((0.0, 1.0), (0.0, 1.0))
+    settings = Settings(options.size, everything, unknown, looks())
+    network.use.update(settings.as_use())
+    enhancer = PhotographEnhancer(network, segmenter, torch.device("cpu"), MEMORY)
+    settings = replace(settings, light=shares(changes(enhancer)))
+    enhancer.settings = settings
+    measured = measure(enhancer)
+    settings = replace(settings, uncertainty=line_of(measured))
+    network.use.update(settings.as_use())
+    network.save_pretrained(options.out / "mage_net")
+    text = described_in_words(measured, settings)
+    (options.results / "uncertainty.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()

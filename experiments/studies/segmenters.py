@@ -1,0 +1,143 @@
+"""What the segmenters that judge are worth themselves: their scores on the val photographs.
+
+`python -m experiments.studies.segmenters`, of the weights in `experiments/weights`. The second
+observer of CHASE_DB1 is the human row: how well one expert agrees with the other, whose masks are
+the reference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from data_modules import SegmentationDataModule
+from data_modules.datasets.manifest import Manifest
+from data_modules.files.pictures import read_mask
+from experiments.configurations import CONFIGS, RESULTS, WEIGHTS, build, read_config
+from magenet.callbacks.provenance import commit
+from magenet.checkpoints import read_network
+from magenet.evaluation.statistics import bootstrap_interval
+from magenet.imaging.crop import crop, resize
+from magenet.imaging.field_of_view import field_from_mask
+from magenet.metrics import vessel_scores
+
+CHILDREN = CONFIGS / "tests/chase_db1_children.csv"
+SCORES = ("dice", "iou", "balanced_accuracy", "roc_auc", "cldice")
+
+
+def built(path: Path) -> tuple[nn.Module, SegmentationDataModule]:
+    """Return the network and the data of an experiment on segmentation."""
+    given = read_config(path)
+    network: nn.Module = build(nn.Module, given["model"]["init_args"]["network"])
+    return network, build(SegmentationDataModule, given["data"])
+
+
+def scored(
+    network: nn.Module, data: SegmentationDataModule, patients: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Return one row a validation photograph, with its patient."""
+    rows: list[dict[str, Any]] = []
+    network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    for batch in tqdm(data.val_dataloader(), desc="photographs", unit="batch"):
+        prepared = data.prepare(batch, training=False)
+        image = prepared["image"].contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            probability = network(image).float().sigmoid()
+        scores = vessel_scores(probability, prepared["mask_structure"], prepared["mask_fov"])
+        for place, name in enumerate(batch["name"]):
+            values = {score: float(scores[score][place]) for score in SCORES}
+            rows.append({"name": name, "patient": patients[name], **values})
+    return rows
+
+
+def observer(folder: Path, size: int, patients: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the second observer's rows on CHASE_DB1's validation photographs.
+
+    Args:
+        folder: The photographs'.
+        size: Side at which masks are compared, in pixels.
+        patients: Of the photographs, by name.
+    """
+    rows = []
+    for photograph in Manifest.from_csv(folder / "index.csv").select(splits=["val"]):
+        second = folder / "chase_db1/vessels_observer2" / f"{photograph.image.stem}.png"
+        if photograph.vessel_mask is None or photograph.fov_mask is None or not second.is_file():
+            continue
+        field = field_from_mask(read_mask(photograph.fov_mask))
+
+        def cut(mask: Tensor, field: Any = field) -> Tensor:
+            return resize(crop(mask, field.square).to(torch.uint8) * 255, size)[None] / 255
+
+        truth, own = (cut(read_mask(path)) for path in (photograph.vessel_mask, second))
+        inside = resize(crop(field.mask, field.square), size)[None].float()
+        scores = vessel_scores(own, truth, inside)
+        values = {score: float(scores[score]) for score in SCORES if score != "roc_auc"}
+        patient = patients[photograph.name]
+        rows.append({"name": photograph.name, "patient": patient, **values})
+    return rows
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Score both segmenters and the observer; write Markdown and JSON."""
+    parser = argparse.ArgumentParser(description="What the judges are worth themselves.")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    folder = os.environ.get("MAGENET_DATA")
+    if not folder:
+        print("Set MAGENET_DATA to the folder that holds index.csv.", file=sys.stderr)
+        return 1
+    known = Manifest.from_csv(Path(folder) / "index.csv", [CHILDREN])
+    patients = {photograph.name: photograph.patient or photograph.name for photograph in known}
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for name in ("vessels", "disc"):
+        network, data = built(CONFIGS / f"runs/judges/{name}.yaml")
+        checkpoint = options.weights / f"{name}.ckpt"
+        read_network(network, checkpoint, "train it first ('make judges')")
+        rows = scored(network, data, patients)
+        for kind in dict.fromkeys(row["name"].split("/")[0] for row in rows):
+            of_set = [row for row in rows if row["name"].startswith(f"{kind}/")]
+            tables[f"{name}, {kind}, {data.image_size} px"] = of_set
+        if name == "vessels":
+            tables[f"{name}, both sets, {data.image_size} px"] = rows
+            human = observer(Path(folder), data.image_size, patients)
+            if human:
+                tables[f"second observer, chase_db1, {data.image_size} px"] = human
+    lines = [
+        "# What the judging segmenters are worth themselves", "",
+        "Made by `python -m experiments.studies.segmenters`: val photographs, inside the field,",
+        "mean and 95 % interval by bootstrap over patients (CHASE_DB1: two eyes a child; HRF and",
+        "IDRiD name none: each photograph is one). Checkpoints were chosen on the same",
+        f"photographs by Dice, so that these numbers flatter a little. Commit {commit()}.", "",
+        "| | photographs | " + " | ".join(SCORES) + " |", "|---" * (len(SCORES) + 2) + "|",
+    ]  # fmt: skip
+    for label, rows in tables.items():
+        cells = []
+        for score in SCORES:
+            values = [row[score] for row in rows if score in row]
+            people = [row["patient"] for row in rows if score in row]
+            cell = ""
+            if len(set(people)) > 1:
+                mean, low, high = bootstrap_interval(values, people)
+                cell = f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+            elif values:
+                cell = f"{sum(values) / len(values):.3f}"
+            cells.append(cell)
+        lines.append(f"| {label} | {len(rows)} | " + " | ".join(cells) + " |")
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "judges.md").write_text("\n".join(lines) + "\n")
+    (options.out / "judges.json").write_text(json.dumps(tables, indent=1) + "\n")
+    print("\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""How long a training step of each row takes, and how many 25 minutes allow: once, beforehand.
+
+`python -m experiments.studies.step_times`, on the machine that will train, idle otherwise.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from experiments.configurations import BASE, CONFIGS
+
+BUDGET = 25 * 60
+"""Seconds of training that each row gets."""
+
+FEW, MANY = 10, 40
+"""Steps of the two runs whose difference is measured, so that starting up does not count."""
+
+
+def seconds(row: Path, steps: int) -> float:
+    """Return the wall time of a training of some steps without validation."""
+    layers = [BASE, CONFIGS / "layers/protocol/comparison.yaml", row]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            sys.executable, "-m", "magenet.main", "fit",
+            *(part for layer in layers for part in ("--config", str(layer))),
+            "--trainer.max_steps", str(steps), "--trainer.limit_val_batches", "0",
+            "--trainer.logger.init_args.save_dir", folder, "--trainer.enable_progress_bar", "false",
+        ]  # fmt: skip
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print one line a row."""
+    rows = sorted((CONFIGS / "runs/comparison").glob("*.yaml"))
+    print("| row | seconds a step | steps in 25 minutes |\n|---|---|---|")
+    for row in rows:
+        step = (seconds(row, MANY) - seconds(row, FEW)) / (MANY - FEW)
+        print(f"| {row.stem} | {step:.2f} | {round(BUDGET / step, -2):.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

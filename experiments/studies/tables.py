@@ -1,0 +1,226 @@
+"""Make one of the three tables: test every row that there is, then put them side by side.
+
+`python -m experiments.studies.tables synthetic` (or `real`, `downstream`). Learned rows are the
+best checkpoints of `runs/comparison_<row>/seed<N>`. The scores of each photograph are kept in
+`experiments/results/rows`, so that a table can be made anew, or a row added, without the others'
+checkpoints; what was tested with the same weights, by the same judges, is not tested again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from experiments.configurations import BASE, CONFIGS, EXPERIMENTS, RESULTS
+from magenet.evaluation.tables import main as make_table
+from magenet.models import peers
+from magenet.models.pretrained import WEIGHTS as PACKAGE
+
+CLASSICAL = {
+    "CLAHE": "CLAHE",
+    "Setiawan": "Setiawan",
+    "DarkChannelPrior": "dark channel prior",
+    "BenGraham": "Ben Graham",
+    "UnsharpMask": "unsharp mask",
+    "GlobalLocalContrast": "GLCAE-like",
+}
+"""Rows without learning, in their order, by the class in `magenet.models.peers`."""
+
+FOLDERS = {
+    "CLAHE": "clahe",
+    "Setiawan": "setiawan",
+    "DarkChannelPrior": "dark_channel",
+    "BenGraham": "ben_graham",
+    "UnsharpMask": "unsharp",
+    "GlobalLocalContrast": "global_local",
+}
+"""Folder in `experiments/results/rows` of each of them."""
+
+LEARNED = {
+    "unet": "U-Net",
+    "nafnet": "NAFNet",
+    "mprnet": "MPRNet-like",
+    "i_secret": "I-SECRET-like",
+    "cofe_net": "cofe-Net-like",
+    "gfe_net": "GFE-Net-like",
+    "mage_net": "MAGE-Net",
+    "mean_teacher": "T-S MAGE-Net",
+}
+"""Learned rows, in their order, by the name of their configuration."""
+
+SHOWN = {
+    "synthetic": "psnr,ssim",
+    "real": "pair_vessel_dice,pair_psnr,pair_colour",
+    "downstream": "vessel_iou,disc_dice",
+}
+"""Scores that are printed, by table; its CSV has all."""
+
+RELEASED = "MAGE-Net, released"
+"""The network in the package: a row beside the comparison, see docs/scoring.md."""
+
+FILES = ("config.json", "model.safetensors")
+"""What the network in the package is made of."""
+
+CARD = "see magenet/weights/mage_net/README.md"
+"""What its files do not say of its training."""
+
+
+class Entry(NamedTuple):
+    """Describe a row: what it is called, and what there is to be tested.
+
+    Attributes:
+        label: In the table.
+        experiment: Its configuration, for the record.
+        configs: Of the test; empty where the row was tested elsewhere and only its scores are here.
+        checkpoint: None for a method without learning, or with weights in the package.
+        made_of: Files that it is made of, where there is no checkpoint.
+        options: More of the command.
+        facts: What a test cannot know of it.
+    """
+
+    label: str
+    experiment: str
+    configs: list[Path]
+    checkpoint: Path | None = None
+    made_of: tuple[Path, ...] = ()
+    options: tuple[str, ...] = ()
+    facts: dict[str, str] | None = None
+
+
+def entries(table: str, runs: Path, rows: Path) -> dict[str, Entry]:
+    """Return every row that can be tested or was, in the order of the table, by its folder's name.
+
+    Args:
+        table: Which one.
+        runs: Folder of the trainings.
+        rows: Folder of the rows that were tested.
+    """
+    classical = CONFIGS / "runs/classical.yaml"
+    # What needs no training at one size is tested at the size that the table scores.
+    size = () if table == "synthetic" else ("--data.image_size", "512")
+    code = tuple(sorted(Path(peers.__file__).parent.glob("*.py")))
+    found = {}
+    for network, label in CLASSICAL.items():
+        options = ("--model.network", f"magenet.models.peers.{network}", *size)
+        found[FOLDERS[network]] = Entry(
+            label,
+            f"runs/classical.yaml --model.network magenet.models.peers.{network}",
+            [BASE, classical],
+            made_of=(classical, *code),
+            options=options,
+        )
+    for name, label in LEARNED.items():
+        trained = {
+            f"{name}_{path.parents[1].name}": path
+            for path in (runs / f"comparison_{name}").glob("seed*/checkpoints/best.ckpt")
+        }
+        known = sorted({*trained, *(path.name for path in rows.glob(f"{name}_seed*"))})
+        if not known:
+            print(f"not trained, left out: {label} (make comparison)", file=sys.stderr)
+        for own in known:
+            suffix = f", seed {own.rsplit('seed', 1)[1]}" if len(known) > 1 else ""
+            checkpoint = trained.get(own)
+            configs = [checkpoint.parents[1] / "config.yaml"] if checkpoint else []
+            found[own] = Entry(label + suffix, f"runs/comparison/{name}.yaml", configs, checkpoint)
+    found["released"] = Entry(
+        RELEASED,
+        "runs/release/mage_net.yaml",
+        [BASE, classical],
+        made_of=tuple(PACKAGE / "mage_net" / file for file in FILES),
+        options=("--model.network", "magenet.enhancement.released.ReleasedEnhancer", *size),
+        facts={"checkpoint": "in the package", "steps": CARD, "chosen": CARD},
+    )
+    return found
+
+
+def fingerprint(*files: Path) -> str:
+    """Return what changes when any of the files does."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def protocol(table: str) -> str:
+    """Return what changes when the test or one of its judges does."""
+    layer = CONFIGS / f"tests/{table}.yaml"
+    files = r"experiments/(?:weights|configs/tests)/\w+\.(?:ckpt|pt|csv)"
+    named = re.findall(files, layer.read_text())
+    return fingerprint(layer, *(EXPERIMENTS.parent / name for name in named))
+
+
+def made_of(entry: Entry, table: str) -> dict[str, str]:
+    """Return what a row's scores depend on, beside the code that scores: for its provenance."""
+    tested = [entry.checkpoint] if entry.checkpoint else list(entry.made_of)
+    return {
+        "config": (
+            f"experiments/configs/{entry.experiment} experiments/configs/tests/{table}.yaml"
+        ),
+        "checkpoint_sha256": fingerprint(*tested),
+        "protocol_sha256": protocol(table),
+    }
+
+
+def is_current(folder: Path, wanted: dict[str, str]) -> bool:
+    """Return whether a row was tested, and with what :func:`made_of` says."""
+    if not (folder / "scores.csv").is_file():
+        return False
+    facts = json.loads((folder / "provenance.json").read_text())
+    return all(facts.get(name) == value for name, value in wanted.items())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Test the rows, then make the table."""
+    parser = argparse.ArgumentParser(description="Make one of the tables.")
+    parser.add_argument("table", choices=tuple(SHOWN))
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--again", action="store_true", help="test what was tested before")
+    parser.add_argument("--limit", type=int, help="batches of each test, for a try")
+    options = parser.parse_args(arguments)
+    if options.limit is not None and (options.limit < 2 or options.results == RESULTS):
+        parser.error(
+            "--limit is for a try: 2 or more (1 is Lightning's word for all), with --results"
+        )
+    rows = options.results / "rows" / options.table
+    layer = CONFIGS / f"tests/{options.table}.yaml"
+    found = entries(options.table, options.runs, rows)
+    for name, entry in tqdm(found.items(), unit="row"):
+        wanted = made_of(entry, options.table)
+        if not entry.configs or (not options.again and is_current(rows / name, wanted)):
+            continue
+        command = [
+            sys.executable, "-m", "magenet.main", "test",
+            *(part for config in (*entry.configs, layer) for part in ("--config", str(config))),
+            "--trainer.logger.init_args.save_dir", str(options.runs / "tables"),
+            "--trainer.logger.init_args.name", options.table,
+            "--trainer.logger.init_args.version", name,
+            "--trainer.devices", "1", "--trainer.enable_progress_bar", "false", *entry.options,
+            *(["--ckpt_path", str(entry.checkpoint)] if entry.checkpoint else []),
+            *(["--trainer.limit_test_batches", str(options.limit)] if options.limit else []),
+        ]  # fmt: skip
+        if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
+            print(f"the test of '{entry.label}' failed: see above", file=sys.stderr)
+            return 1
+        (rows / name).mkdir(parents=True, exist_ok=True)
+        tested = options.runs / "tables" / options.table / name
+        shutil.copyfile(tested / "scores.csv", rows / name / "scores.csv")
+        facts = json.loads((tested / "provenance.json").read_text()) | wanted
+        facts |= entry.facts or {}
+        (rows / name / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n")
+    table = options.results / f"{options.table}.csv"
+    labels = [entry.label for entry in found.values()]
+    references = [label for label in labels if label.startswith("MAGE-Net")]
+    against = [part for reference in references for part in ("--against", reference)]
+    folders = [f"{entry.label}={rows / name}" for name, entry in found.items()]
+    return make_table([*folders, "--csv", str(table), *against, "--scores", SHOWN[options.table]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

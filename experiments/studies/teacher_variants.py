@@ -1,0 +1,107 @@
+"""Train the variants of the teacher-student training, score them, and write `teacher.md`.
+
+`python -m experiments.studies.teacher_variants`: each variant starts from one supervised network
+and differs from `configs/runs/teacher/variants.yaml` in what is named here. What was trained and
+tested is not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from experiments.configurations import BASE, CONFIGS, RESULTS
+from magenet.evaluation.tables import main as make_table
+
+REFERENCE = "no consistency"
+VARIANTS = {
+    REFERENCE: ("--model.consistency_weight", "0"),
+    "as in the tables": (),
+    "five times the weight": ("--model.consistency_weight", "1"),
+    "usable photographs only": ("--data.real.qualities", "[usable]"),
+    "student sees the same view": (
+        "--data.strong_view.degradation.severity", "0",
+        "--data.strong_view.brightness", "0", "--data.strong_view.gamma", "0",
+    ),
+}  # fmt: skip
+"""Options by what a variant is called; every one with consistency is beside the first."""
+
+HEAD = """\
+# What the teacher teaches
+
+Made by `make teacher-variants` from [variants.yaml](../configs/runs/teacher/variants.yaml): one
+supervised MAGE-Net goes on learning, with a teacher and without, from the same pairs in the same
+number of steps; so the time that a teacher costs does not count.
+
+| run | val PSNR, synthetic pairs | student and teacher apart on real photographs, grey levels |
+|---|---|---|
+"""
+
+
+def run(*arguments: str) -> None:
+    """Run `magenet`.
+
+    Raises:
+        CalledProcessError: If it fails; its own words stand on the screen.
+    """
+    subprocess.run([sys.executable, "-m", "magenet.main", *arguments], check=True)
+
+
+def last(path: Path, column: str) -> float:
+    """Return the last value that a training logged."""
+    with path.open(newline="") as stream:
+        return float([row[column] for row in csv.DictReader(stream) if row.get(column)][-1])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train and test what is missing, then write the tables."""
+    parser = argparse.ArgumentParser(description="Compare variants of the teacher's training.")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--layer", type=Path, help="one more layer of every run, for a try")
+    options = parser.parse_args(arguments)
+    layer = ("--config", str(options.layer)) if options.layer else ()
+    lines, folders = [], []
+    for number, (name, changes) in enumerate(tqdm(VARIANTS.items(), unit="variant")):
+        home = options.runs / "teacher" / f"variant{number}"
+        checkpoint = home / "checkpoints" / "best.ckpt"
+        common = (
+            "--trainer.logger.init_args.save_dir", str(options.runs),
+            "--trainer.enable_progress_bar", "false",
+        )  # fmt: skip
+        if not checkpoint.is_file():
+            run(
+                "fit", "--config", str(BASE),
+                "--config", str(CONFIGS / "runs/teacher/variants.yaml"), *layer,
+                "--trainer.logger.init_args.version", home.name, *common, *changes,
+            )  # fmt: skip
+        tested = home.with_name(f"{home.name}_tested")
+        if not (tested / "scores.csv").is_file():
+            run(
+                "test", "--config", str(home / "config.yaml"),
+                "--config", str(CONFIGS / "tests/pairs.yaml"), *layer,
+                "--ckpt_path", str(checkpoint),
+                "--trainer.logger.init_args.version", tested.name, "--trainer.devices", "1",
+                *common,
+            )  # fmt: skip
+        psnr = last(home / "metrics.csv", "val_teacher/psnr")
+        apart = 255 * last(home / "metrics.csv", "val_real/disagreement")
+        lines.append(f"| {name} | {psnr:.2f} | {apart:.2f} |")
+        folders.append(f"{name}={tested}")
+    page, table = options.results / "teacher.md", options.results / "teacher.csv"
+    place = "<!-- table teacher scores=pair_vessel_dice,pair_psnr,pair_colour conditions=pair -->"
+    page.write_text(
+        HEAD + "\n".join(lines) + "\n\nReal pairs, 95 % intervals; each run beside the first, "
+        f"photograph by photograph: `teacher_against.csv`.\n\n{place}\n<!-- end -->\n"
+    )
+    against = f"{REFERENCE}, teacher"
+    return make_table([*folders, "--csv", str(table), "--against", against, "--into", str(page)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

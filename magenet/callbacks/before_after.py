@@ -1,0 +1,56 @@
+"""Pictures for people: what came in, what came out, what was wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from magenet.imaging.contact_sheet import sheet
+
+
+class BeforeAfterPictures(Callback):
+    """Write a sheet of test photographs: input, then each network's result, then clean.
+
+    Args:
+        count: Photographs on the sheet, spread over the test.
+    """
+
+    def __init__(self, count: int = 8) -> None:
+        self.count = count
+        self.rows: list[list[Tensor]] = []
+        self.subjects: list[str] = []
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start a new sheet."""
+        self.rows = []
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep a photograph of some batches."""
+        batches = sum(int(n) for n in trainer.num_test_batches)
+        every = max(1, batches // self.count)
+        if not isinstance(outputs, dict) or batch_idx % every or len(self.rows) == self.count:
+            return
+        if self.rows and self.subjects != list(outputs):
+            return  # of a second loader, whose photographs have nothing to be compared with
+        self.subjects = list(outputs)
+        place = (batch_idx // every) % len(outputs["input"])
+        self.rows.append([outputs[subject][place].cpu() for subject in self.subjects])
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the sheet into the run's folder."""
+        if not self.rows or trainer.log_dir is None or not trainer.is_global_zero:
+            return
+        path = Path(trainer.log_dir) / f"{'_'.join(self.subjects)}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sheet(self.rows).save(path)

@@ -1,0 +1,114 @@
+"""Counter-based randomness: numbers that depend on a key and a name, and on nothing else.
+
+torch's generators are streams: what they give depends on who drew before. A degraded photograph
+must not depend on its batch, its rank or on a resume, so each photograph carries a key, and each
+number is a hash of that key and of the number's name.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import Tensor
+
+from magenet.hashing import name_key
+
+
+def _signed(value: int) -> int:
+    """Return a 64-bit pattern as the signed integer that torch's int64 wants."""
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+_GOLDEN = _signed(0x9E3779B97F4A7C15)
+_FIRST = _signed(0xBF58476D1CE4E5B9)
+_SECOND = _signed(0x94D049BB133111EB)
+
+
+def _shifted(value: Tensor, bits: int) -> Tensor:
+    """Return a logical right shift; torch's own keeps the sign."""
+    return (value >> bits).bitwise_and_((1 << (64 - bits)) - 1)
+
+
+def mix(value: Tensor) -> Tensor:
+    """Return a well-mixed hash of int64 numbers (the finaliser of SplitMix64)."""
+    value = value + _GOLDEN
+    value = value.bitwise_xor_(_shifted(value, 30)).mul_(_FIRST)
+    value = value.bitwise_xor_(_shifted(value, 27)).mul_(_SECOND)
+    return value.bitwise_xor_(_shifted(value, 31))
+
+
+@functools.cache
+def _stream(name: str, count: int) -> Tensor:
+    """Return the hashes of a name's numbers, `(count,)`: the same for all keys."""
+    return mix(torch.arange(count) + (name_key(name) << 20))
+
+
+class Draws:
+    """Give each sample of a batch its own random numbers.
+
+    Numbers are drawn on the CPU, whatever device the pixels are on: they are few, the same
+    everywhere, and no device has to be waited for to know which factors a batch needs.
+
+    Args:
+        keys: int64 `(B,)`, one a sample: a counter in training, the name's key in validation.
+        seed: Seed of the run; another seed, other numbers.
+
+    Example:
+        >>> both = Draws(torch.tensor([3, 4]), seed=1).uniform("angle", 0.0, 1.0)
+        >>> alone = Draws(torch.tensor([4]), seed=1).uniform("angle", 0.0, 1.0)
+        >>> bool(both[1] == alone[0])
+        True
+    """
+
+    def __init__(self, keys: Tensor, seed: int = 0) -> None:
+        self.keys = mix(keys.cpu().long() ^ mix(torch.tensor(seed)))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def at(self, samples: Tensor) -> Draws:
+        """Return the draws of some samples, given by their places in the batch, int64 `(n,)`."""
+        some = Draws.__new__(Draws)
+        some.keys = self.keys[samples]
+        return some
+
+    def under(self, name: str) -> Draws:
+        """Return other draws of the same samples, for a second use of the same factors."""
+        other = Draws.__new__(Draws)
+        other.keys = mix(self.keys ^ name_key(name))
+        return other
+
+    def uniform(
+        self, name: str, low: Tensor | float, high: Tensor | float, count: int | None = None
+    ) -> Tensor:
+        """Return numbers in [low, high), float32.
+
+        Args:
+            name: What is drawn; the same name gives the same numbers again.
+            low: Lower bound, a number or `(B,)`.
+            high: Upper bound, a number or `(B,)`.
+            count: Numbers a sample; None for one without an axis of its own.
+
+        Returns:
+            `(B,)`, or `(B, count)`.
+        """
+        bits = mix(self.keys[:, None] ^ _stream(name, count or 1))
+        unit = _shifted(bits, 40).float() / float(1 << 24)
+        if count is None:
+            return low + unit[:, 0] * (high - low)
+        low = low[:, None] if isinstance(low, Tensor) else low
+        high = high[:, None] if isinstance(high, Tensor) else high
+        return low + unit * (high - low)
+
+    def bits(self, name: str) -> Tensor:
+        """Return 32 random bits a sample, int64 `(B,)` from 0 on: the seed of a pixel noise."""
+        return _shifted(mix(self.keys ^ _stream(name, 1)), 32)
+
+    def integer(
+        self, name: str, low: Tensor | int, high: Tensor | int, count: int | None = None
+    ) -> Tensor:
+        """Return whole numbers from low to high, both included, as float32; see :meth:`uniform`."""
+        numbers = self.uniform(name, low, high + 1, count).floor()
+        limit = high[:, None] if isinstance(high, Tensor) and count is not None else high
+        return torch.minimum(numbers, torch.as_tensor(limit).float())

@@ -1,0 +1,50 @@
+"""Two recipes in one training: each photograph is spoiled by one of them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from magenet.degradation.counter_rng import Draws
+from magenet.degradation.pipeline import Degradation
+
+
+class EitherDegradation(Degradation):
+    """Spoil each photograph by the first recipe or by the second.
+
+    Args:
+        first: One recipe.
+        second: The other.
+        share: Share of the photographs that the second spoils, 0 to 1.
+
+    Raises:
+        ValueError: If the share is out of range.
+
+    Example:
+        >>> from magenet.degradation import CofeDegradation, FundusDegradation
+        >>> degrade = EitherDegradation(FundusDegradation(), CofeDegradation(["spots"]), 1.0)
+        >>> list(degrade.draw(Draws(torch.tensor([1, 2]))).records()[0])
+        ['second.spots']
+    """
+
+    def __init__(self, first: Degradation, second: Degradation, share: float = 0.5) -> None:
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"share must lie in [0, 1], got {share}")
+        self.recipes = {"first": first, "second": second}
+        self.share = share
+        super().__init__(
+            {
+                f"{place}.{name}": factor
+                for place, recipe in self.recipes.items()
+                for name, factor in recipe.factors.items()
+            }
+        )
+
+    def choose(self, draws: Draws) -> dict[str, Tensor]:
+        """Return each factor's severity; see :class:`Degradation`."""
+        second = draws.uniform("recipe", 0.0, 1.0) < self.share
+        return {
+            f"{place}.{name}": torch.where(second == (place == "second"), severity, 0.0)
+            for place, recipe in self.recipes.items()
+            for name, severity in recipe.choose(draws.under(place)).items()
+        }

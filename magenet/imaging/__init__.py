@@ -1,0 +1,1 @@
+"""Geometry of a fundus photograph: field of view, crop and composite, transfer between sizes."""

@@ -1,0 +1,100 @@
+"""Cut the square around the field of view out of a photograph, resize it, and put it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Square:
+    """Locate a square in a photograph; it may reach beyond the frame.
+
+    Attributes:
+        top: Row of its first line, in pixels.
+        left: Column of its first line, in pixels.
+        side: Length, in pixels.
+    """
+
+    top: int
+    left: int
+    side: int
+
+
+def peak(image: Tensor) -> int:
+    """Return the value of full brightness: 255 for uint8, 65535 for uint16."""
+    return torch.iinfo(image.dtype).max
+
+
+def crop(picture: Tensor, square: Square) -> Tensor:
+    """Return the square out of a picture, black where it reaches beyond the frame.
+
+    Args:
+        picture: `(C, H, W)`, any type.
+        square: What to take.
+    """
+    height, width = picture.shape[-2:]
+    top, left = max(square.top, 0), max(square.left, 0)
+    bottom = min(square.top + square.side, height)
+    right = min(square.left + square.side, width)
+    result = picture.new_zeros(*picture.shape[:-2], square.side, square.side)
+    result[
+        ..., top - square.top : bottom - square.top, left - square.left : right - square.left
+    ] = picture[..., top:bottom, left:right]
+    return result
+
+
+def resize(picture: Tensor, side: int) -> Tensor:
+    """Return a square picture at another size: photographs anti-aliased, masks nearest.
+
+    Args:
+        picture: uint8, uint16 or bool `(C, S, S)`.
+        side: Pixels wanted.
+    """
+    if picture.shape[-1] == side:
+        return picture
+    if picture.dtype == torch.bool:
+        return functional.interpolate(picture[None].float(), size=(side, side), mode="nearest")[
+            0
+        ].bool()
+    # One colour at a time: a large photograph in floats is four times itself.
+    planes = [
+        functional.interpolate(
+            plane[None, None].float(), size=(side, side), mode="bilinear", antialias=True
+        )[0, 0]
+        for plane in picture
+    ]
+    return torch.stack(planes).round().clamp(0, peak(picture)).to(picture.dtype)
+
+
+def paste(patch: Tensor, square: Square, height: int, width: int) -> Tensor:
+    """Return `(C, height, width)` with `patch` `(C, side, side)` in its square, else zero."""
+    canvas = patch.new_zeros(*patch.shape[:-2], height, width)
+    top, left = max(square.top, 0), max(square.left, 0)
+    bottom, right = min(square.top + square.side, height), min(square.left + square.side, width)
+    canvas[..., top:bottom, left:right] = patch[
+        ..., top - square.top : bottom - square.top, left - square.left : right - square.left
+    ]
+    return canvas
+
+
+def composite(enhanced: Tensor, original: Tensor, mask: Tensor) -> Tensor:
+    """Return the enhanced photograph inside the field and the original, bit for bit, outside.
+
+    Args:
+        enhanced: `(..., 3, H, W)`.
+        original: Same shape and type.
+        mask: bool `(..., 1, H, W)`.
+
+    Raises:
+        ValueError: If shapes or types differ, since a silent cast would change pixels.
+    """
+    if enhanced.shape != original.shape or enhanced.dtype != original.dtype:
+        raise ValueError(
+            f"cannot composite {tuple(enhanced.shape)} {enhanced.dtype} with "
+            f"{tuple(original.shape)} {original.dtype}"
+        )
+    return torch.where(mask, enhanced, original)

@@ -1,0 +1,242 @@
+"""The field of view: where the retina is, and the black surround that must never change.
+
+This is the only place that knows about the surround. A field is a disc, often clipped by the
+frame (top and bottom on many cameras); a photograph that was cropped earlier may show no surround.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from magenet.imaging.crop import Square, peak
+
+WORKING_SIDE = 320
+"""Long side, in pixels, at which the field is estimated: enough for 0.3 % of its diameter."""
+
+MINIMUM_FIELD = 0.05
+"""Smallest share of the frame that can be a field of view."""
+
+
+@dataclass(frozen=True)
+class FieldOfView:
+    """Describe the field of view of one photograph.
+
+    Attributes:
+        mask: Where the retina is, bool `(1, H, W)`.
+        square: The square around the field.
+        confidence: How well a disc explains the photograph, 0 to 1. Below 0.5 look at it.
+    """
+
+    mask: Tensor
+    square: Square
+    confidence: float
+
+
+def field_from_mask(mask: Tensor) -> FieldOfView:
+    """Return the field of view that a given mask describes.
+
+    Args:
+        mask: bool `(1, H, W)`.
+
+    Raises:
+        ValueError: If the mask is empty.
+    """
+    rows = mask[0].any(dim=1).nonzero()
+    columns = mask[0].any(dim=0).nonzero()
+    if rows.numel() == 0:
+        raise ValueError("the field-of-view mask is empty")
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    side = max(bottom - top, right - left)
+    square = Square((top + bottom - side) // 2, (left + right - side) // 2, side)
+    return FieldOfView(mask, square, 1.0)
+
+
+def estimate_field(image: Tensor) -> FieldOfView:
+    """Estimate the field of view of any photograph: round, clipped, dark or already cropped.
+
+    Pixels brighter than the surround give edge points; a circle is fitted to them by random
+    sampling (seeded: same photograph, same answer), so that shadows at the edge, notches and
+    writing in the corner do not pull it.
+
+    Args:
+        image: uint8 or uint16 `(3, H, W)`.
+
+    Returns:
+        The field. Where no edge is seen, the whole frame: with confidence 0.6 if it is filled
+        (a photograph cropped earlier), with 0 if nothing is brighter than the rest.
+
+    Example:
+        >>> image = torch.zeros(3, 100, 120, dtype=torch.uint8)
+        >>> y, x = torch.meshgrid(torch.arange(100), torch.arange(120), indexing="ij")
+        >>> disc = (y - 50) ** 2 + (x - 60) ** 2 < 40**2
+        >>> image[:, disc] = 150
+        >>> field = estimate_field(image)
+        >>> bool((field.mask[0] ^ disc).float().mean() < 0.01), field.confidence > 0.9
+        (True, True)
+    """
+    height, width = image.shape[-2:]
+    scale = min(1.0, WORKING_SIDE / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    small = torch.stack([_area(plane, size) for plane in image]).amax(dim=0) * (255.0 / peak(image))
+    bright = _brighter_than_surround(small)
+    share = float(bright.float().mean())
+    whole = torch.ones(1, height, width, dtype=torch.bool)
+    if share < MINIMUM_FIELD:
+        return FieldOfView(whole, field_from_mask(whole).square, 0.0)
+    points = _edge_points(bright)
+    if len(points) < 0.1 * sum(size):
+        return FieldOfView(whole, field_from_mask(whole).square, 0.6 if share > 0.9 else 0.0)
+    circle, agreement = _fit_circle(points, size)
+    if circle is None:
+        return FieldOfView(whole, field_from_mask(whole).square, 0.0)
+
+    circle = _steepest(small, circle)
+    top, bottom = _straight_edges(bright, circle)
+    disc = _disc(circle, size)
+    disc[: max(0, top)], disc[bottom:] = False, False
+    overlap = float((disc & bright).sum()) / max(1.0, float((disc | bright).sum()))
+    # A dark photograph may have shadow over half its field: the edge that is seen counts more.
+    confidence = max(0.0, min(1.0, 0.7 * agreement + 0.3 * overlap))
+    y, x, radius = (value / scale for value in circle)
+    mask = _disc((y + 0.5 / scale - 0.5, x + 0.5 / scale - 0.5, radius), (height, width))[None]
+    mask[:, : round(top / scale)], mask[:, round(bottom / scale) :] = False, False
+    if not mask.any():
+        return FieldOfView(whole, field_from_mask(whole).square, 0.0)
+    return FieldOfView(mask, field_from_mask(mask).square, confidence)
+
+
+def _area(plane: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return one colour `(H, W)` averaged to another size: one at a time, to spare memory."""
+    return functional.interpolate(plane[None, None].float(), size=size, mode="area")[0, 0]
+
+
+def _brighter_than_surround(level: Tensor) -> Tensor:
+    """Return where `level` `(h, w)`, 0 to 255, is above the surround, speckles removed."""
+    height, width = level.shape
+    corner = max(2, min(height, width) // 24)
+    patches = [
+        level[:corner, :corner],
+        level[:corner, -corner:],
+        level[-corner:, :corner],
+        level[-corner:, -corner:],
+    ]
+    # Some cameras write in one corner, and a clipped field may fill others: take the darkest two.
+    surround = float(torch.stack([patch.median() for patch in patches]).sort().values[:2].mean())
+    top = float(torch.quantile(level, 0.95))
+    if surround > 0.5 * top:
+        # No dark corner: cropped earlier, unless the whole is flat.
+        return torch.full_like(level, float(level.std()) > 2.0, dtype=torch.bool)
+    threshold = surround + max(6.0, 0.15 * (top - surround))
+    above = (level > threshold).float()[None, None]
+    return functional.avg_pool2d(above, 5, 1, 2, count_include_pad=False)[0, 0] > 0.5
+
+
+def _edge_points(bright: Tensor) -> Tensor:
+    """Return the outermost bright pixels of rows and columns, `(N, 2)`, off the frame."""
+    height, width = bright.shape
+    points = []
+    for map_, transposed in ((bright, False), (bright.T, True)):
+        lines = map_.any(dim=1).nonzero()[:, 0]
+        first = map_.float().argmax(dim=1)[lines]
+        last = map_.shape[1] - 1 - map_.flip(1).float().argmax(dim=1)[lines]
+        for column in (first, last):
+            pair = (column, lines) if transposed else (lines, column)
+            points.append(torch.stack(pair, dim=1))
+    every = torch.cat(points)
+    inside = (
+        (every[:, 0] > 1)
+        & (every[:, 0] < height - 2)
+        & (every[:, 1] > 1)
+        & (every[:, 1] < width - 2)
+    )
+    return every[inside].float()
+
+
+def _fit_circle(
+    points: Tensor, size: tuple[int, int]
+) -> tuple[tuple[float, float, float] | None, float]:
+    """Return the circle `(y, x, radius)` that most points lie on, and their share."""
+    generator = torch.Generator().manual_seed(0)
+    triples = points[torch.randint(len(points), (400, 3), generator=generator)]
+    first, rest = triples[:, :1], triples[:, 1:]
+    matrix = 2.0 * (rest - first)  # (400, 2, 2)
+    right = rest.square().sum(-1) - first.square().sum(-1)  # (400, 2)
+    usable = torch.linalg.det(matrix).abs() > 1.0
+    if not bool(usable.any()):
+        return None, 0.0
+    centres = torch.linalg.solve(matrix[usable], right[usable])
+    radii = (centres - first[usable, 0]).norm(dim=1)
+    short, long = min(size), max(size)
+    sane = (radii > 0.25 * short) & (radii < 0.8 * long)
+    if not bool(sane.any()):
+        return None, 0.0
+    centres, radii = centres[sane], radii[sane]
+    residuals = (torch.cdist(centres, points) - radii[:, None]).abs()
+    tolerance = 0.008 * long
+    best = int((residuals < tolerance).sum(dim=1).argmax())
+    y, x, radius = float(centres[best, 0]), float(centres[best, 1]), float(radii[best])
+    inliers = residuals[best] < tolerance
+    for _ in range(3):
+        chosen = points[inliers]
+        system = torch.cat([2.0 * chosen, torch.ones(len(chosen), 1)], dim=1).double()
+        target = chosen.square().sum(dim=1, keepdim=True).double()
+        solution = torch.linalg.lstsq(system, target).solution[:, 0]
+        y, x = float(solution[0]), float(solution[1])
+        radius = float((solution[2] + y * y + x * x).clamp(min=1.0).sqrt())
+        distance = (points - torch.tensor([y, x])).norm(dim=1)
+        inliers = (distance - radius).abs() < tolerance
+        if int(inliers.sum()) < 8:
+            return None, 0.0
+    return (y, x, radius), float(inliers.float().mean())
+
+
+def _steepest(level: Tensor, circle: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Return the circle with the radius, within a few percent, at which light falls off fastest.
+
+    Many lenses glow a little beyond the field's edge, brighter than the surround.
+    """
+    y, x, radius = circle
+    rows = torch.arange(level.shape[0])[:, None] - y
+    columns = torch.arange(level.shape[1])[None, :] - x
+    share = (rows.square() + columns.square()).sqrt() / radius
+    steps = torch.arange(0.94, 1.04, 0.005)
+    rings = [level[(share >= step) & (share < step + 0.01)] for step in steps]
+    if any(len(ring) == 0 for ring in rings):
+        return circle
+    profile = torch.stack([ring.mean() for ring in rings])
+    fall = profile[:-2] - profile[2:]  # over two steps: rings overlap by half
+    return y, x, radius * float(steps[int(fall.argmax())] + 0.01)
+
+
+def _straight_edges(bright: Tensor, circle: tuple[float, float, float]) -> tuple[int, int]:
+    """Return the first row of the field and the one after its last, `(top, bottom)`.
+
+    Some cameras cut the field off above and below and pad with black. Such an edge is straight:
+    its row is bright along the whole chord of the circle, which a shadow's edge is not.
+    """
+    y, x, radius = circle
+    rows = bright.any(dim=1).nonzero()[:, 0]
+    edges = [0, len(bright)]
+    for end, row, outward in ((0, int(rows[0]), -1), (1, int(rows[-1]), 1)):
+        inner = row - 2 * outward
+        half = (radius**2 - min(abs(inner - y), radius) ** 2) ** 0.5
+        left, right = max(0, round(x - half)), min(bright.shape[1], round(x + half))
+        if (
+            right - left > 0.3 * 2 * radius
+            and float(bright[inner, left:right].float().mean()) > 0.9
+        ):
+            edges[end] = row if outward < 0 else row + 1
+    return edges[0], edges[1]
+
+
+def _disc(circle: tuple[float, float, float], size: tuple[int, int]) -> Tensor:
+    """Return a bool `(h, w)` disc, clipped to the frame."""
+    y, x, radius = circle
+    rows = torch.arange(size[0], dtype=torch.float32)[:, None] - y
+    columns = torch.arange(size[1], dtype=torch.float32)[None, :] - x
+    return rows.square() + columns.square() <= radius * radius

@@ -1,0 +1,126 @@
+"""From the network's small square back to the photograph at its own size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from magenet.imaging.crop import composite, peak
+from magenet.imaging.field_of_view import FieldOfView
+
+BAND = 256
+"""Rows of the photograph that are in memory as floats at a time."""
+
+
+def transfer(
+    enhanced: Tensor, seen: Tensor, inside: Tensor, original: Tensor, field: FieldOfView
+) -> Tensor:
+    """Apply to the original what the network changed on its small copy.
+
+    The network sees every eye at the scale it was trained at; the change it makes is smooth
+    compared with a pixel of the original, so it is enlarged and added. The original's own detail
+    stays, memory is bounded by the photograph itself, and no seam can show.
+
+    Args:
+        enhanced: What the network gave, `(3, S, S)` in [0, 1].
+        seen: What it was given, `(3, S, S)` in [0, 1].
+        inside: Field of view of that copy, `(1, S, S)`, 0 or 1.
+        original: The photograph, uint8 or uint16 `(3, H, W)`.
+        field: Its field of view at full size.
+
+    Returns:
+        Like `original`, and bit for bit the original outside the field.
+    """
+    change = spread((enhanced.float() - seen.float())[None], inside.float()[None])[0]
+    full = float(peak(original))
+    square = field.square
+    height, width = original.shape[-2:]
+    left, right = max(square.left, 0), min(square.left + square.side, width)
+    columns = torch.arange(left, right) - square.left
+    result = original.clone()
+    top, bottom = max(square.top, 0), min(square.top + square.side, height)
+    for start in range(top, bottom, BAND):
+        rows = slice(start, min(start + BAND, bottom))
+        wide = enlarged(
+            change, torch.arange(rows.start, rows.stop) - square.top, columns, square.side
+        )
+        before = original[:, rows, left:right].float()
+        after = (before + full * wide).round().clamp(0, full)
+        after = composite(after, before, field.mask[:, rows, left:right])
+        result[:, rows, left:right] = after.to(original.dtype)
+    return result
+
+
+def enlarged(picture: Tensor, rows: Tensor, columns: Tensor, side: int) -> Tensor:
+    """Return a part of a square picture enlarged to another side, bilinear.
+
+    Args:
+        picture: `(C, S, S)`.
+        rows: Which rows of the enlarged picture, `(h,)`.
+        columns: Which columns of it, `(w,)`.
+        side: Its side, in pixels.
+
+    Returns:
+        `(C, h, w)`: what `interpolate` gives of the whole, to rounding.
+
+    Example:
+        >>> picture, every = torch.rand(3, 5, 5), torch.arange(12)
+        >>> whole = functional.interpolate(picture[None], (12, 12), mode="bilinear")[0]
+        >>> torch.allclose(enlarged(picture, every[3:7], every, 12), whole[:, 3:7], atol=1e-6)
+        True
+    """
+
+    def between(places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the two neighbours of each place and the share of the second."""
+        last = picture.shape[-1] - 1
+        at = ((places + 0.5) * (picture.shape[-1] / side) - 0.5).clamp(0, last)
+        first = at.floor().long()
+        return first, (first + 1).clamp(max=last), at - first
+
+    above, below, share = between(rows)
+    lines = torch.lerp(picture[:, above], picture[:, below], share[None, :, None])
+    before, behind, share = between(columns)
+    return torch.lerp(lines[..., before], lines[..., behind], share[None, None, :])
+
+
+def enhance(network: Callable[[Tensor], Tensor], image: Tensor, mask: Tensor, size: int) -> Tensor:
+    """Enhance photographs of any size through a network that sees them at one, as `predict` does.
+
+    Args:
+        network: Takes and gives `(B, 3, size, size)` in [0, 1].
+        image: Photographs cut to their field, `(B, 3, S, S)` in [0, 1].
+        mask: Field of view, `(B, 1, S, S)`, 0 or 1.
+        size: Side that the network sees, in pixels.
+
+    Returns:
+        `(B, 3, S, S)` in [0, 1]; at `S = size` what the network gives.
+    """
+    if image.shape[-1] == size:
+        return network(image)
+    seen = functional.interpolate(image, (size, size), mode="bilinear", antialias=True)
+    inside = (functional.interpolate(mask, (size, size), mode="area") >= 0.5).to(mask.dtype)
+    change = spread(network(seen) - seen, inside)
+    change = functional.interpolate(change, image.shape[-2:], mode="bilinear")
+    return (image + change).clamp(0.0, 1.0)
+
+
+def spread(change: Tensor, inside: Tensor) -> Tensor:
+    """Return the change inside the field, carried on for two pixels beyond its edge.
+
+    Outside nothing was learnt, and the field's edge at full size lies up to a small pixel further
+    out: there the nearest inside must speak.
+
+    Args:
+        change: `(B, C, S, S)`.
+        inside: Field of view, `(B, 1, S, S)`, 0 or 1.
+    """
+    change = change * inside
+    for _ in range(2):
+        area = functional.avg_pool2d(inside, 3, 1, 1)
+        mean = functional.avg_pool2d(change, 3, 1, 1) / area.clamp(min=1e-6)
+        change = change.where(inside > 0, mean)
+        inside = (area > 0).float()
+    return change

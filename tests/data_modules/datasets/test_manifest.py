@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from data_modules import ManifestPhotographs
+from data_modules.datasets.manifest import Manifest, ManifestError
+from data_modules.files.pictures import PictureError, write_photograph
+
+IMAGE = torch.zeros(3, 40, 40, dtype=torch.uint8)
+
+
+def manifest(folder: Path, text: str, *files: str) -> Path:
+    for file in files:
+        write_photograph(IMAGE, folder / file)
+    (folder / "index.csv").write_text(text)
+    return folder / "index.csv"
+
+
+def test_reads_columns_and_leaves_out_what_is_not_there(tmp_path: Path) -> None:
+    path = manifest(
+        tmp_path,
+        "set,image,vessel_mask,quality,split,more\nhrf,a.png,v.png,good,train,1\n,b.png,,,,2\n",
+        "a.png", "b.png", "v.png",
+    )  # fmt: skip
+    first, second = Manifest.from_csv(path)
+    assert (first.set, first.quality, first.split) == ("hrf", "good", "train")
+    assert first.vessel_mask == tmp_path / "v.png"
+    assert (second.set, second.quality, second.vessel_mask) == ("", "unknown", None)
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"index\.csv: the column 'image' is missing.*picture"):
+        Manifest.from_csv(manifest(tmp_path, "picture\na.png\n"))
+
+
+def test_every_missing_file_is_named(tmp_path: Path) -> None:
+    path = manifest(tmp_path, "image,fov_mask\na.png,f.png\nb.png,\nc.png,\n", "b.png")
+    with pytest.raises(ManifestError, match=r"3 file.*a\.png.*f\.png.*c\.png"):
+        Manifest.from_csv(path)
+
+
+def test_of_many_missing_files_the_first_are_named(tmp_path: Path) -> None:
+    path = manifest(tmp_path, "image\n" + "".join(f"eye_{place}.png\n" for place in range(30)))
+    with pytest.raises(ManifestError, match=r"30 file.*eye_0\.png.*eye_9\.png; and 20 more$"):
+        Manifest.from_csv(path)
+
+
+def test_a_selection_by_a_column_that_is_not_there_says_so(tmp_path: Path) -> None:
+    photographs = Manifest.from_csv(manifest(tmp_path, "image,set\na.png,hrf\n", "a.png"))
+    for asked in ({"qualities": ["good"]}, {"qualities": ["good"], "sets": ["hrf"]}):
+        with pytest.raises(ManifestError, match="its column 'quality' is missing or empty"):
+            photographs.select(**asked)
+    with pytest.raises(ManifestError, match=r"set in \['idrid'\]$"):
+        photographs.select(sets=["idrid"])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("image,quality\na.png,splendid\n", "line 2 has quality 'splendid'"),
+        ("image,set\n,hrf\n", "line 2 names no image"),
+        ("image\na.png\na.png\n", "line 3 repeats a.png"),
+        ("", "columns: none"),
+    ],
+)
+def test_bad_lines_are_named(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(ManifestError, match=reason):
+        Manifest.from_csv(manifest(tmp_path, text, "a.png"))
+
+
+def test_folders_are_listed_in_order_with_sub_folders(tmp_path: Path) -> None:
+    for name in ("b.png", "sub/a.jpg", "a.JPG", ".hidden/c.png"):
+        write_photograph(IMAGE, tmp_path / name)
+    (tmp_path / "notes.txt").touch()
+    assert [p.name for p in Manifest.from_folder(tmp_path)] == ["a.JPG", "b.png", "sub/a.jpg"]
+
+
+def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="no pictures"):
+        Manifest.from_folder(tmp_path)
+    with pytest.raises(ManifestError, match="no such folder"):
+        Manifest.from_folder(tmp_path / "nowhere")
+    with pytest.raises(ManifestError, match="no such manifest"):
+        Manifest.from_csv(tmp_path / "nowhere.csv")
+
+
+def test_every_unreadable_picture_is_named(tmp_path: Path) -> None:
+    path = manifest(tmp_path, "image\na.png\nb.jpg\nc.png\n", "a.png")
+    (tmp_path / "b.jpg").write_text("no picture")
+    Image.new("RGB", (1, 1)).save(tmp_path / "c.png")
+    with pytest.raises(ManifestError, match=r"2 picture.*b\.jpg: not a picture.*c\.png: is 1x1 px"):
+        Manifest.from_csv(path).require_readable()
+
+
+def test_a_photograph_without_a_field_is_named_and_its_mask_asked_for(tmp_path: Path) -> None:
+    """It would be learnt from, and scored, with its black frame for a retina."""
+    path = manifest(tmp_path, "image,split\na.png,train\n", "a.png")
+    with pytest.raises(PictureError, match=r"a\.png: no field of view can be seen.*fov_mask"):
+        ManifestPhotographs(str(path)).dataset("train", 32).load(0)
+    path.write_text("image,split,fov_mask\na.png,train,f.png\n")
+    write_photograph(torch.full_like(IMAGE, 255), tmp_path / "f.png")
+    assert bool(ManifestPhotographs(str(path)).dataset("train", 32).load(0)["mask_fov"].all())
+
+
+def test_without_splits_some_are_held_out_by_name(tmp_path: Path) -> None:
+    names = [f"eye_{i}.png" for i in range(30)]
+    source = ManifestPhotographs(str(manifest(tmp_path, "image\n" + "\n".join(names), *names)))
+    parts = [{p.name for p in source.dataset(s, 32).photographs} for s in ("train", "val")]
+    assert parts[0] | parts[1] == set(names)
+    assert not parts[0] & parts[1]
+    assert 1 <= len(parts[1]) <= 15
+
+
+def test_select_says_what_it_looked_for(tmp_path: Path) -> None:
+    path = manifest(tmp_path, "image,set\na.png,hrf\nb.png,idrid\n", "a.png", "b.png")
+    assert [p.name for p in Manifest.from_csv(path).select(sets=["idrid"])] == ["b.png"]
+    with pytest.raises(ManifestError, match=r"no photograph with set in \['drive'\]"):
+        Manifest.from_csv(path).select(sets=["drive"])
+
+
+@pytest.mark.data
+def test_the_shared_photographs_are_all_there(photographs: Path) -> None:
+    assert len(Manifest.from_csv(photographs / "index.csv")) == 685

@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data_modules.files.pictures import PictureError, read_header, read_native, write_photograph
+
+pydicom = pytest.importorskip("pydicom")
+EIGHT_BIT = "1.2.840.10008.5.1.4.1.1.77.1.5.1"  # Ophthalmic Photography 8 Bit Image Storage
+
+
+def photograph(path: Path, values: np.ndarray, kind: str = "RGB", bits: int = 8) -> None:
+    """Write an ophthalmic photograph as a camera does."""
+    from pydicom import uid
+
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = EIGHT_BIT
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid.generate_uid()
+    dataset.StudyInstanceUID = uid.generate_uid()
+    dataset.PatientID = "eye-7"
+    dataset.ImageLaterality = "L"
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "", "COLOR"]
+    dataset.set_pixel_data(values, kind, bits, generate_instance_uid=False)
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def values(shape: tuple[int, ...], bits: int = 8) -> np.ndarray:
+    kind = np.uint8 if bits <= 8 else np.uint16
+    return np.random.default_rng(0).integers(0, 2**bits, shape).astype(kind)
+
+
+def test_colours_are_read_as_they_are(tmp_path: Path) -> None:
+    pixels = values((40, 50, 3))
+    photograph(tmp_path / "a.dcm", pixels)
+    assert read_header(tmp_path / "a.dcm") == (50, 40, 1)
+    assert np.array_equal(read_native(tmp_path / "a.dcm").permute(1, 2, 0).numpy(), pixels)
+
+
+def test_grey_of_12_bits_is_spread_over_16(tmp_path: Path) -> None:
+    pixels = values((40, 50), bits=12)
+    pixels[0, :2] = 0, 4095
+    photograph(tmp_path / "a.dcm", pixels, "MONOCHROME2", 12)
+    image = read_native(tmp_path / "a.dcm")
+    assert (image.shape, image.dtype) == ((3, 40, 50), torch.uint16)
+    assert image[0, 0, :2].tolist() == [0, 65535]
+    assert read_header(tmp_path / "a.dcm").sample_bytes == 2
+    photograph(tmp_path / "b.dcm", pixels, "MONOCHROME1", 12)
+    assert read_native(tmp_path / "b.dcm")[0, 0, :2].tolist() == [65535, 0]
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_result_is_a_derived_image_of_the_same_patient(tmp_path: Path, bits: int) -> None:
+    photograph(tmp_path / "a.dcm", values((40, 50, 3)))
+    image = torch.from_numpy(values((3, 40, 50), bits))
+    write_photograph(image, tmp_path / "out" / "a.dcm", tmp_path / "a.dcm")
+    before, after = (pydicom.dcmread(tmp_path / name) for name in ("a.dcm", "out/a.dcm"))
+    assert torch.equal(read_native(tmp_path / "out" / "a.dcm"), image)
+    assert after.PatientID == "eye-7"
+    assert after.StudyInstanceUID == before.StudyInstanceUID
+    assert after.SOPInstanceUID != before.SOPInstanceUID
+    assert after.file_meta.MediaStorageSOPInstanceUID == after.SOPInstanceUID
+    assert list(after.ImageType) == ["DERIVED", "PRIMARY", "", "COLOR"]
+    assert after.SourceImageSequence[0].ReferencedSOPInstanceUID == before.SOPInstanceUID
+
+
+def test_what_is_not_one_photograph_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.dcm").write_text("not DICOM")
+    with pytest.raises(PictureError, match=r"text\.dcm: cannot be read as DICOM"):
+        read_native(tmp_path / "text.dcm")
+    photograph(tmp_path / "film.dcm", values((2, 40, 50, 3)))
+    for read in (read_header, read_native):
+        with pytest.raises(PictureError, match="holds 2 frames"):
+            read(tmp_path / "film.dcm")
+    with pytest.raises(PictureError, match="only written for a photograph from one"):
+        write_photograph(torch.zeros(3, 40, 40, dtype=torch.uint8), tmp_path / "a.dcm")

@@ -1,0 +1,163 @@
+import pickle
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from data_modules.files.pictures import (
+    PictureError,
+    read_header,
+    read_mask,
+    read_native,
+    read_photograph,
+    write_photograph,
+)
+
+
+def gradient(height: int = 40, width: int = 50) -> Image.Image:
+    y, x = np.mgrid[:height, :width]
+    return Image.fromarray(np.stack([y * 5, x * 5, (x + y) * 2], -1).astype(np.uint8))
+
+
+def test_exif_rotation_is_applied(tmp_path: Path) -> None:
+    picture = gradient()
+    exif = picture.getexif()
+    exif[0x0112] = 6  # turn clockwise by 90 degrees to see it upright
+    picture.save(tmp_path / "turned.png", exif=exif)
+    upright = torch.from_numpy(np.array(picture.rotate(-90, expand=True))).permute(2, 0, 1)
+    assert torch.equal(read_photograph(tmp_path / "turned.png"), upright)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "CMYK", "LA", "1", "I;16"])
+def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
+    grey = gradient().convert("L")
+    if mode == "I;16":
+        wide = np.asarray(grey).astype(np.uint16) * 257
+        picture = Image.fromarray(wide)
+    else:
+        picture = (gradient() if mode in ("RGB", "RGBA", "P", "CMYK") else grey).convert(mode)
+    path = tmp_path / f"picture.{'tif' if mode == 'CMYK' else 'png'}"
+    picture.save(path)
+    image = read_photograph(path)
+    assert image.dtype == torch.uint8
+    assert image.shape == (3, 40, 50)
+    if mode in ("L", "I;16"):
+        assert torch.equal(image[0], torch.from_numpy(np.array(grey)))
+        assert torch.equal(image[0], image[2])
+
+
+def broken(folder: Path) -> dict[str, Path]:
+    """Files that are no photographs, by what is wrong with them."""
+    files = {name: folder / f"{name}.jpg" for name in ("text", "truncated", "absent", "folder")}
+    files["text"].write_text("not a picture")
+    gradient(200, 200).save(files["truncated"], quality=95)
+    files["truncated"].write_bytes(files["truncated"].read_bytes()[:900])
+    files["folder"].mkdir()
+    files["dot"] = folder / "dot.png"
+    Image.new("RGB", (1, 1)).save(files["dot"])
+    return files
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("text", "not a picture"),
+        ("truncated", "cannot be decoded"),
+        ("absent", "no such file"),
+        ("folder", "is a folder"),
+        ("dot", "is 1x1 px"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path: Path, kind: str, reason: str) -> None:
+    path = broken(tmp_path)[kind]
+    with pytest.raises(PictureError, match=reason) as caught:
+        read_photograph(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    Image.new("1", (20, 20), 1).save(tmp_path / "mask.png")
+    with pytest.raises(PictureError, match="20x20 px for a photograph of 50x40"):
+        read_mask(tmp_path / "mask.png", torch.zeros(3, 40, 50))
+    assert bool(read_mask(tmp_path / "mask.png").all())
+
+
+def test_written_photographs_keep_exif_and_are_whole(tmp_path: Path) -> None:
+    source = tmp_path / "source.jpg"
+    picture = gradient()
+    exif = picture.getexif()
+    exif[0x010F] = "Topcon"
+    exif[0x0112] = 6
+    picture.save(source, exif=exif, quality=95)
+    image = read_photograph(source)
+    for name in ("copy.jpg", "deep/er/copy.png"):
+        write_photograph(image, tmp_path / name, source)
+        with Image.open(tmp_path / name) as written:
+            assert written.getexif()[0x010F] == "Topcon"
+            assert 0x0112 not in written.getexif()  # upright now: turning it again would be wrong
+    assert torch.equal(read_photograph(tmp_path / "deep/er/copy.png"), image)
+    difference = read_photograph(tmp_path / "copy.jpg").float() - image.float()
+    assert float(difference.abs().mean()) < 1.5
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "RGBA", "I;16", "P"])
+def test_results_of_odd_tiffs_can_be_read_again(tmp_path: Path, mode: str) -> None:
+    """A TIFF's own tags say how its pixels are stored: they must not go over to the result."""
+    grey = np.asarray(gradient().convert("L")).astype(np.uint16) * 257
+    picture = Image.fromarray(grey) if mode == "I;16" else gradient().convert(mode)
+    picture.save(tmp_path / "in.tif")
+    image = read_photograph(tmp_path / "in.tif")
+    write_photograph(image, tmp_path / "out.tif", tmp_path / "in.tif")
+    assert torch.equal(read_photograph(tmp_path / "out.tif"), image)
+
+
+def test_a_dark_16_bit_photograph_stays_dark(tmp_path: Path) -> None:
+    Image.fromarray(np.full((40, 40), 200, np.uint16)).save(tmp_path / "dark.png")
+    assert int(read_photograph(tmp_path / "dark.png").max()) <= 1
+
+
+def test_masks_of_0_and_1_are_masks(tmp_path: Path) -> None:
+    mask = np.zeros((40, 40), np.uint8)
+    mask[10:20] = 1
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    assert torch.equal(read_mask(tmp_path / "mask.png")[0], torch.from_numpy(mask > 0))
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    image = torch.zeros(3, 40, 40, dtype=torch.uint8)
+    with pytest.raises(PictureError, match="unknown picture ending"):
+        write_photograph(image, tmp_path / "a.xyz")
+    (tmp_path / "file").touch()
+    with pytest.raises(PictureError, match="cannot be written"):
+        write_photograph(image, tmp_path / "file" / "a.png")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "CMYK"])
+def test_8_bits_are_read_natively_as_ever(tmp_path: Path, mode: str) -> None:
+    gradient().convert(mode).save(tmp_path / "a.tif")
+    assert torch.equal(read_native(tmp_path / "a.tif"), read_photograph(tmp_path / "a.tif"))
+    assert read_header(tmp_path / "a.tif") == (50, 40, 1)
+
+
+def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", 30000, 30000, 8, 2, 0, 0, 0)
+    path = tmp_path / "bomb.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0" * 1000))
+    )
+    for read in (read_header, read_native, read_photograph):
+        with pytest.raises(PictureError, match="900000000 pixels"):
+            read(path)

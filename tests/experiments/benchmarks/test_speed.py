@@ -1,0 +1,161 @@
+"""The benchmark of speed runs as `make bench` calls it, only smaller, and does not flatter."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from experiments.benchmarks import (
+    ceilings,
+    inference,
+    networks,
+    setting,
+    speed,
+    startup,
+    steps,
+    timing,
+)
+from magenet.models import Enhancer, EnhancerOutput
+
+TINY = [
+    "--size", "64", "--batch", "2", "--networks", "tiny", "MPRNet", "--network", "tiny",
+    "--seconds", "0", "--steps", "2", "--inference-sizes", "64", "--photograph-size", "96",
+    "--photograph-count", "2", "--matrix-side", "64",
+]  # fmt: skip
+
+
+class SmallPeer(Enhancer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.second = nn.Conv2d(8, 3, 3, padding=1)
+        self.fine = nn.Conv2d(8, 3, 1)
+
+    def forward(self, image: torch.Tensor) -> EnhancerOutput:
+        hidden = self.first(image).relu()
+        return EnhancerOutput((image + self.second(hidden) + self.fine(hidden),))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run of tiny things."""
+    folder = tmp_path_factory.mktemp("speed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "LEAST", 1)
+        patch.setattr(startup, "COMMANDS", {"magenet --help": ["--help"]})
+        patch.setattr(steps, "peer", SmallPeer)
+        written = ["--json", str(folder / "a.json"), "--markdown", str(folder / "a.md")]
+        assert speed.main([*TINY, *written]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tables(folder: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((folder / "a.json").read_text())
+    return {title: table["rows"] for title, table in result["tables"].items()}
+
+
+def one(tables: dict[str, Any], start: str) -> Any:
+    found = [rows for title, rows in tables.items() if title.startswith(start)]
+    assert len(found) == 1, f"{start}: {list(tables)}"
+    return found[0]
+
+
+def test_parts_add_up_to_the_step(tables: dict[str, Any]) -> None:
+    rows = one(tables, "Parts of a training step")
+    for kind in ("supervised", "mean teacher"):
+        times, shares = rows[f"{kind}, ms"], rows[f"{kind}, %"]
+        assert sum(times[part] for part in shares) == pytest.approx(times["mean step"], rel=0.01)
+        assert sum(shares.values()) == pytest.approx(100, abs=0.5)
+        for part in ("loading", "preparation", "student forward", "losses", "backward"):
+            assert times[part] > 0, part
+        for part in ("teacher forward", "ema"):
+            assert (times[part] > 0) == (kind == "mean teacher")
+        assert all(times[part] > 0 for part in ("clipping", "optimizer", "logging", "rest"))
+
+
+def test_networks_are_held_against_the_machine(tables: dict[str, Any]) -> None:
+    for size, names in ((64, {"tiny", "MPRNet"}), (128, {"tiny"})):
+        rows = one(tables, f"Networks at {size} px")
+        assert set(rows) == names
+        for row in rows.values():
+            for column in ("utilisation", "of mean ceiling", "of best ceiling"):
+                assert row[column]["value"] > 0
+            assert row["of best ceiling"]["value"] <= row["of mean ceiling"]["value"]
+            assert row["step ms"]["value"] > row["forward ms"]["value"]
+    assert one(tables, "Networks at 64 px")["MPRNet"]["precision"].startswith("fp32")
+    assert one(tables, "tiny against MPRNet")["step"]["ratio"]["value"] > 0
+
+
+def test_every_section_gives_numbers(tables: dict[str, Any]) -> None:
+    assert not [title for title in tables if title.startswith("FAILED")]
+    assert one(tables, "Enhancing one photograph")["64 px"]["added MB"] > 0
+    assert len(one(tables, "Loading photographs")) == 6
+    ddp = one(tables, "Two processes against one")["two over one"]
+    assert ddp["ratio"]["value"] > 0
+    assert ddp["largest difference"] < 0.01, "the same photographs in each step"
+    assert len(one(tables, "Losses of the first steps")) == 10
+
+
+def test_comparison(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (folder / "a.md").read_text()
+    assert "## Networks at 64 px" in text
+    assert "utilisation: ideal time over" in text
+    old = json.loads((folder / "a.json").read_text())
+    rate = next(iter(old["tables"]["Ceilings of the machine"]["rows"].values()))["rate"]
+    rate |= {"value": 1000 * rate["value"], "spread": 0.0}
+    (folder / "old.json").write_text(json.dumps(old))
+    arguments = [*TINY, "--only", "ceilings", "--compare", str(folder / "old.json")]
+    assert speed.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    changed = [line for line in lines if line.startswith("| Ceilings of the machine: matrix")]
+    assert len(changed) == 2
+    assert changed[0].endswith("| * |")
+
+
+def test_a_failing_section_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(setting: object) -> None:
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setitem(speed.SECTIONS, "startup", broken)
+    out = tmp_path / "a.json"
+    assert speed.main([*TINY, "--only", "startup", "ceilings", "--json", str(out)]) == 1
+    titles = list(json.loads(out.read_text())["tables"])
+    assert titles[:2] == ["FAILED: startup", "Ceilings of the machine"]
+
+
+def test_a_missing_peer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise ImportError("there is none")
+
+    monkeypatch.setattr(steps, "peer", missing)
+    options = setting.Setting(
+        Path(), torch.device("cpu"), 64, 1, [], "tiny", 0.0, 1, [], 64, 1, 8, False
+    )
+    (table,) = steps.compare(options, ["MPRNet"], 64, 1)
+    assert table.rows["MPRNet"]["precision"] == "NOT MEASURED: there is none"
+
+
+def test_work_of_a_network() -> None:
+    subject = networks.Subject(SmallPeer(), 2, 32, torch.device("cpu"), half=False)
+    shapes, macs = subject.demand()
+    own = {(s.wide_in, s.wide_out, s.kernel): s for s in shapes}
+    assert set(own) == {(3, 8, 3), (8, 3, 3), (8, 3, 1)}
+    assert macs == 2 * 32 * 32 * (2 * 3 * 8 * 9 + 3 * 8)
+    assert [s.to_input for s in own.values()] == [False, True, True]
+    assert own[3, 8, 3].flops(2) == 4 * 2 * 32 * 32 * 3 * 8 * 9
+    times = {s: timing.Timing(1.0, 0.0) for s in shapes if s.kernel == 3}
+    ideal = ceilings.Ideal(shapes, 2, times)
+    # Each 3x3 takes its own second; the 1x1 is as quick as the nearest, per operation.
+    nearest = own[8, 3, 3].flops(2)
+    assert ideal.seconds == pytest.approx(2 + own[8, 3, 1].flops(2) / nearest)
+
+
+def test_time_proportional_to_pixels_has_exponent_one() -> None:
+    slope = inference.slope
+    assert slope({side: 3e-6 * side**2 for side in (512, 1024, 4096)}) == pytest.approx(1.0)

@@ -1,0 +1,14 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from experiments.studies import contact_sheet as sheet
+
+pytestmark = pytest.mark.usefixtures("workplace")
+
+
+def test_contact_sheet(tmp_path: Path) -> None:
+    assert sheet.main(["--out", str(tmp_path / "sheet.jpg")]) == 0
+    with Image.open(tmp_path / "sheet.jpg") as picture:
+        assert min(picture.size) > 1000

@@ -1,0 +1,75 @@
+"""Releasing: what was measured of a network goes with its weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from experiments.configurations import BASE, CONFIGS, WEIGHTS
+from experiments.studies import input_sizes, release
+from magenet.enhancement.enhancer import Settings
+from magenet.main import main
+from magenet.models import MAGENet
+from tests.command_line import TINY, configs, segmenter_for
+
+pytestmark = pytest.mark.usefixtures("workplace")
+
+
+def test_release(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It starts from what the comparison leaves, and is published with what it needs for use."""
+    compared = CONFIGS / "runs/comparison/mage_net.yaml"
+    target = segmenter_for(yaml.safe_load(compared.read_text())["model"]["init_args"])
+    small = [*configs(TINY, "limits.yaml", "small.yaml"), *target]
+    version = ["--trainer.logger.version", "seed0"]
+    first = configs(BASE, CONFIGS / "layers/protocol/comparison.yaml", compared)
+    assert main(["fit", *first, *small, *version]) == 0
+    assert main(["fit", *configs(BASE, CONFIGS / "runs/release/mage_net.yaml"), *small]) == 0
+    vessels = str(WEIGHTS / "vessels.ckpt")
+    own = ["--size", "64", "--out", "weights", "--results", ".", "--vessels", vessels]
+    release.main(own)
+    network = MAGENet.from_pretrained("weights/mage_net")
+    assert Settings.of(network).size == 64
+    assert "Spearman" in Path("uncertainty.md").read_text()
+    light = Settings.of(network).light
+    assert 0.0 <= min(light.y) <= max(light.y) <= 1.0
+    sizes = ["--weights", "weights/mage_net", "--sizes", "64", "96", "--results", "."]
+    input_sizes.main([*sizes, "--count", "1"])
+    assert Path("input_size.md").read_text().count("px |") == 2
+
+
+def test_what_is_published_of_noisy_measurements_is_their_mean() -> None:
+    """Errors drawn about a known curve come back as the curve, and never fall."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(20000, generator=generator) * 0.1
+    y = 0.01 + 3 * x**2 + 0.01 * torch.rand(20000, generator=generator)
+    line = release.fitted(x, y, torch.ones_like(x))
+    middle = torch.linspace(0.01, 0.09, 9)
+    torch.testing.assert_close(line(middle), 0.015 + 3 * middle**2, atol=1.5e-3, rtol=0)
+    assert bool((line(torch.linspace(-1, 1, 500)).diff() >= 0).all())
+
+
+def test_measurements_that_are_all_alike_still_give_a_line() -> None:
+    fitted = release.fitted
+    for x in (torch.linspace(0, 1, 24).round(), torch.zeros(24)):
+        line = fitted(x, torch.full((24,), 0.02), torch.ones(24))
+        torch.testing.assert_close(line(torch.tensor([0.0, 0.5, 1.0])), torch.full((3,), 0.02))
+
+
+def test_a_photographs_expected_error_is_by_a_line_that_did_not_see_it() -> None:
+    """Every other photograph errs twice as much: each half is expected to err as the other."""
+    doubt = torch.linspace(0.01, 0.1, 50).repeat(8, 1)
+    factor = torch.tensor([1.0, 1.0, 2.0, 2.0]).repeat(2)[:, None]  # two degradations of each
+    error = factor * doubt
+    measured = release.Measured(doubt, {}, error, error.mean(dim=1), list(doubt))
+    torch.testing.assert_close(
+        release.expected_elsewhere(measured), (3.0 - factor[:, 0]) * doubt.mean(), rtol=0.02, atol=0
+    )
+
+
+def test_a_change_that_was_half_right_is_half_applied() -> None:
+    sizes = torch.linspace(0.01, 0.2, 48)
+    found = [release.Change(s, 0.5 * s**2, s**2) for s in sizes]
+    torch.testing.assert_close(release.shares(found)(sizes), torch.full((48,), 0.5))
+    wrong = [release.Change(s, -(s**2), s**2) for s in sizes]
+    assert float(release.shares(wrong)(sizes).abs().max()) == 0.0

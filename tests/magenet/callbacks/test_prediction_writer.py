@@ -1,0 +1,185 @@
+"""The writer: what it writes, in which order it tells, and what goes on meanwhile."""
+
+import csv
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from data_modules import PredictionDataModule
+from data_modules.datasets.phantom import draw_phantom
+from data_modules.files.pictures import PictureError, read_photograph, write_photograph
+from magenet.callbacks import prediction_writer as module
+from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
+from magenet.imaging.transfer import transfer
+from magenet.models import MAGENet
+from magenet.tasks import SupervisedTask
+from tests.magenet.models.test_mage_net import TINY, awake
+
+NAMES = [f"{letter}.png" for letter in "abcdefg"]
+
+
+class Task(SupervisedTask):
+    """Enhance, and note under which conditions."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(awake(MAGENet(**TINY)), **options)
+        self.steps = 0
+        self.second_step = threading.Event()
+        self.interrupts = False
+        self.conditions: list[tuple[bool, bool, bool]] = []
+
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor | None:
+        self.steps += 1
+        if self.steps == 2:
+            self.second_step.set()
+            if self.interrupts:
+                raise KeyboardInterrupt
+        weights = [p for p in self.chosen.parameters() if p.ndim == 4]
+        last = all(w.is_contiguous(memory_format=torch.channels_last) for w in weights)
+        autocast = torch.is_autocast_enabled("cpu")
+        self.conditions.append((torch.is_inference_mode_enabled(), autocast, last))
+        return super().predict_step(batch, batch_idx)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    for seed, name in enumerate(NAMES):
+        write_photograph(draw_phantom(seed, 64).image, tmp_path / "in" / name)
+    return tmp_path / "in"
+
+
+def data(source: Path) -> PredictionDataModule:
+    return PredictionDataModule(str(source), image_size=48, batch_size=2, workers=0)
+
+
+def predict(task: Task, source: Path, precision: Any = "32-true", threads: int = 2) -> list[str]:
+    """Enhance a folder and return what failed."""
+    writer = EnhancedPhotographWriter(str(source.parent / "out"), threads=threads)
+    Trainer(
+        accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
+        enable_checkpointing=False, callbacks=[writer], precision=precision,
+    ).predict(task, datamodule=data(source), return_predictions=False)  # fmt: skip
+    return writer.failures
+
+
+def report(source: Path) -> list[tuple[str, str]]:
+    with (source.parent / "out/report.csv").open() as stream:
+        return [(row["name"], row["status"]) for row in csv.DictReader(stream)]
+
+
+def test_results_are_those_of_the_transfer_done_by_hand(source: Path) -> None:
+    task = Task()
+    assert predict(task, source) == []
+    assert report(source) == [(name, "enhanced") for name in NAMES]
+    photographs = data(source)
+    names = iter(NAMES)
+    for batch in photographs.predict_dataloader():
+        batch = photographs.prepare(batch, training=False)
+        with torch.inference_mode():
+            enhanced = task(batch["image"]).image
+        for place, original in enumerate(batch["photographs"]):
+            name = next(names)
+            seen, inside = batch["image"][place], batch["mask_fov"][place]
+            wanted = transfer(enhanced[place], seen, inside, original.image, original.field)
+            assert torch.equal(read_photograph(source.parent / "out" / name), wanted), name
+            assert not torch.equal(wanted, original.image)
+
+
+def test_the_network_works_while_results_are_written(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = Task()
+    overlapped, running, most = [], 0, 0
+    lock = threading.Lock()
+
+    def slowly(image: Tensor, path: Path, photograph: Path) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        if path.name in NAMES[:2]:
+            overlapped.append(task.second_step.wait(timeout=20))
+        time.sleep(0.02)
+        write_photograph(image, path, photograph)
+        with lock:
+            running -= 1
+
+    monkeypatch.setattr(module, "write_photograph", slowly)
+    assert predict(task, source, threads=3) == []
+    assert overlapped == [True, True], "the second batch did not wait for the first one's files"
+    assert most <= 3
+
+
+def test_an_error_in_a_thread_is_told_and_the_order_kept(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def moody(image: Tensor, path: Path, photograph: Path) -> None:
+        time.sleep({"a.png": 0.2, "c.png": 0.1}.get(path.name, 0.0))
+        if path.name == "b.png":
+            raise PictureError(f"{path}: cannot be written (disk full)")
+        if path.name == "c.png":
+            raise RuntimeError("out of memory")
+        write_photograph(image, path, photograph)
+
+    monkeypatch.setattr(module, "write_photograph", moody)
+    (source / "e.png").write_text("not a picture")
+    failures = predict(Task(), source)
+    failed = {"b.png": "disk full", "c.png": "out of memory", "e.png": "not a picture"}
+    for failure, (name, reason) in zip(failures, failed.items(), strict=True):
+        assert name in failure
+        assert reason in failure
+    wanted = [(name, "failed" if name in failed else "enhanced") for name in NAMES]
+    assert report(source) == wanted
+    written = {path.name for path in (source.parent / "out").iterdir()}
+    assert written == {*NAMES, "report.csv"} - failed.keys(), "and no half file"
+
+
+@pytest.fixture
+def interrupt_handler() -> Iterator[None]:
+    """Lightning turns Ctrl+C off when it has seen one."""
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures("interrupt_handler")
+def test_an_interrupted_run_finishes_and_tells_what_it_has_begun(
+    source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def slowly(image: Tensor, path: Path, photograph: Path) -> None:
+        time.sleep(0.2)
+        if path.name == "b.png":
+            raise PictureError(f"{path}: cannot be written (disk full)")
+        write_photograph(image, path, photograph)
+
+    monkeypatch.setattr(module, "write_photograph", slowly)
+    task = Task()
+    task.interrupts = True
+    with pytest.raises(SystemExit):
+        predict(task, source)
+    assert report(source) == [("a.png", "enhanced"), ("b.png", "failed")]
+    assert (source.parent / "out/a.png").is_file()
+    assert "not enhanced" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_prediction_is_inference_in_the_layout_and_precision_asked_for(
+    source: Path, channels_last: bool
+) -> None:
+    for precision, autocast in (("bf16-mixed", True), ("32-true", False)):
+        task = Task(channels_last=channels_last)
+        assert predict(task, source, precision) == []
+        assert set(task.conditions) == {(True, autocast, channels_last)}
+
+
+def test_no_thread_is_refused() -> None:
+    with pytest.raises(ValueError, match="threads must be at least 1"):
+        EnhancedPhotographWriter(threads=0)

@@ -1,0 +1,215 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from data_modules.datasets.photographs import cut_to_field
+from magenet.enhancement.calibration_curve import Line
+from magenet.enhancement.enhancer import NotAFundusError, PhotographEnhancer, Settings
+from magenet.enhancement.shrinkage import bands, size_of
+from magenet.errors import UserError
+from magenet.imaging.field_of_view import estimate_field
+from magenet.models import MAGENet, VesselSegmenter
+from tests.magenet.conftest import ALL, NOTHING, SIZE, retina
+from tests.magenet.models.test_mage_net import TINY
+
+CPU = torch.device("cpu")
+PLENTY = 1 << 40
+
+
+def sample(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a photograph as the network sees it, and its field."""
+    cut = cut_to_field(image, estimate_field(image), SIZE)
+    mask = cut["mask_fov"].float()
+    return cut["image"] / 255 * mask, mask
+
+
+@pytest.fixture
+def enhancer(weights: Path) -> PhotographEnhancer:
+    return PhotographEnhancer(
+        MAGENet.from_pretrained(weights), VesselSegmenter(8, 4, 1), CPU, PLENTY
+    )
+
+
+def test_settings_survive_the_weights_file(enhancer: PhotographEnhancer) -> None:
+    network = MAGENet(**TINY)
+    network.use.update(enhancer.settings.as_use())
+    assert Settings.of(network) == enhancer.settings
+    del network.use["looks"]
+    with pytest.raises(UserError, match="looks"):
+        Settings.of(network)
+
+
+def test_only_the_field_changes_at_any_size_and_depth(enhancer: PhotographEnhancer) -> None:
+    for image in (retina(3), retina(3, 555), retina(3).to(torch.uint16) * 257):
+        result = enhancer(image)
+        assert result.image.shape == image.shape
+        assert result.image.dtype == image.dtype
+        outside = ~result.field.mask.expand_as(image)
+        changed = result.image.int() != image.int()
+        assert not bool(changed[outside].any())
+        assert bool(changed.any())
+
+
+def test_sixteen_bits_are_enhanced_as_eight_and_kept(enhancer: PhotographEnhancer) -> None:
+    image = retina(4)
+    eight = enhancer(image).image.float()
+    sixteen = enhancer(image.to(torch.uint16) * 257).image.float()
+    assert float((sixteen / 257 - eight).abs().max()) <= 2.5  # the network may run in bf16
+    assert len(sixteen.unique()) > 256
+
+
+def test_strength_blends(enhancer: PhotographEnhancer) -> None:
+    image = retina(5)
+    assert torch.equal(enhancer(image, strength=0.0).image, image)
+    whole, half = (enhancer(image, strength=s).image.float() for s in (1.0, 0.5))
+    apart = (2 * (half - image) - (whole - image)).abs()
+    assert float(apart[(whole > 0) & (whole < 255)].max()) <= 2.0  # rounding
+
+
+def test_what_is_no_fundus_is_refused_unless_forced(enhancer: PhotographEnhancer) -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randint(0, 256, (3, 150, 150), dtype=torch.uint8, generator=generator)
+    for image in (noise, torch.full((3, 120, 160), 90, dtype=torch.uint8)):
+        with pytest.raises(NotAFundusError):
+            enhancer(image)
+        assert enhancer(image, force=True).image.shape == image.shape
+
+
+def test_uncertainty_lies_in_the_field_and_within_the_calibration(
+    enhancer: PhotographEnhancer,
+) -> None:
+    image = retina(7, 300)
+    result = enhancer(image)
+    doubt = result.uncertainty()
+    assert doubt.shape == image.shape[-2:]
+    assert torch.equal(result.uncertainty(3), doubt[::3, ::3])
+    assert not bool(doubt[~result.field.mask[0]].any())
+    inside = doubt[result.field.mask[0]]
+    assert float(inside.min()) >= 0.0
+    assert float(inside.max()) <= 0.2 + 1e-6
+    assert 0.0 < result.report.expected_error <= 0.2 * 255
+
+
+def test_an_unsure_field_asks_for_a_look(enhancer: PhotographEnhancer) -> None:
+    image = retina(8)
+    field = estimate_field(image)
+    sure, unsure = (enhancer(image, replace(field, confidence=c)).report for c in (0.9, 0.3))
+    assert unsure.verdict in ("check", "abstain")
+    assert any("field of view" in reason for reason in unsure.reasons)
+    assert not any("field of view" in reason for reason in sure.reasons)
+
+
+def test_light_is_held_back_and_detail_is_not(enhancer: PhotographEnhancer) -> None:
+    image = retina(9)
+    seen, mask = sample(image)
+    parts = bands(enhancer.estimate(seen, mask).change, mask)
+    enhancer.settings = replace(enhancer.settings, light=NOTHING)
+    torch.testing.assert_close(enhancer.estimate(seen, mask).change, parts.detail)
+    assert enhancer(image).report.light_share == 0.0
+    enhancer.settings = replace(enhancer.settings, light=ALL)
+    assert enhancer(image, strength=0.5).report.light_share == 0.5
+    assert torch.equal(enhancer(image, strength=0.0).image, image)
+
+
+def test_the_share_is_that_of_the_changes_own_size(enhancer: PhotographEnhancer) -> None:
+    seen, mask = sample(retina(9))
+    size = float(size_of(bands(enhancer.estimate(seen, mask).change, mask).light, mask))
+    rising = Line((0.5 * size, 1.5 * size), (0.0, 1.0))
+    enhancer.settings = replace(enhancer.settings, light=rising)
+    assert enhancer.estimate(seen, mask).light_share == pytest.approx(0.5, abs=1e-3)
+
+
+def seeing(logit: float) -> torch.nn.Module:
+    """Return a segmenter that finds vessels everywhere, or nowhere."""
+    everywhere = torch.nn.Conv2d(3, 1, 1).requires_grad_(False)
+    everywhere.weight.zero_()
+    everywhere.bias.fill_(logit)  # type: ignore[union-attr]
+    return everywhere
+
+
+def test_a_photograph_without_vessels_asks_for_a_look(enhancer: PhotographEnhancer) -> None:
+    field = replace(estimate_field(retina(10)), confidence=1.0)
+    sure = Line((0.0, 1.0), (0.0, 0.0))
+    enhancer.settings = replace(enhancer.settings, uncertainty=sure)
+    said = {}
+    for logit in (1.0, -1.0):
+        enhancer.vessels = seeing(logit)
+        report = enhancer(retina(10), field, strength=0.05).report
+        said[logit] = report.verdict, [reason for reason in report.reasons if "vessels" in reason]
+    assert said[1.0] == ("ok", [])
+    assert said[-1.0] == ("check", ["no vessels can be seen in the photograph as taken"])
+
+
+@pytest.mark.parametrize(("levels", "verdict"), [(5, "ok"), (14, "check"), (30, "abstain")])
+def test_a_large_expected_error_is_said_and_flagged(
+    enhancer: PhotographEnhancer, levels: int, verdict: str
+) -> None:
+    line = Line((0.0, 1.0), (levels / 255, levels / 255))
+    enhancer.settings = replace(enhancer.settings, uncertainty=line)
+    enhancer.vessels = seeing(1.0)
+    image = retina(10)
+    field = replace(estimate_field(image), confidence=1.0)
+    report = enhancer(image, field, strength=0.05).report
+    assert report.expected_error == pytest.approx(levels, abs=0.1)
+    assert report.verdict == verdict
+    assert any("grey levels" in reason for reason in report.reasons) == (verdict != "ok")
+
+
+class Stripes(torch.nn.Module):
+    """Find as many vertical vessels in the photograph as taken, and in the enhanced one."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.counts = (before, after)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Return logits, `(2, 1, S, S)`."""
+        found = torch.full_like(pictures[:, :1], -1.0)
+        for picture, count in zip(found, self.counts, strict=True):
+            picture[..., 16 : 16 + 4 * count : 4] = 1.0
+        return found
+
+
+def test_many_new_vessels_ask_for_a_look(enhancer: PhotographEnhancer) -> None:
+    field = replace(estimate_field(retina(10)), confidence=1.0)
+    enhancer.settings = replace(enhancer.settings, uncertainty=Line((0.0, 1.0), (0.0, 0.0)))
+    said = {}
+    for after in (2, 4):
+        enhancer.vessels = Stripes(1, after)
+        said[after] = enhancer(retina(10), field, strength=0.05).report
+    assert said[2].verdict == "ok"
+    assert said[4].verdict == "check"
+    assert any("recovered, or invented" in reason for reason in said[4].reasons)
+
+
+def drawn(*parts: tuple[slice, slice, tuple[int, int, int]]) -> Tensor:
+    """Return a picture of coloured rectangles, `(3, 300, 400)`."""
+    picture = torch.zeros(3, 300, 400, dtype=torch.uint8)
+    for rows, columns, colour in parts:
+        picture[:, rows, columns] = torch.tensor(colour, dtype=torch.uint8)[:, None, None]
+    return picture
+
+
+def test_the_released_weights_tell_a_landscape_from_a_fundus() -> None:
+    """Sky over grass, and a tomato with a leaf, which a disc alone would not give away."""
+    enhancer = PhotographEnhancer.from_pretrained("mage_net", CPU, PLENTY)
+    everything = slice(None)
+    landscape = drawn(
+        (everything, everything, (90, 140, 230)), (slice(180, None), everything, (70, 150, 60))
+    )
+    y, x = torch.meshgrid(torch.arange(300) - 150, torch.arange(400) - 200, indexing="ij")
+    disc = x.square() + y.square() < 120**2
+    tomato = torch.where(
+        disc,
+        drawn(
+            (everything, everything, (200, 60, 50)),
+            (slice(60, 150), slice(200, 300), (60, 160, 60)),
+        ),
+        0,
+    )
+    for picture in (landscape, tomato):
+        with pytest.raises(NotAFundusError, match="does not look like a fundus"):
+            enhancer(picture)

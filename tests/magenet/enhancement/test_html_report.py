@@ -1,0 +1,514 @@
+import base64
+import errno
+import io
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from magenet.enhancement.html_report import HEAT, SIDE, Entry, PageWriter
+from magenet.errors import UserError
+
+EVIL = "</script><script>alert(1)</script><!--<script> & \"'\u2028.jpg"
+
+
+def entry(name: str = "a.jpg", verdict: str = "ok", **changes: Any) -> Entry:
+    before = np.full((60, 80, 3), (200, 0, 0), np.uint8)
+    after = np.full((60, 80, 3), (0, 0, 200), np.uint8)
+    uncertainty = np.full((15, 20), 16 / 255, np.float32)
+    whole = Entry(name, "enhanced", verdict, "", before, after, uncertainty, {"seconds": 1.5})
+    return whole._replace(**changes)
+
+
+def missing(name: str, status: str) -> Entry:
+    return Entry(name, status, "", "cannot be read", None, None, None, {})
+
+
+def written(path: Path, *entries: Entry) -> str:
+    with PageWriter(path) as page:
+        for one in entries:
+            page.add(one)
+    return path.read_text(encoding="utf-8")
+
+
+def blocks(text: str) -> dict[str, str]:
+    """The blocks of data by their ids, ended where a browser ends them."""
+    return dict(re.findall(r'<script type="[a-z/]+" id="([a-z0-9-]+)">(.*?)</script', text, re.S))
+
+
+def decoded(address: str) -> Image.Image:
+    kind, _, data = address.partition(";base64,")
+    picture = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert kind == f"data:image/{(picture.format or '').lower()}"
+    return picture
+
+
+def test_a_page_needs_nothing_but_itself(tmp_path: Path) -> None:
+    text = written(tmp_path / "page.html", entry())
+    assert not re.search(r"https?:|url\(|@import|fetch|XMLHttp", text)
+    addresses = re.findall(r"""\b(?:src|href|action|data)=["']?([^"'\s>]*)""", text)
+    assert addresses == ["data:,"]
+    assert "default-src 'none'" in text
+    assert not re.search("@[A-Z]+@", text), "a place of the template was left empty"
+    assert [file.name for file in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_names_and_reasons_stay_text(tmp_path: Path) -> None:
+    undecodable = b"\xff.jpg".decode("utf-8", "surrogateescape")
+    text = written(
+        tmp_path / "page.html",
+        entry(EVIL, reason=EVIL, facts={EVIL: EVIL}),
+        entry(undecodable),
+    )
+    empty = written(tmp_path / "empty.html")
+    assert text.count("<script>") == empty.count("<script>") == 1
+    assert text.count("<!--") == empty.count("<!--")
+    known = json.loads(blocks(text)["entry-0"])
+    assert known["name"] == known["reason"] == known["facts"][EVIL] == EVIL
+    assert json.loads(blocks(text)["entry-1"])["name"] == undecodable
+
+
+def test_numbers_arrive_as_json_knows_them(tmp_path: Path) -> None:
+    facts = {
+        "float": np.float32(0.5), "int": np.int64(3), "whole": 2048, "text": "OD",
+        "nan": float("nan"), "infinite": np.float32("inf"),
+    }  # fmt: skip
+    text = written(tmp_path / "page.html", entry(facts=facts))
+    known = json.loads(blocks(text)["entry-0"])["facts"]
+    assert known == {
+        "float": 0.5, "int": 3, "whole": 2048, "text": "OD", "nan": None, "infinite": None,
+    }  # fmt: skip
+
+
+def test_pictures_are_reduced_copies(tmp_path: Path) -> None:
+    large = np.zeros((1100, 2 * SIDE, 3), np.uint8)
+    large[:, SIDE:] = 200
+    wide = np.zeros((600, 1200), np.float32)
+    known = blocks(written(tmp_path / "page.html", entry(before=large, uncertainty=wide)))
+    before, after = decoded(known["entry-0-before"]), decoded(known["entry-0-after"])
+    assert before.size == (SIDE, 550)
+    assert after.size == (80, 60), "a small photograph is not enlarged"
+    left, right = before.getpixel((10, 10)), before.getpixel((SIDE - 10, 10))
+    assert np.allclose(left, 0, atol=3)  # type: ignore[arg-type]
+    assert np.allclose(right, 200, atol=3)  # type: ignore[arg-type]
+    assert max(decoded(known["entry-0-uncertainty"]).size) == 256
+
+
+def test_the_heat_map_says_what_the_legend_says(tmp_path: Path) -> None:
+    levels = np.repeat(np.append(HEAT[:, 0], 200.0)[:, None], 4, axis=1)
+    text = written(tmp_path / "page.html", entry(uncertainty=(levels / 255).astype(np.float32)))
+    heat = np.asarray(decoded(blocks(text)["entry-0-uncertainty"]))[:, 0]
+    assert np.abs(heat[:-1, :3] - HEAT[:, 1:4]).max() <= 1
+    assert np.abs(heat[:-1, 3] / 255 - HEAT[:, 4]).max() < 0.005
+    assert heat[0, 3] == 0, "where nothing is expected to be wrong, the photograph is clear"
+    assert (heat[-1] == heat[-2]).all(), "beyond the scale it stays at its end"
+    legend = re.search(r"linear-gradient\(90deg, (.*?)\), #", text)
+    assert legend is not None
+    stops = re.findall(r"rgb\((\d+) (\d+) (\d+) / (\d+)%\) ([\d.]+)%", legend[1])
+    shown = np.array(stops, float) * (1, 1, 1, 0.01, HEAT[-1, 0] / 100)
+    assert np.allclose(shown, HEAT[:, [1, 2, 3, 4, 0]], atol=0.02)
+    assert f"{HEAT[-1, 0]:g} or more" in text
+
+
+def test_photographs_without_pictures_are_listed(tmp_path: Path) -> None:
+    known = blocks(
+        written(
+            tmp_path / "page.html",
+            missing("a.jpg", "failed"),
+            missing("b.jpg", "refused")._replace(before=entry().before),
+        )
+    )
+    assert set(known) == {"entry-0", "entry-1", "entry-1-before"}
+    assert json.loads(known["entry-0"]) == {
+        "name": "a.jpg", "status": "failed", "verdict": "", "reason": "cannot be read", "facts": {},
+    }  # fmt: skip
+
+
+def test_a_photograph_is_on_disk_once_added(tmp_path: Path) -> None:
+    path, part = tmp_path / "page.html", tmp_path / ".page.html.part"
+    page = PageWriter(path)
+    sizes = [part.stat().st_size]
+    for _ in range(3):
+        page.add(entry())
+        sizes.append(part.stat().st_size)
+        assert not path.exists(), "half a page must not pass for a whole one"
+    assert len(set(np.diff(sizes))) == 1
+    assert sizes[1] > sizes[0]
+    held = [value for value in vars(page).values() if isinstance(value, list | dict | tuple)]
+    assert not held, "what is written is not kept"
+    page.close()
+    page.close()  # twice does nothing more
+    assert path.is_file()
+    assert not part.exists()
+
+
+def test_a_page_that_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
+    def stop() -> None:
+        with PageWriter(tmp_path / "page.html") as page:
+            page.add(entry())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "page.html").write_text("of an earlier run")
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    assert (tmp_path / "page.html").read_text() == "of an earlier run"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "page.html"
+    with pytest.raises(UserError) as told:
+        PageWriter(path)
+    assert str(told.value) == f"{path}: cannot be written (No such file or directory)"
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"page\.html: cannot be written"):
+        PageWriter(tmp_path / "file" / "page.html")
+    with pytest.raises(UserError, match="it is a folder"):
+        PageWriter(tmp_path)
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    def full(text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    page = PageWriter(tmp_path / "page.html")
+    page.stream.close()
+    page.stream = SimpleNamespace(write=full, close=lambda: full(""))  # type: ignore[assignment]
+    with pytest.raises(UserError, match=r"page\.html: cannot be written \(No space left"):
+        page.add(entry())
+    assert not list(tmp_path.iterdir())
+
+
+# ---- In a browser
+
+CAT = f"cat_{'x' * 120}.jpg"
+WHY = f"{EVIL} {'y' * 120}"
+FACTS = [{"lost": 0.3, "side": "OD"}, {"lost": 0.05, "side": "OS"}, {"lost": 2.0, "side": "OD"}]
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One Chromium for all tests."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (extra dev)")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser = next(filter(None, map(shutil.which, names)), None)
+    if browser is None:
+        pytest.skip("needs Chromium: install it (apt-get install chromium)")
+    quiet = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+        "--disable-background-networking --disable-component-update --disable-sync"
+    )
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"),
+            executable_path=browser,
+            args=quiet.split(),
+            viewport={"width": 1280, "height": 800},
+        )
+        chromium.set_default_timeout(10_000)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photographs in another order than the page's."""
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    written(
+        path,
+        entry("fine 10.jpg", "ok", facts=FACTS[0]),
+        missing("broken.jpg", "failed"),
+        entry("look.jpg", "check", reason=WHY, facts=FACTS[1]),
+        missing(CAT, "refused")._replace(before=entry().before),
+        entry(EVIL, "abstain", facts=FACTS[2]),
+        entry("fine 9.jpg", "ok", uncertainty=None, facts={"lost": float("nan")}),
+    )
+    return path
+
+
+@pytest.fixture
+def tab(context: Any, page_file: Path) -> Iterator[Any]:
+    """The page, opened; it may not ask for anything or go wrong."""
+    tab = context.new_page()
+    tab.set_viewport_size({"width": 1280, "height": 800})
+    wrong: list[str] = []
+    tab.on("console", lambda message: wrong.append(message.text))
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("dialog", lambda dialog: wrong.append(dialog.message))
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(page_file.as_uri())
+    shows(tab, 4)
+    yield tab
+    tab.close()
+    assert not wrong
+    assert [address for address in asked if not address.startswith("data:")] == [page_file.as_uri()]
+
+
+def shows(tab: Any, index: int) -> None:
+    """Wait until the pictures of an entry are on the stage."""
+    tab.wait_for_selector(f'#stage[data-shows="{index}"]')
+
+
+def names(tab: Any) -> list[str]:
+    return [str(text) for text in tab.locator("#rows th button").all_inner_texts()]
+
+
+def colours(tab: Any) -> tuple[float, float]:
+    """Where red (before) ends and blue (after) begins on the stage, from its left; -1: nowhere."""
+    pixels = np.asarray(Image.open(io.BytesIO(tab.locator("#stage").screenshot())).convert("RGB"))
+    line = pixels[pixels.shape[0] // 3].astype(int)
+    red = np.flatnonzero((line[:, 0] > 150) & (line[:, 2] < 50))
+    blue = np.flatnonzero((line[:, 2] > 150) & (line[:, 0] < 50))
+    return float(red[-1]) if red.size else -1.0, float(blue[0]) if blue.size else -1.0
+
+
+def value(tab: Any) -> int:
+    return int(tab.locator("#handle").get_attribute("aria-valuenow"))
+
+
+def handle_at(tab: Any) -> float:
+    """Of the slider's line, in pixels from the stage's left."""
+    box, stage = tab.locator("#handle").bounding_box(), tab.locator("#stage").bounding_box()
+    return float(box["x"] + box["width"] / 2 - stage["x"])
+
+
+def follows(tab: Any) -> None:
+    """Check that before the slider is the photograph as taken, and behind it the enhanced one."""
+    red, blue = colours(tab)
+    assert red == pytest.approx(handle_at(tab), abs=4)
+    assert blue == pytest.approx(handle_at(tab), abs=4)
+
+
+@pytest.mark.browser
+def test_what_needs_a_person_comes_first(tab: Any) -> None:
+    order = [EVIL, "look.jpg", CAT, "broken.jpg", "fine 10.jpg", "fine 9.jpg"]
+    # What is drawn of a line separator is a space or nothing.
+    assert [n.split("</script")[0] for n in names(tab)] == [n.split("</script")[0] for n in order]
+    assert tab.locator("#name").text_content() == EVIL
+    assert tab.locator("#position").inner_text() == "1 of 6"
+    assert tab.locator("#rows [aria-current]").count() == 1
+    text = tab.locator("footer").inner_text()
+    assert "Not a medical device" in text
+    assert "reduced copies" in text
+
+
+@pytest.mark.browser
+def test_the_slider_moves_by_keys(tab: Any) -> None:
+    handle = tab.locator("#handle")
+    assert handle.get_attribute("role") == "slider"
+    assert value(tab) == 50
+    follows(tab)
+    handle.focus()
+    before = handle_at(tab)
+    tab.keyboard.press("ArrowLeft")
+    assert value(tab) == 48
+    assert handle_at(tab) < before
+    follows(tab)
+    for key, there in (("ArrowUp", 50), ("PageUp", 60), ("End", 100), ("Home", 0)):
+        tab.keyboard.press(key)
+        assert value(tab) == there
+    assert colours(tab)[0] == -1, "at 0 only the enhanced one is seen"
+
+
+@pytest.mark.browser
+def test_the_slider_moves_by_mouse(tab: Any) -> None:
+    stage = tab.locator("#stage").bounding_box()
+    middle = stage["y"] + stage["height"] / 2
+    tab.mouse.move(stage["x"] + handle_at(tab), middle)
+    tab.mouse.down()
+    tab.mouse.move(stage["x"] + 0.7 * stage["width"], middle, steps=4)
+    assert handle_at(tab) == pytest.approx(0.7 * stage["width"], abs=1)
+    tab.mouse.up()
+    tab.mouse.move(stage["x"], middle)
+    assert value(tab) == pytest.approx(70, abs=2), "once let go it stays"
+    follows(tab)
+    tab.mouse.click(stage["x"] + 0.3 * stage["width"], middle)
+    assert value(tab) == pytest.approx(30, abs=2)
+    follows(tab)
+
+
+def transform(tab: Any, layer: str = "after") -> str:
+    return str(tab.locator(f"#{layer} .frame").evaluate("frame => frame.style.transform"))
+
+
+@pytest.mark.browser
+def test_fingers_slide_and_pinch(context: Any, tab: Any) -> None:
+    stage = tab.locator("#stage").bounding_box()
+    session = context.new_cdp_session(tab)
+
+    def touch(kind: str, *across: float) -> None:
+        points = [
+            {"x": stage["x"] + x * stage["width"], "y": stage["y"] + 200, "id": finger}
+            for finger, x in enumerate(across)
+        ]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+    touch("touchStart", 0.5)
+    for x in (0.45, 0.35, 0.25):
+        touch("touchMove", x)
+    touch("touchEnd")
+    assert value(tab) == pytest.approx(25, abs=2)
+    follows(tab)
+    touch("touchStart", 0.4)
+    touch("touchStart", 0.4, 0.6)
+    for gap in (0.15, 0.2):
+        touch("touchMove", 0.5 - gap, 0.5 + gap)
+    touch("touchEnd")
+    scale = re.search(r"scale\(([\d.]+)\)", transform(tab))
+    assert scale is not None
+    assert float(scale[1]) == pytest.approx(2, abs=0.1), "what is pinched stays under the fingers"
+    assert value(tab) == pytest.approx(25, abs=2), "the first of two fingers does not slide"
+
+
+@pytest.mark.browser
+def test_zoom_and_pan_by_keys_and_mouse(tab: Any) -> None:
+    whole = transform(tab)
+    tab.keyboard.press("+")
+    assert "scale(1.5)" in transform(tab)
+    assert transform(tab) == transform(tab, "before")
+    follows(tab)
+    near = transform(tab)
+    tab.keyboard.press("Shift+ArrowRight")
+    assert transform(tab) != near
+    tab.keyboard.press("-")
+    assert transform(tab) == whole, "a photograph that fits is in the middle"
+
+    stage = tab.locator("#stage").bounding_box()
+    x, y = stage["x"] + 0.4 * stage["width"], stage["y"] + 0.4 * stage["height"]
+    tab.mouse.dblclick(x, y)
+    moved = re.findall(r"-?[\d.]+", transform(tab))
+    # Three times as large, and still under the mouse: moved by twice its distance from the middle.
+    away = 0.2 * stage["width"], 0.2 * stage["height"], 3
+    assert [float(number) for number in moved] == pytest.approx(away, abs=2)
+    assert value(tab) == 50, "the clicks of a double click do not move the slider"
+    near = transform(tab)
+    tab.mouse.move(x, y)
+    tab.mouse.down()
+    tab.mouse.move(x + 40, y, steps=2)
+    tab.mouse.up()
+    assert transform(tab) != near
+    assert value(tab) == 50
+    follows(tab)
+    tab.keyboard.press("0")
+    assert transform(tab) == whole
+    tab.mouse.wheel(0, -300)
+    tab.wait_for_selector("#stage.zoomed")
+    tab.keyboard.press("n")
+    shows(tab, 2)
+    assert transform(tab) == whole, "the next photograph is shown whole"
+
+
+@pytest.mark.browser
+def test_u_toggles_the_uncertainty(tab: Any) -> None:
+    heat, legend, button = (tab.locator(s) for s in ("img.uncertainty", "#legend", "#overlay"))
+    assert not heat.is_visible()
+    assert not legend.is_visible()
+    tab.keyboard.press("u")
+    assert heat.is_visible()
+    assert "grey levels of 255" in legend.inner_text()
+    assert button.get_attribute("aria-pressed") == "true"
+    box, photograph = heat.bounding_box(), tab.locator("img.after").bounding_box()
+    assert box == photograph, "it lies on what it speaks of"
+    tab.keyboard.press("u")
+    assert not heat.is_visible()
+    assert button.get_attribute("aria-pressed") == "false"
+
+
+@pytest.mark.browser
+def test_columns_sort_by_click_and_keys(tab: Any) -> None:
+    def sort(column: str) -> list[str | None]:
+        return [head.get_attribute("aria-sort") for head in tab.locator("thead th").all()]
+
+    assert sort("verdict") == ["ascending", None, None, None]
+    lost = tab.get_by_role("button", name="lost")
+    lost.click()
+    assert names(tab)[:2] == ["look.jpg", "fine 10.jpg"]
+    assert sort("lost") == [None, None, "ascending", None]
+    unknown = names(tab)[3:]
+    lost.focus()
+    tab.keyboard.press("Enter")
+    assert names(tab)[1:3] == ["fine 10.jpg", "look.jpg"]
+    assert sort("lost") == [None, None, "descending", None]
+    assert names(tab)[3:] == unknown, "what has no number is last, either way"
+    tab.get_by_role("button", name="photograph", exact=True).click()
+    fine = [name for name in names(tab) if name.startswith("fine")]
+    assert fine == ["fine 9.jpg", "fine 10.jpg"], "as a person counts"
+
+
+@pytest.mark.browser
+def test_photographs_are_walked_through(tab: Any) -> None:
+    for key, index in (("n", 2), ("n", 3), ("n", 1), ("p", 3), ("p", 2)):
+        tab.keyboard.press(key)
+        shows(tab, index)
+    assert tab.locator("#reason").text_content() == WHY
+    tab.locator("#rows [aria-current]").focus()
+    tab.keyboard.press("ArrowDown")
+    shows(tab, 3)
+    assert tab.evaluate("document.activeElement.textContent") == CAT
+    assert not tab.locator("#handle").is_visible(), "nothing to compare with"
+    assert tab.locator("img.before").is_visible()
+    tab.keyboard.press("ArrowDown")
+    shows(tab, 1)
+    assert tab.locator("#message").inner_text() == "Not enhanced"
+    tab.locator("#rows tr").last.click()
+    shows(tab, 5)
+    assert tab.locator("#overlay").is_disabled()
+    tab.keyboard.press("n")
+    assert tab.locator("#name").inner_text() == "fine 9.jpg", "after the last there is none"
+
+
+@pytest.mark.browser
+def test_one_verdict_alone_can_be_shown(tab: Any) -> None:
+    tab.locator("#filters button", has_text="ok").click()
+    shows(tab, 0)
+    assert names(tab) == ["fine 10.jpg", "fine 9.jpg"]
+    assert tab.locator('#filters [aria-pressed="true"]').inner_text() == "ok 2"
+    tab.locator("#filters button", has_text="all").click()
+    assert len(names(tab)) == 6
+
+
+@pytest.mark.browser
+def test_only_what_is_looked_at_is_decoded(tab: Any) -> None:
+    assert tab.locator("img").count() == 3
+    tab.keyboard.press("n")
+    shows(tab, 2)
+    assert tab.locator("img").count() == 3
+
+
+@pytest.mark.browser
+def test_a_telephone_shows_the_page_without_scrolling_sideways(tab: Any) -> None:
+    tab.set_viewport_size({"width": 360, "height": 740})
+    for key in ("u", "n", "n", "n"):
+        tab.keyboard.press(key)
+        assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert tab.evaluate("document.body.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.browser
+def test_every_control_is_reached_by_tab_and_seen(tab: Any) -> None:
+    reached = []
+    for _ in range(40):
+        tab.keyboard.press("Tab")
+        outline = "getComputedStyle(document.activeElement)"
+        focus = tab.evaluate(
+            f"[document.activeElement.id || document.activeElement.textContent.trim(),"
+            f" document.activeElement === document.body || {outline}.outlineStyle !== 'none'"
+            f" || getComputedStyle(document.activeElement, '::after').outlineStyle !== 'none']"
+        )
+        assert focus[1], f"{focus[0]}: nobody sees that it has the focus"
+        reached.append(focus[0])
+    assert {"all 6", "handle", "next", "closer", "overlay", "table", "lost"} <= set(reached)
+    in_table = tab.locator("#rows button").all_inner_texts()
+    assert sum(name in reached for name in in_table) <= 1, "rows are walked through by arrows"

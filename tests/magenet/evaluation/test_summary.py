@@ -1,0 +1,132 @@
+import math
+from pathlib import Path
+
+import pytest
+
+from magenet.errors import UserError
+from magenet.evaluation.score_rows import Row, read_rows, write_rows
+from magenet.evaluation.scores import never_defined
+from magenet.evaluation.summary import Line, summarise
+
+
+def rows(
+    subject: str, values: list[float], patients: str = "aabbcc", score: str = "vessel_dice"
+) -> list[Row]:
+    return [
+        {
+            "subject": subject,
+            "name": f"p{place}",
+            "patient": patient,
+            "condition": "spots",
+            score: value,
+        }
+        for place, (value, patient) in enumerate(zip(values, patients, strict=True))
+    ]
+
+
+def line(lines: list[Line], subject: str) -> Line:
+    return next(line for line in lines if line.subject == subject)
+
+
+INPUT = rows("input", [10.0, 11.0, 12.0, 13.0, 14.0, 15.0])
+CLEAN = rows("clean", [20.0, 21.0, 22.0, 23.0, 24.0, 25.0])
+
+
+def test_a_method_is_compared_with_doing_nothing_and_with_the_clean_photograph() -> None:
+    method = rows("student", [14.0, 15.0, 16.0, 17.0, 18.0, 19.0])
+    found = line(summarise([*INPUT, *method, *CLEAN]), "student")
+    assert found.mean == 16.5
+    assert found.low < 16.5 < found.high
+    assert (found.photographs, found.patients) == (6, 3)
+    assert found.difference == found.difference_low == found.difference_high == 4.0
+    assert (found.wins, found.ties, found.losses) == (3, 0, 0)
+    assert found.p == 2 / 2**3, "all signs flipped is as far off"
+    assert found.gap_closed == pytest.approx(0.4)
+
+
+def test_a_better_partner_is_a_goal_too() -> None:
+    method = rows("student", [15.0, 16.0, 17.0, 18.0, 19.0, 20.0])
+    high = [{**row, "subject": "high"} for row in CLEAN]
+    assert line(summarise([*INPUT, *method, *high]), "student").gap_closed == pytest.approx(0.5)
+
+
+def test_there_is_no_gap_where_the_ends_cannot_be_told_apart_or_mean_nothing() -> None:
+    method = [11.0, 12.0, 13.0, 14.0, 15.0, 16.0]
+    wavering = rows("clean", [13.0, 14.0, 10.0, 11.0, 14.0, 15.0])
+    assert math.isnan(line(summarise([*INPUT, *rows("student", method), *wavering]), "student")
+                      .gap_closed)  # fmt: skip
+    ends = ([10.0] * 6, [60.0] * 6)
+    subjects = zip(("input", "clean", "student"), (*ends, method), strict=True)
+    capped = [row for who, values in subjects for row in rows(who, values, score="psnr")]
+    assert math.isnan(line(summarise(capped), "student").gap_closed)
+
+
+def test_the_gap_is_of_the_photographs_that_have_all_three() -> None:
+    method = rows("student", [15.0, 16.0, 17.0, 18.0, math.nan, math.nan])
+    assert line(summarise([*INPUT, *method, *CLEAN]), "student").gap_closed == pytest.approx(0.5)
+
+
+def test_a_lower_colour_difference_is_a_win() -> None:
+    ends = ([10.0] * 6, [8.0, 8.0, 8.0, 8.0, 12.0, 12.0])
+    subjects = zip(("input", "student"), ends, strict=True)
+    both = [row for who, values in subjects for row in rows(who, values, score="pair_colour")]
+    found = line(summarise(both), "student")
+    assert (found.wins, found.ties, found.losses) == (2, 0, 1)
+
+
+def test_a_drift_is_better_the_nearer_it_is_to_nothing() -> None:
+    ends = ([-6.0] * 6, [-1.0, -1.0, 2.0, 2.0, 9.0, 9.0], [0.0] * 6)
+    subjects = zip(("input", "student", "clean"), ends, strict=True)
+    drifts = [r for who, values in subjects for r in rows(who, values, score="brightness_drift")]
+    found = line(summarise(drifts), "student")
+    assert (found.wins, found.ties, found.losses) == (2, 0, 1)
+    assert found.mean == pytest.approx(20 / 6)
+    assert found.difference == pytest.approx(-2.0), "of the sizes: 4 on average, from 6"
+
+
+@pytest.mark.parametrize("score", ["vessel_lost", "naturalness"])
+def test_the_way_to_a_worse_end_is_no_gap_to_close(score: str) -> None:
+    """The clean photograph has other vessels than the input: by that it is the worse one."""
+    ends = ([0.0, 1.0] * 3, [2.0, 3.0] * 3, [4.0, 5.0] * 3)
+    subjects = zip(("input", "student", "clean"), ends, strict=True)
+    scores = [row for who, values in subjects for row in rows(who, values, score=score)]
+    assert math.isnan(line(summarise(scores), "student").gap_closed)
+
+
+def test_what_is_not_defined_is_left_out_and_never_a_zero() -> None:
+    method = rows("student", [14.0, math.nan, 16.0, 17.0, math.nan, math.nan])
+    lines = summarise([*INPUT, *method])
+    found = line(lines, "student")
+    assert found.mean == pytest.approx((14 + 16 + 17) / 3)
+    assert (found.photographs, found.patients) == (3, 2)
+    assert math.isnan(found.gap_closed), "no clean photograph, no gap"
+    assert not summarise(rows("student", [math.nan] * 6))
+
+
+def test_scores_that_nobody_has_are_told() -> None:
+    some = rows("student", [math.nan, 1.0], "ab")
+    none = [row | {"disc_dice": math.nan} for row in some]
+    assert never_defined(some) == ""
+    assert never_defined([*none, *rows("clean", [1.0, 2.0], "ab")]) == "disc_dice"
+
+
+def test_one_patient_has_no_interval() -> None:
+    found = line(summarise(rows("input", [1.0, 2.0], "aa")), "input")
+    assert found.mean == 1.5
+    assert math.isnan(found.low)
+
+
+def test_other_photographs_cannot_be_compared() -> None:
+    with pytest.raises(UserError, match="same photographs: p2"):
+        summarise([*INPUT, *rows("student", [1.0, 2.0], "ab")])
+
+
+def test_rows_come_back_from_disk_with_their_gaps(tmp_path: Path) -> None:
+    written = [*INPUT, {**CLEAN[0], "vessel_dice": math.nan, "dice": 0.5}]
+    write_rows(tmp_path / "scores.csv", written)
+    read = read_rows(tmp_path / "scores.csv")
+    assert [row["vessel_dice"] for row in read[:6]] == [row["vessel_dice"] for row in INPUT]
+    assert math.isnan(float(read[6]["vessel_dice"]))
+    assert math.isnan(float(read[0]["dice"])), "a score that only others have"
+    with pytest.raises(UserError, match="run the test first"):
+        read_rows(tmp_path / "none.csv")

@@ -1,0 +1,123 @@
+"""`magenet adapt` as a person meets it, on photographs of a camera that does not exist."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from data_modules.datasets.manifest import Photograph
+from data_modules.files.pictures import write_photograph
+from magenet import adaptation
+from magenet.evaluation.statistics import Comparison
+from magenet.main import main
+from magenet.models import MAGENet
+from tests.magenet.conftest import retina
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("camera")
+    for seed in range(adaptation.LEAST):
+        write_photograph(retina(seed, 160), folder / f"{seed:02}.png")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def one_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge quickly."""
+    monkeypatch.setattr(adaptation, "DRAWS", 1)
+
+
+def run(camera: Path, out: Path, weights: Path) -> int:
+    arguments = ["adapt", camera, "-o", out, "--weights", weights, "--steps", "3"]
+    return main([str(argument) for argument in arguments])
+
+
+def test_it_trains_judges_and_says_so(
+    camera: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "own"
+    assert run(camera, out, weights) == 0
+    verdict = json.loads((out / "verdict.json").read_text())
+    said = capsys.readouterr().out
+    assert ("not better: keep the released weights" in said) != verdict["better"]
+    assert (out / "model.safetensors").exists() == verdict["better"]
+    training, judging = (
+        list(csv.DictReader((out / "adaptation" / name).read_text().splitlines()))
+        for name in ("training.csv", "judging.csv")
+    )
+    images = {row["image"] for row in (*training, *judging)}
+    assert len(images) == len(training) + len(judging) == adaptation.LEAST
+    assert sum(row["quality"] == "good" for row in judging) >= 6, "a test can tell from chance"
+    chosen = [row for row in training if row["split"] == "val"]
+    assert {row["quality"] for row in chosen} == {"good", "usable"}
+    assert not (out / "adaptation" / "cache").exists()
+    assert run(camera, camera.parent / "none", weights.parent / "nowhere") == 1
+    capsys.readouterr()
+
+
+def test_all_of_a_patient_serve_for_the_same(tmp_path: Path) -> None:
+    surveyed = [
+        adaptation.Surveyed(
+            Photograph(tmp_path / f"{place}.png", f"{place}.png", patient=f"p{place % 24}",
+                       fov_mask=tmp_path / "mask.png"),
+            float(place),
+        )
+        for place in range(72)
+    ]  # fmt: skip
+    serves: dict[str, set[str]] = {}
+    for path in adaptation.write_manifests(tmp_path, surveyed):
+        for row in csv.DictReader(path.read_text().splitlines()):
+            serves.setdefault(row["patient"], set()).add(path.stem + row["split"])
+            assert row["fov_mask"] == str(tmp_path / "mask.png")
+    assert len(serves) == 24
+    assert all(len(parts) == 1 for parts in serves.values())
+    assert {part for parts in serves.values() for part in parts} == {
+        "trainingtrain", "trainingval", "judgingval",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_weights_are_written_only_if_they_are_better(
+    camera: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, better: bool
+) -> None:
+    comparison = Comparison(1.0, 0.5, 1.5, wins=5, ties=0, losses=0, p=0.01)
+    monkeypatch.setattr(
+        adaptation, "judge", lambda *rest: adaptation.Verdict(better, comparison, comparison)
+    )
+    assert run(camera, tmp_path / "own", weights) == 0
+    assert (tmp_path / "own" / "model.safetensors").exists() == better
+    assert not [path for path in (tmp_path / "own").iterdir() if path.name.startswith("tmp")]
+    if better:
+        assert run(camera, tmp_path / "own", weights) == 1, "weights are never replaced"
+        released, own = (MAGENet.from_pretrained(path) for path in (weights, tmp_path / "own"))
+        assert own.use == released.use
+        pairs = zip(own.parameters(), released.parameters(), strict=True)
+        assert any(not torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_network_is_not_better_than_itself(camera: Path, weights: Path, tmp_path: Path) -> None:
+    network = MAGENet.from_pretrained(weights)
+    images = sorted(camera.glob("*.png"))
+    surveyed = [
+        adaptation.Surveyed(Photograph(image, image.name), float(place))
+        for place, image in enumerate(images)
+    ]
+    _, judging = adaptation.write_manifests(tmp_path, surveyed)
+    verdict = adaptation.judge(network, network, judging, torch.device("cpu"), 8 << 30)
+    assert not verdict.better
+    assert verdict.psnr.difference == verdict.vessel_lost.difference == 0.0
+
+
+def test_too_few_photographs_are_refused(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_photograph(retina(0, 160), tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").touch()
+    assert run(tmp_path / "in", tmp_path / "own", weights) == 1
+    said = capsys.readouterr().err
+    assert "needs 60 at least" in said
+    assert "left out" in said
+    assert not list((tmp_path / "own").rglob("*.safetensors"))
