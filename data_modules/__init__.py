@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from magenet.deprecation import moved
+
 if TYPE_CHECKING:
     from data_modules.adaptation import AdaptationDataModule
     from data_modules.datasets.sources import (
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
         PhantomPhotographs,
     )
     from data_modules.datasets.streaming import StreamedPhotographs
-    from data_modules.evaluation import RealDataModule
+    from data_modules.evaluation import EvaluationDataModule
     from data_modules.grading import GradingDataModule
     from data_modules.paired import PairedDataModule
     from data_modules.prediction import PredictionDataModule
@@ -31,7 +33,7 @@ HOMES = {
     "PairedDataModule": "paired",
     "PhantomPhotographs": "datasets.sources",
     "PredictionDataModule": "prediction",
-    "RealDataModule": "evaluation",
+    "EvaluationDataModule": "evaluation",
     "SegmentationDataModule": "segmentation",
     "StreamedPhotographs": "datasets.streaming",
     "StrongView": "unpaired",
@@ -41,13 +43,13 @@ HOMES = {
 
 __all__ = [
     "AdaptationDataModule",
+    "EvaluationDataModule",
     "FolderPhotographs",
     "GradingDataModule",
     "ManifestPhotographs",
     "PairedDataModule",
     "PhantomPhotographs",
     "PredictionDataModule",
-    "RealDataModule",
     "SegmentationDataModule",
     "StreamedPhotographs",
     "StrongView",
@@ -55,9 +57,12 @@ __all__ = [
 ]
 
 
+OLD = moved(__name__, {"RealDataModule": "data_modules.EvaluationDataModule"})
+
+
 def __getattr__(name: str) -> object:
     """Import a name from its file."""
     if name not in HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return OLD(name)
     value: object = getattr(import_module(f"{__name__}.{HOMES[name]}"), name)
     return value

@@ -16,7 +16,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules.datasets.photographs import PhotographDataset, PhotographSource
 from data_modules.datasets.sampling import Plan
-from magenet.degradation import Draws
+from magenet.degradation import CounterRNG
 from magenet.imaging.contact_sheet import sheet
 
 Batch = dict[str, Any]
@@ -25,12 +25,12 @@ VIEWS = ("image_clean", "image_degraded", "image", "image_strong")
 """What a prepared batch may hold to look at, in the order of a row of a sheet."""
 
 
-def orient(tensors: Sequence[Tensor], draws: Draws) -> list[Tensor]:
+def orient(tensors: Sequence[Tensor], rng: CounterRNG) -> list[Tensor]:
     """Flip and transpose square photographs and their masks alike: the eight exact orientations.
 
     Args:
         tensors: `(B, C, S, S)` each.
-        draws: Of the same batch.
+        rng: Of the same batch.
     """
     results = list(tensors)
     moves: dict[str, Callable[[Tensor], Tensor]] = {
@@ -39,7 +39,7 @@ def orient(tensors: Sequence[Tensor], draws: Draws) -> list[Tensor]:
         "transpose": lambda tensor: tensor.mT,
     }
     for name, move in moves.items():
-        chosen = (draws.uniform(name, 0.0, 1.0) < 0.5)[:, None, None, None].to(tensors[0].device)
+        chosen = (rng.uniform(name, 0.0, 1.0) < 0.5)[:, None, None, None].to(tensors[0].device)
         results = [torch.where(chosen, move(tensor), tensor) for tensor in results]
     return results
 

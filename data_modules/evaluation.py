@@ -155,7 +155,7 @@ class Unpaired(PhotographDataset):
         return self.photographs.load(index) | {"condition": "unpaired"}
 
 
-class RealDataModule(SourceDataModule):
+class EvaluationDataModule(SourceDataModule):
     """Give real photographs of low quality, for a test only.
 
     Two loaders: pairs of the same eye, `image` (the low one), `image_high`, `mask_valid`; and

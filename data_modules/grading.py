@@ -15,7 +15,7 @@ from data_modules.base import Batch, SourceDataModule, orient, to_unit
 from data_modules.datasets.manifest import QUALITIES, Photograph
 from data_modules.datasets.photographs import PhotographDataset, Sample, Stage
 from data_modules.datasets.sources import ManifestDataset, ManifestPhotographs
-from magenet.degradation import Draws
+from magenet.degradation import CounterRNG
 from magenet.errors import UserError
 
 Grade = Literal["quality", "dr_grade"]
@@ -141,15 +141,15 @@ class GradingDataModule(SourceDataModule):
         """
         image, mask = to_unit(batch["image"]), to_unit(batch["mask_fov"])
         if training:
-            draws = Draws(batch["key"], self.seed)
-            image, mask = reframe(image, mask, self.image_size, draws)
-            image, mask = orient([image, mask], draws)
+            rng = CounterRNG(batch["key"], self.seed)
+            image, mask = reframe(image, mask, self.image_size, rng)
+            image, mask = orient([image, mask], rng)
             device = image.device
             image = adjust_brightness_accumulative(
-                image, draws.uniform("brightness", 0.85, 1.15).to(device)
+                image, rng.uniform("brightness", 0.85, 1.15).to(device)
             )
-            image = adjust_gamma(image, draws.uniform("gamma", 0.85, 1.2).to(device))
-            cast = draws.uniform("cast", 0.93, 1.07, count=3).to(device)
+            image = adjust_gamma(image, rng.uniform("gamma", 0.85, 1.2).to(device))
+            cast = rng.uniform("cast", 0.93, 1.07, count=3).to(device)
             image = (image * cast[:, :, None, None]).clamp(0, 1)
         else:
             image, mask = (_resized(tensor, self.image_size) for tensor in (image, mask))
@@ -165,22 +165,22 @@ class GradingDataModule(SourceDataModule):
         }
 
 
-def reframe(image: Tensor, mask: Tensor, size: int, draws: Draws) -> tuple[Tensor, Tensor]:
+def reframe(image: Tensor, mask: Tensor, size: int, rng: CounterRNG) -> tuple[Tensor, Tensor]:
     """Zoom in a little, and take each photograph as if its file had been up to half as large.
 
     Args:
         image: `(B, 3, S, S)` in [0, 1].
         mask: Its field of view, `(B, 1, S, S)`.
         size: Side wanted, in pixels.
-        draws: Of the same batch.
+        rng: Of the same batch.
 
     Returns:
         Both at that size; the mask has shares of a pixel at its edge.
     """
     given = image.shape[-1]
-    sides = (draws.uniform("zoom", 0.9, 1.0) * given).round().int().tolist()
-    files = (draws.uniform("file", 1 / DECODED, 1.0) * given).round().int().tolist()
-    places = draws.uniform("place", 0.0, 1.0, count=2).tolist()
+    sides = (rng.uniform("zoom", 0.9, 1.0) * given).round().int().tolist()
+    files = (rng.uniform("file", 1 / DECODED, 1.0) * given).round().int().tolist()
+    places = rng.uniform("place", 0.0, 1.0, count=2).tolist()
     framed = []
     for whole, side, file, place in zip(
         torch.cat([image, mask], dim=1), sides, files, places, strict=True

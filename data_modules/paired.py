@@ -14,8 +14,8 @@ from data_modules.datasets.photographs import PhotographDataset, PhotographSourc
 from magenet.degradation import (
     TYPES,
     CofeDegradation,
+    CounterRNG,
     Degradation,
-    Draws,
     FundusDegradation,
     code,
 )  # fmt: skip
@@ -114,11 +114,11 @@ class PairedDataModule(SourceDataModule):
 
         `parameters` says what was done to each, but in a test: see `magenet.degradation`.
         """
-        draws = Draws(batch["key"], self.seed if training else 0)
+        rng = CounterRNG(batch["key"], self.seed if training else 0)
         masks = [name for name in batch if name.startswith("mask_")]
         tensors = [to_unit(batch[name]) for name in ("image", *masks)]
         if training:
-            tensors = orient(tensors, draws)
+            tensors = orient(tensors, rng)
         prepared = {k: v for k, v in batch.items() if k != "image" and k not in masks}
         prepared.update(zip(masks, tensors[1:], strict=True))
         mask = prepared["mask_fov"]
@@ -126,14 +126,14 @@ class PairedDataModule(SourceDataModule):
         prepared["image_clean"] = tensors[0] * mask
         clean = prepared["image_clean"]
         if "condition" in batch:
-            prepared["image_degraded"] = self._tested(clean, mask, draws, batch["condition"])
+            prepared["image_degraded"] = self._tested(clean, mask, rng, batch["condition"])
         else:
-            parameters = self.degradation.draw(draws)
+            parameters = self.degradation.draw(rng)
             prepared["image_degraded"] = self.degradation.apply(clean, mask, parameters)
             prepared["parameters"] = parameters
         return prepared
 
-    def _tested(self, clean: Tensor, mask: Tensor, draws: Draws, names: list[str]) -> Tensor:
+    def _tested(self, clean: Tensor, mask: Tensor, rng: CounterRNG, names: list[str]) -> Tensor:
         """Return each photograph under the degradation that the test names for it."""
         degraded = clean.clone()
         codes = torch.tensor([code(name) if name in TYPES else 0 for name in names])
@@ -141,8 +141,8 @@ class PairedDataModule(SourceDataModule):
         mixed = torch.tensor([name == "fundus" for name in names]).nonzero()[:, 0]
         if len(typed):
             degraded[typed] = self.test_types(
-                clean[typed], mask[typed], draws.at(typed), codes[typed]
+                clean[typed], mask[typed], rng.at(typed), codes[typed]
             )
         if len(mixed):
-            degraded[mixed] = self.test_mixture(clean[mixed], mask[mixed], draws.at(mixed))
+            degraded[mixed] = self.test_mixture(clean[mixed], mask[mixed], rng.at(mixed))
         return degraded

@@ -13,23 +13,23 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules.base import Batch, SourceDataModule, orient, to_unit
 from data_modules.datasets.photographs import PhotographSource
-from magenet.degradation import Draws
+from magenet.degradation import CounterRNG
 from magenet.errors import UserError
 
 ZOOM = (0.7, 1.15)
 """Least and greatest magnification in training (our choice): fields of 30 to 50 degrees."""
 
 
-def move(tensors: Sequence[Tensor], draws: Draws) -> list[Tensor]:
+def move(tensors: Sequence[Tensor], rng: CounterRNG) -> list[Tensor]:
     """Turn, magnify and shift photographs and their masks alike.
 
     Args:
         tensors: `(B, C, S, S)` each.
-        draws: Of the same batch.
+        rng: Of the same batch.
     """
-    angle = draws.uniform("angle", 0.0, 2 * torch.pi)
-    scale = 1.0 / draws.uniform("zoom", *ZOOM)
-    shift = [draws.uniform(f"shift_{axis}", -0.1, 0.1) for axis in "xy"]
+    angle = rng.uniform("angle", 0.0, 2 * torch.pi)
+    scale = 1.0 / rng.uniform("zoom", *ZOOM)
+    shift = [rng.uniform(f"shift_{axis}", -0.1, 0.1) for axis in "xy"]
     cosine, sine = angle.cos() * scale, angle.sin() * scale
     rows = torch.stack(
         [torch.stack([cosine, -sine, shift[0]], 1), torch.stack([sine, cosine, shift[1]], 1)], 1
@@ -88,21 +88,21 @@ class SegmentationDataModule(SourceDataModule):
         keys = ("image", "mask_fov", f"mask_{self.structure}")
         image, mask, structure = (to_unit(batch[key]) for key in keys)
         if training:
-            draws = Draws(batch["key"], self.seed)
-            straight = orient([image, mask, structure], draws)
+            rng = CounterRNG(batch["key"], self.seed)
+            straight = orient([image, mask, structure], rng)
             # Only half of them: moving smooths what is finest, which the others still show.
-            half = (draws.uniform("moves", 0.0, 1.0) < 0.5)[:, None, None, None].to(image.device)
+            half = (rng.uniform("moves", 0.0, 1.0) < 0.5)[:, None, None, None].to(image.device)
             image, mask, structure = (
                 torch.where(half, moved, still)
-                for moved, still in zip(move(straight, draws), straight, strict=True)
+                for moved, still in zip(move(straight, rng), straight, strict=True)
             )
             mask = (mask > 0.5).float()
-            gains = [draws.uniform(f"gain_{c}", 0.85, 1.15) for c in "rgb"]
+            gains = [rng.uniform(f"gain_{c}", 0.85, 1.15) for c in "rgb"]
             image = image * torch.stack(gains, 1)[:, :, None, None].to(image.device)
             image = adjust_brightness_accumulative(
-                image, draws.uniform("brightness", 0.7, 1.3).to(image.device)
+                image, rng.uniform("brightness", 0.7, 1.3).to(image.device)
             )
-            image = adjust_gamma(image, draws.uniform("gamma", 0.7, 1.4).to(image.device))
+            image = adjust_gamma(image, rng.uniform("gamma", 0.7, 1.4).to(image.device))
         return {
             "name": batch["name"],
             "image": image.clamp(0.0, 1.0) * mask,

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from data_modules.base import Batch, SourceDataModule, orient, to_unit
 from data_modules.datasets.photographs import PhotographSource
-from magenet.degradation import Degradation, Draws, FundusDegradation
+from magenet.degradation import CounterRNG, Degradation, FundusDegradation
 
 
 class StrongView(nn.Module):
@@ -34,13 +34,13 @@ class StrongView(nn.Module):
         self.brightness = brightness
         self.gamma = gamma
 
-    def forward(self, image: Tensor, mask: Tensor, draws: Draws) -> Tensor:
+    def forward(self, image: Tensor, mask: Tensor, rng: CounterRNG) -> Tensor:
         """Return the strong view, `(B, 3, S, S)` in [0, 1], pixel for pixel in the same place."""
-        draws = draws.under("strong view")
-        view = self.degradation(image, mask, draws)
-        factor = draws.uniform("view_brightness", 1 - self.brightness, 1 + self.brightness)
+        rng = rng.under("strong view")
+        view = self.degradation(image, mask, rng)
+        factor = rng.uniform("view_brightness", 1 - self.brightness, 1 + self.brightness)
         view = adjust_brightness_accumulative(view, factor.to(image.device))
-        gamma = draws.uniform("view_gamma", 1 - self.gamma, 1 + self.gamma)
+        gamma = rng.uniform("view_gamma", 1 - self.gamma, 1 + self.gamma)
         strong: Tensor = adjust_gamma(view, gamma.to(image.device))
         return strong
 
@@ -73,11 +73,11 @@ class UnpairedDataModule(SourceDataModule):
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
         """Return the batch as floats, in training oriented and with its strong view."""
-        draws = Draws(batch["key"], self.seed)
+        rng = CounterRNG(batch["key"], self.seed)
         image, mask = to_unit(batch["image"]), to_unit(batch["mask_fov"])
         if training:
-            image, mask = orient([image, mask], draws)
+            image, mask = orient([image, mask], rng)
         prepared: Batch = {"name": batch["name"], "image": image * mask, "mask_fov": mask}
         if training:
-            prepared["image_strong"] = self.strong_view(prepared["image"], mask, draws)
+            prepared["image_strong"] = self.strong_view(prepared["image"], mask, rng)
         return prepared

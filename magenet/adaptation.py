@@ -32,7 +32,7 @@ from data_modules.files.output_paths import require_outside
 from data_modules.files.pictures import PictureError
 from magenet.allocator import keep_freed_memory
 from magenet.checkpoints import read_network
-from magenet.degradation import CofeDegradation, EitherDegradation, FundusDegradation
+from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
 from magenet.enhancement.device import device_for
 from magenet.enhancement.enhancer import NotAFundusError, PhotographEnhancer, half_precision
 from magenet.enhancement.folder import read
@@ -160,9 +160,9 @@ def write_manifests(folder: Path, surveyed: list[Surveyed]) -> tuple[Path, Path]
     return paths[0], paths[1]
 
 
-def spoilt() -> EitherDegradation:
+def spoilt() -> DegradationMixture:
     """Return the degradation that the released network was trained with."""
-    return EitherDegradation(FundusDegradation(gentle=0.4), CofeDegradation(), 0.33)
+    return DegradationMixture(FundusDegradation(gentle=0.4), CofeDegradation(), 0.33)
 
 
 def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, seed: int) -> MAGENet:

@@ -12,12 +12,12 @@ from tqdm import tqdm
 
 from data_modules.datasets.manifest import Manifest, Photograph
 from data_modules.datasets.photographs import find_field
-from data_modules.files.output_paths import place_for, require_outside
+from data_modules.files.output_paths import output_path, require_outside
 from data_modules.files.pictures import PictureError, read_photograph, write_photograph
 from magenet.degradation import (
     CofeDegradation,
+    CounterRNG,
     Degradation,
-    Draws,
     FundusDegradation,
     Parameters,
 )
@@ -34,7 +34,7 @@ PARAMETERS = "params.jsonl"
 LEAST_CONFIDENCE = 0.8
 """Below it, a field of view should be looked at; as in the report of `predict`."""
 
-Line = dict[str, Any]
+DegradationRecord = dict[str, Any]
 
 
 def degradation(preset: str, severity: float) -> Degradation:
@@ -53,13 +53,13 @@ def degradation(preset: str, severity: float) -> Degradation:
     return FundusDegradation(preset, severity)
 
 
-def read_lines(path: Path) -> dict[str, Line]:
+def read_lines(path: Path) -> dict[str, DegradationRecord]:
     """Return the lines of a parameter file by the photograph's name.
 
     Raises:
         UserError: If it cannot be read, or a line is not one of ours.
     """
-    lines: dict[str, Line] = {}
+    lines: dict[str, DegradationRecord] = {}
     try:
         texts = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -85,7 +85,7 @@ def read_lines(path: Path) -> dict[str, Line]:
     return lines
 
 
-def spoil(photograph: Photograph, target: Path, line: Line) -> float:
+def spoil(photograph: Photograph, target: Path, line: DegradationRecord) -> float:
     """Write one photograph spoiled: at its own size, the surround bit for bit as it was.
 
     Args:
@@ -171,18 +171,18 @@ def degrade_folder(
     with stream:
         for photograph in tqdm(photographs, unit="photograph", disable=not sys.stderr.isatty()):
             name = photograph.name
-            draws = Draws(torch.tensor([name_key(name)]), seed)
+            rng = CounterRNG(torch.tensor([name_key(name)]), seed)
             try:
                 if known is None:
                     line = {
                         "name": name, "preset": preset, "severity": severity,
-                        "seed": seed, "factors": recipe.draw(draws).records()[0],
+                        "seed": seed, "factors": recipe.draw(rng).records()[0],
                     }  # fmt: skip
                 elif name in known:
                     line = known[name]
                 else:
                     raise PictureError(f"{name}: {replay} has no line for it")
-                target = place_for(folder, photograph.image, name, written, ".png")
+                target = output_path(folder, photograph.image, name, written, ".png")
                 if target.exists():
                     raise PictureError(f"{target}: is there already")
                 confidence = spoil(photograph, target, line)

@@ -24,7 +24,7 @@ def require_outside(folder: str | Path, photographs: str | Path) -> None:
         )
 
 
-def place_for(
+def output_path(
     folder: Path, source: Path, name: str, taken: Container[Path], suffix: str | None = None
 ) -> Path:
     """Return where a photograph's result goes: under its own name, inside the folder.
@@ -54,7 +54,7 @@ def place_for(
     return target
 
 
-def places_for(
+def output_paths(
     folder: Path, photographs: Iterable[Photograph], suffix: str | None = None
 ) -> dict[str, Path | PictureError]:
     """Return where each photograph's result goes, or why it can go nowhere, by name.
@@ -65,13 +65,13 @@ def places_for(
     Args:
         folder: Of the results.
         photographs: All of them, in order.
-        suffix: See :func:`place_for`.
+        suffix: See :func:`output_path`.
     """
     places: dict[str, Path | PictureError] = {}
     taken: set[Path] = set()
     for photograph in photographs:
         try:
-            place = place_for(folder, photograph.image, photograph.name, taken, suffix)
+            place = output_path(folder, photograph.image, photograph.name, taken, suffix)
         except PictureError as error:
             places[photograph.name] = error
         else:

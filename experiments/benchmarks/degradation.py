@@ -28,7 +28,7 @@ from data_modules.datasets.phantom import draw_phantom
 from experiments.benchmarks.networks import sized
 from experiments.benchmarks.timing import median_of
 from magenet.callbacks.provenance import commit
-from magenet.degradation import CofeDegradation, Degradation, Draws, FundusDegradation
+from magenet.degradation import CofeDegradation, CounterRNG, Degradation, FundusDegradation
 from magenet.tasks import MeanTeacherTask, SupervisedTask
 from magenet.tasks.base import EnhancementTask
 
@@ -60,15 +60,17 @@ def rates(options: argparse.Namespace, device: torch.device) -> list[dict[str, o
         torch.set_num_threads(count)
         image, mask = photographs(batch, size, device)
         # As many batches as show each of the seven types equally often (at 32 almost).
-        keys = [Draws(torch.arange(batch) + 1000 * k) for k in range(max(2, min(7, 56 // batch)))]
+        keys = [
+            CounterRNG(torch.arange(batch) + 1000 * k) for k in range(max(2, min(7, 56 // batch)))
+        ]
         order = torch.randperm(len(keys) * batch, generator=torch.Generator().manual_seed(0))
         codes = torch.split(order % 7 + 1, batch)
         calls: dict[str, list[Callable[[], object]]] = {
             "cofe, seven types": [
-                partial(cofe, image, mask, draws, kinds)
-                for draws, kinds in zip(keys, codes, strict=True)
+                partial(cofe, image, mask, rng, kinds)
+                for rng, kinds in zip(keys, codes, strict=True)
             ],
-            "fundus, mixed": [partial(fundus, image, mask, draws) for draws in keys],
+            "fundus, mixed": [partial(fundus, image, mask, rng) for rng in keys],
         }
         for recipe, degrade in recipes.items():
             for name in degrade.factors:
@@ -94,10 +96,10 @@ def run_all(calls: list[Callable[[], object]]) -> None:
 
 
 def one_factor(
-    degrade: Degradation, image: Tensor, mask: Tensor, draws: Draws, chosen: dict[str, Tensor]
+    degrade: Degradation, image: Tensor, mask: Tensor, rng: CounterRNG, chosen: dict[str, Tensor]
 ) -> Tensor:
     """Return photographs after one factor."""
-    return degrade.apply(image, mask, degrade.draw_chosen(draws, chosen))
+    return degrade.apply(image, mask, degrade.draw_chosen(rng, chosen))
 
 
 def compiled(options: argparse.Namespace, device: torch.device) -> dict[str, object]:
@@ -105,7 +107,7 @@ def compiled(options: argparse.Namespace, device: torch.device) -> dict[str, obj
     image, mask = photographs(8, 256, device)
     fundus = FundusDegradation()
     drawn = fundus.draw_chosen(
-        Draws(torch.arange(8)), {name: torch.ones(8) for name in ("shadow", "flare", "colour")}
+        CounterRNG(torch.arange(8)), {name: torch.ones(8) for name in ("shadow", "flare", "colour")}
     )
     start = time.perf_counter()
     fast = torch.compile(fundus.apply)

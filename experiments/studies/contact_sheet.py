@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from data_modules.datasets.phantom import draw_phantom
-from magenet.degradation import Draws, FundusDegradation
+from magenet.degradation import CounterRNG, FundusDegradation
 
 SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SIZE = 512
@@ -69,9 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
         phantom = phantoms[half]
         mask = phantom.field.mask[None].float()
         image = phantom.image[None].float() / 255 * mask
-        draws = Draws(torch.tensor([place]), options.seed)
+        rng = CounterRNG(torch.tensor([place]), options.seed)
         for column, severity in enumerate(SEVERITIES):
-            drawn = degrade.draw_chosen(draws, {name: torch.tensor([severity])})
+            drawn = degrade.draw_chosen(rng, {name: torch.tensor([severity])})
             shown = view(degrade.apply(image, mask, drawn)[0], PARTS.get(name, SIZE))
             array = (shown * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
             left = half * block + MARGIN + column * (SIDE + GAP)

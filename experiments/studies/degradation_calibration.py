@@ -20,7 +20,14 @@ from tqdm import tqdm
 from data_modules.datasets.photographs import Stage
 from data_modules.datasets.sources import ManifestPhotographs
 from magenet.callbacks.provenance import commit
-from magenet.degradation import TYPES, CofeDegradation, Degradation, Draws, FundusDegradation, code
+from magenet.degradation import (
+    TYPES,
+    CofeDegradation,
+    CounterRNG,
+    Degradation,
+    FundusDegradation,
+    code,
+)
 from magenet.imaging.contact_sheet import sheet
 from magenet.metrics import (
     STATISTICS,
@@ -76,7 +83,9 @@ def do_nothing(photographs: Photographs) -> list[dict[str, object]]:
         for places in torch.split(keys, 8):
             mask = masks[places].float()
             clean = images[places].float() / 255 * mask
-            degraded = degrade(clean, mask, Draws(places), torch.full((len(places),), code(name)))
+            degraded = degrade(
+                clean, mask, CounterRNG(places), torch.full((len(places),), code(name))
+            )
             for size in PUBLISHED:
                 small = [
                     functional.interpolate(t, (size, size), mode="area") for t in (clean, degraded)
@@ -101,7 +110,9 @@ def do_nothing(photographs: Photographs) -> list[dict[str, object]]:
     return sorted(rows, key=lambda row: (-int(str(row["size"])), TYPES.index(str(row["type"]))))
 
 
-def looks(photographs: Photographs, degrade: Degradation | None = None) -> dict[str, Tensor]:
+def statistics_of(
+    photographs: Photographs, degrade: Degradation | None = None
+) -> dict[str, Tensor]:
     """Return the statistics of photographs, degraded :data:`DRAWS` times if asked to."""
     images, masks = photographs
     found: list[dict[str, Tensor]] = []
@@ -110,7 +121,7 @@ def looks(photographs: Photographs, degrade: Degradation | None = None) -> dict[
             mask = masks[places].float()
             image = images[places].float() / 255 * mask
             if degrade is not None:
-                image = degrade(image, mask, Draws(places + 10_000 * draw))
+                image = degrade(image, mask, CounterRNG(places + 10_000 * draw))
             found.append(appearance(image, mask))
     return {name: torch.cat([part[name] for part in found]) for name in STATISTICS}
 
@@ -123,9 +134,9 @@ def resampled(values: Tensor, photographs: int, generator: torch.Generator) -> T
 
 def distances(good: Photographs, bad: Photographs) -> list[dict[str, object]]:
     """Return how far good, cofe-degraded and fundus-degraded photographs are from bad ones."""
-    real = looks(bad)
-    sets = {"good": looks(good), "cofe": looks(good, CofeDegradation())}
-    sets["fundus"] = looks(good, FundusDegradation())
+    real = statistics_of(bad)
+    sets = {"good": statistics_of(good), "cofe": statistics_of(good, CofeDegradation())}
+    sets["fundus"] = statistics_of(good, FundusDegradation())
     rows: list[dict[str, object]] = []
     generator = torch.Generator().manual_seed(0)
     for name in STATISTICS:
@@ -226,8 +237,8 @@ def main(arguments: list[str] | None = None) -> int:
             image, mask = good[0][places].float() / 255, good[1][places].float()
             pictures = {
                 "real_low": bad[0][places].float() / 255,
-                "cofe": CofeDegradation()(image, mask, Draws(places)),
-                "fundus": FundusDegradation()(image, mask, Draws(places)),
+                "cofe": CofeDegradation()(image, mask, CounterRNG(places)),
+                "fundus": FundusDegradation()(image, mask, CounterRNG(places)),
             }
             for name, many in pictures.items():
                 small = functional.interpolate(many, (192, 192), mode="area")

@@ -24,11 +24,11 @@ from tqdm import tqdm
 from data_modules import ManifestPhotographs, PairedDataModule
 from experiments.configurations import RESULTS, build
 from magenet.checkpoints import read_network
-from magenet.degradation import CofeDegradation, EitherDegradation, FundusDegradation
-from magenet.enhancement.calibration_curve import Line
-from magenet.enhancement.enhancer import ERROR_LIMITS, LOOKS_SIZE, PhotographEnhancer, Settings
-from magenet.enhancement.fundus_check import Looks, described
-from magenet.enhancement.shrinkage import bands, size_of
+from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
+from magenet.enhancement.calibration_curve import CalibrationCurve
+from magenet.enhancement.enhancer import CHECK_SIZE, ERROR_LIMITS, PhotographEnhancer, Settings
+from magenet.enhancement.fundus_check import FundusCheck, image_statistics
+from magenet.enhancement.shrinkage import rms_inside, split_bands
 from magenet.enhancement.uncertainty import disagreement, smoothed
 from magenet.models import MAGENet, VesselSegmenter
 from magenet.models.pretrained import WEIGHTS
@@ -63,14 +63,14 @@ class Measured(NamedTuple):
     """Hold doubt and error of pairs.
 
     Attributes:
-        doubt: Of places, `(n, PLACES)`.
+        uncertainty_score: Of places, `(n, PLACES)`.
         others: Of the same places, what else could serve as doubt, by name, each `(n, PLACES)`.
         error: Mean absolute error around them, `(n, PLACES)`.
         mean_error: Of each photograph, `(n,)`.
         maps: Doubt of every pixel inside the field, of each photograph `(pixels,)`.
     """
 
-    doubt: Tensor
+    uncertainty_score: Tensor
     others: dict[str, Tensor]
     error: Tensor
     mean_error: Tensor
@@ -92,27 +92,27 @@ def photographs(**chosen: object) -> ManifestPhotographs:
     return ManifestPhotographs(path=str(path), cache="runs/cache", **chosen)  # type: ignore[arg-type]
 
 
-def looks() -> Looks:
+def fundus_check() -> FundusCheck:
     """Return how the train photographs look, with room for the worst of the val photographs."""
     rows = {}
     for stage in ("train", "test"):
-        dataset = photographs().dataset(stage, LOOKS_SIZE)
+        dataset = photographs().dataset(stage, CHECK_SIZE)
         samples = [dataset.load(index) for index in tqdm(range(len(dataset)), f"{stage} looks")]
         image = torch.stack([sample["image"] for sample in samples]).float() / 255
         mask = torch.stack([sample["mask_fov"] for sample in samples]).float()
         rows[stage] = (image * mask, mask)
-    fitted = Looks.fitted(described(*rows["train"]), 0.0)
+    fitted = FundusCheck.fitted(image_statistics(*rows["train"]), 0.0)
     farthest = float(fitted.distance(*rows["test"]).max())
-    return Looks(fitted.mean, fitted.precision, round(1.25 * farthest, 1))
+    return FundusCheck(fitted.mean, fitted.precision, round(1.25 * farthest, 1))
 
 
 def pairs(size: int) -> PairedDataModule:
     """Return the good val photographs, to be degraded as in the comparison."""
-    recipe = EitherDegradation(FundusDegradation(gentle=0.3), CofeDegradation(), 0.33)
+    recipe = DegradationMixture(FundusDegradation(gentle=0.3), CofeDegradation(), 0.33)
     return PairedDataModule(photographs(qualities=["good"]), recipe, size, batch_size=1, workers=0)
 
 
-def fitted(x: Tensor, y: Tensor, weight: Tensor) -> Line:
+def fitted(x: Tensor, y: Tensor, weight: Tensor) -> CalibrationCurve:
     """Return the line through the weighted means of :data:`POINTS` groups, made never to fall.
 
     Args:
@@ -129,7 +129,7 @@ def fitted(x: Tensor, y: Tensor, weight: Tensor) -> Line:
     x, y = middle[distinct], rising[distinct]
     if len(x) == 1:  # nothing was told apart: one value for all
         x, y = torch.cat([x, x + 1.0]), y.repeat(2)
-    return Line(tuple(x.tolist()), tuple(y.tolist()))
+    return CalibrationCurve(tuple(x.tolist()), tuple(y.tolist()))
 
 
 def spoilt(size: int, name: str) -> Iterator[dict[str, Tensor]]:
@@ -148,18 +148,18 @@ def changes(enhancer: PhotographEnhancer) -> list[Change]:
         clean, mask = pair["image_clean"], pair["mask_fov"]
         area = 3 * mask.sum()
         for seen in (pair["image_degraded"], clean):
-            own = bands(enhancer.estimate(seen, mask).change, mask).light
-            right = bands(clean - seen, mask).light
+            own = split_bands(enhancer.estimate(seen, mask).change, mask).light
+            right = split_bands(clean - seen, mask).light
             true, square = ((own * other * mask).sum() / area for other in (right, own))
-            found.append(Change(size_of(own, mask), true, square))
+            found.append(Change(rms_inside(own, mask), true, square))
     return found
 
 
-def shares(found: list[Change]) -> Line:
+def shares(found: list[Change]) -> CalibrationCurve:
     """Return the share, at most 1, of a change of some size that was right."""
     size, true, square = (torch.stack(values) for values in zip(*found, strict=True))
     line = fitted(size, true / square.clamp(min=1e-12), square)
-    return Line(line.x, tuple(min(max(share, 0.0), 1.0) for share in line.y))
+    return CalibrationCurve(line.x, tuple(min(max(share, 0.0), 1.0) for share in line.y))
 
 
 def alternatives(enhancer: PhotographEnhancer, seen: Tensor, mask: Tensor) -> dict[str, Tensor]:
@@ -197,20 +197,23 @@ def measure(enhancer: PhotographEnhancer) -> Measured:
         error = smoothed(wrong, mask[None])
         inside = mask.flatten().nonzero()[:, 0]
         some = inside[torch.randint(len(inside), (PLACES,), generator=generator)]
-        doubts.append(estimate.doubt.flatten()[some])
+        doubts.append(estimate.uncertainty_score.flatten()[some])
         for name, plane in alternatives(enhancer, seen, mask).items():
             others.setdefault(name, []).append(plane.flatten()[some])
         errors.append(error.flatten()[some])
         means.append(wrong.flatten()[inside].mean())
-        maps.append(estimate.doubt.flatten()[inside].half())
+        maps.append(estimate.uncertainty_score.flatten()[inside].half())
     stacked = {name: torch.stack(planes) for name, planes in others.items()}
     return Measured(torch.stack(doubts), stacked, torch.stack(errors), torch.stack(means), maps)
 
 
-def line_of(measured: Measured, which: Tensor | slice = slice(None)) -> Line:
+def line_of(measured: Measured, which: Tensor | slice = slice(None)) -> CalibrationCurve:
     """Return the error that a doubt leads to, as some of the photographs have it."""
-    doubt, error = measured.doubt[which].flatten(), measured.error[which].flatten()
-    return fitted(doubt, error, torch.ones_like(doubt))
+    uncertainty_score, error = (
+        measured.uncertainty_score[which].flatten(),
+        measured.error[which].flatten(),
+    )
+    return fitted(uncertainty_score, error, torch.ones_like(uncertainty_score))
 
 
 def expected_elsewhere(measured: Measured) -> Tensor:
@@ -221,13 +224,13 @@ def expected_elsewhere(measured: Measured) -> Tensor:
     half = torch.arange(len(measured.maps)) // DRAWS % 2
     lines = [line_of(measured, half != own) for own in (0, 1)]
     values = [
-        lines[int(own)](doubt.float()).mean()
-        for own, doubt in zip(half, measured.maps, strict=True)
+        lines[int(own)](uncertainty_score.float()).mean()
+        for own, uncertainty_score in zip(half, measured.maps, strict=True)
     ]
     return torch.stack(values)
 
 
-def rows_of(line: Line, x: float, y: float) -> list[str]:
+def rows_of(line: CalibrationCurve, x: float, y: float) -> list[str]:
     """Return a line's points as rows of a table, in other units."""
     return [f"| {x * a:.2f} | {y * b:.2f} |" for a, b in zip(line.x, line.y, strict=True)]
 
@@ -255,9 +258,10 @@ def flag_lines(measured: Measured) -> list[str]:
 def described_in_words(measured: Measured, settings: Settings) -> str:
     """Return what was measured, as `uncertainty.md`."""
     error = measured.error.flatten()
-    ranks = {"the doubt": measured.doubt, **measured.others}
+    ranks = {"the doubt": measured.uncertainty_score, **measured.others}
     correlations = {
-        name: spearmanr(doubt.flatten(), error).statistic for name, doubt in ranks.items()
+        name: spearmanr(uncertainty_score.flatten(), error).statistic
+        for name, uncertainty_score in ranks.items()
     }
     cases = len(measured.mean_error)
     lines = [
@@ -310,15 +314,18 @@ def main(arguments: list[str] | None = None) -> None:
         else network_of(options.checkpoint, options.subject)
     )
     network.use.clear()
-    everything, unknown = Line((0.0, 1.0), (1.0, 1.0)), Line((0.0, 1.0), (0.0, 1.0))
-    settings = Settings(options.size, everything, unknown, looks())
-    network.use.update(settings.as_use())
+    everything, unknown = (
+        CalibrationCurve((0.0, 1.0), (1.0, 1.0)),
+        CalibrationCurve((0.0, 1.0), (0.0, 1.0)),
+    )
+    settings = Settings(options.size, everything, unknown, fundus_check())
+    network.use.update(settings.as_config())
     enhancer = PhotographEnhancer(network, segmenter, torch.device("cpu"), MEMORY)
     settings = replace(settings, light=shares(changes(enhancer)))
     enhancer.settings = settings
     measured = measure(enhancer)
     settings = replace(settings, uncertainty=line_of(measured))
-    network.use.update(settings.as_use())
+    network.use.update(settings.as_config())
     network.save_pretrained(options.out / "mage_net")
     text = described_in_words(measured, settings)
     (options.results / "uncertainty.md").write_text(text)

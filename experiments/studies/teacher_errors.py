@@ -18,7 +18,7 @@ from tqdm import tqdm
 from data_modules import ManifestPhotographs, PairedDataModule, StrongView
 from experiments.configurations import RESULTS
 from magenet.checkpoints import read_network
-from magenet.degradation import CofeDegradation, Draws, EitherDegradation, FundusDegradation
+from magenet.degradation import CofeDegradation, CounterRNG, DegradationMixture, FundusDegradation
 from magenet.evaluation.statistics import bootstrap_interval
 from magenet.losses import masked_mean
 from magenet.models import MAGENet
@@ -67,7 +67,7 @@ def measured(network: MAGENet, module: PairedDataModule) -> dict[str, list[float
     for batch in tqdm(module.val_dataloader(), "batches"):
         pair = module.prepare(batch, training=False)
         weak, clean, mask = pair["image_degraded"], pair["image_clean"], pair["mask_fov"]
-        strong = view(weak, mask, Draws(batch["key"], module.seed + 1))
+        strong = view(weak, mask, CounterRNG(batch["key"], module.seed + 1))
         on_weak, on_strong = network(weak).image, network(strong).image
         target = on_weak.detach().clamp(0.0, 1.0)
         taught = masked_mean((on_strong - target).abs(), mask)
@@ -108,7 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
     photographs = ManifestPhotographs(
         path=os.environ["MAGENET_DATA"] + "/index.csv", cache="runs/cache", qualities=["good"]
     )
-    recipe = EitherDegradation(FundusDegradation(gentle=0.3), CofeDegradation(), 0.33)
+    recipe = DegradationMixture(FundusDegradation(gentle=0.3), CofeDegradation(), 0.33)
     module = PairedDataModule(photographs, recipe, options.size, options.batch, workers=0)
     found = measured(network.eval(), module)
     lines = [

@@ -13,7 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
 
-from data_modules.files.output_paths import places_for, require_outside
+from data_modules.files.output_paths import output_paths, require_outside
 from data_modules.files.pictures import PictureError, write_photograph
 from data_modules.prediction import Failure, Original
 from magenet.callbacks.report_file import ReportFile, Row
@@ -58,7 +58,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         assert loader is not None  # it is what this run is about
         suffix = ".png" if self.lossless else None
         self.failures = []
-        self.places = places_for(self.folder, loader.dataset.photographs, suffix)
+        self.places = output_paths(self.folder, loader.dataset.photographs, suffix)
         self.report = ReportFile(self.folder, trainer.global_rank, trainer.world_size)
         self.report.start()
         # Nobody writes a result while another rank still looks at which files are there.

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from magenet.enhancement.device import device_for
-from magenet.enhancement.folder import Task, enhance_to_folder
+from magenet.enhancement.folder import FolderOptions, enhance_to_folder
 from magenet.enhancement.memory import parsed_memory
 
 
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
     options = own.parse_args(arguments)
     if not 0.0 <= options.strength <= 1.0:
         own.error(f"--strength must lie in [0, 1], got {options.strength}")
-    task = Task(
+    task = FolderOptions(
         options.out, options.weights, options.strength, options.force, options.skip_existing,
         parsed_memory(options.max_memory),
     )  # fmt: skip

@@ -1,13 +1,17 @@
 """What spoils a photograph: one factor per file, one pipeline that composes them."""
 
 from magenet.degradation.cofe import TYPES, CofeDegradation, code
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameters, Record
 from magenet.degradation.fundus import PRESETS, FundusDegradation
-from magenet.degradation.mixture import EitherDegradation
+from magenet.degradation.mixture import DegradationMixture
 from magenet.degradation.pipeline import Degradation
+from magenet.deprecation import moved
 
 __all__ = [
-    "PRESETS", "TYPES", "CofeDegradation", "Degradation", "Draws", "EitherDegradation", "Factor",
+    "PRESETS", "TYPES", "CofeDegradation", "CounterRNG", "Degradation", "DegradationMixture",
+    "Factor",
     "FundusDegradation", "Parameters", "Record", "code",
 ]  # fmt: skip
+
+__getattr__ = moved(__name__, {"EitherDegradation": "magenet.degradation.DegradationMixture"})

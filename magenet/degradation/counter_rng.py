@@ -44,7 +44,7 @@ def _stream(name: str, count: int) -> Tensor:
     return mix(torch.arange(count) + (name_key(name) << 20))
 
 
-class Draws:
+class CounterRNG:
     """Give each sample of a batch its own random numbers.
 
     Numbers are drawn on the CPU, whatever device the pixels are on: they are few, the same
@@ -55,8 +55,8 @@ class Draws:
         seed: Seed of the run; another seed, other numbers.
 
     Example:
-        >>> both = Draws(torch.tensor([3, 4]), seed=1).uniform("angle", 0.0, 1.0)
-        >>> alone = Draws(torch.tensor([4]), seed=1).uniform("angle", 0.0, 1.0)
+        >>> both = CounterRNG(torch.tensor([3, 4]), seed=1).uniform("angle", 0.0, 1.0)
+        >>> alone = CounterRNG(torch.tensor([4]), seed=1).uniform("angle", 0.0, 1.0)
         >>> bool(both[1] == alone[0])
         True
     """
@@ -67,15 +67,15 @@ class Draws:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def at(self, samples: Tensor) -> Draws:
+    def at(self, samples: Tensor) -> CounterRNG:
         """Return the draws of some samples, given by their places in the batch, int64 `(n,)`."""
-        some = Draws.__new__(Draws)
+        some = CounterRNG.__new__(CounterRNG)
         some.keys = self.keys[samples]
         return some
 
-    def under(self, name: str) -> Draws:
+    def under(self, name: str) -> CounterRNG:
         """Return other draws of the same samples, for a second use of the same factors."""
-        other = Draws.__new__(Draws)
+        other = CounterRNG.__new__(CounterRNG)
         other.keys = mix(self.keys ^ name_key(name))
         return other
 

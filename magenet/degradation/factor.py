@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.frame import Frame
 
 Values = dict[str, Tensor]
@@ -50,11 +50,11 @@ class Factor(ABC):
     parameters: ClassVar[dict[str, Parameter]]
 
     @abstractmethod
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return parameters for each sample.
 
         Args:
-            draws: Of the samples, and of this factor alone.
+            rng: Of the samples, and of this factor alone.
             severity: How bad it shall be, `(B,)` in [0, 1]; cofe-Net's factors know none.
         """
 

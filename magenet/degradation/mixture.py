@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.pipeline import Degradation
 
 
-class EitherDegradation(Degradation):
+class DegradationMixture(Degradation):
     """Spoil each photograph by the first recipe or by the second.
 
     Args:
@@ -22,8 +22,8 @@ class EitherDegradation(Degradation):
 
     Example:
         >>> from magenet.degradation import CofeDegradation, FundusDegradation
-        >>> degrade = EitherDegradation(FundusDegradation(), CofeDegradation(["spots"]), 1.0)
-        >>> list(degrade.draw(Draws(torch.tensor([1, 2]))).records()[0])
+        >>> degrade = DegradationMixture(FundusDegradation(), CofeDegradation(["spots"]), 1.0)
+        >>> list(degrade.draw(CounterRNG(torch.tensor([1, 2]))).records()[0])
         ['second.spots']
     """
 
@@ -40,11 +40,11 @@ class EitherDegradation(Degradation):
             }
         )
 
-    def choose(self, draws: Draws) -> dict[str, Tensor]:
+    def choose(self, rng: CounterRNG) -> dict[str, Tensor]:
         """Return each factor's severity; see :class:`Degradation`."""
-        second = draws.uniform("recipe", 0.0, 1.0) < self.share
+        second = rng.uniform("recipe", 0.0, 1.0) < self.share
         return {
             f"{place}.{name}": torch.where(second == (place == "second"), severity, 0.0)
             for place, recipe in self.recipes.items()
-            for name, severity in recipe.choose(draws.under(place)).items()
+            for name, severity in recipe.choose(rng.under(place)).items()
         }

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameters, Part
 from magenet.degradation.frame import Frame
 
@@ -65,28 +65,28 @@ class Degradation(ABC):
         self.factors = dict(factors)
 
     @abstractmethod
-    def choose(self, draws: Draws) -> dict[str, Tensor]:
+    def choose(self, rng: CounterRNG) -> dict[str, Tensor]:
         """Return each factor's severity, `(B,)` in [0, 1]; 0 leaves the sample alone."""
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # graphs begin at the pixels
-    def draw(self, draws: Draws) -> Parameters:
+    def draw(self, rng: CounterRNG) -> Parameters:
         """Return parameters for a batch."""
-        return self.draw_chosen(draws, self.choose(draws))
+        return self.draw_chosen(rng, self.choose(rng))
 
-    def draw_chosen(self, draws: Draws, severity: Mapping[str, Tensor]) -> Parameters:
+    def draw_chosen(self, rng: CounterRNG, severity: Mapping[str, Tensor]) -> Parameters:
         """Return parameters of given factors for a batch.
 
         Args:
-            draws: Of the batch.
+            rng: Of the batch.
             severity: By factor, `(B,)` in [0, 1]; 0 leaves the sample alone.
         """
         parts = {}
         for name, of_factor in severity.items():
             samples = of_factor.nonzero()[:, 0]
             if len(samples):
-                own = draws.at(samples).under(name)
+                own = rng.at(samples).under(name)
                 parts[name] = Part(samples, self.factors[name].draw(own, of_factor[samples]))
-        return Parameters(len(draws), parts)
+        return Parameters(len(rng), parts)
 
     def apply(self, image: Tensor, mask: Tensor, parameters: Parameters) -> Tensor:
         """Return degraded photographs, from parameters alone.
@@ -134,6 +134,6 @@ class Degradation(ABC):
                 image = image.index_copy_(0, some, spoiled)
         return image.mul_(mask)
 
-    def __call__(self, image: Tensor, mask: Tensor, draws: Draws) -> Tensor:
+    def __call__(self, image: Tensor, mask: Tensor, rng: CounterRNG) -> Tensor:
         """Return degraded photographs: :meth:`draw`, then :meth:`apply`."""
-        return self.apply(image, mask, self.draw(draws))
+        return self.apply(image, mask, self.draw(rng))

@@ -96,8 +96,8 @@ def enhance(
             raise ValueError(f"the mask is {mask.shape}, the image {tuple(tensor.shape[-2:])}")
         field = field_from_mask(torch.from_numpy(np.ascontiguousarray(mask, dtype=bool))[None])
     result = enhancer(tensor, field, strength, force)
-    doubt: NDArray[np.float32] = (255.0 * result.uncertainty()).numpy()
-    return Enhanced(result.image.permute(1, 2, 0).numpy(), doubt, result.report)
+    uncertainty_score: NDArray[np.float32] = (255.0 * result.uncertainty()).numpy()
+    return Enhanced(result.image.permute(1, 2, 0).numpy(), uncertainty_score, result.report)
 
 
 def _tensor(image: NDArray[Any]) -> Tensor:

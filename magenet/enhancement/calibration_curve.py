@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Line:
+class CalibrationCurve:
     """Give for any value what was measured for such values.
 
     Attributes:
@@ -18,7 +18,7 @@ class Line:
         y: What was measured there, never falling.
 
     Example:
-        >>> line = Line((0.0, 0.1), (0.01, 0.05))
+        >>> line = CalibrationCurve((0.0, 0.1), (0.01, 0.05))
         >>> [round(float(y), 3) for y in line(torch.tensor([0.0, 0.05, 9.0]))]
         [0.01, 0.03, 0.05]
     """

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from magenet.enhancement.calibration_curve import Line
-from magenet.enhancement.fundus_check import Looks
+from magenet.enhancement.calibration_curve import CalibrationCurve
+from magenet.enhancement.fundus_check import FundusCheck
 from magenet.enhancement.memory import require_network_memory
-from magenet.enhancement.shrinkage import bands, size_of
-from magenet.enhancement.uncertainty import doubt
+from magenet.enhancement.shrinkage import rms_inside, split_bands
+from magenet.enhancement.uncertainty import uncertainty_score
 from magenet.errors import UserError
 from magenet.imaging.crop import crop, peak, resize
 from magenet.imaging.field_of_view import FieldOfView, estimate_field
@@ -23,7 +23,7 @@ from magenet.imaging.transfer import enlarged, transfer
 from magenet.metrics import FIDELITY_LIMITS, VERDICTS, fidelity
 from magenet.models import MAGENet, VesselSegmenter
 
-LOOKS_SIZE = 256
+CHECK_SIZE = 256
 """Side at which it is decided whether this is a fundus photograph, in pixels."""
 
 MOST_NEW_VESSELS = 2.0
@@ -55,13 +55,13 @@ class Settings:
         light: From the size of the change of light and colour to the share of it to apply; see
             :mod:`magenet.enhancement.shrinkage`.
         uncertainty: From doubt to an expected error.
-        looks: How fundus photographs look.
+        fundus_check: How fundus photographs look.
     """
 
     size: int
-    light: Line
-    uncertainty: Line
-    looks: Looks
+    light: CalibrationCurve
+    uncertainty: CalibrationCurve
+    fundus_check: FundusCheck
 
     @classmethod
     def of(cls, network: MAGENet) -> Self:
@@ -74,22 +74,22 @@ class Settings:
         try:
             return cls(
                 int(use["size"]),
-                Line(**use["light"]),
-                Line(**use["uncertainty"]),
-                Looks(**use["looks"]),
+                CalibrationCurve(**use["light"]),
+                CalibrationCurve(**use["uncertainty"]),
+                FundusCheck(**use["looks"]),
             )
         except (KeyError, TypeError) as error:
             raise UserError(
                 f"the weights' config.json does not say how they are used: {error}"
             ) from None
 
-    def as_use(self) -> dict[str, Any]:
+    def as_config(self) -> dict[str, Any]:
         """Return the settings as `config.json` holds them."""
         return {
             "size": self.size,
             "light": asdict(self.light),
             "uncertainty": asdict(self.uncertainty),
-            "looks": asdict(self.looks),
+            "looks": asdict(self.fundus_check),
         }
 
 
@@ -156,12 +156,12 @@ class Estimate(NamedTuple):
 
     Attributes:
         change: To be added to the photograph, `(3, S, S)`.
-        doubt: See :func:`magenet.enhancement.uncertainty.doubt`; `(1, S, S)`.
+        uncertainty_score: Not calibrated, `(1, S, S)`.
         light_share: Share of the network's change of light and colour in it, 0 to 1.
     """
 
     change: Tensor
-    doubt: Tensor
+    uncertainty_score: Tensor
     light_share: float
 
 
@@ -231,7 +231,7 @@ class PhotographEnhancer:
         if not force:
             self.require_fundus(seen[None], inside[None], field)
         estimate = self.estimate(seen, inside)
-        expected = self.settings.uncertainty(estimate.doubt) * inside
+        expected = self.settings.uncertainty(estimate.uncertainty_score) * inside
         enhanced = seen + strength * estimate.change
         result = transfer(enhanced, seen, inside, image, field)
         share = strength * estimate.light_share
@@ -247,9 +247,9 @@ class PhotographEnhancer:
         """
         with torch.inference_mode():
             estimates = self.views(seen[None], inside[None])
-            unsure = doubt(estimates, seen, inside[None])[0]
-            light, detail = bands(estimates.mean(dim=0) - seen, inside)
-            light_share = float(self.settings.light(size_of(light, inside)))
+            unsure = uncertainty_score(estimates, seen, inside[None])[0]
+            light, detail = split_bands(estimates.mean(dim=0) - seen, inside)
+            light_share = float(self.settings.light(rms_inside(light, inside)))
             change = light_share * light + detail
         return Estimate(change, unsure, light_share)
 
@@ -286,15 +286,15 @@ class PhotographEnhancer:
         """
         if field.confidence == 0.0:
             raise NotAFundusError("no field of view can be seen: not a fundus photograph?")
-        size = (LOOKS_SIZE, LOOKS_SIZE)
+        size = (CHECK_SIZE, CHECK_SIZE)
         small = functional.interpolate(seen, size, mode="bilinear", antialias=True)
         mask = (functional.interpolate(inside, size, mode="area") >= 0.5).float()
-        distance = float(self.settings.looks.distance(small * mask, mask))
-        if distance > self.settings.looks.limit:
+        distance = float(self.settings.fundus_check.distance(small * mask, mask))
+        if distance > self.settings.fundus_check.limit:
             raise NotAFundusError(
                 "does not look like a fundus photograph (its light, colours and sharpness are "
                 f"{distance:.0f} away from those of fundus photographs, limit "
-                f"{self.settings.looks.limit:.0f}); to enhance it all the same: --force"
+                f"{self.settings.fundus_check.limit:.0f}); to enhance it all the same: --force"
             )
 
     def _shown(self, image: Tensor, field: FieldOfView) -> Tensor:

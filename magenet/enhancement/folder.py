@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import find_field
-from data_modules.files.output_paths import places_for, require_outside
+from data_modules.files.output_paths import output_paths, require_outside
 from data_modules.files.pictures import PictureError, read_header, read_native, write_photograph
 from magenet.enhancement.enhancer import EnhancedPhotograph, NotAFundusError, PhotographEnhancer
 from magenet.enhancement.html_report import Entry, PageWriter
@@ -33,7 +33,7 @@ from magenet.errors import StoppedError, UserError
 from magenet.files import whole
 from magenet.imaging.field_of_view import FieldOfView
 
-Row = dict[str, Any]
+ReportRow = dict[str, Any]
 
 Loaded = tuple[Tensor, FieldOfView]
 """A photograph as taken, and its field of view."""
@@ -62,13 +62,13 @@ class Outcome:
         result: The enhanced one; None where there is none.
     """
 
-    row: Row
+    row: ReportRow
     before: Tensor | None = None
     result: EnhancedPhotograph | None = None
 
 
 @dataclass(frozen=True)
-class Task:
+class FolderOptions:
     """Say what is wanted of every photograph.
 
     Attributes:
@@ -90,7 +90,7 @@ class Task:
 
 
 def enhance_all(
-    enhancer: PhotographEnhancer, photographs: Sequence[Photograph], task: Task
+    enhancer: PhotographEnhancer, photographs: Sequence[Photograph], task: FolderOptions
 ) -> Iterator[Outcome]:
     """Enhance photographs one by one; one that fails does not stop the others.
 
@@ -108,7 +108,7 @@ def enhance_all(
     Raises:
         UserError: If the folder cannot be written to.
     """
-    places = places_for(task.folder, photographs)
+    places = output_paths(task.folder, photographs)
     queue = deque(p for p in photographs if not _is_done(p, places, task))
     ahead: Future[Loaded] | None = None
     with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
@@ -167,7 +167,7 @@ def report_path(place: Path) -> Path:
     return place.with_name(place.name + ".json")
 
 
-def write_summary(folder: Path, rows: Sequence[Row]) -> None:
+def write_summary(folder: Path, rows: Sequence[ReportRow]) -> None:
     """Write :data:`SUMMARY`, whole or not at all.
 
     Raises:
@@ -183,7 +183,9 @@ def write_summary(folder: Path, rows: Sequence[Row]) -> None:
         writer.writerows({**row, "reason": "; ".join(row["reasons"])} for row in rows)
 
 
-def _is_done(photograph: Photograph, places: dict[str, Path | PictureError], task: Task) -> bool:
+def _is_done(
+    photograph: Photograph, places: dict[str, Path | PictureError], task: FolderOptions
+) -> bool:
     """Return whether an earlier run has enhanced a photograph, and may be believed."""
     place = places[photograph.name]
     if not task.skip_existing or not isinstance(place, Path) or not place.is_file():
@@ -201,11 +203,11 @@ def _enhance(
     photograph: Photograph,
     loaded: Loaded | PictureError,
     place: Path | PictureError,
-    task: Task,
+    task: FolderOptions,
 ) -> Outcome:
     """Enhance one photograph, write it and its report, and return what became of it."""
     start = time.perf_counter()
-    row: Row = {
+    row: ReportRow = {
         "name": photograph.name, "status": "failed", "verdict": "", "reasons": [],
         "weights": task.weights, "strength": task.strength,
     }  # fmt: skip
@@ -238,8 +240,8 @@ def _enhance(
 
 
 def enhance_to_folder(
-    inputs: Sequence[str], task: Task, device: torch.device, html: bool
-) -> list[Row]:
+    inputs: Sequence[str], task: FolderOptions, device: torch.device, html: bool
+) -> list[ReportRow]:
     """Enhance what a person points at, with progress, a listing and, if asked for, a page.
 
     Args:
@@ -260,7 +262,7 @@ def enhance_to_folder(
         require_outside(task.folder, given)
     enhancer = PhotographEnhancer.from_pretrained(task.weights, device, task.max_memory)
     write_summary(task.folder, [])  # find out now whether the folder can be written to
-    rows: list[Row] = []
+    rows: list[ReportRow] = []
     outcomes = enhance_all(enhancer, photographs, task)
     with ExitStack() as stack:
         stack.enter_context(_stopped())
@@ -313,14 +315,14 @@ def entry_of(outcome: Outcome, photograph: Photograph, folder: Path) -> Entry:
         ]
         return torch.stack(planes, dim=-1).numpy()
 
-    shown, doubt = None if after is None else before, None
+    shown, uncertainty_score = None if after is None else before, None
     if result is not None:  # a map of the page's size will do, and a full one would cost memory
-        doubt = result.uncertainty(max(1, max(result.image.shape) // PAGE_SIDE)).numpy()
+        uncertainty_score = result.uncertainty(max(1, max(result.image.shape) // PAGE_SIDE)).numpy()
     return Entry(
         name=row["name"], status=row["status"], verdict=row["verdict"],
         reason="; ".join(row["reasons"]), before=picture(shown),
         after=picture(after),
-        uncertainty=doubt, facts=facts,
+        uncertainty=uncertainty_score, facts=facts,
     )  # fmt: skip
 
 

@@ -16,11 +16,11 @@ PLACES = 16
 
 
 @dataclass(frozen=True)
-class Looks:
+class FundusCheck:
     """Know how fundus photographs look, good and bad ones, in a few numbers.
 
     Attributes:
-        mean: Of what :func:`described` gives, over many of them.
+        mean: Of what :func:`image_statistics` gives, over many of them.
         precision: Inverse of their covariance.
         limit: Distance beyond which a photograph is taken for something else.
     """
@@ -36,26 +36,26 @@ class Looks:
             image: `(B, 3, S, S)` in [0, 1], the square around the field.
             mask: Field of view, `(B, 1, S, S)`, 0 or 1.
         """
-        away = described(image, mask) - torch.tensor(self.mean, dtype=torch.float64)
+        away = image_statistics(image, mask) - torch.tensor(self.mean, dtype=torch.float64)
         precision = torch.tensor(self.precision, dtype=torch.float64)
         return torch.einsum("bi,ij,bj->b", away, precision, away).clamp(min=0.0).sqrt()
 
     @classmethod
-    def fitted(cls, described: Tensor, limit: float) -> Looks:
+    def fitted(cls, image_statistics: Tensor, limit: float) -> FundusCheck:
         """Return what is known after looking at photographs.
 
         Args:
-            described: What :func:`described` gives of them, a row each.
-            limit: See :class:`Looks`.
+            image_statistics: What :func:`image_statistics` gives of them, a row each.
+            limit: See :class:`FundusCheck`.
         """
-        covariance = torch.cov(described.mT)
+        covariance = torch.cov(image_statistics.mT)
         # A statistic that hardly varies must not decide alone.
         ridge = 1e-3 * covariance.diagonal().mean() * torch.eye(len(covariance)).double()
         precision = torch.linalg.inv(covariance + ridge)
-        return cls(described.mean(dim=0).tolist(), precision.tolist(), limit)
+        return cls(image_statistics.mean(dim=0).tolist(), precision.tolist(), limit)
 
 
-def described(image: Tensor, mask: Tensor) -> Tensor:
+def image_statistics(image: Tensor, mask: Tensor) -> Tensor:
     """Return photographs' statistics as rows, double: :func:`appearance`, then how colours spread.
 
     Args:

@@ -29,7 +29,7 @@ class Bands(NamedTuple):
     detail: Tensor
 
 
-def bands(change: Tensor, mask: Tensor) -> Bands:
+def split_bands(change: Tensor, mask: Tensor) -> Bands:
     """Return a change in two parts.
 
     Args:
@@ -40,7 +40,7 @@ def bands(change: Tensor, mask: Tensor) -> Bands:
     return Bands(light, change - light)
 
 
-def size_of(change: Tensor, mask: Tensor) -> Tensor:
+def rms_inside(change: Tensor, mask: Tensor) -> Tensor:
     """Return the root mean square of a change inside the field, a scalar.
 
     Args:

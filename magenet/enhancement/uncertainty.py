@@ -47,7 +47,7 @@ def disagreement(estimates: Tensor, mask: Tensor) -> Tensor:
     return mask * estimates.std(dim=0, correction=0).mean(dim=0)[None, None]
 
 
-def doubt(estimates: Tensor, seen: Tensor, mask: Tensor) -> Tensor:
+def uncertainty_score(estimates: Tensor, seen: Tensor, mask: Tensor) -> Tensor:
     """Return how doubtful the enhancement of a photograph is, place by place.
 
     It is how unsure the network is of the photograph as a whole, times how much it changes it

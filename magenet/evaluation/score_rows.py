@@ -12,10 +12,10 @@ from magenet.errors import UserError
 KEYS = ("subject", "name", "patient", "condition")
 """What a row is about: whose photograph, which, of whom, and what had been done to it."""
 
-Row = dict[str, str | float]
+ScoreRow = dict[str, str | float]
 
 
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
+def write_rows(path: Path, rows: Sequence[ScoreRow]) -> None:
     """Write rows as CSV, with a column for every score that any of them has."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     with path.open("w", newline="", encoding="utf-8") as stream:
@@ -25,7 +25,7 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
             writer.writerow({k: "" if _is_nan(v) else v for k, v in row.items()})
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[ScoreRow]:
     """Return the rows that :func:`write_rows` wrote; an empty cell is NaN.
 
     Raises:

@@ -16,7 +16,7 @@ from torch import Tensor
 from magenet.errors import UserError
 from magenet.evaluation.full_reference import FullReference
 from magenet.evaluation.judge import Judge
-from magenet.evaluation.score_rows import KEYS, Row, write_rows
+from magenet.evaluation.score_rows import KEYS, ScoreRow, write_rows
 from magenet.evaluation.summary import CLEAN, summarise
 
 ENDS = (CLEAN, "high")
@@ -36,7 +36,7 @@ class Scores(Callback):
 
     def __init__(self, judges: list[Judge] | None = None) -> None:
         self.judges: Sequence[Judge] = judges or [FullReference()]
-        self.rows: list[Row] = []
+        self.rows: list[ScoreRow] = []
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start a new table, and make the judges ready.
@@ -124,7 +124,7 @@ class Scores(Callback):
             print(f"no photograph has what these scores need: {empty}", file=sys.stderr)
 
 
-def never_defined(rows: Sequence[Row]) -> str:
+def never_defined(rows: Sequence[ScoreRow]) -> str:
     """Return the names of the scores that no photograph has, in a line; empty if there are none.
 
     Args:

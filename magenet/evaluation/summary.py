@@ -9,7 +9,7 @@ import numpy as np
 
 from magenet.errors import UserError
 from magenet.evaluation.lesions import KINDS
-from magenet.evaluation.score_rows import KEYS, Row
+from magenet.evaluation.score_rows import KEYS, ScoreRow
 from magenet.evaluation.statistics import (
     Comparison,
     bootstrap_interval,
@@ -48,7 +48,7 @@ NO_GAP = AGAINST_INPUT | SIGNED | {"psnr", "psnr_frame", "pair_psnr"}
 NAN = float("nan")
 
 
-class Line(NamedTuple):
+class ScoreSummary(NamedTuple):
     """Hold one score of one subject under one condition.
 
     Attributes:
@@ -99,7 +99,7 @@ class Column(NamedTuple):
     values: np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
-def summarise(rows: Sequence[Row]) -> list[Line]:
+def summarise(rows: Sequence[ScoreRow]) -> list[ScoreSummary]:
     """Return one line for every subject, condition and score that is defined somewhere.
 
     Args:
@@ -126,7 +126,7 @@ def summarise(rows: Sequence[Row]) -> list[Line]:
         mean, low, high = float(column.values[known].mean()), NAN, NAN
         if patients > 1:
             mean, low, high = bootstrap_interval(column.values, column.patients)
-        line = Line(subject, condition, score, mean, low, high, int(known.sum()), patients)
+        line = ScoreSummary(subject, condition, score, mean, low, high, int(known.sum()), patients)
         untouched = columns.get((UNTOUCHED, condition, score))
         if untouched is not None and subject != UNTOUCHED:
             line = _against(line, column, untouched)
@@ -138,7 +138,7 @@ def summarise(rows: Sequence[Row]) -> list[Line]:
     return lines
 
 
-def _against(line: Line, column: Column, untouched: Column) -> Line:
+def _against(line: ScoreSummary, column: Column, untouched: Column) -> ScoreSummary:
     """Return a line with its comparison with the untouched input, photograph by photograph.
 
     Raises:

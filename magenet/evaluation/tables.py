@@ -26,13 +26,21 @@ import numpy as np
 
 from magenet.callbacks.provenance import FACTS
 from magenet.errors import UserError
-from magenet.evaluation.score_rows import KEYS, Row, read_rows
-from magenet.evaluation.summary import CLEAN, HIGH, UNTOUCHED, Column, Line, compared, summarise
+from magenet.evaluation.score_rows import KEYS, ScoreRow, read_rows
+from magenet.evaluation.summary import (
+    CLEAN,
+    HIGH,
+    UNTOUCHED,
+    Column,
+    ScoreSummary,
+    compared,
+    summarise,
+)
 
 LABELS = {UNTOUCHED: "do nothing", CLEAN: "clean", HIGH: "the high photograph itself"}
 """What the rows are called that are no method's."""
 
-COLUMNS = ("row", *Line._fields[1:])
+COLUMNS = ("row", *ScoreSummary._fields[1:])
 AGAINST = (
     "row", "against", "condition", "score", "difference", "low", "high", "wins", "ties", "losses",
     "p",
@@ -40,7 +48,7 @@ AGAINST = (
 PLACE = re.compile(r"<!-- table (\S+?)((?: \w+=\S+)*) -->\n.*?<!-- end -->", re.DOTALL)
 
 Cells = dict[str, str]
-Entries = dict[str, tuple[str, list[Row]]]
+Entries = dict[str, tuple[str, list[ScoreRow]]]
 """By the name of a table's row: the subject that it is, and all rows of that subject's test."""
 
 Photograph = tuple[str, str, str]
@@ -52,7 +60,7 @@ def label(name: str, subject: str, subjects: Iterable[str]) -> str:
     return LABELS.get(subject, name if len(networks) == 1 else f"{name}, {subject}")
 
 
-def photographs(rows: Sequence[Row]) -> set[Photograph]:
+def photographs(rows: Sequence[ScoreRow]) -> set[Photograph]:
     """Return what a test is of: each photograph's name, patient and condition."""
     return {(str(r["name"]), str(r["patient"]), str(r["condition"])) for r in rows}
 
@@ -146,7 +154,7 @@ def comparisons(entries: Entries, against: str) -> list[Cells]:
     return lines
 
 
-def columns_of(subject: str, rows: Sequence[Row]) -> dict[tuple[str, str], Column]:
+def columns_of(subject: str, rows: Sequence[ScoreRow]) -> dict[tuple[str, str], Column]:
     """Return a subject's scores by condition and score, photographs in the order of names."""
     own = sorted((row for row in rows if row["subject"] == subject), key=lambda row: row["name"])
     found = {}

@@ -8,7 +8,7 @@ from data_modules import GradingDataModule, ManifestPhotographs
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.files.pictures import write_photograph
 from data_modules.grading import reframe
-from magenet.degradation import Draws
+from magenet.degradation import CounterRNG
 from magenet.errors import UserError
 
 ROWS = [
@@ -88,8 +88,8 @@ def test_reframing_is_the_sample_s_own_and_keeps_the_retina() -> None:
     phantoms = [draw_phantom(seed, 64) for seed in range(3)]
     image = torch.stack([p.image for p in phantoms]).float() / 255
     mask = torch.stack([p.field.mask for p in phantoms]).float()
-    together, masks = reframe(image, mask, 32, Draws(torch.tensor([5, 6, 7])))
-    alone, _ = reframe(image[1:2], mask[1:2], 32, Draws(torch.tensor([6])))
+    together, masks = reframe(image, mask, 32, CounterRNG(torch.tensor([5, 6, 7])))
+    alone, _ = reframe(image[1:2], mask[1:2], 32, CounterRNG(torch.tensor([6])))
     assert torch.equal(together[1:2], alone)
     assert together.shape == (3, 3, 32, 32)
     assert masks.shape == (3, 1, 32, 32)

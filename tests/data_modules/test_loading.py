@@ -28,8 +28,8 @@ from data_modules.paired import CONDITIONS
 from data_modules.segmentation import move
 from magenet.degradation import (
     CofeDegradation,
+    CounterRNG,
     Degradation,
-    Draws,
     FundusDegradation,
     Parameters,
     code,
@@ -72,7 +72,7 @@ def test_keys_never_repeat_and_ranks_share_the_work() -> None:
 def test_orientation_moves_photograph_and_masks_alike() -> None:
     image = torch.rand(64, 3, 16, 16)
     mask = (image[:, :1] > 0.5).float()
-    turned, turned_mask = orient([image, mask], Draws(torch.arange(64)))
+    turned, turned_mask = orient([image, mask], CounterRNG(torch.arange(64)))
     assert torch.equal((turned[:, :1] > 0.5).float(), turned_mask)
     assert torch.allclose(turned.sum(dim=(2, 3)), image.sum(dim=(2, 3)), atol=1e-3)
     still = sum(torch.equal(a, b) for a, b in zip(turned, image, strict=True))
@@ -151,12 +151,12 @@ def test_validation_never_changes_and_the_test_shows_every_type() -> None:
     seeded = PairedDataModule(photographs, none, image_size=48, batch_size=9, workers=0, seed=9)
     for batch, same in zip(test, batches(seeded.test_dataloader(), seeded), strict=True):
         assert torch.equal(batch["image_degraded"], same["image_degraded"]), "whatever the seed"
-        draws = Draws(batch["key"], 0)
+        rng = CounterRNG(batch["key"], 0)
         codes = torch.tensor([code(name) for name in CONDITIONS[:-2]] + [1, 1])
         clean, mask = batch["image_clean"], batch["mask_fov"]
-        typed = CofeDegradation()(clean, mask, draws, codes)
+        typed = CofeDegradation()(clean, mask, rng, codes)
         assert torch.allclose(batch["image_degraded"][:-2], typed[:-2], atol=1e-6)
-        mixed = FundusDegradation()(clean, mask, draws)
+        mixed = FundusDegradation()(clean, mask, rng)
         assert torch.allclose(batch["image_degraded"][-2], mixed[-2], atol=1e-6)
         assert torch.equal(batch["image_degraded"][-1], clean[-1]), "under 'none' as it was"
 
@@ -252,8 +252,8 @@ def test_segmentation_never_degrades(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_segmentation_moves_photograph_and_mask_alike() -> None:
     ramp = torch.linspace(0, 1, 64).expand(2, 1, 64, 64).clone()
-    draws = Draws(torch.tensor([3, 4]), 0)
-    one, other = move([ramp, (ramp > 0.5).float()], draws)
+    rng = CounterRNG(torch.tensor([3, 4]), 0)
+    one, other = move([ramp, (ramp > 0.5).float()], rng)
     assert not torch.allclose(one, ramp, atol=0.05)
     seen = one[:, :, 20:44, 20:44]  # away from what came in over the border
     wrong = ((seen > 0.52) & (other[:, :, 20:44, 20:44] < 0.4)).float().mean()

@@ -9,16 +9,16 @@ from torch.nn import functional
 
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.datasets.photographs import cut_to_field
-from magenet.enhancement.calibration_curve import Line
-from magenet.enhancement.enhancer import LOOKS_SIZE, Settings
-from magenet.enhancement.fundus_check import Looks, described
+from magenet.enhancement.calibration_curve import CalibrationCurve
+from magenet.enhancement.enhancer import CHECK_SIZE, Settings
+from magenet.enhancement.fundus_check import FundusCheck, image_statistics
 from magenet.imaging.field_of_view import estimate_field
 from magenet.models import MAGENet
 from tests.magenet.models.test_mage_net import TINY
 
 SIZE = 128
 
-ALL, NOTHING = Line((0.0, 1.0), (1.0, 1.0)), Line((0.0, 1.0), (0.0, 0.0))
+ALL, NOTHING = CalibrationCurve((0.0, 1.0), (1.0, 1.0)), CalibrationCurve((0.0, 1.0), (0.0, 0.0))
 """Shares of a change of light that are applied, whatever its size."""
 
 
@@ -28,7 +28,7 @@ def retina(seed: int, side: int = 200) -> Tensor:
 
 
 @pytest.fixture(scope="session")
-def looks() -> Looks:
+def fundus_check() -> FundusCheck:
     """How drawn retinas look."""
     rows = []
     for seed in range(24):
@@ -37,23 +37,23 @@ def looks() -> Looks:
         mask = sample["mask_fov"][None].float()
         # Seen as the enhancer sees it: at its size, then at that of the looks.
         seen = functional.interpolate(
-            sample["image"][None] / 255 * mask, (LOOKS_SIZE, LOOKS_SIZE), mode="bilinear",
+            sample["image"][None] / 255 * mask, (CHECK_SIZE, CHECK_SIZE), mode="bilinear",
             antialias=True,
         )  # fmt: skip
-        mask = (functional.interpolate(mask, (LOOKS_SIZE, LOOKS_SIZE), mode="area") >= 0.5).float()
-        rows.append(described(seen * mask, mask))
-    return Looks.fitted(torch.cat(rows), 40.0)
+        mask = (functional.interpolate(mask, (CHECK_SIZE, CHECK_SIZE), mode="area") >= 0.5).float()
+        rows.append(image_statistics(seen * mask, mask))
+    return FundusCheck.fitted(torch.cat(rows), 40.0)
 
 
 @pytest.fixture(scope="session")
-def weights(looks: Looks, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def weights(fundus_check: FundusCheck, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of a tiny network as a folder."""
     torch.manual_seed(0)
     network = MAGENet(**TINY)
     for head in network.correct:
         torch.nn.init.normal_(head.head.weight, std=0.03)  # type: ignore[union-attr, arg-type]
-    settings = Settings(SIZE, ALL, Line((0.0, 0.1), (0.01, 0.2)), looks)
-    network.use.update(settings.as_use())
+    settings = Settings(SIZE, ALL, CalibrationCurve((0.0, 0.1), (0.01, 0.2)), fundus_check)
+    network.use.update(settings.as_config())
     folder = tmp_path_factory.mktemp("weights")
     network.save_pretrained(folder)
     return folder

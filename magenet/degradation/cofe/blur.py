@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from magenet.degradation.cofe.variant import Variant
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import REFERENCE_SIDE, odd, truncated_gaussian
 from magenet.degradation.frame import Frame
@@ -38,11 +38,11 @@ class Blur(Factor):
     def __init__(self, variant: Variant = "offline") -> None:
         self.least = 0.0 if variant == "online" else 5.0
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return sigma and the odd kernel sizes in reference pixels."""
-        sigma = draws.uniform("sigma", self.least, 15.0)
+        sigma = rng.uniform("sigma", self.least, 15.0)
         low, high = (sigma / 3).floor(), (sigma / 2).floor()
-        sizes = [odd(draws.integer(name, low, high)) for name in ("kernel_x", "kernel_y")]
+        sizes = [odd(rng.integer(name, low, high)) for name in ("kernel_x", "kernel_y")]
         return dict(zip(self.parameters, (sigma.clamp(min=1e-3), *sizes), strict=True))
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:

@@ -8,7 +8,7 @@ from kornia.color import rgb_to_grayscale
 from torch import Tensor
 
 from magenet.degradation.cofe.variant import Variant
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame
@@ -34,11 +34,11 @@ class Colour(Factor):
     def __init__(self, variant: Variant = "offline") -> None:
         self.offline = variant == "offline"
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return factors; 1 changes nothing."""
         ranges = ((0.7, 1.2), (0.6, 1.4), (0.6, 1.4)) if self.offline else ((0.5, 1.5),) * 3
         return {
-            name: draws.uniform(name, low, high)
+            name: rng.uniform(name, low, high)
             for name, (low, high) in zip(self.parameters, ranges, strict=True)
         }
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.cofe.variant import Variant
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import REFERENCE_SIDE, blurred, disc, enlarge, odd
 from magenet.degradation.frame import Frame
@@ -46,23 +46,23 @@ class Halo(Factor):
     def __init__(self, variant: Variant = "offline") -> None:
         self.online = variant == "online"
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return centre, diameters, kernel and sigma in reference pixels, and the colour."""
         side = float(REFERENCE_SIDE)
-        centre_x = draws.integer("centre_x", round(side * 3 / 8), round(side * 5 / 8))
-        centre_y = draws.integer("centre_y", round(side * 3 / 8), round(side * 5 / 8))
-        inner = side * draws.uniform("inner", 0.75, 1.0)
+        centre_x = rng.integer("centre_x", round(side * 3 / 8), round(side * 5 / 8))
+        centre_y = rng.integer("centre_y", round(side * 3 / 8), round(side * 5 / 8))
+        inner = side * rng.uniform("inner", 0.75, 1.0)
         far_x = torch.maximum(centre_x, side - centre_x)
         far_y = torch.maximum(centre_y, side - centre_y)
         outer = side + torch.maximum(centre_x, centre_y)
         if self.online:
-            sigma = draws.integer("sigma", round(side / 6), round(side / 2)) / 3
+            sigma = rng.integer("sigma", round(side / 6), round(side / 2)) / 3
             kernel = 1.5 * sigma
         else:
             kernel = (2 * torch.maximum(far_x, far_y) - inner).abs()
             sigma = (2 * kernel / 3).clamp(min=1.0)  # before the kernel is made odd
         colours = torch.tensor(ONLINE_COLOURS if self.online else OFFLINE_COLOURS) / 255
-        colour = colours[draws.integer("colour", 0, len(colours) - 1).long()]
+        colour = colours[rng.integer("colour", 0, len(colours) - 1).long()]
         numbers = (centre_x, centre_y, inner, outer, odd(kernel), sigma, *colour.unbind(1))
         return dict(zip(self.parameters, numbers, strict=True))
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.cofe.variant import Variant
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import REFERENCE_SIDE, blurred, disc, enlarge, odd
 from magenet.degradation.frame import Frame
@@ -39,21 +39,21 @@ class Hole(Factor):
     def __init__(self, variant: Variant = "offline") -> None:
         self.online = variant == "online"
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return centre, diameter, kernels and sigma in reference pixels, and the depth's terms."""
         side = float(REFERENCE_SIDE)
         if self.online:
-            diameter = draws.integer("diameter", round(0.3 * side), round(0.5 * side))
-            centre_x = draws.integer("centre_x", 0, round(side))
-            centre_y = draws.integer("centre_y", 0, round(side))
-            base, share = draws.uniform("base", 0.05, 0.25), torch.zeros(len(draws))
+            diameter = rng.integer("diameter", round(0.3 * side), round(0.5 * side))
+            centre_x = rng.integer("centre_x", 0, round(side))
+            centre_y = rng.integer("centre_y", 0, round(side))
+            base, share = rng.uniform("base", 0.05, 0.25), torch.zeros(len(rng))
         else:
-            diameter = draws.integer("diameter", round(0.4 * side), round(0.7 * side))
-            centre_x = draws.integer("centre_x", round(side / 4), round(side * 3 / 4))
-            centre_y = draws.integer("centre_y", round(side * 3 / 8), round(side * 5 / 8))
-            base, share = draws.uniform("base", 0.26, 0.262), draws.uniform("share", 0.05, 0.06)
-        kernel_x = draws.uniform("kernel_x", 0.55 * diameter, 0.75 * diameter).floor()
-        kernel_y = draws.uniform("kernel_y", 0.55 * diameter, 0.75 * diameter).floor()
+            diameter = rng.integer("diameter", round(0.4 * side), round(0.7 * side))
+            centre_x = rng.integer("centre_x", round(side / 4), round(side * 3 / 4))
+            centre_y = rng.integer("centre_y", round(side * 3 / 8), round(side * 5 / 8))
+            base, share = rng.uniform("base", 0.26, 0.262), rng.uniform("share", 0.05, 0.06)
+        kernel_x = rng.uniform("kernel_x", 0.55 * diameter, 0.75 * diameter).floor()
+        kernel_y = rng.uniform("kernel_y", 0.55 * diameter, 0.75 * diameter).floor()
         sigma = 2 / 3 * 1.2 * torch.maximum(kernel_x, kernel_y)  # before they are made odd
         least_mean = torch.full_like(base, 0.0 if self.online else 0.25)
         numbers = (

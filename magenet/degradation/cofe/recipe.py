@@ -13,7 +13,7 @@ from magenet.degradation.cofe.halo import Halo
 from magenet.degradation.cofe.hole import Hole
 from magenet.degradation.cofe.spots import Spots
 from magenet.degradation.cofe.variant import Variant
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Parameters
 from magenet.degradation.pipeline import Degradation
 
@@ -62,7 +62,7 @@ class CofeDegradation(Degradation):
 
     Example:
         >>> image, mask = torch.full((2, 3, 64, 64), 0.5), torch.ones(2, 1, 64, 64)
-        >>> degraded = CofeDegradation(["spots"])(image, mask, Draws(torch.tensor([1, 2])))
+        >>> degraded = CofeDegradation(["spots"])(image, mask, CounterRNG(torch.tensor([1, 2])))
         >>> degraded.shape, bool((degraded >= image).all())
         (torch.Size([2, 3, 64, 64]), True)
 
@@ -91,30 +91,30 @@ class CofeDegradation(Degradation):
         super().__init__({name: factors[name] for name in order})
         self.codes = torch.tensor([code(name) for name in types])
 
-    def choose(self, draws: Draws, codes: Tensor | None = None) -> dict[str, Tensor]:
+    def choose(self, rng: CounterRNG, codes: Tensor | None = None) -> dict[str, Tensor]:
         """Return each factor's part in the types; see :class:`Degradation`.
 
         Args:
-            draws: Of the batch.
+            rng: Of the batch.
             codes: Types by their code, int64 `(B,)`, 1 to 7; None lets the draws decide.
 
         Raises:
             ValueError: If a code is not one of the seven.
         """
         if codes is None:
-            codes = self.codes[draws.integer("type", 0, len(self.codes) - 1).long()]
+            codes = self.codes[rng.integer("type", 0, len(self.codes) - 1).long()]
         codes = codes.cpu()
         if not bool(((codes >= 1) & (codes <= len(TYPES))).all()):
             raise ValueError(f"codes must lie in 1 to {len(TYPES)}, got {codes.tolist()}")
         return {name: (codes & bit > 0).float() for name, bit in FACTORS.items()}
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # graphs begin at the pixels
-    def draw(self, draws: Draws, codes: Tensor | None = None) -> Parameters:
+    def draw(self, rng: CounterRNG, codes: Tensor | None = None) -> Parameters:
         """Return parameters for a batch; see :meth:`choose`."""
-        return self.draw_chosen(draws, self.choose(draws, codes))
+        return self.draw_chosen(rng, self.choose(rng, codes))
 
     def __call__(
-        self, image: Tensor, mask: Tensor, draws: Draws, codes: Tensor | None = None
+        self, image: Tensor, mask: Tensor, rng: CounterRNG, codes: Tensor | None = None
     ) -> Tensor:
         """Return degraded photographs; see :class:`Degradation` and :meth:`choose`."""
-        return self.apply(image, mask, self.draw(draws, codes))
+        return self.apply(image, mask, self.draw(rng, codes))

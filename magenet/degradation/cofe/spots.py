@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from magenet.degradation.cofe.variant import Variant
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import REFERENCE_SIDE, odd, soft_discs
 from magenet.degradation.frame import Frame
@@ -44,19 +44,19 @@ class Spots(Factor):
             variant
         ]
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return centres, radii and edges in reference pixels, and the light added."""
         most = self.most
-        count = draws.integer("count", self.fewest, most)
+        count = rng.integer("count", self.fewest, most)
         smallest = 14 if self.variant == "online" else 6
-        size = draws.integer("size", smallest, 25, most)  # "radius" in the script
+        size = rng.integer("size", smallest, 25, most)  # "radius" in the script
         room = REFERENCE_SIDE - 2 * size - 2
-        centre_x = size + 1 + draws.uniform("x", 0.0, 1.0, most) * room
-        centre_y = size + 1 + draws.uniform("y", 0.0, 1.0, most) * room
+        centre_x = size + 1 + rng.uniform("x", 0.0, 1.0, most) * room
+        centre_y = size + 1 + rng.uniform("y", 0.0, 1.0, most) * room
         if self.variant == "online":
-            thickness = draws.uniform("thickness", 0.0, 0.3, most)
-            beta = draws.uniform("beta", 0.5, 1.5, most)
-            amplitude = draws.uniform("amplitude", 0.7, 1.0, most)
+            thickness = rng.uniform("thickness", 0.0, 0.3, most)
+            beta = rng.uniform("beta", 0.5, 1.5, most)
+            amplitude = rng.uniform("amplitude", 0.7, 1.0, most)
             edge = torch.full_like(size, 4.5)  # 5 x 5 pixels, sigma 1.8
         else:
             thickness = 0.3 * size / 25
@@ -64,7 +64,7 @@ class Spots(Factor):
             amplitude = 14 / 25 + 1 - size / 25
             sigma = 2 * (5 + 20 * size / 25)
             least, widest = (sigma / 5).floor(), (sigma / 4).floor()
-            share = draws.uniform("edge", 0.0, 1.0, most)
+            share = rng.uniform("edge", 0.0, 1.0, most)
             edge = odd((least + share * (widest - least + 1)).clamp(max=widest))
         strength = amplitude * (1 - torch.exp(-beta * thickness))
         strength = torch.where(torch.arange(most) < count[:, None], strength, 0.0)

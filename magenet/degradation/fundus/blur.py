@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 from magenet.degradation.frequency import filtered
@@ -24,9 +24,9 @@ class Blur(Factor):
         "sigma": Parameter("of the Gaussian, field diameters", 0, 0.01),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return sigma in field diameters."""
-        return {"sigma": draws.uniform("sigma", 0.002, 0.006) * severity}
+        return {"sigma": rng.uniform("sigma", 0.002, 0.006) * severity}
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return blurred photographs."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 
@@ -24,9 +24,9 @@ class Cast(Factor):
         "blue": Parameter("gain of linear light, blue", 0, 1),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return the gains of linear light, at most 1."""
-        shift = draws.uniform("shift", -0.4, 0.4, 3) * severity[:, None]
+        shift = rng.uniform("shift", -0.4, 0.4, 3) * severity[:, None]
         gains = torch.exp(shift - shift.amax(dim=1, keepdim=True))
         return dict(zip(self.parameters, gains.unbind(dim=1), strict=True))
 

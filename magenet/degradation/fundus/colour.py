@@ -8,7 +8,7 @@ import torch
 from kornia.color import rgb_to_grayscale
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame
@@ -29,9 +29,9 @@ class Colour(Factor):
         "saturation": Parameter("factor, 0 is grey", 0, 4),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return factors; 1 changes nothing."""
-        return {name: 1 + draws.uniform(name, -0.3, 0.3) * severity for name in self.parameters}
+        return {name: 1 + rng.uniform(name, -0.3, 0.3) * severity for name in self.parameters}
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return photographs in other colours."""

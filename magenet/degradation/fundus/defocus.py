@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 from magenet.degradation.frequency import filtered
@@ -24,9 +24,9 @@ class Defocus(Factor):
         "radius": Parameter("of the disc, field diameters", 0, 0.03),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return the disc's radius in field diameters."""
-        return {"radius": draws.uniform("radius", 0.003, 0.010) * severity}
+        return {"radius": rng.uniform("radius", 0.003, 0.010) * severity}
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return photographs out of focus."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import soft_discs
 from magenet.degradation.frame import Frame
@@ -36,17 +36,17 @@ class Dust(Factor):
         ),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return centres, radii and edges in field diameters, and the gain minus one."""
-        count = draws.integer("count", 1, MOST)
-        radius = draws.uniform("radius", 0.003, 0.02, MOST)
-        gain = draws.uniform("gain", 0.1, 0.6, MOST) * severity[:, None]
-        sign = torch.where(draws.uniform("bright", 0.0, 1.0, MOST) < 0.4, 1.0, -1.0)
+        count = rng.integer("count", 1, MOST)
+        radius = rng.uniform("radius", 0.003, 0.02, MOST)
+        gain = rng.uniform("gain", 0.1, 0.6, MOST) * severity[:, None]
+        sign = torch.where(rng.uniform("bright", 0.0, 1.0, MOST) < 0.4, 1.0, -1.0)
         return {
-            "x": draws.uniform("x", -0.45, 0.45, MOST),
-            "y": draws.uniform("y", -0.45, 0.45, MOST),
+            "x": rng.uniform("x", -0.45, 0.45, MOST),
+            "y": rng.uniform("y", -0.45, 0.45, MOST),
             "radius": radius,
-            "edge": radius * draws.uniform("edge", 0.1, 1.9, MOST),
+            "edge": radius * rng.uniform("edge", 0.1, 1.9, MOST),
             "gain": torch.where(torch.arange(MOST) < count[:, None], gain * sign, 0.0),
         }
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame
@@ -24,9 +24,9 @@ class Exposure(Factor):
         "stops": Parameter("factors of 2 of linear light", -6, 6),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return the exposure in stops: a factor of 2 each."""
-        return {"stops": draws.uniform("stops", -2.0, 1.0) * severity}
+        return {"stops": rng.uniform("stops", -2.0, 1.0) * severity}
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return photographs of another exposure."""

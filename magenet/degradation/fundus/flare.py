@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import GRID, enlarge
 from magenet.degradation.frame import Frame
@@ -48,26 +48,26 @@ class Flare(Factor):
         "blue": Parameter("colour of the veil as shown, blue", 0, 1),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return the clear disc in field diameters, the veil's greatest share and its colour."""
-        angle = draws.uniform("angle", 0.0, 2 * math.pi)
+        angle = rng.uniform("angle", 0.0, 2 * math.pi)
         angle = torch.atan2(1.6 * angle.sin(), angle.cos())  # lids more often than the sides
-        radius = draws.uniform("radius", 0.3, 0.65)
+        radius = rng.uniform("radius", 0.3, 0.65)
         # How deep the crescent reaches into the field at its middle; at least so deep that the
         # clear disc lies on the other side of the field's centre.
-        depth = torch.maximum(draws.uniform("depth", 0.08, 0.4), 0.52 - radius)
+        depth = torch.maximum(rng.uniform("depth", 0.08, 0.4), 0.52 - radius)
         distance = radius + depth - 0.5
-        level = draws.uniform("level", 0.4, 1.0)
-        colours = torch.tensor(COLOURS)[draws.integer("colour", 0, len(COLOURS) - 1).long()]
+        level = rng.uniform("level", 0.4, 1.0)
+        colours = torch.tensor(COLOURS)[rng.integer("colour", 0, len(COLOURS) - 1).long()]
         red, green, blue = (level[:, None] * colours).unbind(dim=1)
         return {
             "x": distance * angle.cos(),
             "y": distance * angle.sin(),
             "radius": radius,
-            "softness": depth * draws.uniform("softness", 0.25, 1.0),
-            "fringe": depth * draws.uniform("fringe", -0.1, 0.1),
-            "share": draws.uniform("share", 0.5, 0.95) * severity,
-            "fall": draws.uniform("fall", 0.15, 0.6),
+            "softness": depth * rng.uniform("softness", 0.25, 1.0),
+            "fringe": depth * rng.uniform("fringe", -0.1, 0.1),
+            "share": rng.uniform("share", 0.5, 0.95) * severity,
+            "fall": rng.uniform("fall", 0.15, 0.6),
             "red": red,
             "green": green,
             "blue": blue,

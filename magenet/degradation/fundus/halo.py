@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import GRID, enlarge
 from magenet.degradation.frame import Frame
@@ -41,16 +41,16 @@ class Halo(Factor):
         "blue": Parameter("linear light added at the edge, blue", 0, 1),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return the inner disc in field diameters and the light at the edge."""
-        colours = torch.tensor(COLOURS)[draws.integer("colour", 0, len(COLOURS) - 1).long()] / 255
-        level = draws.uniform("level", 0.05, 0.5) * severity
+        colours = torch.tensor(COLOURS)[rng.integer("colour", 0, len(COLOURS) - 1).long()] / 255
+        level = rng.uniform("level", 0.05, 0.5) * severity
         red, green, blue = (level[:, None] * colours.square()).unbind(dim=1)
         return {
-            "x": draws.uniform("x", -0.08, 0.08),
-            "y": draws.uniform("y", -0.08, 0.08),
-            "inner": draws.uniform("inner", 0.3, 0.47),
-            "exponent": draws.uniform("exponent", 1.2, 3.0),
+            "x": rng.uniform("x", -0.08, 0.08),
+            "y": rng.uniform("y", -0.08, 0.08),
+            "inner": rng.uniform("inner", 0.3, 0.47),
+            "exponent": rng.uniform("exponent", 1.2, 3.0),
             "red": red,
             "green": green,
             "blue": blue,

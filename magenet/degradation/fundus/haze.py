@@ -10,7 +10,7 @@ from kornia.color import rgb_to_grayscale
 from torch import Tensor
 from torch.nn import functional
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import GRID, enlarge, smoothed
 from magenet.degradation.frame import Frame
@@ -36,17 +36,17 @@ class Haze(Factor):
         "blue": Parameter("tint of that grey, blue", 0, 2),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return the share, its change per field diameter, the reach in diameters, the tint."""
-        angle = draws.uniform("angle", 0.0, 2 * math.pi)
-        lean = draws.uniform("lean", 0.0, 0.8)
-        warmth = draws.uniform("warmth", -0.15, 1.0)  # 1 is a cataract's yellow
+        angle = rng.uniform("angle", 0.0, 2 * math.pi)
+        lean = rng.uniform("lean", 0.0, 0.8)
+        warmth = rng.uniform("warmth", -0.15, 1.0)  # 1 is a cataract's yellow
         return {
-            "share": draws.uniform("share", 0.5, 0.9) * severity,
+            "share": rng.uniform("share", 0.5, 0.9) * severity,
             "lean_x": lean * angle.cos(),
             "lean_y": lean * angle.sin(),
-            "reach": draws.uniform("reach", 0.06, 0.2),
-            "paleness": draws.uniform("paleness", 0.3, 0.9),
+            "reach": rng.uniform("reach", 0.06, 0.2),
+            "paleness": rng.uniform("paleness", 0.3, 0.9),
             "red": 1.0 + 0.15 * warmth,
             "green": 1.0 - 0.05 * warmth,
             "blue": 1.0 - 0.5 * warmth,

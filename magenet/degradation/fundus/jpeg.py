@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 
@@ -53,9 +53,9 @@ class Jpeg(Factor):
         "quality": Parameter("of libjpeg", 1, 100),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return the quality, a whole number from 1 to 100."""
-        return {"quality": (95 - severity * draws.uniform("loss", 55.0, 80.0)).round()}
+        return {"quality": (95 - severity * rng.uniform("loss", 55.0, 80.0)).round()}
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Return compressed photographs."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 from magenet.degradation.frequency import filtered
@@ -25,11 +25,11 @@ class Motion(Factor):
         "angle": Parameter("of the line, radians", -7, 7),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return the line's length in field diameters and its angle in radians."""
         return {
-            "length": draws.uniform("length", 0.006, 0.020) * severity,
-            "angle": draws.uniform("angle", 0.0, math.pi),
+            "length": rng.uniform("length", 0.006, 0.020) * severity,
+            "angle": rng.uniform("angle", 0.0, math.pi),
         }
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:

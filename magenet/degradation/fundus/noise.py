@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws, mix
+from magenet.degradation.counter_rng import CounterRNG, mix
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame
@@ -32,12 +32,12 @@ class Noise(Factor):
         "seed": Parameter("of the pixels", 0, (1 << 32) - 1, whole=True),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return the two strengths and the seed of the pixels."""
         return {
-            "shot": draws.uniform("shot", 0.0002, 0.003) * severity.square(),
-            "read": draws.uniform("read", 0.001, 0.008) * severity,
-            "seed": draws.bits("pixels"),
+            "shot": rng.uniform("shot", 0.0002, 0.003) * severity.square(),
+            "read": rng.uniform("read", 0.001, 0.008) * severity,
+            "seed": rng.bits("pixels"),
         }
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor
 from magenet.degradation.fundus.blur import Blur
 from magenet.degradation.fundus.cast import Cast
@@ -74,8 +74,9 @@ class FundusDegradation(Degradation):
 
     Example:
         >>> image, mask = torch.full((2, 3, 64, 64), 0.5), torch.ones(2, 1, 64, 64)
-        >>> degrade, draws = FundusDegradation(mix={"cast": [1, 1, 1]}), Draws(torch.tensor([1, 2]))
-        >>> bool((degrade(image, mask, draws) <= image).all()), *degrade.draw(draws).records()[0]
+        >>> degrade = FundusDegradation(mix={"cast": [1, 1, 1]})
+        >>> rng = CounterRNG(torch.tensor([1, 2]))
+        >>> bool((degrade(image, mask, rng) <= image).all()), *degrade.draw(rng).records()[0]
         (True, 'cast')
     """
 
@@ -104,13 +105,13 @@ class FundusDegradation(Degradation):
                     f"unknown factor '{min(unknown)}'; known are {', '.join(self.factors)}"
                 )
 
-    def choose(self, draws: Draws) -> dict[str, Tensor]:
+    def choose(self, rng: CounterRNG) -> dict[str, Tensor]:
         """Return each factor's severity; see :class:`Degradation`."""
-        gentle = draws.uniform("gentle", 0.0, 1.0) < self.gentle
-        scale = torch.where(gentle, draws.uniform("scale", 0.0, 1.0), 1.0) * self.severity
+        gentle = rng.uniform("gentle", 0.0, 1.0) < self.gentle
+        scale = torch.where(gentle, rng.uniform("scale", 0.0, 1.0), 1.0) * self.severity
         chosen = {}
         for name, share in self.mix.items():
-            own = draws.under(name)
+            own = rng.under(name)
             strikes = own.uniform("strikes", 0.0, 1.0) < share.probability
             severity = own.uniform("severity", share.least, share.most) * scale
             chosen[name] = torch.where(strikes, severity, 0.0)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import GRID, enlarge
 from magenet.degradation.frame import Frame
@@ -35,21 +35,21 @@ class Shadow(Factor):
         "depth": Parameter("share of linear light lost in the middle", 0, 1, True),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return centres and radii in field diameters, and the share of light lost."""
-        distance = draws.uniform("distance", 0.2, 0.6, LOBES)
-        direction = draws.uniform("direction", 0.0, 2 * math.pi, LOBES)
-        length = draws.uniform("length", 0.2, 0.5, LOBES)
-        depth = draws.uniform("depth", 0.7, 0.97, LOBES)
-        count = draws.integer("count", 1, LOBES)
+        distance = rng.uniform("distance", 0.2, 0.6, LOBES)
+        direction = rng.uniform("direction", 0.0, 2 * math.pi, LOBES)
+        length = rng.uniform("length", 0.2, 0.5, LOBES)
+        depth = rng.uniform("depth", 0.7, 0.97, LOBES)
+        count = rng.integer("count", 1, LOBES)
         depth = torch.where(torch.arange(LOBES) < count[:, None], depth, 0.0)
         return {
             "x": distance * direction.cos(),
             "y": 1.4 * distance * direction.sin(),  # lids shade more often than the sides
             "length": length,
-            "width": length * draws.uniform("ratio", 0.5, 1.0, LOBES),
-            "angle": draws.uniform("angle", 0.0, math.pi, LOBES),
-            "flatness": draws.uniform("flatness", 1.0, 2.0, LOBES),
+            "width": length * rng.uniform("ratio", 0.5, 1.0, LOBES),
+            "angle": rng.uniform("angle", 0.0, math.pi, LOBES),
+            "flatness": rng.uniform("flatness", 1.0, 2.0, LOBES),
             "depth": depth * severity[:, None],
         }
 

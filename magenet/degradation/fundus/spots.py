@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import soft_discs
 from magenet.degradation.frame import Frame
@@ -33,20 +33,20 @@ class Spots(Factor):
         "light": Parameter("linear light added", 0, 1, True),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return centres, radii and edges in field diameters, and the light added."""
-        count = draws.integer("count", 3, MOST)
-        middle_x, middle_y = draws.uniform("middle", -0.3, 0.3, 2).unbind(dim=1)
-        spread = draws.uniform("spread", 0.1, 0.5)
-        distance = spread[:, None] * draws.uniform("distance", 0.0, 1.0, MOST).sqrt()
-        direction = draws.uniform("direction", 0.0, 2 * math.pi, MOST)
-        light = draws.uniform("light", 0.05, 0.4, MOST) * severity[:, None]
-        radius = draws.uniform("radius", 0.004, 0.017, MOST)
+        count = rng.integer("count", 3, MOST)
+        middle_x, middle_y = rng.uniform("middle", -0.3, 0.3, 2).unbind(dim=1)
+        spread = rng.uniform("spread", 0.1, 0.5)
+        distance = spread[:, None] * rng.uniform("distance", 0.0, 1.0, MOST).sqrt()
+        direction = rng.uniform("direction", 0.0, 2 * math.pi, MOST)
+        light = rng.uniform("light", 0.05, 0.4, MOST) * severity[:, None]
+        radius = rng.uniform("radius", 0.004, 0.017, MOST)
         return {
             "x": middle_x[:, None] + distance * direction.cos(),
             "y": middle_y[:, None] + distance * direction.sin(),
             "radius": radius,
-            "edge": radius * draws.uniform("edge", 0.3, 1.5, MOST),
+            "edge": radius * rng.uniform("edge", 0.3, 1.5, MOST),
             "light": torch.where(torch.arange(MOST) < count[:, None], light, 0.0),
         }
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import Draws
+from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import GRID, enlarge
 from magenet.degradation.frame import Frame
@@ -26,12 +26,12 @@ class Vignette(Factor):
         "fall": Parameter("linear light falls by exp(-fall) over one radius", 0, 10),
     }
 
-    def draw(self, draws: Draws, severity: Tensor) -> Values:
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Return the brightest point in field diameters from the centre, and the fall."""
         return {
-            "x": draws.uniform("x", -0.35, 0.35),
-            "y": draws.uniform("y", -0.4, 0.4),
-            "fall": draws.uniform("fall", 0.3, 1.2) * severity,
+            "x": rng.uniform("x", -0.35, 0.35),
+            "y": rng.uniform("y", -0.4, 0.4),
+            "fall": rng.uniform("fall", 0.3, 1.2) * severity,
         }
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from data_modules import ManifestPhotographs, RealDataModule
+from data_modules import EvaluationDataModule, ManifestPhotographs
 from data_modules.datasets.manifest import Manifest, ManifestError
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.evaluation import read_pairs
@@ -104,7 +104,7 @@ def test_lesions_of_another_size_are_refused(folder: Path) -> None:
 
 def test_pairs_are_cut_alike_and_the_others_have_none(folder: Path) -> None:
     index = str(folder / "index.csv")
-    module = RealDataModule(
+    module = EvaluationDataModule(
         ManifestPhotographs(index), index, str(folder / "pairs.csv"),
         image_size=32, scored_size=48, workers=0,
     )  # fmt: skip
@@ -148,7 +148,7 @@ def test_bad_pairs_are_named(folder: Path, lines: list[tuple[str, ...]], reason:
 
 def test_a_pair_that_cannot_be_one_is_named(folder: Path) -> None:
     index = str(folder / "index.csv")
-    module = RealDataModule(
+    module = EvaluationDataModule(
         ManifestPhotographs(index), index, str(folder / "pairs.csv"), 32, 48, workers=0
     )
     pairs = module.test_dataloader()[0].dataset

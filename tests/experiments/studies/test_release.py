@@ -58,12 +58,17 @@ def test_measurements_that_are_all_alike_still_give_a_line() -> None:
 
 def test_a_photographs_expected_error_is_by_a_line_that_did_not_see_it() -> None:
     """Every other photograph errs twice as much: each half is expected to err as the other."""
-    doubt = torch.linspace(0.01, 0.1, 50).repeat(8, 1)
+    uncertainty_score = torch.linspace(0.01, 0.1, 50).repeat(8, 1)
     factor = torch.tensor([1.0, 1.0, 2.0, 2.0]).repeat(2)[:, None]  # two degradations of each
-    error = factor * doubt
-    measured = release.Measured(doubt, {}, error, error.mean(dim=1), list(doubt))
+    error = factor * uncertainty_score
+    measured = release.Measured(
+        uncertainty_score, {}, error, error.mean(dim=1), list(uncertainty_score)
+    )
     torch.testing.assert_close(
-        release.expected_elsewhere(measured), (3.0 - factor[:, 0]) * doubt.mean(), rtol=0.02, atol=0
+        release.expected_elsewhere(measured),
+        (3.0 - factor[:, 0]) * uncertainty_score.mean(),
+        rtol=0.02,
+        atol=0,
     )
 
 

@@ -20,7 +20,7 @@ def test_what_a_consistency_step_is_worth(
     weights = {f"network.{name}": value for name, value in network.state_dict().items()}
     torch.save({"state_dict": weights}, "network.ckpt")
     small = ["--checkpoint", "network.ckpt", "--size", "64", "--batch", "2", "--results", "."]
-    monkeypatch.setattr(errors, "StrongView", lambda: lambda image, mask, draws: image)
+    monkeypatch.setattr(errors, "StrongView", lambda: lambda image, mask, rng: image)
     errors.main(small)
     lines = Path("teacher_errors.md").read_text().splitlines()
     true = next(line for line in lines if line.startswith("| the same views"))

@@ -13,8 +13,8 @@ from torch.nn.functional import avg_pool2d
 from data_modules.datasets.phantom import draw_phantom
 from magenet.degradation import (
     CofeDegradation,
+    CounterRNG,
     Degradation,
-    Draws,
     FundusDegradation,
     Parameters,
 )  # fmt: skip
@@ -45,8 +45,8 @@ def recipe(kind: str) -> Degradation:
 
 def parameters(kind: str, name: str, keys: list[int], severity: float = 1.0) -> Parameters:
     """Return parameters of one factor alone."""
-    draws = Draws(torch.tensor(keys), seed=3)
-    return recipe(kind).draw_chosen(draws, {name: torch.full((len(keys),), severity)})
+    rng = CounterRNG(torch.tensor(keys), seed=3)
+    return recipe(kind).draw_chosen(rng, {name: torch.full((len(keys),), severity)})
 
 
 def channels_last(image: Tensor) -> Array:

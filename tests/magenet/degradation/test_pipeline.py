@@ -13,9 +13,9 @@ from magenet.degradation import (
     PRESETS,
     TYPES,
     CofeDegradation,
+    CounterRNG,
     Degradation,
-    Draws,
-    EitherDegradation,
+    DegradationMixture,
     FundusDegradation,
     Parameters,
     code,
@@ -23,7 +23,7 @@ from magenet.degradation import (
 
 RECIPES = {
     "cofe": CofeDegradation(),
-    "either": EitherDegradation(FundusDegradation(), CofeDegradation()),
+    "either": DegradationMixture(FundusDegradation(), CofeDegradation()),
     "online": CofeDegradation(variant="online"),
     "mixed": FundusDegradation(),
     "handheld": FundusDegradation("handheld"),
@@ -44,14 +44,14 @@ def test_same_seed_same_pixels_at_any_batch_split(
 ) -> None:
     image, mask = batch
     keys = torch.arange(8) + 100
-    whole = degrade(image, mask, Draws(keys, seed=5))
+    whole = degrade(image, mask, CounterRNG(keys, seed=5))
     for size in (1, 3):
         parts = [
-            degrade(i, m, Draws(k, seed=5))
+            degrade(i, m, CounterRNG(k, seed=5))
             for i, m, k in zip(image.split(size), mask.split(size), keys.split(size), strict=True)
         ]
         assert torch.allclose(torch.cat(parts), whole, atol=1e-5)
-    assert not torch.allclose(degrade(image, mask, Draws(keys, seed=6)), whole, atol=1e-2)
+    assert not torch.allclose(degrade(image, mask, CounterRNG(keys, seed=6)), whole, atol=1e-2)
 
 
 @every_recipe
@@ -61,8 +61,8 @@ def test_neither_the_order_nor_the_neighbours_matter(
     image, mask = batch
     order = torch.randperm(8, generator=torch.Generator().manual_seed(0))
     keys = torch.arange(8)
-    straight = degrade(image, mask, Draws(keys))
-    shuffled = degrade(image[order], mask[order], Draws(keys[order]))
+    straight = degrade(image, mask, CounterRNG(keys))
+    shuffled = degrade(image[order], mask[order], CounterRNG(keys[order]))
     assert torch.allclose(shuffled, straight[order], atol=1e-5)
 
 
@@ -71,21 +71,21 @@ def test_large_batches_are_worked_on_in_parts(degrade: Degradation) -> None:
     phantom = draw_phantom(1, 300)  # three photographs fill a chunk
     image = (phantom.image[None].float() / 255).expand(5, -1, -1, -1)
     mask = phantom.field.mask[None].float().expand(5, -1, -1, -1)
-    whole = degrade(image, mask, Draws(torch.arange(5)))
+    whole = degrade(image, mask, CounterRNG(torch.arange(5)))
     for place in range(5):
-        alone = degrade(image[:1], mask[:1], Draws(torch.tensor([place])))
+        alone = degrade(image[:1], mask[:1], CounterRNG(torch.tensor([place])))
         assert torch.allclose(whole[place], alone[0], atol=1e-5)
 
 
 @every_recipe
 def test_records_replay_whole_recipes(degrade: Degradation, batch: tuple[Tensor, Tensor]) -> None:
     image, mask = batch
-    drawn = degrade.draw(Draws(torch.arange(8)))
+    drawn = degrade.draw(CounterRNG(torch.arange(8)))
     lines = [json.dumps(record) for record in drawn.records()]
     read = Parameters.from_records([json.loads(line) for line in lines], degrade.factors)
     first, second = (degrade.apply(image, mask, parameters) for parameters in (drawn, read))
     assert torch.equal(first, second)
-    assert torch.equal(first, degrade(image, mask, Draws(torch.arange(8))))
+    assert torch.equal(first, degrade(image, mask, CounterRNG(torch.arange(8))))
     assert len(set(lines)) > 1
 
 
@@ -98,7 +98,7 @@ def test_global_randomness_and_the_given_photographs_are_left_alone(
     for seed in (1, 2):
         torch.manual_seed(seed)
         before = torch.random.get_rng_state()
-        results.append(degrade(image, mask, Draws(torch.arange(8))))
+        results.append(degrade(image, mask, CounterRNG(torch.arange(8))))
         assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(*results)
     assert torch.equal(image, batch[0]), "factors work in place, but on their own copy"
@@ -108,7 +108,7 @@ def test_global_randomness_and_the_given_photographs_are_left_alone(
 @every_recipe
 def test_results_are_photographs(degrade: Degradation, batch: tuple[Tensor, Tensor]) -> None:
     image, mask = batch
-    result = degrade(image, mask, Draws(torch.arange(8)))
+    result = degrade(image, mask, CounterRNG(torch.arange(8)))
     assert result.dtype == torch.float32
     assert float(result.min()) >= 0.0
     assert float(result.max()) <= 1.0
@@ -118,9 +118,9 @@ def test_results_are_photographs(degrade: Degradation, batch: tuple[Tensor, Tens
 @every_recipe
 def test_autocast_changes_nothing(degrade: Degradation, batch: tuple[Tensor, Tensor]) -> None:
     image, mask = batch
-    plain = degrade(image, mask, Draws(torch.arange(8)))
+    plain = degrade(image, mask, CounterRNG(torch.arange(8)))
     with torch.autocast("cpu", torch.bfloat16):
-        cast = degrade(image, mask, Draws(torch.arange(8)))
+        cast = degrade(image, mask, CounterRNG(torch.arange(8)))
     assert cast.dtype == torch.float32
     assert torch.equal(cast, plain)
 
@@ -130,8 +130,8 @@ def test_autocast_changes_nothing(degrade: Degradation, batch: tuple[Tensor, Ten
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_makes_the_same(degrade: Degradation, batch: tuple[Tensor, Tensor]) -> None:
     image, mask = batch
-    here = degrade(image, mask, Draws(torch.arange(8)))
-    there = degrade(image.cuda(), mask.cuda(), Draws(torch.arange(8)))
+    here = degrade(image, mask, CounterRNG(torch.arange(8)))
+    there = degrade(image.cuda(), mask.cuda(), CounterRNG(torch.arange(8)))
     assert torch.allclose(here, there.cpu(), atol=1e-3)
 
 
@@ -144,8 +144,8 @@ def test_a_compiled_recipe_makes_the_same(
     torch.compiler.reset()
     compiled = torch.compile(degrade.__call__, backend="aot_eager")
     for keys in (torch.tensor([1, 2]), torch.tensor([8, 9])):
-        plain = degrade(image, mask, Draws(keys))
-        assert torch.allclose(compiled(image, mask, Draws(keys)), plain, atol=1e-5)
+        plain = degrade(image, mask, CounterRNG(keys))
+        assert torch.allclose(compiled(image, mask, CounterRNG(keys)), plain, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -153,12 +153,12 @@ def test_each_type_does_what_its_name_says(batch: tuple[Tensor, Tensor], name: s
     image, mask = batch
     image = image * mask
     degrade = CofeDegradation((name,))
-    result = degrade(image, mask, Draws(torch.arange(8)))
+    result = degrade(image, mask, CounterRNG(torch.arange(8)))
     change = (result - image).abs().mean(dim=(1, 2, 3)) / mask.mean(dim=(1, 2, 3))
     assert bool((change > 0.03).all()) == ("illumination" in name)
     if name == "spots":  # they only add light
         assert bool((result >= image - 1e-6).all())
-    records = degrade.draw(Draws(torch.arange(8))).records()
+    records = degrade.draw(CounterRNG(torch.arange(8))).records()
     parts = {"illumination": {"colour", "halo", "hole"}, "spots": {"spots"}, "blur": {"blur"}}
     wanted = set().union(*(parts[part] for part in name.split("_")))
     assert all(set(record) == wanted for record in records)
@@ -166,10 +166,10 @@ def test_each_type_does_what_its_name_says(batch: tuple[Tensor, Tensor], name: s
 
 def test_given_codes_decide(batch: tuple[Tensor, Tensor]) -> None:
     image, mask = batch
-    draws = Draws(torch.arange(8))
+    rng = CounterRNG(torch.arange(8))
     codes = torch.tensor([code("spots")] * 4 + [code("illumination")] * 4)
-    mixed = CofeDegradation()(image, mask, draws, codes)
-    spots, light = (CofeDegradation((n,))(image, mask, draws) for n in ("spots", "illumination"))
+    mixed = CofeDegradation()(image, mask, rng, codes)
+    spots, light = (CofeDegradation((n,))(image, mask, rng) for n in ("spots", "illumination"))
     assert torch.allclose(mixed[:4], spots[:4], atol=1e-6)
     assert torch.allclose(mixed[4:], light[4:], atol=1e-6)
 
@@ -178,7 +178,9 @@ def test_a_code_that_is_none_is_refused() -> None:
     for wrong in (0, 8):
         codes = torch.tensor([1, wrong])
         refused(
-            lambda c=codes: CofeDegradation().choose(Draws(torch.arange(2)), c), ValueError, "codes"
+            lambda c=codes: CofeDegradation().choose(CounterRNG(torch.arange(2)), c),
+            ValueError,
+            "codes",
         )  # type: ignore[misc]
 
 
@@ -187,14 +189,14 @@ def test_every_drawn_parameter_is_one_that_is_accepted() -> None:
         for name, factor in degrade.factors.items():
             for severity in (0.0, 1.0):
                 drawn = degrade.draw_chosen(
-                    Draws(torch.arange(300)), {name: torch.full((300,), max(severity, 1e-3))}
+                    CounterRNG(torch.arange(300)), {name: torch.full((300,), max(severity, 1e-3))}
                 )
                 assert set(drawn.parts[name].values) == set(factor.parameters)
                 Parameters.from_records(drawn.records(), degrade.factors)
 
 
 def test_all_types_are_drawn_evenly() -> None:
-    severity = CofeDegradation().choose(Draws(torch.arange(7000)))
+    severity = CofeDegradation().choose(CounterRNG(torch.arange(7000)))
     codes = severity["hole"] + 2 * severity["spots"] + 4 * severity["blur"]
     counts = torch.bincount(codes.long(), minlength=8)[1:]
     assert int(counts.min()) > 880
@@ -203,7 +205,7 @@ def test_all_types_are_drawn_evenly() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_mixture_strikes_as_often_and_as_badly_as_it_says(preset: str) -> None:
-    chosen = FundusDegradation(preset).choose(Draws(torch.arange(4000)))
+    chosen = FundusDegradation(preset).choose(CounterRNG(torch.arange(4000)))
     assert list(chosen) == list(PRESETS[preset])
     for name, share in PRESETS[preset].items():
         struck = chosen[name][chosen[name] > 0]
@@ -219,9 +221,9 @@ def test_a_mixture_strikes_as_often_and_as_badly_as_it_says(preset: str) -> None
 def test_severity_scales_every_factor(batch: tuple[Tensor, Tensor]) -> None:
     image, mask = batch
     image = image * mask
-    draws = Draws(torch.arange(8))
+    rng = CounterRNG(torch.arange(8))
     damage = [
-        float((FundusDegradation(severity=s)(image, mask, draws) - image).square().mean())
+        float((FundusDegradation(severity=s)(image, mask, rng) - image).square().mean())
         for s in (0.0, 0.3, 1.0)
     ]
     assert damage[0] == 0.0
@@ -229,9 +231,9 @@ def test_severity_scales_every_factor(batch: tuple[Tensor, Tensor]) -> None:
 
 
 def test_a_share_of_the_photographs_is_treated_gently() -> None:
-    draws = Draws(torch.arange(2000))
-    plain = FundusDegradation(mix={"haze": [1, 1, 1]}).choose(draws)["haze"]
-    gentle = FundusDegradation(mix={"haze": [1, 1, 1]}, gentle=0.4).choose(draws)["haze"]
+    rng = CounterRNG(torch.arange(2000))
+    plain = FundusDegradation(mix={"haze": [1, 1, 1]}).choose(rng)["haze"]
+    gentle = FundusDegradation(mix={"haze": [1, 1, 1]}, gentle=0.4).choose(rng)["haze"]
     assert bool((plain == 1).all())
     touched = gentle < 1
     assert float(touched.float().mean()) == pytest.approx(0.4, abs=0.04)
@@ -240,7 +242,7 @@ def test_a_share_of_the_photographs_is_treated_gently() -> None:
 
 def test_a_mix_of_ones_own() -> None:
     degrade = FundusDegradation(mix={"dust": [1.0, 0.2, 0.4]})
-    assert all(set(r) == {"dust"} for r in degrade.draw(Draws(torch.arange(9))).records())
+    assert all(set(r) == {"dust"} for r in degrade.draw(CounterRNG(torch.arange(9))).records())
 
 
 def refused(call: Callable[[], Any], kind: type[Exception], told: str) -> None:
@@ -253,7 +255,7 @@ def test_bad_input_is_refused_before_any_pixel_is_touched(
     degrade: Degradation, batch: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image, mask = batch
-    draws = Draws(torch.arange(8))
+    rng = CounterRNG(torch.arange(8))
 
     def touched(*_: Any) -> None:
         raise AssertionError("a pixel was touched")
@@ -269,14 +271,14 @@ def test_bad_input_is_refused_before_any_pixel_is_touched(
         (image[:, :1], ValueError, r"\(B, 3, H, W\)"),
         (image[0], ValueError, r"\(B, 3, H, W\)"),
     ):
-        refused(lambda wrong=wrong: degrade(wrong, mask, draws), kind, told)  # type: ignore[misc]
-    refused(lambda: degrade(image, mask[..., :32, :], draws), ValueError, "does not fit")
+        refused(lambda wrong=wrong: degrade(wrong, mask, rng), kind, told)  # type: ignore[misc]
+    refused(lambda: degrade(image, mask[..., :32, :], rng), ValueError, "does not fit")
     for mistake in (mask * 255, mask * 0.5, mask.where(mask > 0, torch.nan)):
-        refused(lambda mistake=mistake: degrade(image, mistake, draws), ValueError, "must be 0")  # type: ignore[misc]
+        refused(lambda mistake=mistake: degrade(image, mistake, rng), ValueError, "must be 0")  # type: ignore[misc]
     empty = mask.clone()
     empty[3] = 0
-    refused(lambda: degrade(image, empty, draws), ValueError, "empty")
-    few = degrade.draw(draws).between(0, 7)
+    refused(lambda: degrade(image, empty, rng), ValueError, "empty")
+    few = degrade.draw(rng).between(0, 7)
     refused(lambda: degrade.apply(image, mask, few), ValueError, "7 parameter sets for 8")
 
 
@@ -343,15 +345,15 @@ def test_shorter_lists_end_in_nothing(batch: tuple[Tensor, Tensor]) -> None:
 
 
 def test_uniform_draws_are_uniform_and_independent() -> None:
-    draws = Draws(torch.arange(20_000))
-    a, b = draws.uniform("a", 0.0, 1.0), draws.uniform("b", 0.0, 1.0)
-    for numbers in (a, b, draws.uniform("c", 0.0, 1.0, 4)[:, 2]):
+    rng = CounterRNG(torch.arange(20_000))
+    a, b = rng.uniform("a", 0.0, 1.0), rng.uniform("b", 0.0, 1.0)
+    for numbers in (a, b, rng.uniform("c", 0.0, 1.0, 4)[:, 2]):
         histogram = torch.histc(numbers, 10, 0, 1)
         assert float((histogram - 2000).abs().max()) < 200
     assert abs(float(torch.corrcoef(torch.stack([a, b]))[0, 1])) < 0.03
     assert abs(float(torch.corrcoef(torch.stack([a[1:], a[:-1]]))[0, 1])) < 0.03
-    under = draws.under("view").uniform("a", 0.0, 1.0)
+    under = rng.under("view").uniform("a", 0.0, 1.0)
     assert abs(float(torch.corrcoef(torch.stack([a, under]))[0, 1])) < 0.03
-    bits = draws.bits("a")
+    bits = rng.bits("a")
     assert len(bits.unique()) > 19_990
     assert 0 <= int(bits.min()) < int(bits.max()) < 1 << 32

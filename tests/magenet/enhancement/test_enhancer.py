@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from data_modules.datasets.photographs import cut_to_field
-from magenet.enhancement.calibration_curve import Line
+from magenet.enhancement.calibration_curve import CalibrationCurve
 from magenet.enhancement.enhancer import NotAFundusError, PhotographEnhancer, Settings
-from magenet.enhancement.shrinkage import bands, size_of
+from magenet.enhancement.shrinkage import rms_inside, split_bands
 from magenet.errors import UserError
 from magenet.imaging.field_of_view import estimate_field
 from magenet.models import MAGENet, VesselSegmenter
@@ -35,7 +35,7 @@ def enhancer(weights: Path) -> PhotographEnhancer:
 
 def test_settings_survive_the_weights_file(enhancer: PhotographEnhancer) -> None:
     network = MAGENet(**TINY)
-    network.use.update(enhancer.settings.as_use())
+    network.use.update(enhancer.settings.as_config())
     assert Settings.of(network) == enhancer.settings
     del network.use["looks"]
     with pytest.raises(UserError, match="looks"):
@@ -83,11 +83,11 @@ def test_uncertainty_lies_in_the_field_and_within_the_calibration(
 ) -> None:
     image = retina(7, 300)
     result = enhancer(image)
-    doubt = result.uncertainty()
-    assert doubt.shape == image.shape[-2:]
-    assert torch.equal(result.uncertainty(3), doubt[::3, ::3])
-    assert not bool(doubt[~result.field.mask[0]].any())
-    inside = doubt[result.field.mask[0]]
+    uncertainty_score = result.uncertainty()
+    assert uncertainty_score.shape == image.shape[-2:]
+    assert torch.equal(result.uncertainty(3), uncertainty_score[::3, ::3])
+    assert not bool(uncertainty_score[~result.field.mask[0]].any())
+    inside = uncertainty_score[result.field.mask[0]]
     assert float(inside.min()) >= 0.0
     assert float(inside.max()) <= 0.2 + 1e-6
     assert 0.0 < result.report.expected_error <= 0.2 * 255
@@ -105,7 +105,7 @@ def test_an_unsure_field_asks_for_a_look(enhancer: PhotographEnhancer) -> None:
 def test_light_is_held_back_and_detail_is_not(enhancer: PhotographEnhancer) -> None:
     image = retina(9)
     seen, mask = sample(image)
-    parts = bands(enhancer.estimate(seen, mask).change, mask)
+    parts = split_bands(enhancer.estimate(seen, mask).change, mask)
     enhancer.settings = replace(enhancer.settings, light=NOTHING)
     torch.testing.assert_close(enhancer.estimate(seen, mask).change, parts.detail)
     assert enhancer(image).report.light_share == 0.0
@@ -116,8 +116,8 @@ def test_light_is_held_back_and_detail_is_not(enhancer: PhotographEnhancer) -> N
 
 def test_the_share_is_that_of_the_changes_own_size(enhancer: PhotographEnhancer) -> None:
     seen, mask = sample(retina(9))
-    size = float(size_of(bands(enhancer.estimate(seen, mask).change, mask).light, mask))
-    rising = Line((0.5 * size, 1.5 * size), (0.0, 1.0))
+    size = float(rms_inside(split_bands(enhancer.estimate(seen, mask).change, mask).light, mask))
+    rising = CalibrationCurve((0.5 * size, 1.5 * size), (0.0, 1.0))
     enhancer.settings = replace(enhancer.settings, light=rising)
     assert enhancer.estimate(seen, mask).light_share == pytest.approx(0.5, abs=1e-3)
 
@@ -132,7 +132,7 @@ def seeing(logit: float) -> torch.nn.Module:
 
 def test_a_photograph_without_vessels_asks_for_a_look(enhancer: PhotographEnhancer) -> None:
     field = replace(estimate_field(retina(10)), confidence=1.0)
-    sure = Line((0.0, 1.0), (0.0, 0.0))
+    sure = CalibrationCurve((0.0, 1.0), (0.0, 0.0))
     enhancer.settings = replace(enhancer.settings, uncertainty=sure)
     said = {}
     for logit in (1.0, -1.0):
@@ -147,7 +147,7 @@ def test_a_photograph_without_vessels_asks_for_a_look(enhancer: PhotographEnhanc
 def test_a_large_expected_error_is_said_and_flagged(
     enhancer: PhotographEnhancer, levels: int, verdict: str
 ) -> None:
-    line = Line((0.0, 1.0), (levels / 255, levels / 255))
+    line = CalibrationCurve((0.0, 1.0), (levels / 255, levels / 255))
     enhancer.settings = replace(enhancer.settings, uncertainty=line)
     enhancer.vessels = seeing(1.0)
     image = retina(10)
@@ -175,7 +175,9 @@ class Stripes(torch.nn.Module):
 
 def test_many_new_vessels_ask_for_a_look(enhancer: PhotographEnhancer) -> None:
     field = replace(estimate_field(retina(10)), confidence=1.0)
-    enhancer.settings = replace(enhancer.settings, uncertainty=Line((0.0, 1.0), (0.0, 0.0)))
+    enhancer.settings = replace(
+        enhancer.settings, uncertainty=CalibrationCurve((0.0, 1.0), (0.0, 0.0))
+    )
     said = {}
     for after in (2, 4):
         enhancer.vessels = Stripes(1, after)

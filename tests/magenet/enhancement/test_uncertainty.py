@@ -1,6 +1,6 @@
 import torch
 
-from magenet.enhancement.uncertainty import doubt, smoothed
+from magenet.enhancement.uncertainty import smoothed, uncertainty_score
 
 MASK = torch.ones(1, 1, 64, 64)
 MASK[..., :, :20] = 0
@@ -15,7 +15,9 @@ def test_smoothing_does_not_see_beyond_the_field() -> None:
 
 def test_estimates_that_agree_leave_no_doubt() -> None:
     estimate = torch.rand(1, 3, 64, 64)
-    assert float(doubt(estimate.expand(4, -1, -1, -1), 0 * estimate[0], MASK).max()) < 1e-4
+    assert (
+        float(uncertainty_score(estimate.expand(4, -1, -1, -1), 0 * estimate[0], MASK).max()) < 1e-4
+    )
 
 
 def test_doubt_grows_with_disagreement_and_is_where_the_change_is() -> None:
@@ -23,8 +25,8 @@ def test_doubt_grows_with_disagreement_and_is_where_the_change_is() -> None:
     estimates = torch.zeros(2, 3, 64, 64)
     estimates[:, :, :, 40:] = 0.2
     estimates[0] += 0.01
-    calm = doubt(estimates, seen, MASK)[0, 0]
+    calm = uncertainty_score(estimates, seen, MASK)[0, 0]
     assert float(calm[:, 44:].min()) > 2 * float(calm[:, 22:36].max())
     assert float(calm[:, :20].max()) == 0.0, "outside the field there is nothing to doubt"
     estimates[1] -= 0.03
-    assert bool((doubt(estimates, seen, MASK)[0, 0] > calm)[:, 20:].all())
+    assert bool((uncertainty_score(estimates, seen, MASK)[0, 0] > calm)[:, 20:].all())

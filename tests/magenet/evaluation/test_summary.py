@@ -4,14 +4,14 @@ from pathlib import Path
 import pytest
 
 from magenet.errors import UserError
-from magenet.evaluation.score_rows import Row, read_rows, write_rows
+from magenet.evaluation.score_rows import ScoreRow, read_rows, write_rows
 from magenet.evaluation.scores import never_defined
-from magenet.evaluation.summary import Line, summarise
+from magenet.evaluation.summary import ScoreSummary, summarise
 
 
 def rows(
     subject: str, values: list[float], patients: str = "aabbcc", score: str = "vessel_dice"
-) -> list[Row]:
+) -> list[ScoreRow]:
     return [
         {
             "subject": subject,
@@ -24,7 +24,7 @@ def rows(
     ]
 
 
-def line(lines: list[Line], subject: str) -> Line:
+def line(lines: list[ScoreSummary], subject: str) -> ScoreSummary:
     return next(line for line in lines if line.subject == subject)
 
 

@@ -227,7 +227,7 @@ def test_a_failed_training_is_not_saved(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
-class Looks(TorchDispatchMode):
+class FundusCheck(TorchDispatchMode):
     """Counts how often a number leaves its tensor: on a GPU, the host would wait each time."""
 
     def __init__(self) -> None:
@@ -246,7 +246,7 @@ def test_a_step_never_waits_for_a_number(tmp_path: Path) -> None:
 
     class Watched(MeanTeacherTask):
         def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-            with Looks() as mode:
+            with FundusCheck() as mode:
                 loss = super().training_step(batch, batch_idx)
             looks.append(mode.count)
             return loss

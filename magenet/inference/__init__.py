@@ -1,0 +1,1 @@
+"""Deprecated: enhancing photographs is in :mod:`magenet.enhancement`."""

@@ -1,0 +1,34 @@
+"""Class paths that configurations saved by 0.1 name are still found, with a word about the new one."""
+
+from importlib import import_module
+
+import pytest
+
+import magenet.scoring
+from magenet import evaluation
+
+OLD = {
+    "magenet.report.BeforeAfterPictures": "magenet.callbacks.before_after",
+    "magenet.report.Provenance": "magenet.callbacks.provenance",
+    "magenet.inference.released.ReleasedEnhancer": "magenet.enhancement.released",
+    "magenet.degradation.EitherDegradation": "magenet.degradation.mixture",
+    "data_modules.RealDataModule": "data_modules.evaluation",
+    **{f"magenet.scoring.{name}": "magenet.evaluation" for name in magenet.scoring.NAMES},
+}
+
+
+@pytest.mark.parametrize("path", OLD)
+def test_an_old_class_path_leads_to_the_class(path: str) -> None:
+    module, _, name = path.rpartition(".")
+    with pytest.warns(FutureWarning, match=rf"{name} is now "):
+        found = getattr(import_module(module), name)
+    assert found.__module__.startswith(OLD[path])
+
+
+def test_every_public_name_of_the_evaluation_has_its_old_path() -> None:
+    assert set(magenet.scoring.NAMES) == set(evaluation.__all__)
+
+
+def test_a_name_that_never_was_is_refused() -> None:
+    with pytest.raises(AttributeError, match=r"magenet\.scoring.*Nothing"):
+        magenet.scoring.Nothing  # noqa: B018
