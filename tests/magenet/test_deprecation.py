@@ -1,4 +1,4 @@
-"""Class paths that configurations saved by 0.1 name are still found, with a word about the new one."""
+"""Class paths in configurations saved by 0.1 are still found, with a word about the new one."""
 
 from importlib import import_module
 
