@@ -165,8 +165,7 @@ class EvaluationDataModule(SourceDataModule):
         photographs: Photographs without a partner.
         manifest: CSV file that describes the low photographs of the pairs.
         pairs: CSV file of the pairs; see :func:`read_pairs`.
-        image_size: Side that the network sees, in pixels.
-        scored_size: Side of the photographs that are enhanced and scored.
+        scored_size: Side of the photographs that are enhanced and scored, in pixels.
         batch_size: Photographs a batch.
         workers: Processes that decode; 0 decodes in the main one.
     """
@@ -176,12 +175,11 @@ class EvaluationDataModule(SourceDataModule):
         photographs: PhotographSource,
         manifest: str,
         pairs: str,
-        image_size: int = 256,
         scored_size: int = 512,
         batch_size: int = 4,
         workers: int = 1,
     ) -> None:
-        super().__init__(photographs, image_size, batch_size, workers, seed=0)
+        super().__init__(photographs, scored_size, batch_size, workers, seed=0)
         self.manifest = manifest
         self.pairs = pairs
         self.scored_size = scored_size

@@ -27,17 +27,19 @@ from data_modules import (
     StrongView,
 )
 from data_modules.datasets.manifest import Photograph
+from data_modules.datasets.photographs import read_with_field
 from data_modules.files.dicom import is_dicom
+from data_modules.files.memory import parsed_memory
 from data_modules.files.output_paths import require_outside
 from data_modules.files.pictures import PictureError
 from magenet.allocator import keep_freed_memory
 from magenet.checkpoints import read_network
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
 from magenet.enhancement.device import device_for
-from magenet.enhancement.enhancer import NotAFundusError, PhotographEnhancer, half_precision
-from magenet.enhancement.folder import read
+from magenet.enhancement.enhancer import PhotographEnhancer, half_precision
+from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.enhancement.inputs import collect
-from magenet.enhancement.memory import parsed_memory
+from magenet.enhancement.settings import Settings
 from magenet.errors import UserError
 from magenet.evaluation.statistics import Comparison, paired_comparison
 from magenet.files import whole
@@ -100,7 +102,7 @@ def survey(
     Args:
         enhancer: With the released weights.
         photographs: Of the camera.
-        max_memory: See :func:`magenet.enhancement.folder.read`.
+        max_memory: See :func:`data_modules.datasets.photographs.read_with_field`.
 
     Raises:
         UserError: If too few are left.
@@ -110,7 +112,7 @@ def survey(
         try:
             if is_dicom(photograph.image):
                 raise PictureError("a DICOM file cannot be trained on; save it as PNG")
-            image, field = read(photograph, max_memory)
+            image, field = read_with_field(photograph, max_memory)
             found.append(Surveyed(photograph, enhancer(image, field).report.mean_change))
         except (PictureError, NotAFundusError) as error:
             tqdm.write(f"magenet: left out: {photograph.image}: {error}", file=sys.stderr)
@@ -219,7 +221,10 @@ def judge(
     """
     size = int(before.use["size"])
     vessels = VesselSegmenter.from_pretrained("vessels")
-    enhancers = [PhotographEnhancer(net, vessels, device, max_memory) for net in (before, after)]
+    enhancers = [
+        PhotographEnhancer(net, Settings.of(net), vessels, device, max_memory)
+        for net in (before, after)
+    ]
     psnr: list[list[float]] = [[], []]
     lost: list[list[float]] = [[], []]
     names: list[str] = []

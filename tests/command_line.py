@@ -46,6 +46,7 @@ def predict(source: Path, folder: Path, checkpoint: Path | None = None) -> list[
     arguments = [
         "predict", *configs(BASE, CONFIGS / "runs/predict.yaml"),
         "--data.photographs", str(source), "--data.workers", "0", "--output.folder", str(folder),
+        "--output.force", "true",  # drawn retinas of 64 px look like no fundus
         "--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false",
     ]  # fmt: skip
     return arguments if checkpoint is None else [*arguments, "--ckpt_path", str(checkpoint)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,7 +11,9 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.sampling import Plan, StretchedSampler
-from data_modules.files.pictures import PictureError, read_mask
+from data_modules.files.memory import require_memory
+from data_modules.files.pictures import PictureError, read_header, read_mask, read_native
+from magenet.errors import UserError
 from magenet.hashing import name_key
 from magenet.imaging.crop import crop, resize
 from magenet.imaging.field_of_view import FieldOfView, estimate_field, field_from_mask
@@ -100,6 +102,37 @@ class PhotographSource(ABC):
             stage: Which part.
             image_size: Side of the square that each is cut and resized to, in pixels.
         """
+
+
+class DecodedPhotograph(NamedTuple):
+    """A photograph at its own size.
+
+    Attributes:
+        image: uint8 or uint16 `(3, H, W)`.
+        field: Its field of view.
+    """
+
+    image: Tensor
+    field: FieldOfView
+
+
+def read_with_field(photograph: Photograph, max_memory: int) -> DecodedPhotograph:
+    """Read a photograph with its own bit depth, and its field of view.
+
+    Args:
+        photograph: Which one.
+        max_memory: Bytes that the process may use.
+
+    Raises:
+        PictureError: If it cannot be read, or would not fit into the memory.
+    """
+    header = read_header(photograph.image)
+    try:
+        require_memory(*header, max_memory)
+    except UserError as error:
+        raise PictureError(f"{photograph.image}: {error}") from None
+    image = read_native(photograph.image)
+    return DecodedPhotograph(image, find_field(photograph, image))
 
 
 def find_field(photograph: Photograph, image: Tensor) -> FieldOfView:

@@ -26,10 +26,12 @@ from experiments.configurations import RESULTS, build
 from magenet.checkpoints import read_network
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
 from magenet.enhancement.calibration_curve import CalibrationCurve
-from magenet.enhancement.enhancer import CHECK_SIZE, ERROR_LIMITS, PhotographEnhancer, Settings
-from magenet.enhancement.fundus_check import FundusCheck, image_statistics
+from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.enhancement.fundus_check import CHECK_SIZE, FundusCheck, image_statistics
+from magenet.enhancement.settings import Settings
 from magenet.enhancement.shrinkage import rms_inside, split_bands
-from magenet.enhancement.uncertainty import disagreement, smoothed
+from magenet.enhancement.uncertainty import disagreement, local_mean
+from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.models import MAGENet, VesselSegmenter
 from magenet.models.pretrained import WEIGHTS
 
@@ -132,7 +134,7 @@ def fitted(x: Tensor, y: Tensor, weight: Tensor) -> CalibrationCurve:
     return CalibrationCurve(tuple(x.tolist()), tuple(y.tolist()))
 
 
-def spoilt(size: int, name: str) -> Iterator[dict[str, Tensor]]:
+def degraded_pairs(size: int, name: str) -> Iterator[dict[str, Tensor]]:
     """Give the good val photographs, degraded :data:`DRAWS` times each as in that training."""
     module = pairs(size)
     for batch in tqdm(module.val_dataloader(), name):
@@ -144,7 +146,7 @@ def spoilt(size: int, name: str) -> Iterator[dict[str, Tensor]]:
 def changes(enhancer: PhotographEnhancer) -> list[Change]:
     """Return how the network changes light: of degraded photographs, and of as many good ones."""
     found = []
-    for pair in spoilt(enhancer.settings.size, "changes"):
+    for pair in degraded_pairs(enhancer.settings.size or 512, "changes"):
         clean, mask = pair["image_clean"], pair["mask_fov"]
         area = 3 * mask.sum()
         for seen in (pair["image_degraded"], clean):
@@ -178,10 +180,10 @@ def alternatives(enhancer: PhotographEnhancer, seen: Tensor, mask: Tensor) -> di
     flips = disagreement(views, inside)
     change = (views.mean(dim=0) - seen).abs().mean(dim=0)[None, None]
     return {
-        "flips, place by place": smoothed(flips, inside),
+        "flips, place by place": local_mean(flips, inside),
         "flips, mean of the photograph": flips.sum() / inside.sum() * inside,
-        "size of the change": smoothed(change, inside),
-        "stages, first from last": smoothed((coarse - last).abs().mean(1, keepdim=True), inside),
+        "size of the change": local_mean(change, inside),
+        "stages, first from last": local_mean((coarse - last).abs().mean(1, keepdim=True), inside),
     }
 
 
@@ -190,13 +192,14 @@ def measure(enhancer: PhotographEnhancer) -> Measured:
     doubts, errors, means, maps = [], [], [], []
     others: dict[str, list[Tensor]] = {}
     generator = torch.Generator().manual_seed(0)
-    for pair in spoilt(enhancer.settings.size, "pairs"):
+    for pair in degraded_pairs(enhancer.settings.size or 512, "pairs"):
         seen, mask = pair["image_degraded"], pair["mask_fov"]
         estimate = enhancer.estimate(seen, mask)
         wrong = (seen + estimate.change - pair["image_clean"]).abs().mean(dim=0)[None, None]
-        error = smoothed(wrong, mask[None])
+        error = local_mean(wrong, mask[None])
         inside = mask.flatten().nonzero()[:, 0]
         some = inside[torch.randint(len(inside), (PLACES,), generator=generator)]
+        assert estimate.uncertainty_score is not None  # several views
         doubts.append(estimate.uncertainty_score.flatten()[some])
         for name, plane in alternatives(enhancer, seen, mask).items():
             others.setdefault(name, []).append(plane.flatten()[some])
@@ -264,6 +267,8 @@ def described_in_words(measured: Measured, settings: Settings) -> str:
         for name, uncertainty_score in ranks.items()
     }
     cases = len(measured.mean_error)
+    light, uncertainty = settings.light, settings.uncertainty
+    assert light is not None and uncertainty is not None  # noqa: PT018  # both were measured
     lines = [
         "# What the network's changes and its doubt are worth", "",
         "Made by `python -m experiments.studies.release` on the good val photographs, degraded.",
@@ -272,7 +277,7 @@ def described_in_words(measured: Measured, settings: Settings) -> str:
         "Root mean square of the change, in grey levels of 255, and the share of it that was best "
         "in squared error: half of the photographs degraded as in the comparison's training, half "
         "left alone.", "",
-        "| change of light and colour | share |", "|---|---|", *rows_of(settings.light, 255, 1), "",
+        "| change of light and colour | share |", "|---|---|", *rows_of(light, 255, 1), "",
         "## Doubt: what error is expected", "",
         f"{cases // DRAWS} photographs, {DRAWS} degradations each, as there; {PLACES} places in "
         "each. The doubt is the flips' mean to the power 2/3 times the size of the change to "
@@ -280,7 +285,7 @@ def described_in_words(measured: Measured, settings: Settings) -> str:
         "| what serves as doubt | correlation |", "|---|---|",
         *(f"| {name} | {value:.3f} |" for name, value in correlations.items()), "",
         "In grey levels of 255:", "",
-        "| doubt | error |", "|---|---|", *rows_of(settings.uncertainty, 255, 255), "",
+        "| doubt | error |", "|---|---|", *rows_of(uncertainty, 255, 255), "",
         "## Flags", "",
         f"By the expected mean error of a photograph, of {cases}, each by a line fitted on the "
         "other half of them; `right` are flagged ones whose true mean error is above the limit, "
@@ -314,13 +319,8 @@ def main(arguments: list[str] | None = None) -> None:
         else network_of(options.checkpoint, options.subject)
     )
     network.use.clear()
-    everything, unknown = (
-        CalibrationCurve((0.0, 1.0), (1.0, 1.0)),
-        CalibrationCurve((0.0, 1.0), (0.0, 1.0)),
-    )
-    settings = Settings(options.size, everything, unknown, fundus_check())
-    network.use.update(settings.as_config())
-    enhancer = PhotographEnhancer(network, segmenter, torch.device("cpu"), MEMORY)
+    settings = Settings(options.size, fundus_check())
+    enhancer = PhotographEnhancer(network, settings, segmenter, torch.device("cpu"), MEMORY)
     settings = replace(settings, light=shares(changes(enhancer)))
     enhancer.settings = settings
     measured = measure(enhancer)

@@ -1,52 +1,79 @@
-"""Write one enhanced file per photograph, and a report of all of them."""
+"""Write what `magenet predict` enhances: pictures, their reports, and the listing."""
 
 from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
-from torch import Tensor
 
+from data_modules.files.memory import parsed_memory
 from data_modules.files.output_paths import output_paths, require_outside
-from data_modules.files.pictures import PictureError, write_photograph
-from data_modules.prediction import Failure, Original
-from magenet.callbacks.report_file import ReportFile, Row
-from magenet.imaging.transfer import transfer
+from data_modules.files.pictures import PictureError
+from magenet.enhancement.folder import NOT_ENHANCED, Outcome, write_outcome
+from magenet.enhancement.listing import Listing, ReportRow
+from magenet.tasks.base import EnhancementTask, PredictionOptions
 
 
 class EnhancedPhotographWriter(BasePredictionWriter):
-    """Write enhanced photographs under their own names, at their own size, EXIF kept.
+    """Write enhanced photographs as `magenet enhance` does, from any number of devices.
 
-    Results are made and encoded in threads, while the network works on the next batch.
+    Each result has the name, size and bit depth of its photograph, with its report beside it
+    (`.json`); `enhance.csv` lists all of them. Results are encoded in threads while the network
+    works on the next photographs.
 
     Args:
-        folder: Where to write; created if missing. `report.csv` in it lists every photograph.
+        folder: Where to write; created if missing.
         lossless: Whether to write PNG whatever the photograph was, so that not one bit outside
             the field changes in the file either. A JPEG otherwise stays a JPEG, at quality 95.
-        threads: Photographs that are made and encoded at once on each device (our choice: 2).
-            Beside them one batch at most waits in memory. More help where the network is fast.
+        threads: Photographs that are encoded at once on each device (our choice: 2). Beside them
+            one batch at most waits in memory. More help where the network is fast.
+        strength: Share of the change that is applied, 0 to 1.
+        force: Whether to enhance also what does not look like a fundus photograph.
+        raw: Whether to apply one pass of the network as it is: without flipped views and without
+            an expected error.
+        size: Side of the square around the field that the network sees, in pixels; the size that
+            the checkpoint was trained at if null.
+        max_memory: Memory that a process may use, such as `1.5G`.
+
+    Raises:
+        ValueError: If `threads` or `strength` is out of range.
     """
 
-    def __init__(self, folder: str = "enhanced", lossless: bool = False, threads: int = 2) -> None:
+    def __init__(
+        self,
+        folder: str = "enhanced",
+        lossless: bool = False,
+        threads: int = 2,
+        strength: float = 1.0,
+        force: bool = False,
+        raw: bool = False,
+        size: int | None = None,
+        max_memory: str = "4G",
+    ) -> None:
         super().__init__("batch")
         if threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
+        if not 0.0 <= strength <= 1.0:
+            raise ValueError(f"strength must lie in [0, 1], got {strength}")
         self.folder = Path(folder)
         self.lossless = lossless
         self.threads = threads
+        self.options = PredictionOptions(
+            "checkpoint", strength, force, raw, size, parsed_memory(max_memory)
+        )
         self.failures: list[str] = []
-        self.places: dict[str, Path | PictureError] = {}
-        self.pending: deque[Future[Row]] = deque()
+        self.paths: dict[str, Path | PictureError] = {}
+        self.pending: deque[Future[Outcome]] = deque()
         self.pool: ThreadPoolExecutor | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Decide what every result is called, and start a new report.
+        """Choose every output path, start a new listing, and tell the task how to enhance.
 
         Raises:
             UserError: If the folder cannot be used, or lies among the photographs.
@@ -56,108 +83,71 @@ class EnhancedPhotographWriter(BasePredictionWriter):
             require_outside(self.folder, given)
         loader = trainer.predict_dataloaders
         assert loader is not None  # it is what this run is about
+        assert isinstance(pl_module, EnhancementTask)  # checked by the command line
+        pl_module.prediction = self.options
         suffix = ".png" if self.lossless else None
         self.failures = []
-        self.places = output_paths(self.folder, loader.dataset.photographs, suffix)
-        self.report = ReportFile(self.folder, trainer.global_rank, trainer.world_size)
-        self.report.start()
-        # Nobody writes a result while another rank still looks at which files are there.
-        trainer.strategy.barrier("places")
+        self.paths = output_paths(self.folder, loader.dataset.photographs, suffix)
+        self.listing = Listing(self.folder, trainer.global_rank, trainer.world_size)
+        self.listing.start()
+        # No rank writes a result while another still looks at which files exist.
+        trainer.strategy.barrier("paths")
         self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="write")
 
     def write_on_batch_end(
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        prediction: Tensor | None,
+        prediction: list[Outcome],
         batch_indices: Sequence[int] | None,
         batch: Any,
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
-        """Hand a batch to the threads; a photograph that fails does not stop the others."""
+        """Hand the outcomes of a batch to the threads."""
         assert self.pool is not None  # since on_predict_start
-        self._collect(self.threads)  # of earlier batches none may wait any more
-        read: Iterator[tuple[Tensor, Tensor, Tensor]] = iter(())
-        if prediction is not None:
-            read = zip(prediction.cpu(), batch["image"].cpu(), batch["mask_fov"].cpu(), strict=True)
-        for item in batch["photographs"]:
-            if isinstance(item, Failure):
-                self.pending.append(self.pool.submit(_failed, item.name, item.reason))
-            else:
-                self.pending.append(self.pool.submit(self._enhance, item, *next(read)))
+        self._collect(self.threads)  # none of an earlier batch may still wait for a thread
+        for outcome, (photograph, _) in zip(prediction, batch["photographs"], strict=True):
+            path = self.paths[photograph.name]
+            self.pending.append(self.pool.submit(write_outcome, outcome, photograph, path))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Finish what is being written; the first rank then speaks for all."""
+        """Finish what is being written; the first rank then reports for all."""
         self._finish()
         trainer.strategy.barrier("written")
         if trainer.world_size == 1:
             return
-        self.failures = []  # the first rank exits with status 1 for all, and tells of them once
+        self.failures = []  # the first rank exits with status 1 for all, and names them once
         if trainer.is_global_zero:
-            rows = self.report.merge(self.places)
-            self.failures = [str(row["reason"]) for row in rows if row["status"] == "failed"]
+            rows = self.listing.merge(self.paths)
+            self.failures = [row["reason"] for row in rows if row["status"] in NOT_ENHANCED]
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Finish what is being written when the run stops early, and tell what failed so far."""
+        """Finish what is being written when the run stops early, and name what failed so far."""
         self._finish()
-        self.tell()
+        self.report_failures()
 
-    def tell(self) -> None:
+    def report_failures(self) -> None:
         """Print which photographs were not enhanced, and why."""
         for failure in self.failures:
             print(f"magenet: not enhanced: {failure}", file=sys.stderr)
 
-    def _enhance(self, original: Original, enhanced: Tensor, seen: Tensor, inside: Tensor) -> Row:
-        """Make and write one result, in a thread, and return the photograph's line.
-
-        Args:
-            original: The photograph.
-            enhanced: See :func:`transfer`.
-            seen: See :func:`transfer`.
-            inside: See :func:`transfer`.
-        """
-        name, source = original.photograph.name, original.photograph.image
-        place = self.places[name]
-        try:
-            if isinstance(place, PictureError):
-                raise place
-            result = transfer(enhanced, seen, inside, original.image, original.field)
-            change = (result.float() - original.image.float()).abs()[:, original.field.mask[0]]
-            mean_change = round(float(change.mean()) / 255, 4)
-            write_photograph(result, place, source)
-        except PictureError as error:
-            return _failed(name, str(error))
-        except Exception as error:  # of memory, say: one photograph must not cost the others
-            return _failed(name, f"{source}: cannot be enhanced ({error})")
-        height, width = result.shape[-2:]
-        return {
-            "name": name, "status": "enhanced", "width": width, "height": height,
-            "field_confidence": round(original.field.confidence, 3),
-            "mean_change": mean_change,
-        }  # fmt: skip
-
     def _collect(self, most: int) -> None:
-        """Report photographs in their order: those that are done, and until `most` are pending."""
+        """List photographs in their order: those that are written, until `most` are pending."""
         while self.pending and (len(self.pending) > most or self.pending[0].done()):
-            row = self.pending[0].result()
-            self.pending.popleft()  # not before it is done: an interrupt must not lose it
-            if row["status"] == "failed":
-                self.failures.append(str(row["reason"]))
-            self.report.add(row)
+            row: ReportRow = self.pending[0].result().row
+            self.pending.popleft()  # not before it is written: an interrupt must not lose it
+            if row["status"] in NOT_ENHANCED:
+                self.failures.append(row["reasons"][0])
+            self.listing.add(row)
 
     def _finish(self) -> None:
-        """Wait for the threads, and report what they did."""
+        """Wait for the threads, and list what they wrote."""
         if self.pool is not None:
             try:
                 self._collect(0)
             finally:
                 self.pool.shutdown()
                 self.pool = None
-
-
-def _failed(name: str, reason: str) -> Row:
-    """Return the line of a photograph that was not enhanced."""
-    return {"name": name, "status": "failed", "reason": reason}

@@ -13,6 +13,7 @@ import subprocess
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -146,7 +147,12 @@ class Provenance(Callback):
         network = getattr(pl_module, "chosen", None)
         if not isinstance(network, Enhancer):
             return {"gmacs": "unknown", "milliseconds": "unknown"}
-        size = trainer.datamodule.image_size  # type: ignore[attr-defined]
+        size = getattr(pl_module, "image_size", None) or _photograph_size(trainer.datamodule)  # type: ignore[attr-defined]
         image = torch.rand(1, 3, size, size, device=pl_module.device)
         with trainer.precision_plugin.forward_context():
             return {**cost(network, pl_module.laid_out(image))}  # type: ignore[operator]
+
+
+def _photograph_size(datamodule: Any) -> int:
+    """Return the side of the photographs of a test, in pixels."""
+    return int(getattr(datamodule, "scored_size", datamodule.image_size))

@@ -6,9 +6,9 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from data_modules.files.memory import parsed_memory
 from magenet.enhancement.device import device_for
-from magenet.enhancement.folder import FolderOptions, enhance_to_folder
-from magenet.enhancement.memory import parsed_memory
+from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_to_folder
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,12 +51,13 @@ def main(arguments: list[str]) -> int:
     options = own.parse_args(arguments)
     if not 0.0 <= options.strength <= 1.0:
         own.error(f"--strength must lie in [0, 1], got {options.strength}")
-    task = FolderOptions(
-        options.out, options.weights, options.strength, options.force, options.skip_existing,
+    folder_options = FolderOptions(
+        options.weights, options.strength, options.force, options.out, options.skip_existing,
         parsed_memory(options.max_memory),
     )  # fmt: skip
-    rows = enhance_to_folder(options.input, task, device_for(options.device), options.html)
+    device = device_for(options.device)
+    rows = enhance_to_folder(options.input, folder_options, device, options.html)
     counts = Counter(row["verdict"] or row["status"] for row in rows)
     said = ", ".join(f"{count} {what}" for what, count in counts.items())
     print(f"{len(rows)} photographs: {said}; results in {options.out}")
-    return int(any(row["status"] in ("failed", "refused") for row in rows))
+    return int(any(row["status"] in NOT_ENHANCED for row in rows))

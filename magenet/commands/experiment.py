@@ -30,7 +30,6 @@ from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.callbacks.resume_point import ResumePoint
 from magenet.errors import UsageError, UserError
 from magenet.evaluation import Scores
-from magenet.tasks import ClassicalTask
 from magenet.tasks.base import LOOK_EVERY, EnhancementTask
 
 
@@ -89,12 +88,8 @@ class MageNetCLI(LightningCLI):
         path = options.get("ckpt_path")
         if not path:
             return
-        content = _check_checkpoint(Path(path))
-        if subcommand == "predict":  # its config says that the network is the checkpoint's
-            given = options.data.init_args
-            if "image_size" in given and given.image_size is None:
-                given.image_size = content.get("image_size")
-        else:
+        _check_checkpoint(Path(path))
+        if subcommand != "predict":  # whose configuration says that the network is the checkpoint's
             self._asked = _leaves(options.model.as_dict())
 
     def instantiate_classes(self) -> None:
@@ -145,7 +140,7 @@ class MageNetCLI(LightningCLI):
                 f"{type(self.model).__name__} enhances nothing: predict needs an enhancer"
             )
         trained = self.config[self.subcommand].get("ckpt_path")
-        if not trained and not isinstance(self.model, ClassicalTask):
+        if not trained and getattr(self.model, "learns", True):
             raise UserError(f"{self.subcommand} needs a trained network: give its --ckpt_path")
 
 
@@ -160,8 +155,8 @@ def _leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return result
 
 
-def _check_checkpoint(path: Path) -> dict[str, Any]:
-    """Return the content of a checkpoint of ours.
+def _check_checkpoint(path: Path) -> None:
+    """Raise unless a file is a checkpoint of ours.
 
     Raises:
         UserError: If it is missing, cannot be read, or holds something else.
@@ -175,7 +170,6 @@ def _check_checkpoint(path: Path) -> dict[str, Any]:
     for key in ("state_dict", "pytorch-lightning_version"):
         if not isinstance(content, dict) or key not in content:
             raise UserError(f"{path}: not a checkpoint of magenet: it holds no '{key}'")
-    return dict(content)
 
 
 def _hush() -> None:
@@ -257,6 +251,6 @@ def main(arguments: list[str] | None) -> int:
     if cli.subcommand == "predict":
         writers = [c for c in cli.trainer.callbacks if isinstance(c, EnhancedPhotographWriter)]  # type: ignore[attr-defined]
         for writer in writers:
-            writer.tell()
+            writer.report_failures()
         return 1 if any(writer.failures for writer in writers) else 0
     return 0

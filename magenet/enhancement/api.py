@@ -1,4 +1,4 @@
-"""One call for arrays: `magenet.enhance(image)`."""
+"""Python API: `magenet.enhance(image)`."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from data_modules.datasets.manifest import Photograph
+from data_modules.datasets.photographs import read_with_field
+from data_modules.files.memory import parsed_memory, resident
 from magenet.enhancement.device import device_for
 from magenet.enhancement.enhancer import PhotographEnhancer, Report
-from magenet.enhancement.folder import read
-from magenet.enhancement.memory import parsed_memory, resident
 from magenet.imaging.field_of_view import field_from_mask
 
 
 class Enhanced(NamedTuple):
-    """Hold an enhanced photograph and what is known about it.
+    """An enhanced photograph, its uncertainty map and a report.
 
     Attributes:
         image: Like the photograph given, `(H, W, 3)`, uint8 or uint16; bit for bit the same
             outside the field of view.
-        uncertainty: Expected absolute error of each place in grey levels of 255, float32
+        uncertainty: Expected absolute error of each pixel in grey levels of 255, float32
             `(H, W)`; 0 outside the field.
-        report: Verdict and measurements; see :class:`magenet.enhancement.enhancer.Report`.
+        report: See :class:`magenet.enhancement.enhancer.Report`.
     """
 
     image: NDArray[Any]
@@ -38,9 +38,9 @@ class Enhanced(NamedTuple):
 
 @lru_cache(maxsize=2)
 def _enhancer(weights: str, device: str, max_memory: str) -> PhotographEnhancer:
-    """Return an enhancer, the same one for the same question.
+    """Return an enhancer, cached by its arguments.
 
-    Its memory counts from what the process uses when it is made.
+    Its memory is counted on top of what the process uses at that moment.
     """
     memory = resident() + parsed_memory(max_memory)
     return PhotographEnhancer.from_pretrained(weights, device_for(device), memory)
@@ -63,10 +63,10 @@ def enhance(
             path of a file.
         mask: Field of view, bool `(H, W)`; estimated if None.
         strength: Share of the change that is applied, 0 to 1.
-        force: Whether to enhance what does not look like a fundus photograph, too.
+        force: Whether to enhance also what does not look like a fundus photograph.
         weights: Name of weights in the package, folder, or id on the Hugging Face hub.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        max_memory: What the process may use beyond what it does at the first call, such as `1.5G`.
+        max_memory: Memory on top of what the process uses at the first call, such as `1.5G`.
 
     Returns:
         The enhanced photograph, its uncertainty and a report.
@@ -88,7 +88,7 @@ def enhance(
     field = None
     if isinstance(image, (str, PathLike)):
         path = Path(image)
-        tensor, field = read(Photograph(path, path.name), enhancer.max_memory)
+        tensor, field = read_with_field(Photograph(path, path.name), enhancer.max_memory)
     else:
         tensor = _tensor(image)
     if mask is not None:
@@ -96,8 +96,8 @@ def enhance(
             raise ValueError(f"the mask is {mask.shape}, the image {tuple(tensor.shape[-2:])}")
         field = field_from_mask(torch.from_numpy(np.ascontiguousarray(mask, dtype=bool))[None])
     result = enhancer(tensor, field, strength, force)
-    uncertainty_score: NDArray[np.float32] = (255.0 * result.uncertainty()).numpy()
-    return Enhanced(result.image.permute(1, 2, 0).numpy(), uncertainty_score, result.report)
+    uncertainty: NDArray[np.float32] = (255.0 * result.uncertainty()).numpy()
+    return Enhanced(result.image.permute(1, 2, 0).numpy(), uncertainty, result.report)
 
 
 def _tensor(image: NDArray[Any]) -> Tensor:

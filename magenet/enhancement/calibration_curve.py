@@ -1,4 +1,4 @@
-"""A relation that was measured, as a line through points."""
+"""Calibration curve: a measured monotone relation, linearly interpolated."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class CalibrationCurve:
-    """Give for any value what was measured for such values.
+    """Piecewise linear, non-decreasing function through measured points.
 
     Attributes:
-        x: Of the points, ascending; two at least.
-        y: What was measured there, never falling.
+        x: Abscissae, ascending; at least two.
+        y: Measured values, non-decreasing.
 
     Example:
         >>> line = CalibrationCurve((0.0, 0.1), (0.01, 0.05))
@@ -27,8 +27,8 @@ class CalibrationCurve:
     y: Sequence[float]
 
     def __call__(self, value: Tensor) -> Tensor:
-        """Return what belongs to values of any shape; beyond the ends, what is there."""
+        """Return the function at values of any shape, constant beyond the ends."""
         x, y = value.new_tensor(self.x), value.new_tensor(self.y)
-        place = torch.searchsorted(x, value.contiguous()).clamp(1, len(x) - 1)
-        share = (value - x[place - 1]) / (x[place] - x[place - 1])
-        return torch.lerp(y[place - 1], y[place], share.clamp(0.0, 1.0))
+        index = torch.searchsorted(x, value.contiguous()).clamp(1, len(x) - 1)
+        share = (value - x[index - 1]) / (x[index] - x[index - 1])
+        return torch.lerp(y[index - 1], y[index], share.clamp(0.0, 1.0))

@@ -1,116 +1,52 @@
-"""One photograph enhanced, at its own size, with what is known about the result."""
+"""One photograph enhanced at its own size, with a report on the result."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from magenet.enhancement.calibration_curve import CalibrationCurve
-from magenet.enhancement.fundus_check import FundusCheck
-from magenet.enhancement.memory import require_network_memory
+from data_modules.files.memory import MEBIBYTE, resident
+from magenet.enhancement.settings import Settings
 from magenet.enhancement.shrinkage import rms_inside, split_bands
 from magenet.enhancement.uncertainty import uncertainty_score
+from magenet.enhancement.verdict import judge
 from magenet.errors import UserError
 from magenet.imaging.crop import crop, peak, resize
 from magenet.imaging.field_of_view import FieldOfView, estimate_field
 from magenet.imaging.transfer import enlarged, transfer
-from magenet.metrics import FIDELITY_LIMITS, VERDICTS, fidelity
-from magenet.models import MAGENet, VesselSegmenter
-
-CHECK_SIZE = 256
-"""Side at which it is decided whether this is a fundus photograph, in pixels."""
-
-MOST_NEW_VESSELS = 2.0
-"""Length of new vessels, over that of those seen before, from where on a person should look: most
-of what can be seen then was not there to be compared with (our choice)."""
-
-LEAST_CONFIDENCE = 0.5
-"""Confidence of the field of view below which a person should check the result."""
-
-ERROR_LIMITS = (12.0, 16.0)
-"""Expected mean error, in grey levels of 255, from which on a person should check, and from which
-on the result should not be used (our choice; the flag's precision: `uncertainty.md`)."""
+from magenet.metrics import fidelity
+from magenet.models import Enhancer, MAGENet, VesselSegmenter
 
 VIEWS = ((), (-1,), (-2,), (-2, -1))
-"""Axes along which the photograph is flipped for each view of it."""
+"""Axes along which the photograph is flipped for each augmented view; the first is upright."""
 
-
-class NotAFundusError(UserError):
-    """Say why a photograph is taken for one of something else."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Say how a network is used, as `config.json` beside its weights does under `use`.
-
-    Attributes:
-        size: Side of the square around the field at which the network works, in pixels: every
-            eye is shown to it at the scale that it was trained at.
-        light: From the size of the change of light and colour to the share of it to apply; see
-            :mod:`magenet.enhancement.shrinkage`.
-        uncertainty: From doubt to an expected error.
-        fundus_check: How fundus photographs look.
-    """
-
-    size: int
-    light: CalibrationCurve
-    uncertainty: CalibrationCurve
-    fundus_check: FundusCheck
-
-    @classmethod
-    def of(cls, network: MAGENet) -> Self:
-        """Return a network's settings.
-
-        Raises:
-            UserError: If its `config.json` does not say them.
-        """
-        use = network.use
-        try:
-            return cls(
-                int(use["size"]),
-                CalibrationCurve(**use["light"]),
-                CalibrationCurve(**use["uncertainty"]),
-                FundusCheck(**use["looks"]),
-            )
-        except (KeyError, TypeError) as error:
-            raise UserError(
-                f"the weights' config.json does not say how they are used: {error}"
-            ) from None
-
-    def as_config(self) -> dict[str, Any]:
-        """Return the settings as `config.json` holds them."""
-        return {
-            "size": self.size,
-            "light": asdict(self.light),
-            "uncertainty": asdict(self.uncertainty),
-            "looks": asdict(self.fundus_check),
-        }
+REPORT_SIDE = 1024
+"""Greatest side at which fidelity is measured, in pixels: that of methods without a size of their
+own, which see the photograph's whole resolution (our choice)."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Say what was done to a photograph, and whether to trust it.
+    """What was done to a photograph, and whether to use the result.
 
     Attributes:
         verdict: `ok`, `check` (look before use) or `abstain` (do not use).
-        reasons: Why not `ok`; empty otherwise.
-        field_confidence: How sure the field of view is, 0 to 1.
+        reasons: Why the verdict is not `ok`; empty otherwise.
+        field_confidence: Confidence of the field of view, 0 to 1.
         light_share: Share of the network's change of light and colour that was applied, 0 to 1:
-            less where there was little to mend, and by the strength.
-        expected_error: Mean expected absolute error inside the field, in grey levels of 255, of
-            the whole change: whatever the strength.
+            its shrinkage times the strength.
+        expected_error: Mean expected absolute error inside the field, in grey levels of 255, of the
+            whole change whatever the strength; NaN where it was never calibrated.
         mean_change: Mean absolute change inside the field, in grey levels of 255.
-        colour_change: Mean CIEDE2000 against the photograph as taken.
+        colour_change: Mean CIEDE2000 from the unenhanced photograph.
         brightness_drift: Mean change of lightness L*.
-        vessel_lost: Share of the vessels' length that is gone; NaN where none was seen.
-        vessel_invented: Length of vessels that were not seen before, over that of those that
-            were: recovered, or invented.
+        vessel_lost: Share of the vessel length that is gone; NaN where no vessel was found before.
+        vessel_invented: Length of new vessels (recovered or invented), over the length before.
     """
 
     verdict: str
@@ -127,13 +63,14 @@ class Report:
 
 @dataclass(frozen=True)
 class EnhancedPhotograph:
-    """Hold an enhanced photograph.
+    """An enhanced photograph.
 
     Attributes:
-        image: Like the photograph, `(3, H, W)`.
+        image: `(3, H, W)`, of the type of the photograph.
         field: Its field of view.
-        expected_error: Of the square around the field, float `(1, S, S)` in [0, 1].
-        report: What is known about it.
+        expected_error: Expected absolute error over the square around the field, float
+            `(1, S, S)` in [0, 1]; NaN where it was never calibrated.
+        report: What was done to it.
     """
 
     image: Tensor
@@ -152,57 +89,74 @@ class EnhancedPhotograph:
 
 
 class Estimate(NamedTuple):
-    """Hold what the network says about a photograph, at the size that it works at.
+    """The network's estimate for a photograph, at the size that the network sees.
 
     Attributes:
         change: To be added to the photograph, `(3, S, S)`.
-        uncertainty_score: Not calibrated, `(1, S, S)`.
+        uncertainty_score: Not calibrated, `(1, S, S)`; None for a single pass.
         light_share: Share of the network's change of light and colour in it, 0 to 1.
     """
 
     change: Tensor
-    uncertainty_score: Tensor
+    uncertainty_score: Tensor | None
     light_share: float
 
 
 class PhotographEnhancer:
-    """Enhance photographs of any size and of 8 or 16 bit, within a bound of memory.
+    """Enhance photographs of any size, 8 or 16 bit, within a bound of memory.
 
-    The square around the field of view is shown to the network at one size, several times, each
-    time flipped another way; the mean of what it makes of them is the result, and how much they
-    differ says how unsure it is. A change of light as small as that of good photographs is held
-    back (:mod:`magenet.enhancement.shrinkage`), the rest is carried to the photograph's own size.
+    The square around the field of view is shown to the network at one size in four flipped views.
+    Their mean is the estimate, their disagreement its uncertainty. A change of light as small as
+    that of good photographs is shrunk (:mod:`magenet.enhancement.shrinkage`); the change is then
+    carried to the photograph's own size. This is what `magenet enhance`, `magenet predict`,
+    `magenet.enhance` and the tables' released row all use.
 
     Args:
-        network: With its settings.
-        vessels: Segmenter that looks for lost and invented vessels.
+        network: The enhancement network.
+        settings: How it is used.
+        vessels: Segmenter that finds lost and new vessels.
         device: Where to compute.
         max_memory: Bytes that the process may use.
+        raw: Whether to apply one pass of the network as it is: no views, no shrinkage, and no
+            expected error.
+        half: Whether to compute in bf16; where the device is faster in it if None.
     """
 
     def __init__(
-        self, network: MAGENet, vessels: VesselSegmenter, device: torch.device, max_memory: int
+        self,
+        network: Enhancer,
+        settings: Settings,
+        vessels: VesselSegmenter,
+        device: torch.device,
+        max_memory: int,
+        raw: bool = False,
+        half: bool | None = None,
     ) -> None:
-        self.settings = Settings.of(network)
-        self.network, self.vessels = (
-            net.requires_grad_(False).eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-            for net in (network, vessels)
+        self.settings = settings
+        self.network: Enhancer = network.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        self.vessels: torch.nn.Module = (
+            vessels.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         )
         self.device = device
         self.max_memory = max_memory
+        self.raw = raw
+        self.half = half_precision(device) if half is None else half
 
     @classmethod
-    def from_pretrained(cls, weights: str | Path, device: torch.device, max_memory: int) -> Self:
+    def from_pretrained(
+        cls, weights: str | Path, device: torch.device, max_memory: int, raw: bool = False
+    ) -> Self:
         """Return an enhancer with weights; see :meth:`magenet.models.MAGENet.from_pretrained`.
 
         Raises:
-            UserError: If they cannot be had, or do not say how they are used.
+            UserError: If they cannot be loaded, or lack their settings.
         """
         try:
-            network = MAGENet.from_pretrained(weights)
+            network = MAGENet.from_pretrained(weights).requires_grad_(False)
         except Exception as error:  # of the file system, of safetensors, of the hub
             raise UserError(f"weights '{weights}': {error}") from None
-        return cls(network, VesselSegmenter.from_pretrained("vessels"), device, max_memory)
+        vessels = VesselSegmenter.from_pretrained("vessels").requires_grad_(False)
+        return cls(network, Settings.of(network), vessels, device, max_memory, raw)
 
     def __call__(
         self,
@@ -217,7 +171,7 @@ class PhotographEnhancer:
             image: uint8 or uint16 `(3, H, W)`.
             field: Its field of view; estimated if None.
             strength: Share of the change that is applied, 0 to 1.
-            force: Whether to enhance what does not look like a fundus photograph, too.
+            force: Whether to enhance also what does not look like a fundus photograph.
 
         Returns:
             The photograph at its own size; outside the field of view bit for bit as it was.
@@ -226,12 +180,13 @@ class PhotographEnhancer:
             NotAFundusError: If it does not look like a fundus photograph.
         """
         field = estimate_field(image) if field is None else field
-        inside = resize(crop(field.mask, field.square), self.settings.size).float()
-        seen = self._shown(image, field) * inside
+        side = self.settings.size or field.square.side
+        inside = resize(crop(field.mask, field.square), side).float()
+        seen = self._shown(image, field, side) * inside
         if not force:
-            self.require_fundus(seen[None], inside[None], field)
+            self.settings.fundus_check.require(seen[None], inside[None], field)
         estimate = self.estimate(seen, inside)
-        expected = self.settings.uncertainty(estimate.uncertainty_score) * inside
+        expected = self._expected_error(estimate, inside)
         enhanced = seen + strength * estimate.change
         result = transfer(enhanced, seen, inside, image, field)
         share = strength * estimate.light_share
@@ -247,63 +202,60 @@ class PhotographEnhancer:
         """
         with torch.inference_mode():
             estimates = self.views(seen[None], inside[None])
-            unsure = uncertainty_score(estimates, seen, inside[None])[0]
-            light, detail = split_bands(estimates.mean(dim=0) - seen, inside)
+            change = estimates.mean(dim=0) - seen
+            if self.raw:
+                return Estimate(change, None, 1.0)
+            score = uncertainty_score(estimates, seen, inside[None])[0]
+            if self.settings.light is None:
+                return Estimate(change, score, 1.0)
+            light, detail = split_bands(change, inside)
             light_share = float(self.settings.light(rms_inside(light, inside)))
-            change = light_share * light + detail
-        return Estimate(change, unsure, light_share)
+            return Estimate(light_share * light + detail, score, light_share)
 
     def views(self, seen: Tensor, inside: Tensor) -> Tensor:
-        """Return what the network makes of each flipped view, upright again.
+        """Return the network's estimate from each flipped view, flipped back.
 
         Args:
             seen: `(1, 3, S, S)` in [0, 1], black outside the field.
             inside: Field of view, `(1, 1, S, S)`, 0 or 1.
 
         Returns:
-            `(N, 3, S, S)` on the CPU, black outside the field.
+            `(N, 3, S, S)` on the CPU, black outside the field; `N` is 1 for a raw enhancer.
         """
-        require_network_memory(self.network, self.settings.size, self.max_memory)
-        half = half_precision(self.device)
+        self._require_network_memory(seen.shape[-1])
         estimates = []
-        for axes in VIEWS:
-            view = seen.flip(axes).to(self.device).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-                estimate = self.network(view).image
+        for axes in VIEWS[:1] if self.raw else VIEWS:
+            view, mask = (
+                tensor.flip(axes).to(self.device).contiguous(memory_format=torch.channels_last)
+                for tensor in (seen, inside)
+            )
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+                estimate = self.network(view, mask).image
             estimates.append(estimate.float().cpu().flip(axes) * inside)
         return torch.cat(estimates)
 
-    def require_fundus(self, seen: Tensor, inside: Tensor, field: FieldOfView) -> None:
-        """Refuse what does not look like a fundus photograph.
-
-        Args:
-            seen: `(1, 3, S, S)` in [0, 1], black outside the field.
-            inside: Field of view, `(1, 1, S, S)`, 0 or 1.
-            field: As found in the whole photograph.
-
-        Raises:
-            NotAFundusError: With the reason.
-        """
-        if field.confidence == 0.0:
-            raise NotAFundusError("no field of view can be seen: not a fundus photograph?")
-        size = (CHECK_SIZE, CHECK_SIZE)
-        small = functional.interpolate(seen, size, mode="bilinear", antialias=True)
-        mask = (functional.interpolate(inside, size, mode="area") >= 0.5).float()
-        distance = float(self.settings.fundus_check.distance(small * mask, mask))
-        if distance > self.settings.fundus_check.limit:
-            raise NotAFundusError(
-                "does not look like a fundus photograph (its light, colours and sharpness are "
-                f"{distance:.0f} away from those of fundus photographs, limit "
-                f"{self.settings.fundus_check.limit:.0f}); to enhance it all the same: --force"
+    def _require_network_memory(self, side: int) -> None:
+        """Raise if a forward pass does not fit into the memory."""
+        need = resident() + self.network.forward_memory(side * side)
+        if need > self.max_memory:
+            raise UserError(
+                f"--max-memory: {self.max_memory / MEBIBYTE:.0f} MiB are too little for this "
+                f"network at {side} px; give {need / MEBIBYTE:.0f}M at least"
             )
 
-    def _shown(self, image: Tensor, field: FieldOfView) -> Tensor:
+    def _shown(self, image: Tensor, field: FieldOfView, side: int) -> Tensor:
         """Return the square around the field as the network sees it, float `(3, S, S)`."""
         planes = [
-            resize(crop(plane[None], field.square), self.settings.size)[0].float()
+            resize(crop(plane[None], field.square), side)[0].float()
             for plane in image  # one colour at a time, to spare memory
         ]
         return torch.stack(planes) / peak(image)
+
+    def _expected_error(self, estimate: Estimate, inside: Tensor) -> Tensor:
+        """Return the calibrated uncertainty, `(1, S, S)` in [0, 1], NaN where there is none."""
+        if estimate.uncertainty_score is None or self.settings.uncertainty is None:
+            return torch.where(inside > 0, torch.nan, 0.0)
+        return self.settings.uncertainty(estimate.uncertainty_score) * inside
 
     def _report(
         self,
@@ -314,66 +266,44 @@ class PhotographEnhancer:
         share: float,
         field: FieldOfView,
     ) -> Report:
-        """Return what is known about a result at the size that the network works at."""
-        with torch.inference_mode():
-            pictures = torch.stack([seen, enhanced * inside]).to(self.device)
-            vessels = (self.vessels(pictures).float() > 0).float().cpu()
-        mask, area = inside[None], inside.sum()
-        scores = {
-            name: round(float(value), 4)
-            for name, value in fidelity(
-                seen[None],
-                (enhanced * inside).clamp(0.0, 1.0)[None],
-                vessels[:1],
-                vessels[1:],
-                mask,
-            ).items()
-        }
-        verdict = int(scores.pop("verdict"))
-        reasons = reasons_for(scores)
+        """Return the report on a result at the size that the network sees."""
+        area = inside.sum()
         error = 255.0 * float(expected.sum() / area)
-        if error > ERROR_LIMITS[0]:
-            verdict = max(verdict, 2 if error > ERROR_LIMITS[1] else 1)
-            reasons.append(f"an error of {error:.0f} grey levels is to be expected")
-        if scores["vessel_invented"] > MOST_NEW_VESSELS:
-            verdict = max(verdict, 1)
-            reasons.append(
-                f"vessels of {scores['vessel_invented']:.1f} times the length seen before are new: "
-                "recovered, or invented"
-            )
-        if field.confidence < LEAST_CONFIDENCE:
-            verdict = max(verdict, 1)
-            reasons.append(f"the field of view is not sure ({field.confidence:.2f})")
+        mean_change = 255.0 * float(((enhanced - seen).abs() * inside).sum() / area / 3)
+        before, after, mask = _at_most(seen, enhanced * inside, inside, REPORT_SIDE)
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, enabled=False),  # a Trainer may have switched it on
+        ):
+            pictures = torch.cat([before, after]).to(self.device)
+            vessels = (self.vessels(pictures).float() > 0).float().cpu()
+            scores = fidelity(before, after.clamp(0.0, 1.0), vessels[:1], vessels[1:], mask)
+        verdict, reasons = judge(scores, error, field.confidence)
         return Report(
-            VERDICTS[verdict],
-            tuple(reasons),
+            verdict,
+            reasons,
             round(field.confidence, 3),
             round(share, 3),
             round(error, 2),
-            round(255.0 * float(((enhanced - seen).abs() * inside).sum() / area / 3), 2),
-            **scores,
+            round(mean_change, 2),
+            **{name: round(float(score), 4) for name, score in scores.items()},
         )
 
 
 def half_precision(device: torch.device) -> bool:
-    """Return whether a device computes faster in bf16: GPUs do, and CPUs that multiply in it."""
+    """Return whether a device is faster in bf16: GPUs, and CPUs with bf16 instructions."""
     if device.type == "cpu":
-        can = torch.cpu.get_capabilities()
-        return bool(can.get("amx_bf16") or can.get("avx512_bf16"))
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
     return device.type == "cuda"
 
 
-def reasons_for(scores: dict[str, float]) -> list[str]:
-    """Return in words which limits of fidelity are passed, or that they say nothing."""
-    words = {
-        "vessel_lost": "{:.0%} of the vessels' length is gone",
-        "colour_change": "colours change by {:.0f} (CIEDE2000)",
-    }
-    reasons = [
-        words[name].format(scores[name])
-        for name, (check, _) in FIDELITY_LIMITS.items()
-        if scores[name] > check
-    ]
-    if math.isnan(scores["vessel_lost"]):
-        reasons.append("no vessels can be seen in the photograph as taken")
-    return reasons
+def _at_most(before: Tensor, after: Tensor, mask: Tensor, side: int) -> list[Tensor]:
+    """Return two pictures and their mask as batches of one, no larger than a side."""
+    tensors = [before[None], after[None], mask[None]]
+    if mask.shape[-1] <= side:
+        return tensors
+    size = (side, side)
+    small = [functional.interpolate(t, size, mode="bilinear", antialias=True) for t in tensors]
+    inside = (small[2] >= 0.5).float()
+    return [small[0] * inside, small[1] * inside, inside]

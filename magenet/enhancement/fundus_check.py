@@ -1,28 +1,47 @@
-"""Whether a photograph is one of a fundus at all."""
+"""Out-of-distribution check: whether an image looks like a fundus photograph at all."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from magenet.errors import UserError
+from magenet.imaging.field_of_view import FieldOfView
 from magenet.metrics import STATISTICS, appearance
+from magenet.models.pretrained import USE, WEIGHTS
 
-PLACES = 16
-"""Places along each side at which colours are compared (our choice)."""
+CHECK_SIZE = 256
+"""Side at which images are checked, in pixels."""
+
+CELLS = 16
+"""Cells along each side over which colours are compared (our choice)."""
+
+
+class NotAFundusError(UserError):
+    """The image does not look like a fundus photograph."""
 
 
 @dataclass(frozen=True)
 class FundusCheck:
-    """Know how fundus photographs look, good and bad ones, in a few numbers.
+    """Gaussian model of the statistics of fundus photographs, good and bad ones.
+
+    Images far from its mean in Mahalanobis distance are rejected. The distance has no unit: it
+    counts standard deviations of fundus photographs.
 
     Attributes:
-        mean: Of what :func:`image_statistics` gives, over many of them.
+        mean: Mean of :func:`image_statistics` over the photographs.
         precision: Inverse of their covariance.
-        limit: Distance beyond which a photograph is taken for something else.
+        limit: Distance above which an image is rejected.
+
+    References:
+        Lee et al., "A simple unified framework for detecting out-of-distribution samples", NeurIPS
+        2018, for the Mahalanobis distance; the statistics are our choice.
     """
 
     mean: Sequence[float]
@@ -30,33 +49,65 @@ class FundusCheck:
     limit: float
 
     def distance(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Return how far photographs lie from fundus photographs (Mahalanobis), `(B,)`.
+        """Return the Mahalanobis distance of images from fundus photographs, `(B,)`.
 
         Args:
             image: `(B, 3, S, S)` in [0, 1], the square around the field.
             mask: Field of view, `(B, 1, S, S)`, 0 or 1.
         """
-        away = image_statistics(image, mask) - torch.tensor(self.mean, dtype=torch.float64)
+        difference = image_statistics(image, mask) - torch.tensor(self.mean, dtype=torch.float64)
         precision = torch.tensor(self.precision, dtype=torch.float64)
-        return torch.einsum("bi,ij,bj->b", away, precision, away).clamp(min=0.0).sqrt()
+        squared = torch.einsum("bi,ij,bj->b", difference, precision, difference)
+        return squared.clamp(min=0.0).sqrt()
 
-    @classmethod
-    def fitted(cls, image_statistics: Tensor, limit: float) -> FundusCheck:
-        """Return what is known after looking at photographs.
+    def require(self, image: Tensor, mask: Tensor, field: FieldOfView) -> None:
+        """Raise unless an image looks like a fundus photograph.
 
         Args:
-            image_statistics: What :func:`image_statistics` gives of them, a row each.
-            limit: See :class:`FundusCheck`.
+            image: `(1, 3, S, S)` in [0, 1], black outside the field.
+            mask: Field of view, `(1, 1, S, S)`, 0 or 1.
+            field: Field of view in the whole photograph.
+
+        Raises:
+            NotAFundusError: With the reason.
         """
-        covariance = torch.cov(image_statistics.mT)
-        # A statistic that hardly varies must not decide alone.
+        if field.confidence == 0.0:
+            raise NotAFundusError("no field of view was found: not a fundus photograph?")
+        size = (CHECK_SIZE, CHECK_SIZE)
+        small = functional.interpolate(image, size, mode="bilinear", antialias=True)
+        inside = (functional.interpolate(mask, size, mode="area") >= 0.5).float()
+        distance = float(self.distance(small * inside, inside))
+        if distance > self.limit:
+            raise NotAFundusError(
+                "does not look like a fundus photograph: light, colours and sharpness are "
+                f"{distance:.0f} standard deviations from those of fundus photographs (limit "
+                f"{self.limit:.0f}); to enhance it all the same: --force"
+            )
+
+    @classmethod
+    def fitted(cls, statistics: Tensor, limit: float) -> FundusCheck:
+        """Return the model of given photographs.
+
+        Args:
+            statistics: What :func:`image_statistics` gives, one row each.
+            limit: Distance above which an image is rejected.
+        """
+        covariance = torch.cov(statistics.mT)
+        # Ridge: a statistic that hardly varies must not decide alone.
         ridge = 1e-3 * covariance.diagonal().mean() * torch.eye(len(covariance)).double()
         precision = torch.linalg.inv(covariance + ridge)
-        return cls(image_statistics.mean(dim=0).tolist(), precision.tolist(), limit)
+        return cls(statistics.mean(dim=0).tolist(), precision.tolist(), limit)
+
+    @classmethod
+    @cache
+    def released(cls) -> FundusCheck:
+        """Return the model that comes with the released weights; it holds for any network."""
+        config = json.loads((WEIGHTS / "mage_net/config.json").read_text())
+        return cls(**config[USE]["looks"])
 
 
 def image_statistics(image: Tensor, mask: Tensor) -> Tensor:
-    """Return photographs' statistics as rows, double: :func:`appearance`, then how colours spread.
+    """Return the statistics of images, `(B, N)` double: :func:`appearance` and colour spread.
 
     Args:
         image: `(B, 3, S, S)` in [0, 1], black outside the field.
@@ -68,7 +119,7 @@ def image_statistics(image: Tensor, mask: Tensor) -> Tensor:
 
 
 def colour_spread(image: Tensor, mask: Tensor) -> Tensor:
-    """Return how much colours differ from place to place: hardly in a fundus, whatever its light.
+    """Return how much hues vary over an image: hardly in a fundus, whatever its illumination.
 
     Args:
         image: `(B, 3, S, S)` in [0, 1], black outside the field.
@@ -77,13 +128,13 @@ def colour_spread(image: Tensor, mask: Tensor) -> Tensor:
     Returns:
         Standard deviations of the logarithms of red and of blue over green, `(B, 2)`.
     """
-    side = max(1, image.shape[-1] // PLACES)
+    side = max(1, image.shape[-1] // CELLS)
     inside = functional.avg_pool2d(mask, side)
-    places = functional.avg_pool2d(image * mask, side) / inside.clamp(min=1e-3)
+    cells = functional.avg_pool2d(image * mask, side) / inside.clamp(min=1e-3)
     whole = (inside > 0.95).float()
-    red, green, blue = places.clamp(min=0.02).log().unbind(dim=1)
+    red, green, blue = cells.clamp(min=0.02).log().unbind(dim=1)
     ratios = torch.stack([red - green, blue - green], dim=1)
     count = whole.sum(dim=(2, 3)).clamp(min=1.0)
     mean = (ratios * whole).sum(dim=(2, 3)) / count
-    apart = (ratios - mean[:, :, None, None]).square() * whole
-    return (apart.sum(dim=(2, 3)) / count).sqrt()
+    deviation = (ratios - mean[:, :, None, None]).square() * whole
+    return (deviation.sum(dim=(2, 3)) / count).sqrt()

@@ -1,20 +1,19 @@
-"""The network in the package as `magenet enhance` uses it, for the tests of everybody."""
+"""The released enhancer as a network, so that it can be a row of the tables."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from magenet.enhancement.device import device_for
+from data_modules.files.memory import parsed_memory
 from magenet.enhancement.enhancer import PhotographEnhancer
-from magenet.enhancement.memory import parsed_memory
-from magenet.imaging.transfer import enhance
+from magenet.imaging.transfer import enhance_at
 from magenet.models import Enhancer, EnhancerOutput
 from magenet.models.peers.classical import lit
 
 
 class ReleasedEnhancer(Enhancer):
-    """Enhance as `magenet enhance` does: several views, small changes held back, its own size.
+    """The network in the package as `magenet enhance` uses it: flipped views, shrinkage of light.
 
     With :class:`magenet.tasks.ClassicalTask` it is a row of the tables like any other.
 
@@ -22,29 +21,26 @@ class ReleasedEnhancer(Enhancer):
         weights: See :meth:`magenet.models.MAGENet.from_pretrained`.
 
     Raises:
-        UserError: If the weights cannot be had.
+        UserError: If the weights cannot be loaded.
     """
 
     def __init__(self, weights: str = "mage_net") -> None:
         super().__init__()
         self.enhancer = PhotographEnhancer.from_pretrained(
-            weights, device_for("cpu"), parsed_memory("8G")
+            weights, torch.device("cpu"), parsed_memory("8G")
         )
-        self.network = self.enhancer.network
+        self.network = self.enhancer.network  # its parameters are this module's
 
-    def forward(self, image: Tensor) -> EnhancerOutput:
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Enhance photographs of any size, `(B, 3, H, W)` in [0, 1], black outside the field."""
-        self.enhancer.device = image.device
-        mask = lit(image).float()
-        size = self.enhancer.settings.size
-        return EnhancerOutput((enhance(self._each, image, mask, size),))
+        inside = lit(image).float() if mask is None else mask
+        size = self.enhancer.settings.size or image.shape[-1]
+        return EnhancerOutput((enhance_at(size, self._enhance, image, inside),))
 
-    def _each(self, seen: Tensor) -> Tensor:
-        """Return photographs of the network's own size enhanced."""
-        inside = lit(seen).float()
-        return torch.stack(
-            [
-                picture + self.enhancer.estimate(picture, own).change.to(picture.device)
-                for picture, own in zip(seen, inside, strict=True)
-            ]
-        )
+    def _enhance(self, seen: Tensor, inside: Tensor) -> Tensor:
+        """Return photographs at the network's own size enhanced."""
+        changes = [
+            self.enhancer.estimate(picture.cpu(), mask.cpu()).change
+            for picture, mask in zip(seen, inside, strict=True)
+        ]
+        return seen + torch.stack(changes).to(seen.device)

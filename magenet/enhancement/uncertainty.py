@@ -1,4 +1,4 @@
-"""How far an enhanced photograph may be from the truth."""
+"""Uncalibrated per-pixel uncertainty of an enhancement, by test-time augmentation."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from torch import Tensor
 from torch.nn import functional
 
 SMOOTHING = 1 / 32
-"""Side, over the photograph's, of the window in which disagreement and error are averaged: an
-expected error is one of a place, not of a pixel (our choice)."""
-
+"""Side of the averaging window over the photograph's side: an expected error is one of a
+neighbourhood, not of a pixel (our choice)."""
 
 LOCAL_SHARE = 1 / 3
-"""Power of the local change in the doubt; our choice."""
+"""Exponent of the local change in the score (our choice)."""
 
 GREY_LEVEL = 1 / 255
 
 
-def smoothed(plane: Tensor, mask: Tensor) -> Tensor:
-    """Return planes averaged over their neighbourhood inside the field.
+def local_mean(plane: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean over a square window, of pixels inside the field only.
 
     Args:
         plane: `(B, C, S, S)`.
@@ -26,32 +25,33 @@ def smoothed(plane: Tensor, mask: Tensor) -> Tensor:
     Returns:
         `(B, C, S, S)`, 0 outside.
     """
-    reach = max(1, round(SMOOTHING * plane.shape[-1] / 2))
+    radius = max(1, round(SMOOTHING * plane.shape[-1] / 2))
 
-    def around(value: Tensor) -> Tensor:
-        return functional.avg_pool2d(value, 2 * reach + 1, 1, reach)
+    def window_mean(value: Tensor) -> Tensor:
+        return functional.avg_pool2d(value, 2 * radius + 1, 1, radius)
 
-    return mask * around(plane * mask) / around(mask).clamp(min=1e-6)
+    return mask * window_mean(plane * mask) / window_mean(mask).clamp(min=1e-6)
 
 
 def disagreement(estimates: Tensor, mask: Tensor) -> Tensor:
-    """Return how much several estimates of one photograph differ, place by place.
+    """Return the standard deviation over several estimates of one photograph.
 
     Args:
         estimates: `(N, 3, S, S)` in [0, 1], all upright.
         mask: Field of view, `(1, 1, S, S)`, 0 or 1.
 
     Returns:
-        Standard deviation over the estimates, mean of the colours, `(1, 1, S, S)`, 0 outside.
+        Mean of the three colours, `(1, 1, S, S)`, 0 outside.
     """
     return mask * estimates.std(dim=0, correction=0).mean(dim=0)[None, None]
 
 
 def uncertainty_score(estimates: Tensor, seen: Tensor, mask: Tensor) -> Tensor:
-    """Return how doubtful the enhancement of a photograph is, place by place.
+    """Return the uncalibrated per-pixel uncertainty of an enhancement.
 
-    It is how unsure the network is of the photograph as a whole, times how much it changes it
-    there. Either alone tells less about the true error, and so does disagreement place by place.
+    The mean disagreement of the photograph's augmented views times the local size of the change,
+    as a weighted geometric mean. Either factor alone, and the disagreement per pixel, correlate
+    less with the true error (`experiments/results/uncertainty.md`).
 
     Args:
         estimates: Of several views of the photograph, `(N, 3, S, S)` in [0, 1], all upright.
@@ -60,7 +60,12 @@ def uncertainty_score(estimates: Tensor, seen: Tensor, mask: Tensor) -> Tensor:
 
     Returns:
         `(1, 1, S, S)`, at least 0; 0 outside.
+
+    References:
+        Wang et al., "Aleatoric uncertainty estimation with test-time augmentation for medical image
+        segmentation", Neurocomputing 2019, for disagreement of views; the product is our choice.
     """
-    unsure = disagreement(estimates, mask).sum() / mask.sum()
-    change = smoothed((estimates.mean(dim=0) - seen).abs().mean(dim=0)[None, None], mask)
-    return mask * unsure ** (1 - LOCAL_SHARE) * (change + GREY_LEVEL) ** LOCAL_SHARE
+    mean_disagreement = disagreement(estimates, mask).sum() / mask.sum()
+    change = local_mean((estimates.mean(dim=0) - seen).abs().mean(dim=0)[None, None], mask)
+    local = (change + GREY_LEVEL) ** LOCAL_SHARE
+    return mask * mean_disagreement ** (1 - LOCAL_SHARE) * local

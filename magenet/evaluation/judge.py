@@ -19,6 +19,9 @@ class Judge(nn.Module, ABC):
     def load(self) -> None:
         """Read what it needs from disk; called once before a test."""
 
+    def start_batch(self, batch: Batch) -> None:
+        """Measure what all subjects of a batch are compared with; called once before them."""
+
     @abstractmethod
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Score the photographs of a batch.

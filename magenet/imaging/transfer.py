@@ -1,4 +1,4 @@
-"""From the network's small square back to the photograph at its own size."""
+"""Transfer of a change made at the network's size to the photograph at its own size."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from magenet.imaging.crop import composite, peak
 from magenet.imaging.field_of_view import FieldOfView
 
 BAND = 256
-"""Rows of the photograph that are in memory as floats at a time."""
+"""Rows of the photograph that are held as floats at a time."""
 
 
 def transfer(
     enhanced: Tensor, seen: Tensor, inside: Tensor, original: Tensor, field: FieldOfView
 ) -> Tensor:
-    """Apply to the original what the network changed on its small copy.
+    """Return the photograph plus the enlarged change of its small copy.
 
-    The network sees every eye at the scale it was trained at; the change it makes is smooth
-    compared with a pixel of the original, so it is enlarged and added. The original's own detail
-    stays, memory is bounded by the photograph itself, and no seam can show.
+    The network sees every eye at the scale of its training; the change it makes is smooth compared
+    with a pixel of the original, so it is enlarged and added. The original's own detail stays,
+    memory is bounded by the photograph itself, and there are no seams.
 
     Args:
-        enhanced: What the network gave, `(3, S, S)` in [0, 1].
-        seen: What it was given, `(3, S, S)` in [0, 1].
+        enhanced: Output of the network, `(3, S, S)` in [0, 1].
+        seen: Its input, `(3, S, S)` in [0, 1].
         inside: Field of view of that copy, `(1, S, S)`, 0 or 1.
         original: The photograph, uint8 or uint16 `(3, H, W)`.
         field: Its field of view at full size.
 
     Returns:
-        Like `original`, and bit for bit the original outside the field.
+        Of the type and shape of `original`, bit for bit equal to it outside the field.
     """
     change = spread((enhanced.float() - seen.float())[None], inside.float()[None])[0]
     full = float(peak(original))
@@ -73,10 +73,10 @@ def enlarged(picture: Tensor, rows: Tensor, columns: Tensor, side: int) -> Tenso
         True
     """
 
-    def between(places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the two neighbours of each place and the share of the second."""
+    def between(positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the two neighbours of each position and the weight of the second."""
         last = picture.shape[-1] - 1
-        at = ((places + 0.5) * (picture.shape[-1] / side) - 0.5).clamp(0, last)
+        at = ((positions + 0.5) * (picture.shape[-1] / side) - 0.5).clamp(0, last)
         first = at.floor().long()
         return first, (first + 1).clamp(max=last), at - first
 
@@ -86,32 +86,35 @@ def enlarged(picture: Tensor, rows: Tensor, columns: Tensor, side: int) -> Tenso
     return torch.lerp(lines[..., before], lines[..., behind], share[None, None, :])
 
 
-def enhance(network: Callable[[Tensor], Tensor], image: Tensor, mask: Tensor, size: int) -> Tensor:
-    """Enhance photographs of any size through a network that sees them at one, as `predict` does.
+def enhance_at(
+    size: int, network: Callable[[Tensor, Tensor], Tensor], image: Tensor, mask: Tensor
+) -> Tensor:
+    """Enhance photographs of any size by a network that sees them at one size.
 
     Args:
-        network: Takes and gives `(B, 3, size, size)` in [0, 1].
+        size: Side that the network sees, in pixels.
+        network: Takes photographs `(B, 3, size, size)` and masks `(B, 1, size, size)`, returns
+            enhanced photographs.
         image: Photographs cut to their field, `(B, 3, S, S)` in [0, 1].
         mask: Field of view, `(B, 1, S, S)`, 0 or 1.
-        size: Side that the network sees, in pixels.
 
     Returns:
-        `(B, 3, S, S)` in [0, 1]; at `S = size` what the network gives.
+        `(B, 3, S, S)` in [0, 1]; at `S = size` the network's own output.
     """
     if image.shape[-1] == size:
-        return network(image)
+        return network(image, mask)
     seen = functional.interpolate(image, (size, size), mode="bilinear", antialias=True)
     inside = (functional.interpolate(mask, (size, size), mode="area") >= 0.5).to(mask.dtype)
-    change = spread(network(seen) - seen, inside)
+    change = spread(network(seen, inside) - seen, inside)
     change = functional.interpolate(change, image.shape[-2:], mode="bilinear")
     return (image + change).clamp(0.0, 1.0)
 
 
 def spread(change: Tensor, inside: Tensor) -> Tensor:
-    """Return the change inside the field, carried on for two pixels beyond its edge.
+    """Return the change inside the field, extrapolated by two pixels beyond its edge.
 
-    Outside nothing was learnt, and the field's edge at full size lies up to a small pixel further
-    out: there the nearest inside must speak.
+    The network learnt nothing about the surround, and at full size the field's edge lies up to one
+    small pixel further out: there the nearest values inside are used.
 
     Args:
         change: `(B, C, S, S)`.

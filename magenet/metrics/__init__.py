@@ -9,7 +9,7 @@ from magenet.metrics.colour import (
     colour_difference,
 )
 from magenet.metrics.disc import disc_shift
-from magenet.metrics.fidelity import FIDELITY_LIMITS, VERDICTS, fidelity
+from magenet.metrics.fidelity import fidelity
 from magenet.metrics.frechet import frechet_distance
 from magenet.metrics.full_reference import (
     MaskedMSSSIM,
@@ -43,10 +43,8 @@ from magenet.metrics.skeleton import (
 )
 
 __all__ = [
-    "FIDELITY_LIMITS",
     "FIQA",
     "STATISTICS",
-    "VERDICTS",
     "WFQA",
     "BrightnessDrift",
     "CenterlineDice",

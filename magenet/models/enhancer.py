@@ -72,20 +72,27 @@ class EnhancerOutput(NamedTuple):
 
 
 class Enhancer(nn.Module, ABC):
-    """Be the common signature of MAGE-Net and of everything it is compared with."""
+    """Common signature of MAGE-Net and of every method it is compared with."""
 
     @abstractmethod
-    def forward(self, image: Tensor) -> EnhancerOutput:
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Enhance a batch of photographs.
 
         Args:
             image: Photographs, `(B, 3, H, W)`, RGB in [0, 1].
+            mask: Field of view, `(B, 1, H, W)`, 0 or 1, for methods that need it; where it is None
+                they take the pixels that are not black. The learned networks here do not use it:
+                they see photographs that are black outside the field.
 
         Returns:
             The estimates of all stages and, where there is one, the structure map.
         """
 
-    def __call__(self, image: Tensor) -> EnhancerOutput:
+    def __call__(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Enhance a batch of photographs; see :meth:`forward`."""
-        output: EnhancerOutput = super().__call__(image)
+        output: EnhancerOutput = super().__call__(image, mask)
         return output
+
+    def forward_memory(self, pixels: int) -> int:
+        """Return the bytes that a forward pass over so many pixels takes; 0 if never measured."""
+        return 0

@@ -38,6 +38,11 @@ SIZES: dict[str, dict[str, Any]] = {
 """Arguments that differ from the defaults, by the name of the size. Parameters and GMACs at
 256x256: tiny 0.18 M, 0.6; compact 1.5 M, 5.3; base 4.1 M, 15.9."""
 
+COMPACT_WIDTH = 32
+
+BYTES_PER_PIXEL = 700
+"""Memory of a forward pass of `compact` per pixel: measured 360 at 2048 px, doubled to be safe."""
+
 MINIMUM_SIDE = 32
 """Smallest height and width that a photograph may have, in pixels."""
 
@@ -165,6 +170,7 @@ class MAGENet(
             if supervised_attention and not final:  # the last estimate has nobody to hand on to
                 self.attend.append(SupervisedAttention(width))
             self.correct.append(LightCorrection(width, scale=stride if final else 1))
+        self.finest_width = width or original_width
         self.original: OriginalResolutionStage | None = None
         if original_resolution_stage:
             self.original = OriginalResolutionStage(
@@ -194,11 +200,20 @@ class MAGENet(
         """
         return cls(**SIZES[name])
 
-    def forward(self, image: Tensor) -> EnhancerOutput:
+    def forward_memory(self, pixels: int) -> int:
+        """Return the bytes that a forward pass over so many pixels takes at most.
+
+        Args:
+            pixels: Of the whole batch.
+        """
+        return BYTES_PER_PIXEL * self.finest_width // COMPACT_WIDTH * pixels
+
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Enhance a batch of photographs.
 
         Args:
             image: `(B, 3, H, W)` in [0, 1], any height and width from 32 px on; padded inside.
+            mask: Not used.
 
         Returns:
             One estimate a stage, `(B, 3, H / s, W / s)` rounded up, s = 4, 2, 1, and the structure

@@ -6,6 +6,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,11 +17,15 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from magenet.checkpoints import read_network
+from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.enhancement.folder import Options, Outcome, enhance_photograph
+from magenet.enhancement.fundus_check import FundusCheck
+from magenet.enhancement.settings import Settings
 from magenet.errors import UserError
-from magenet.imaging.transfer import enhance
+from magenet.imaging.transfer import enhance_at
 from magenet.losses import EnhancementLoss, StructureLoss, StructureTarget, VesselMaskTarget
 from magenet.metrics import MaskedPSNR, MaskedSSIM
-from magenet.models import Enhancer, EnhancerOutput
+from magenet.models import Enhancer, EnhancerOutput, VesselSegmenter
 
 Batch = dict[str, Any]
 
@@ -79,6 +84,8 @@ class FundusTask(LightningModule, ABC):
         self.optimizer = optimizer
         self.warm_up = warm_up
         self.channels_last = channels_last
+        self.image_size: int | None = None
+        """Side of the photographs that the network was trained on, in pixels: with its weights."""
         self.total_steps = 0
         self.unseen_losses: list[tuple[int, Tensor, list[str]]] = []
 
@@ -90,6 +97,11 @@ class FundusTask(LightningModule, ABC):
         """Lay out the weights."""
         if self.channels_last:
             self.to(memory_format=torch.channels_last)
+
+    def on_train_start(self) -> None:
+        """Note the size of the photographs, which the checkpoint then tells."""
+        datamodule = getattr(self.trainer, "datamodule", None)
+        self.image_size = getattr(datamodule, "image_size", None)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss, which :meth:`require_finite` looks at every few steps.
@@ -157,11 +169,15 @@ class FundusTask(LightningModule, ABC):
             UserError: If the training has failed: what it made of the weights is not kept.
         """
         self.require_finite()
-        checkpoint["image_size"] = getattr(self.trainer.datamodule, "image_size", None)  # type: ignore[attr-defined]
+        checkpoint["image_size"] = self.image_size
         saved = checkpoint.get("hyper_parameters", {})
         checkpoint["hyper_parameters"] = {
             name: value for name, value in saved.items() if _is_plain(value)
         }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore the size of the photographs that the network was trained on."""
+        self.image_size = checkpoint.get("image_size")
 
     def _count_steps(self) -> int:
         """Return the optimizer steps of the whole training.
@@ -199,6 +215,21 @@ class FundusTask(LightningModule, ABC):
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
 
+@dataclass(frozen=True)
+class PredictionOptions(Options):
+    """How `magenet predict` enhances.
+
+    Attributes:
+        raw: Whether to apply one pass of the network as it is; see :class:`PhotographEnhancer`.
+        size: Side that the network sees, in pixels; the checkpoint's if None.
+        max_memory: Bytes that the process may use.
+    """
+
+    raw: bool = False
+    size: int | None = None
+    max_memory: int = 1 << 62
+
+
 class EnhancementTask(FundusTask):
     """Score and use an enhancer; subclasses say how it is trained.
 
@@ -231,6 +262,7 @@ class EnhancementTask(FundusTask):
     ) -> None:
         super().__init__(network, optimizer, warm_up, channels_last)
         self.start = start
+        self.prediction = PredictionOptions("checkpoint")
         self.structure_target = structure_target or VesselMaskTarget()
         self.structure_weight = structure_weight
         if preservation_weight and type(self.structure_target).read is StructureTarget.read:
@@ -247,6 +279,9 @@ class EnhancementTask(FundusTask):
                 for subject in SUBJECTS
             }
         )
+
+    learns = True
+    """Whether the network has weights to be trained, at one size of photograph."""
 
     @property
     def student(self) -> Enhancer:
@@ -331,22 +366,43 @@ class EnhancementTask(FundusTask):
         """
         mask = batch["mask_fov"]
         image = batch["image_degraded"] if "image_degraded" in batch else batch["image"]
-        size = self.trainer.datamodule.image_size  # type: ignore[attr-defined]
+        size = self.image_size or image.shape[-1]
         images = {"input": image}
         for subject, network in self.enhancers().items():
-            images[subject] = enhance(partial(self._through, network), image, mask, size)
+            images[subject] = enhance_at(size, partial(self._through, network), image, mask)
         for name in ("clean", "high"):
             if f"image_{name}" in batch:
                 images[name] = batch[f"image_{name}"]
         return {subject: image * mask for subject, image in images.items()}
 
-    def _through(self, network: Enhancer, image: Tensor) -> Tensor:
-        """Return photographs enhanced by one of the networks."""
-        return network(self.laid_out(image)).image
+    def _through(self, network: Enhancer, image: Tensor, mask: Tensor) -> Tensor:
+        """Return the photographs that a network gives, `(B, 3, S, S)` in [0, 1]."""
+        return network(self.laid_out(image), mask).image
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
-        """Return enhanced photographs, `(B, 3, S, S)`, or None where none could be read."""
-        return self(batch["image"]).image if "image" in batch else None
+    def on_predict_start(self) -> None:
+        """Make the enhancer of the photographs, as `magenet enhance` uses it.
+
+        Raises:
+            UserError: If the checkpoint does not hold the size of its photographs.
+        """
+        options = self.prediction
+        size = options.size or self.image_size
+        if size is None and self.learns:
+            raise UserError("the checkpoint does not say its image size: give --output.size")
+        settings = Settings(size, FundusCheck.released())
+        vessels = VesselSegmenter.from_pretrained("vessels").requires_grad_(False)
+        half = "bf16" in str(self.trainer.precision)
+        self.photograph_enhancer = PhotographEnhancer(
+            self.chosen, settings, vessels, self.device, options.max_memory,
+            options.raw or not self.learns, half,
+        )  # fmt: skip
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> list[Outcome]:
+        """Return the outcome of each photograph of a batch, enhanced at its own size."""
+        return [
+            enhance_photograph(self.photograph_enhancer, photograph, decoded, self.prediction)
+            for photograph, decoded in batch["photographs"]
+        ]
 
 
 def _is_plain(value: Any) -> bool:

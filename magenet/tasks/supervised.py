@@ -25,6 +25,8 @@ class ClassicalTask(SupervisedTask):
         network: The enhancer.
     """
 
+    learns = False
+
     def __init__(self, network: Enhancer) -> None:
         super().__init__(network, structure_weight=0.0)
 

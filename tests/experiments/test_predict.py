@@ -48,11 +48,15 @@ def test_prediction_of_a_mixed_folder(
     for name in ("text.jpg", "cut.jpg", "dot.png"):
         assert any(name in line for line in errors), name
     written = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.*")}
-    assert written == {"good.png", "sub/good.jpg", "wide.png", "report.csv"}
+    reports = {
+        f"{name}.json"
+        for name in ("good.png", "sub/good.jpg", "wide.png", "text.jpg", "cut.jpg", "dot.png")
+    }
+    assert written == {"good.png", "sub/good.jpg", "wide.png", "enhance.csv", *reports}
     with Image.open(tmp_path / "out/good.png") as result:
         assert result.size == picture.size
         assert result.getexif()[0x010F] == "Topcon"
-    with (tmp_path / "out/report.csv").open() as stream:
+    with (tmp_path / "out/enhance.csv").open() as stream:
         report = {row["name"]: row for row in csv.DictReader(stream)}
     assert {name: row["status"] for name, row in report.items()} == {
         "good.png": "enhanced", "sub/good.jpg": "enhanced", "wide.png": "enhanced",
@@ -76,7 +80,7 @@ def test_a_prediction_without_a_checkpoint_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_photograph(draw_phantom(1, 64).image, tmp_path / "in/eye.png")
-    arguments = [*predict(tmp_path / "in", tmp_path / "out"), "--data.image_size", "48"]
+    arguments = [*predict(tmp_path / "in", tmp_path / "out"), "--output.size", "48"]
     assert main(arguments) == 1
     assert "predict needs a trained network: give its --ckpt_path" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -142,7 +146,7 @@ def test_two_ranks_write_what_one_writes(checkpoint: Path, tmp_path: Path) -> No
     for ranks, strategy in (("1", "auto"), ("2", "ddp")):
         folder = tmp_path / ranks / "out"
         folder.mkdir(parents=True)
-        (folder / "report.part7.csv").write_text("left by a run that was killed")
+        (folder / "enhance.part7.csv").write_text("left by a run that was killed")
         several = ["--trainer.devices", ranks, "--trainer.strategy", strategy]
         status, told = run_alone([*arguments, *several], folder.parent)
         assert status == 1
@@ -151,12 +155,14 @@ def test_two_ranks_write_what_one_writes(checkpoint: Path, tmp_path: Path) -> No
         assert "b.png: not a picture" in told[1]
         written = [path for path in folder.rglob("*") if path.is_file()]
         files.append({p.relative_to(folder).as_posix(): p.read_bytes() for p in written})
-        with (folder / "report.csv").open() as stream:
+        with (folder / "enhance.csv").open() as stream:
             report = [(row["name"], row["status"]) for row in csv.DictReader(stream)]
         failed = ("a.tif", "b.png")
         assert report == [(n, "failed" if n in failed else "enhanced") for n in names]
-    assert files[0].keys() == {"a.png", "c.png", "sub/d.png", "sub/e.png", "report.csv"}
-    assert files[0] == files[1], "bit for bit, the report too"
+    pictures = {"a.png", "c.png", "sub/d.png", "sub/e.png"}
+    reports = {f"{name}.json" for name in (*pictures, "b.png")}
+    assert files[0].keys() == files[1].keys() == {*pictures, *reports, "enhance.csv"}
+    assert all(files[0][name] == files[1][name] for name in pictures), "bit for bit"
     before = read_photograph(source / "c.png")
     assert not torch.equal(read_photograph(tmp_path / "1/out/c.png"), before), "it did change"
 

@@ -10,8 +10,8 @@ from torch.nn import functional
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.datasets.photographs import cut_to_field
 from magenet.enhancement.calibration_curve import CalibrationCurve
-from magenet.enhancement.enhancer import CHECK_SIZE, Settings
-from magenet.enhancement.fundus_check import FundusCheck, image_statistics
+from magenet.enhancement.fundus_check import CHECK_SIZE, FundusCheck, image_statistics
+from magenet.enhancement.settings import Settings
 from magenet.imaging.field_of_view import estimate_field
 from magenet.models import MAGENet
 from tests.magenet.models.test_mage_net import TINY
@@ -52,7 +52,7 @@ def weights(fundus_check: FundusCheck, tmp_path_factory: pytest.TempPathFactory)
     network = MAGENet(**TINY)
     for head in network.correct:
         torch.nn.init.normal_(head.head.weight, std=0.03)  # type: ignore[union-attr, arg-type]
-    settings = Settings(SIZE, ALL, CalibrationCurve((0.0, 0.1), (0.01, 0.2)), fundus_check)
+    settings = Settings(SIZE, fundus_check, ALL, CalibrationCurve((0.0, 0.1), (0.01, 0.2)))
     network.use.update(settings.as_config())
     folder = tmp_path_factory.mktemp("weights")
     network.save_pretrained(folder)

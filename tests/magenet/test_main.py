@@ -17,7 +17,7 @@ PREDICT = [
     *BASE,
     "--config",
     str(ROOT / "experiments/configs/runs/predict.yaml"),
-    "--data.image_size",
+    "--output.size",
     "48",
 ]
 UNTRAINED = ["--model", "ClassicalTask", "--model.network", "magenet.models.peers.Identity"]

@@ -69,21 +69,22 @@ class Classical(Enhancer):
 
         Args:
             image: `(B, 3, H, W)`, fp32 in [0, 1].
-            field: bool `(B, 1, H, W)`, see :func:`lit`.
+            field: Field of view, bool `(B, 1, H, W)`.
         """
 
-    def forward(self, image: Tensor) -> EnhancerOutput:
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Return the enhanced photograph.
 
         Args:
             image: `(B, 3, H, W)` in [0, 1], black outside the field.
+            mask: Field of view, `(B, 1, H, W)`, 0 or 1; :func:`lit` if None.
 
         Returns:
             One estimate, `(B, 3, H, W)` in [0, 1]; no structure map.
         """
         with torch.autocast(image.device.type, enabled=False):  # bf16 has 8 bits
             image = image.float()
-            field = lit(image)
+            field = lit(image) if mask is None else mask > 0
             enhanced = self.enhance(image, field).clamp(0.0, 1.0)
             return EnhancerOutput((torch.where(field, enhanced, image),))
 
@@ -91,7 +92,7 @@ class Classical(Enhancer):
 class Identity(Enhancer):
     """Do nothing."""
 
-    def forward(self, image: Tensor) -> EnhancerOutput:
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Return the photograph as it is."""
         return EnhancerOutput((image,))
 

@@ -165,11 +165,12 @@ class CofeNet(Enhancer):
         self.enhance = ScaleEnhancer(widths, guides, blocks)
         self.enlarge = nn.ConvTranspose2d(3, 3, 4, stride=2, padding=1)
 
-    def forward(self, image: Tensor) -> EnhancerOutput:
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Enhance a batch of photographs.
 
         Args:
             image: `(B, 3, H, W)` in [0, 1], any height and width; padded inside.
+            mask: Not used.
 
         Returns:
             The estimates `(B, 3, H / 2, W / 2)`, rounded up, and `(B, 3, H, W)`, and the logits

@@ -92,11 +92,12 @@ class GFENet(Enhancer):
         self.structure = nn.Conv2d(widths[0], 1, 1)
         self.correct = nn.Conv2d(widths[0], 3, 1)
 
-    def forward(self, image: Tensor) -> EnhancerOutput:
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Enhance a batch of photographs.
 
         Args:
             image: `(B, 3, H, W)` in [0, 1], any height and width; padded inside.
+            mask: Not used.
 
         Returns:
             One estimate, `(B, 3, H, W)`, and the logits of the structure map, `(B, 1, H, W)`.

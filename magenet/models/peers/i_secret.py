@@ -71,11 +71,12 @@ class ISecretGenerator(Enhancer):
             nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect"),
         )
 
-    def forward(self, image: Tensor) -> EnhancerOutput:
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Enhance a batch of photographs.
 
         Args:
             image: `(B, 3, H, W)` in [0, 1], any height and width; padded inside.
+            mask: Not used.
 
         Returns:
             One estimate, `(B, 3, H, W)`; no structure map.

@@ -249,11 +249,12 @@ class MPRNet(Enhancer):
         self.original = OriginalResolutionSubnetwork(widths, extra, blocks, activation)
         self.correct_third = convolution(width + extra, 3, 3)
 
-    def forward(self, image: Tensor) -> EnhancerOutput:
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Enhance a batch of photographs.
 
         Args:
             image: `(B, 3, H, W)` in [0, 1], any height and width; padded inside.
+            mask: Not used.
 
         Returns:
             The estimates of the three stages, `(B, 3, H, W)`; no structure map.

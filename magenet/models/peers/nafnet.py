@@ -120,11 +120,12 @@ class NAFNet(Enhancer):
         self.decoders = nn.ModuleList(blocks(level, decoder[level]) for level in levels)
         self.correct = nn.Conv2d(width, 3, 3, padding=1)
 
-    def forward(self, image: Tensor) -> EnhancerOutput:
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Enhance a batch of photographs.
 
         Args:
             image: `(B, 3, H, W)` in [0, 1], any height and width; padded inside.
+            mask: Not used.
 
         Returns:
             One estimate, `(B, 3, H, W)`; no structure map.

@@ -55,11 +55,12 @@ class UNet(Enhancer):
         self.decoders = nn.ModuleList(double_convolution(2 * fine, fine) for fine, _ in pairs)
         self.correct = nn.Conv2d(widths[0], 3, 1)
 
-    def forward(self, image: Tensor) -> EnhancerOutput:
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Enhance a batch of photographs.
 
         Args:
             image: `(B, 3, H, W)` in [0, 1], any height and width; padded inside.
+            mask: Not used.
 
         Returns:
             One estimate, `(B, 3, H, W)`; no structure map.

@@ -34,7 +34,7 @@ class SmallPeer(Enhancer):
         self.second = nn.Conv2d(8, 3, 3, padding=1)
         self.fine = nn.Conv2d(8, 3, 1)
 
-    def forward(self, image: torch.Tensor) -> EnhancerOutput:
+    def forward(self, image: torch.Tensor, mask: torch.Tensor | None = None) -> EnhancerOutput:
         hidden = self.first(image).relu()
         return EnhancerOutput((image + self.second(hidden) + self.fine(hidden),))
 

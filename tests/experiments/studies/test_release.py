@@ -8,7 +8,7 @@ import yaml
 
 from experiments.configurations import BASE, CONFIGS, WEIGHTS
 from experiments.studies import input_sizes, release
-from magenet.enhancement.enhancer import Settings
+from magenet.enhancement.settings import Settings
 from magenet.main import main
 from magenet.models import MAGENet
 from tests.command_line import TINY, configs, segmenter_for

@@ -1,6 +1,6 @@
 import torch
 
-from magenet.enhancement.uncertainty import smoothed, uncertainty_score
+from magenet.enhancement.uncertainty import local_mean, uncertainty_score
 
 MASK = torch.ones(1, 1, 64, 64)
 MASK[..., :, :20] = 0
@@ -9,7 +9,7 @@ MASK[..., :, :20] = 0
 def test_smoothing_does_not_see_beyond_the_field() -> None:
     plane = torch.full((1, 1, 64, 64), 0.25)
     plane[..., :, :20] = 9.0
-    result = smoothed(plane, MASK)
+    result = local_mean(plane, MASK)
     torch.testing.assert_close(result, 0.25 * MASK)
 
 

@@ -4,7 +4,7 @@ import torch
 from data_modules.datasets.phantom import draw_phantom
 from magenet.imaging.crop import Square, crop, resize
 from magenet.imaging.field_of_view import FieldOfView, field_from_mask
-from magenet.imaging.transfer import enhance, transfer
+from magenet.imaging.transfer import enhance_at, transfer
 
 
 def test_no_change_gives_the_original_back() -> None:
@@ -76,13 +76,13 @@ def test_streamed_in_bands_is_what_the_whole_gives(
 def test_photographs_are_enhanced_at_the_size_that_the_network_knows(side: int) -> None:
     seen = []
 
-    def network(image: torch.Tensor) -> torch.Tensor:
+    def network(image: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
         seen.append(image.shape[-1])
         return image + 0.1
 
     image = 0.2 + 0.5 * torch.rand(2, 3, side, side)
     mask = torch.zeros(2, 1, side, side)
     mask[..., side // 8 : -side // 8, side // 8 : -side // 8] = 1.0
-    result = enhance(network, image * mask, mask, 64)
+    result = enhance_at(64, network, image * mask, mask)
     assert seen == [64]
     assert torch.allclose(result * mask, (image + 0.1) * mask, atol=0.01), "detail stays"

@@ -210,7 +210,7 @@ class Broken(Enhancer):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
 
-    def forward(self, image: Tensor) -> EnhancerOutput:
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         return EnhancerOutput((image + self.weight / 0.0,))
 
 

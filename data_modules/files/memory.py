@@ -1,4 +1,4 @@
-"""What photographs and the network cost in memory."""
+"""Memory that a photograph takes, estimated from its header before it is decoded."""
 
 from __future__ import annotations
 
@@ -6,28 +6,20 @@ import os
 import re
 from pathlib import Path
 
-from torch import nn
-
 from magenet.errors import UsageError, UserError
 
 MEBIBYTE = 1 << 20
 
-BYTES_PER_PIXEL = 700
-"""Memory of a forward pass of `compact`, per pixel that it sees: measured 360 at 2048 px, and
-twice that to be safe. Networks of other sizes: by their width."""
-
-COMPACT_WIDTH = 32
-
 COPIES = {1: 5, 2: 7}
-"""Times that a photograph is in memory at most, by the bytes of a sample: decoded (with alpha, 4
-colours), as a tensor, one colour as floats, the result, and what encodes it."""
+"""Copies of a photograph in memory at most, by bytes per sample: decoded (with alpha, 4 channels),
+as a tensor, one channel as floats, the result, and the encoder's."""
 
 
 def parsed_memory(text: str) -> int:
-    """Return bytes of a text like `1.5G`, `900M` or `2GiB`.
+    """Return the bytes that a text such as `1.5G`, `900M` or `2GiB` stands for.
 
     Raises:
-        UsageError: If it is none.
+        UsageError: If it is not an amount of memory.
 
     Example:
         >>> parsed_memory("1.5G"), parsed_memory("512 MiB")
@@ -41,7 +33,7 @@ def parsed_memory(text: str) -> int:
 
 
 def resident() -> int:
-    """Return the bytes of memory that the process uses now; a guess where the system has no say."""
+    """Return the resident set size of the process in bytes; 400 MiB where it cannot be read."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, IndexError, ValueError):
@@ -50,7 +42,7 @@ def resident() -> int:
 
 
 def memory_of(width: int, height: int, sample_bytes: int) -> int:
-    """Return the bytes that a photograph takes on its way from file to file, at most.
+    """Return the bytes that a photograph takes at most from reading to writing.
 
     Args:
         width: In pixels.
@@ -61,7 +53,7 @@ def memory_of(width: int, height: int, sample_bytes: int) -> int:
 
 
 def require_memory(width: int, height: int, sample_bytes: int, max_memory: int) -> None:
-    """Refuse a photograph that could not be held in memory, before it is decoded.
+    """Raise unless a photograph fits into the memory.
 
     Args:
         width: In pixels.
@@ -70,31 +62,11 @@ def require_memory(width: int, height: int, sample_bytes: int, max_memory: int) 
         max_memory: Bytes that the process may use.
 
     Raises:
-        UserError: With what it would need.
+        UserError: With the memory that it needs.
     """
     need = resident() + memory_of(width, height, sample_bytes)
     if need > max_memory:
         raise UserError(
             f"is {width}x{height} px and needs {need / 1024**3:.1f} GiB of memory; allowed are "
             f"{max_memory / 1024**3:.1f} (--max-memory)"
-        )
-
-
-def require_network_memory(network: nn.Module, size: int, max_memory: int) -> None:
-    """Refuse a network that does not fit into the memory.
-
-    Args:
-        network: What runs.
-        size: Side of the square that it sees, in pixels.
-        max_memory: Bytes that the process may use.
-
-    Raises:
-        UserError: With what it would need.
-    """
-    width = int(getattr(network, "stems")[-1].out_channels)  # noqa: B009
-    need = resident() + BYTES_PER_PIXEL * width // COMPACT_WIDTH * size**2
-    if need > max_memory:
-        raise UserError(
-            f"--max-memory: {max_memory / MEBIBYTE:.0f} MiB are too little for this network at "
-            f"{size} px; give {need / MEBIBYTE:.0f}M at least"
         )

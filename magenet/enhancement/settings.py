@@ -1,0 +1,62 @@
+"""Settings that belong to a network's weights: how the network is used on photographs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from magenet.enhancement.calibration_curve import CalibrationCurve
+from magenet.enhancement.fundus_check import FundusCheck
+from magenet.errors import UserError
+from magenet.models import MAGENet
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a network, stored in `config.json` beside its weights under `use`.
+
+    Attributes:
+        size: Side of the square around the field that the network sees, in pixels: every eye is
+            shown at the scale of the training. None for a method without a scale of its own,
+            which sees the square at the photograph's resolution.
+        fundus_check: Out-of-distribution check of the photographs (`looks` in `config.json`).
+        light: Shrinkage of the change of light and colour: from its RMS to the share of it to
+            apply, see :mod:`magenet.enhancement.shrinkage`. None applies all of it.
+        uncertainty: Calibration from the uncertainty score to an expected absolute error in
+            [0, 1]. None where it was never measured: the expected error is then NaN.
+    """
+
+    size: int | None
+    fundus_check: FundusCheck
+    light: CalibrationCurve | None = None
+    uncertainty: CalibrationCurve | None = None
+
+    @classmethod
+    def of(cls, network: MAGENet) -> Self:
+        """Return the settings of a network that was loaded with its `config.json`.
+
+        Raises:
+            UserError: If `config.json` lacks them.
+        """
+        use = network.use
+        try:
+            return cls(
+                int(use["size"]),
+                FundusCheck(**use["looks"]),
+                CalibrationCurve(**use["light"]),
+                CalibrationCurve(**use["uncertainty"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise UserError(
+                f"the weights' config.json does not say how they are used: {error}; weights come "
+                "from `make train-release` or `magenet adapt`"
+            ) from None
+
+    def as_config(self) -> dict[str, Any]:
+        """Return the settings under the keys of `config.json`."""
+        return {
+            "size": self.size,
+            "light": None if self.light is None else asdict(self.light),
+            "uncertainty": None if self.uncertainty is None else asdict(self.uncertainty),
+            "looks": asdict(self.fundus_check),
+        }

@@ -1,0 +1,90 @@
+"""Verdict on an enhanced photograph: `ok`, `check` or `abstain`, with reasons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from magenet.imaging.field_of_view import LEAST_CONFIDENCE
+
+VERDICTS = ("ok", "check", "abstain")
+"""Use it; look at it before use; do not use it. A verdict as a number is an index of these."""
+
+FIDELITY_LIMITS = {
+    "vessel_lost": (0.10, 0.25),
+    "colour_change": (12.0, 25.0),
+}
+"""Scores of :func:`magenet.metrics.fidelity` above which the verdict is `check`, and `abstain` (our
+choice, not derived from patients). New vessels do not make a result unusable: the poorer the
+photograph, the more of them are recovered, and nothing here separates these from invented ones."""
+
+MOST_NEW_VESSELS = 2.0
+"""Length of new vessels, relative to the length found before, above which the verdict is `check`:
+most vessels of the result then have no counterpart to be compared with (our choice)."""
+
+ERROR_LIMITS = (12.0, 16.0)
+"""Expected mean error, in grey levels of 255, above which the verdict is `check`, and `abstain`
+(our choice; how well it predicts large errors: `experiments/results/uncertainty.md`)."""
+
+
+def fidelity_verdict(scores: Mapping[str, Tensor]) -> Tensor:
+    """Return the verdict that :data:`FIDELITY_LIMITS` give, an index of :data:`VERDICTS`.
+
+    Args:
+        scores: What :func:`magenet.metrics.fidelity` returns, `(B,)` each.
+
+    Returns:
+        float `(B,)`; at least 1 (`check`) where no vessel was found before the enhancement.
+    """
+    verdict = scores["vessel_lost"].isnan().float()
+    for name, limits in FIDELITY_LIMITS.items():
+        exceeded = torch.stack([scores[name] > limit for limit in limits]).sum(dim=0)
+        verdict = torch.maximum(verdict, exceeded.float())
+    return verdict
+
+
+def judge(
+    scores: Mapping[str, Tensor], expected_error: float, field_confidence: float
+) -> tuple[str, tuple[str, ...]]:
+    """Return the verdict on a result, and the reasons why it is not `ok`.
+
+    Args:
+        scores: Fidelity scores of one photograph, `(1,)` each.
+        expected_error: Mean expected error, in grey levels of 255; NaN where it is unknown.
+        field_confidence: Confidence of the field of view, 0 to 1.
+    """
+    verdict = int(fidelity_verdict(scores))
+    reasons = _fidelity_reasons({name: float(score) for name, score in scores.items()})
+    if expected_error > ERROR_LIMITS[0]:
+        verdict = max(verdict, 2 if expected_error > ERROR_LIMITS[1] else 1)
+        reasons.append(f"the expected error is {expected_error:.0f} of 255 grey levels")
+    new_vessels = float(scores["vessel_invented"])
+    if new_vessels > MOST_NEW_VESSELS:
+        verdict = max(verdict, 1)
+        reasons.append(
+            f"new vessels (recovered or invented) of {new_vessels:.1f} times the length found "
+            "before"
+        )
+    if field_confidence < LEAST_CONFIDENCE:
+        verdict = max(verdict, 1)
+        reasons.append(f"the field of view is uncertain (confidence {field_confidence:.2f})")
+    return VERDICTS[verdict], tuple(reasons)
+
+
+def _fidelity_reasons(scores: Mapping[str, float]) -> list[str]:
+    """Return which limits of fidelity are exceeded, or that no vessel could be compared."""
+    texts = {
+        "vessel_lost": "{:.0%} of the vessel length is gone",
+        "colour_change": "colours change by {:.0f} (mean CIEDE2000)",
+    }
+    reasons = [
+        texts[name].format(scores[name])
+        for name, (check, _) in FIDELITY_LIMITS.items()
+        if scores[name] > check
+    ]
+    if math.isnan(scores["vessel_lost"]):
+        reasons.append("no vessels can be seen in the unenhanced photograph")
+    return reasons
