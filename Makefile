@@ -47,7 +47,7 @@ demo: $(CORE) ## Train, test and use tiny networks on phantoms; results in runs/
 	done
 	$(BIN)/magenet test $(BASE) --config experiments/configs/runs/classical.yaml \
 	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name clahe --trainer.logger.version test --trainer.devices 1
-	$(BIN)/python -m data_modules.datasets.phantom $(DEMO)/photographs --count 6 --size 384 --camera handheld
+	$(BIN)/magenet phantom $(DEMO)/photographs --count 6 --size 384 --camera handheld
 	$(BIN)/magenet predict $(BASE) --config experiments/configs/runs/predict.yaml --data.photographs $(DEMO)/photographs \
 	  --output.folder $(DEMO)/enhanced \
 	  --ckpt_path $(DEMO)/mean_teacher/fit/checkpoints/best.ckpt

@@ -16,6 +16,7 @@ COMMANDS = {
     "predict": "enhance photographs with a trained network",
     "degrade": "spoil photographs, with a file of what was done to each",
     "export": "write the network for other programs (ONNX)",
+    "phantom": "draw synthetic retinas to try the commands on",
     "shards": "write photographs into tar files, for training that streams them",
 }
 """What each command does. A command is a file of `magenet/commands`, but for Lightning's."""

@@ -8,12 +8,9 @@ lesions) at about the right sizes and colours.
 
 from __future__ import annotations
 
-import argparse
 import math
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,7 +19,6 @@ from PIL import Image, ImageDraw, ImageFilter
 from torch import Tensor
 
 from data_modules.datasets.vessel_tree import Point, Vessel, grow_vessels
-from data_modules.files.pictures import write_photograph
 from magenet.imaging.field_of_view import FieldOfView, field_from_mask
 
 Camera = Literal["clinic", "handheld"]
@@ -311,22 +307,3 @@ def _handheld(rng: np.random.Generator, picture: Array, x: Array, y: Array, size
     return np.asarray(
         picture ** rng.uniform(0.85, 1.2) + rng.normal(0, 0.01, picture.shape), np.float32
     )
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Write phantoms as PNG files: `python -m data_modules.datasets.phantom FOLDER`."""
-    parser = argparse.ArgumentParser(description="Draw retinas and write them as PNG files.")
-    parser.add_argument("folder", type=Path, help="where to write; created if missing")
-    parser.add_argument("--count", type=int, default=6, help="how many (default 6)")
-    parser.add_argument("--size", type=int, default=512, help="side in pixels (default 512)")
-    parser.add_argument("--seed", type=int, default=0, help="first seed (default 0)")
-    parser.add_argument("--camera", choices=get_args(Camera), default="clinic")
-    options = parser.parse_args(arguments)
-    for seed in range(options.seed, options.seed + options.count):
-        phantom = draw_phantom(seed, options.size, camera=options.camera)
-        write_photograph(phantom.image, options.folder / f"phantom_{seed:04d}.png")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
