@@ -182,7 +182,7 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
     )
     task = MeanTeacherTask(
         copy.deepcopy(network).requires_grad_(True).train(),
-        SegmenterTarget(VesselSegmenter.from_pretrained("vessels")),
+        structure_target=SegmenterTarget(VesselSegmenter.from_pretrained("vessels")),
         preservation_weight=0.1, ema_decay=0.99, supervised_share=0.0, ramp_share=0.2,
         optimizer=partial(torch.optim.Adam, lr=1e-4, foreach=True),
     )  # fmt: skip

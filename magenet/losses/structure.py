@@ -29,6 +29,9 @@ class Structure(NamedTuple):
 class StructureTarget(nn.Module, ABC):
     """Be the source of wanted structure maps."""
 
+    reads_photographs = False
+    """Whether :meth:`read` returns what photographs show."""
+
     def load(self) -> None:
         """Read what a training needs from disk; called once before it starts."""
 
@@ -100,6 +103,8 @@ class SegmenterTarget(StructureTarget):
         checkpoint: Checkpoint of the `SegmentationTask` that trained it; read when a training
             starts. Afterwards its weights are in the trained model's own checkpoint.
     """
+
+    reads_photographs = True
 
     def __init__(self, segmenter: nn.Module, checkpoint: str | None = None) -> None:
         super().__init__()

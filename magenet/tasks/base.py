@@ -1,4 +1,4 @@
-"""What all enhancement tasks share: optimiser, validation, test, prediction, plain errors."""
+"""Base classes of the tasks: optimizer, schedule, checkpoints, validation, test, prediction."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ LEARNING_RATE = 2e-4
 """Adam's learning rate (MPRNet)."""
 
 LOOK_EVERY = 10
-"""Steps from one look at the losses to the next, as the logger does in `configs/base.yaml`."""
+"""Steps between two checks of the losses, as many as between two logs in `configs/base.yaml`."""
 
 SUBJECTS = ("input", "student", "teacher")
-"""Whose photographs are scored; a task without a teacher has the first two."""
+"""Whose photographs are scored; tasks without a teacher have the first two."""
 
 FINAL_SHARE = 0.005
-"""Learning rate at the end of the cosine, as a share of the greatest (MPRNet: 1e-6 of 2e-4)."""
+"""Learning rate at the end of the cosine, as a share of its peak (MPRNet: 1e-6 of 2e-4)."""
 
 
 def cosine_with_warm_up(progress: float, warm_up: float) -> float:
-    """Return the factor of the learning rate.
+    """Return the factor of the learning rate: linear warm-up, then cosine annealing.
 
     Args:
-        progress: Share of the training that has passed.
-        warm_up: Share that rises linearly from zero.
+        progress: Share of the training that is done, 0 to 1.
+        warm_up: Share of the training over which the factor rises linearly from zero.
     """
     if progress < warm_up:
         return max(progress / warm_up, 1e-3)
@@ -56,13 +56,13 @@ def cosine_with_warm_up(progress: float, warm_up: float) -> float:
 
 
 class FundusTask(LightningModule, ABC):
-    """Train one network with Adam and a cosine schedule, and fail in plain words.
+    """Base of all tasks: one network, Adam, a cosine schedule, and errors for people.
 
     Args:
-        network: What is trained.
-        optimizer: Makes the optimizer from the parameters; Adam at 2e-4 if null.
+        network: The network to train.
+        optimizer: Returns the optimizer of given parameters; Adam at 2e-4 if null.
         warm_up: Share of the training over which the learning rate rises.
-        channels_last: Whether to lay tensors out channels-last, several times faster on CPUs in
+        channels_last: Whether to store tensors channels-last: several times faster on CPUs in
             bf16 and on GPUs with tensor cores.
     """
 
@@ -94,7 +94,7 @@ class FundusTask(LightningModule, ABC):
         """Return the loss of a training batch, and log its terms."""
 
     def setup(self, stage: str) -> None:
-        """Lay out the weights."""
+        """Convert the weights to their memory format."""
         if self.channels_last:
             self.to(memory_format=torch.channels_last)
 
@@ -104,10 +104,10 @@ class FundusTask(LightningModule, ABC):
         self.image_size = getattr(datamodule, "image_size", None)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss, which :meth:`require_finite` looks at every few steps.
+        """Return the loss; every few steps :meth:`require_finite` checks the recent ones.
 
         Raises:
-            UserError: If it, or one since the last look, is not finite.
+            UserError: If one of them is not finite.
         """
         loss = self.training_loss(batch)
         self.log("train/loss", loss, prog_bar=True)
@@ -117,9 +117,9 @@ class FundusTask(LightningModule, ABC):
         return loss
 
     def require_finite(self) -> None:
-        """Look at the losses since the last look, all at once.
+        """Check all losses since the last check at once.
 
-        Looking at a number makes the host wait for the device: never in every step.
+        Reading a number makes the host wait for the device: never in every step.
 
         Raises:
             UserError: If one is not finite, with the names of its photographs.
@@ -134,17 +134,17 @@ class FundusTask(LightningModule, ABC):
         )
 
     def on_train_end(self) -> None:
-        """Look at the last losses."""
+        """Check the last losses."""
         self.require_finite()
 
     def laid_out(self, image: Tensor) -> Tensor:
-        """Return photographs in the layout of the weights."""
+        """Return photographs in the memory format of the weights."""
         if self.channels_last:
             return image.contiguous(memory_format=torch.channels_last)
         return image
 
     def configure_optimizers(self) -> Any:
-        """Return the optimizer of the network alone (never a teacher's) and its schedule."""
+        """Return the optimizer of the network alone (never of a teacher) and its schedule."""
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         if self.optimizer is None:
             optimizer: torch.optim.Optimizer = torch.optim.Adam(
@@ -160,13 +160,13 @@ class FundusTask(LightningModule, ABC):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep plain hyper-parameters only, so that reading a checkpoint can run no code.
+        """Keep plain hyper-parameters only, so that loading a checkpoint cannot run code.
 
-        Built by the command line, a task has its networks there as plain class paths and can be
-        rebuilt from the checkpoint; built in Python, they are objects and left out.
+        A task built by the command line has its networks among them as class paths and can be
+        rebuilt from the checkpoint; built in Python they are objects and left out.
 
         Raises:
-            UserError: If the training has failed: what it made of the weights is not kept.
+            UserError: If a loss was not finite: such weights are not saved.
         """
         self.require_finite()
         checkpoint["image_size"] = self.image_size
@@ -183,7 +183,7 @@ class FundusTask(LightningModule, ABC):
         """Return the optimizer steps of the whole training.
 
         Raises:
-            UserError: If it has no end.
+            UserError: If the training has no end.
         """
         steps = self.trainer.estimated_stepping_batches
         if not math.isfinite(steps) or steps < 1:
@@ -231,22 +231,26 @@ class PredictionOptions(Options):
 
 
 class EnhancementTask(FundusTask):
-    """Score and use an enhancer; subclasses say how it is trained.
+    """Common part of the tasks of an enhancer: losses, validation, test and prediction.
 
     Args:
         network: The enhancer.
-        structure_target: Wanted structure maps; the true vessel masks if null.
+        structure_target: Source of the wanted structure maps; the reference vessel masks if null.
         structure_weight: Weight of the structure loss; 0.1 as in cofe-Net's trainer.
         preservation_weight: Weight of the same loss on the structure that the target reads off
             the enhanced photograph; our choice, in the sense of structure preservation. It needs
-            a `SegmenterTarget`.
+            a target that reads photographs, such as `SegmenterTarget`.
         edge_weight: Weight of the edge loss; 0.05 as in MPRNet.
         start: Checkpoint of a task whose network a new training starts from, such as one at a
-            smaller image size; at random if null.
-        optimizer: See :class:`FundusTask`.
-        warm_up: See :class:`FundusTask`.
-        channels_last: See :class:`FundusTask`.
+            smaller image size; random weights if null.
+        kwargs: See :class:`FundusTask`.
+
+    Raises:
+        ValueError: If `preservation_weight` is given with a target that cannot read photographs.
     """
+
+    learns = True
+    """Whether the network has weights to be trained, at one size of photograph."""
 
     def __init__(
         self,
@@ -256,16 +260,14 @@ class EnhancementTask(FundusTask):
         preservation_weight: float = 0.0,
         edge_weight: float = 0.05,
         start: str | None = None,
-        optimizer: OptimizerCallable | None = None,
-        warm_up: float = 0.03,
-        channels_last: bool = True,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(network, optimizer, warm_up, channels_last)
+        super().__init__(network, **kwargs)
         self.start = start
         self.prediction = PredictionOptions("checkpoint")
         self.structure_target = structure_target or VesselMaskTarget()
         self.structure_weight = structure_weight
-        if preservation_weight and type(self.structure_target).read is StructureTarget.read:
+        if preservation_weight and not self.structure_target.reads_photographs:
             raise ValueError(
                 "preservation_weight needs a structure target that reads photographs: "
                 "SegmenterTarget"
@@ -280,9 +282,6 @@ class EnhancementTask(FundusTask):
             }
         )
 
-    learns = True
-    """Whether the network has weights to be trained, at one size of photograph."""
-
     @property
     def student(self) -> Enhancer:
         """Return the network that is trained."""
@@ -291,16 +290,16 @@ class EnhancementTask(FundusTask):
         return network
 
     def enhancers(self) -> dict[str, Enhancer]:
-        """Return the networks to be scored, by the name of the subject: the student at least."""
+        """Return the networks to be scored by subject: the student at least."""
         return {"student": self.student}
 
     @property
     def chosen(self) -> Enhancer:
-        """Return the network that enhances photographs in prediction."""
+        """Return the network that prediction uses."""
         return self.enhancers()["student"]
 
     def setup(self, stage: str) -> None:
-        """Lay out the weights; before a training, read those that it starts from."""
+        """Convert the weights; before a training, read those that it starts from."""
         if stage == "fit":
             self.structure_target.load()
             if self.start is not None:  # a resumed training's own weights come after this
@@ -308,7 +307,7 @@ class EnhancementTask(FundusTask):
         super().setup(stage)
 
     def forward(self, image: Tensor) -> EnhancerOutput:
-        """Enhance photographs `(B, 3, H, W)` in [0, 1] with the network chosen for prediction."""
+        """Enhance photographs `(B, 3, H, W)` in [0, 1] by the network that prediction uses."""
         return self.chosen(self.laid_out(image))
 
     def supervised_loss(self, output: EnhancerOutput, batch: Batch) -> Tensor:
@@ -331,7 +330,7 @@ class EnhancementTask(FundusTask):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Score the networks on synthetic pairs, and on real photographs if a subclass can."""
+        """Score the networks on synthetic pairs; subclasses may score real photographs, too."""
         if dataloader_idx == 1:
             self.validate_real(batch)
             return
@@ -349,20 +348,20 @@ class EnhancementTask(FundusTask):
                 )  # fmt: skip
 
     def validate_real(self, batch: Batch) -> None:
-        """Score real photographs; a single network has nothing to compare there."""
+        """Score real photographs; nothing to compare for a single network."""
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
         """Enhance photographs as a prediction would, for :class:`magenet.evaluation.Scores`.
 
         Args:
-            batch: `image_degraded`, or `image` as taken, of any size, and `mask_fov`; beside it
+            batch: `image_degraded`, or `image` unenhanced, of any size, and `mask_fov`; beside it
                 what the photographs are compared with: `image_clean`, or `image_high`.
             batch_idx: Not used.
             dataloader_idx: Not used.
 
         Returns:
             Photographs by subject, `(B, 3, H, W)` in [0, 1]: `input`, then each network's, then
-            `clean` or `high`. What a network paints outside the field never shows.
+            `clean` or `high`; all black outside the field.
         """
         mask = batch["mask_fov"]
         image = batch["image_degraded"] if "image_degraded" in batch else batch["image"]
@@ -376,7 +375,7 @@ class EnhancementTask(FundusTask):
         return {subject: image * mask for subject, image in images.items()}
 
     def _through(self, network: Enhancer, image: Tensor, mask: Tensor) -> Tensor:
-        """Return the photographs that a network gives, `(B, 3, S, S)` in [0, 1]."""
+        """Return the output of a network, `(B, 3, S, S)` in [0, 1]."""
         return network(self.laid_out(image), mask).image
 
     def on_predict_start(self) -> None:
@@ -406,7 +405,7 @@ class EnhancementTask(FundusTask):
 
 
 def _is_plain(value: Any) -> bool:
-    """Return whether a value is made of plain Python values only."""
+    """Return whether a value consists of plain Python values only."""
     if isinstance(value, dict):
         return all(_is_plain(item) for item in value.values())
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""The teacher-student training: enhancement and adaptation at the same time."""
+"""Mean-teacher training: enhancement and adaptation to real photographs at the same time."""
 
 from __future__ import annotations
 
@@ -6,43 +6,38 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
 from magenet.ema import EMATeacher
 from magenet.errors import UserError
-from magenet.losses import ConsistencyLoss, StructureTarget, masked_mean, ramp_up
+from magenet.losses import ConsistencyLoss, masked_mean, ramp_up
 from magenet.metrics import local_contrast
 from magenet.models import Enhancer, EnhancerOutput
 from magenet.tasks.base import Batch, EnhancementTask
 
 PRECISIONS = ("32-true", "bf16-mixed")
-"""Precisions in which the teacher's average is exact enough."""
+"""Precisions in which the moving average of the weights is exact enough."""
 
 
 class MeanTeacherTask(EnhancementTask):
-    """Train a student on synthetic pairs and, by its teacher, on real photographs.
+    """Mean-teacher training: supervised on synthetic pairs, consistent on real photographs.
 
-    The student learns from pairs as in :class:`SupervisedTask`; on real photographs it must give
-    on a strong view what the teacher, its moving average, gives on the photograph as taken.
-    Prediction uses the teacher; validation and test score both and say which.
+    The student learns from pairs as in :class:`SupervisedTask`; on real photographs its output for
+    a strong view must agree with the output of the teacher, its exponential moving average, for
+    the unchanged photograph. Prediction uses the teacher; validation and test score both.
 
     Args:
         network: The student; the teacher starts as its copy.
-        structure_target: See :class:`EnhancementTask`.
-        structure_weight: See :class:`EnhancementTask`.
-        preservation_weight: See :class:`EnhancementTask`.
-        edge_weight: See :class:`EnhancementTask`.
-        start: See :class:`EnhancementTask`; the teacher starts there, too.
-        consistency_weight: Greatest weight of the consistencies; 0.2 as in Semi-UIR.
+        consistency_weight: Greatest weight of the consistency losses; 0.2 as in Semi-UIR.
         stage_weight: Weight of each earlier stage among them; our choice.
         consistent_structure_weight: Weight of the structure map among them; our choice.
         ema_decay: Share of itself that the teacher keeps per step; 0.999 as in the mean teacher.
-        supervised_share: Share of the training before the consistencies begin; our choice.
-        ramp_share: Share of the training over which they then rise; our choice.
-        optimizer: See :class:`EnhancementTask`.
-        warm_up: See :class:`EnhancementTask`.
-        channels_last: See :class:`EnhancementTask`.
+        supervised_share: Share of the training before the consistency losses begin; our choice.
+        ramp_share: Share of the training over which they then ramp up; our choice.
+        kwargs: See :class:`EnhancementTask`; the teacher starts from `start`, too.
+
+    Raises:
+        ValueError: If `ramp_share` is not positive.
 
     References:
         Guo et al., arXiv 2302.11795 (abstract). Tarvainen and Valpola, NeurIPS 2017.
@@ -51,25 +46,15 @@ class MeanTeacherTask(EnhancementTask):
     def __init__(
         self,
         network: Enhancer,
-        structure_target: StructureTarget | None = None,
-        structure_weight: float = 0.1,
-        preservation_weight: float = 0.0,
-        edge_weight: float = 0.05,
-        start: str | None = None,
         consistency_weight: float = 0.2,
         stage_weight: float = 0.5,
         consistent_structure_weight: float = 0.1,
         ema_decay: float = 0.999,
         supervised_share: float = 0.1,
         ramp_share: float = 0.5,
-        optimizer: OptimizerCallable | None = None,
-        warm_up: float = 0.03,
-        channels_last: bool = True,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(
-            network, structure_target, structure_weight, preservation_weight, edge_weight,
-            start, optimizer, warm_up, channels_last,
-        )  # fmt: skip
+        super().__init__(network, **kwargs)
         if ramp_share <= 0.0:
             raise ValueError(f"ramp_share must be positive, got {ramp_share}")
         self.teacher = EMATeacher(network, ema_decay)
@@ -88,7 +73,7 @@ class MeanTeacherTask(EnhancementTask):
         return self.teacher.network
 
     def current_weight(self) -> float:
-        """Return the weight of the consistencies at this step; 0 while training is supervised."""
+        """Return the weight of the consistency losses at this step; 0 in the supervised part."""
         progress = self.global_step / max(1, self.total_steps)
         if progress < self.supervised_share:
             return 0.0
@@ -97,11 +82,11 @@ class MeanTeacherTask(EnhancementTask):
         )
 
     def setup(self, stage: str) -> None:
-        """Lay out the weights; refuse a precision in which a teacher cannot live.
+        """Lay out the weights, and raise for a precision that breaks the moving average.
 
         Raises:
-            UserError: In bf16-true an average stands still, and 16-mixed leaves out steps
-                without a word, which the teacher would follow all the same.
+            UserError: In bf16-true the average stops moving; 16-mixed skips optimizer steps
+                silently, and the teacher would be updated all the same.
         """
         if stage == "fit" and self.trainer.precision not in PRECISIONS:
             raise UserError(
@@ -113,10 +98,10 @@ class MeanTeacherTask(EnhancementTask):
             self.teacher.network.load_state_dict(self.student.state_dict())
 
     def training_loss(self, batch: Batch) -> Tensor:
-        """Return the supervised loss plus the weighted consistencies.
+        """Return the supervised loss plus the weighted consistency losses.
 
         Raises:
-            UserError: If the batch is not a mixed one.
+            UserError: If the batch lacks one of its two parts.
         """
         if not {"synthetic", "real"} <= batch.keys():
             raise UserError("a mean teacher needs mixed batches: use AdaptationDataModule")
@@ -143,12 +128,12 @@ class MeanTeacherTask(EnhancementTask):
         optimizer: Any,
         optimizer_closure: Callable[[], Any] | None = None,
     ) -> None:
-        """Step the student, then move the teacher: only ever after a real step."""
+        """Step the student, then update the teacher: only after a real optimizer step."""
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         self.teacher.update(self.student)
 
     def validate_real(self, batch: Batch) -> None:
-        """Log how far teacher and student differ on real photographs, and the contrast gained."""
+        """Log the mean absolute difference of teacher and student, and the gain of contrast."""
         image, mask = batch["image"], batch["mask_fov"]
         images = {k: v(self.laid_out(image)).image for k, v in self.enhancers().items()}
         disagreement = masked_mean((images["student"] - images["teacher"]).abs(), mask)
@@ -161,7 +146,7 @@ class MeanTeacherTask(EnhancementTask):
 
 
 def _part(output: EnhancerOutput, samples: slice) -> EnhancerOutput:
-    """Return some samples of a batch's output."""
+    """Return the output of some samples of a batch."""
     logits = output.structure_logits
     return EnhancerOutput(
         tuple(stage[samples] for stage in output.stages),

@@ -1,9 +1,10 @@
-"""Training a segmenter of vessels or of the optic disc."""
+"""Training of a segmenter of vessels or of the optic disc."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from magenet.losses import Structure, StructureLoss
@@ -12,23 +13,15 @@ from magenet.tasks.base import Batch, FundusTask
 
 
 class SegmentationTask(FundusTask):
-    """Train a network to find a structure on clean photographs.
+    """Train a network to segment vessels or the optic disc on clean photographs.
 
     Args:
         network: Gives logits `(B, 1, H, W)` for photographs `(B, 3, H, W)`.
-        optimizer: See :class:`FundusTask`.
-        warm_up: See :class:`FundusTask`.
-        channels_last: See :class:`FundusTask`.
+        kwargs: See :class:`FundusTask`.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        optimizer: OptimizerCallable | None = None,
-        warm_up: float = 0.03,
-        channels_last: bool = True,
-    ) -> None:
-        super().__init__(network, optimizer, warm_up, channels_last)
+    def __init__(self, network: nn.Module, **kwargs: Any) -> None:
+        super().__init__(network, **kwargs)
         self.loss = StructureLoss()
         self.val_dice = MaskedDice()
         self.test_dice = MaskedDice()
@@ -39,7 +32,7 @@ class SegmentationTask(FundusTask):
         return logits.float().sigmoid()
 
     def training_loss(self, batch: Batch) -> Tensor:
-        """Return cross-entropy plus Dice."""
+        """Return the sum of cross-entropy and Dice loss."""
         known = torch.ones(len(batch["image"]), dtype=torch.bool, device=self.device)
         wanted = Structure(batch["mask_structure"], known)
         loss: Tensor = self.loss(
@@ -48,11 +41,11 @@ class SegmentationTask(FundusTask):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Score against the true masks."""
+        """Score against the reference masks."""
         self.val_dice.update(self(batch["image"]), batch["mask_structure"], batch["mask_fov"])
         self.log("val/dice", self.val_dice, prog_bar=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Score against the true masks."""
+        """Score against the reference masks."""
         self.test_dice.update(self(batch["image"]), batch["mask_structure"], batch["mask_fov"])
         self.log("test/dice", self.test_dice)
