@@ -13,7 +13,7 @@ from data_modules.files.pictures import write_photograph
 from magenet.metrics import fit_temperature
 from magenet.models import Grader
 from magenet.tasks import GradingTask, QualityTask, RetinopathyTask
-from tests.magenet.tasks.test_tasks import trainer
+from tests.magenet.tasks.tiny import trainer
 
 
 def network(classes: int = 3) -> Grader:

@@ -1,0 +1,62 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from magenet.callbacks.resume_point import ResumePoint
+from magenet.models import MAGENet
+from magenet.tasks import MeanTeacherTask
+from tests.magenet.models.test_mage_net import TINY
+from tests.magenet.tasks.tiny import data, flat, task, trainer
+
+
+@pytest.mark.parametrize(
+    ("workers", "step", "validate_every"),
+    [(0, 3, None), (1, 6, None), (0, 6, 3)],  # an epoch has 4 steps
+)
+def test_resumed_equals_uninterrupted_bit_for_bit(
+    tmp_path: Path, workers: int, step: int, validate_every: int | None
+) -> None:
+    def checkpoints(folder: Path) -> ModelCheckpoint:
+        return ModelCheckpoint(folder, "{step}", every_n_train_steps=1, save_top_k=-1)
+
+    options: dict[str, Any] = {
+        "max_steps": 9, "max_epochs": -1, "enable_checkpointing": True,
+        "val_check_interval": validate_every,
+        "check_val_every_n_epoch": None if validate_every else 1,
+    }  # fmt: skip
+    whole = task()
+    trainer(tmp_path, callbacks=[checkpoints(tmp_path)], **options).fit(whole, data(workers))
+
+    torch.manual_seed(99)  # the resumed process has another random state
+    resumed = MeanTeacherTask(MAGENet(**TINY), supervised_share=0.0)
+    middle = tmp_path / f"step={step}.ckpt"
+    trainer(tmp_path / "resumed", **options).fit(
+        resumed, data(workers), ckpt_path=middle, weights_only=True
+    )
+    assert torch.equal(flat(whole.network), flat(resumed.network))
+    assert torch.equal(flat(whole.teacher.network), flat(resumed.teacher.network))
+    assert whole.teacher.num_updates == resumed.teacher.num_updates == 9
+
+
+def test_resume_points_follow_each_other_and_avoid_the_end_of_an_epoch(tmp_path: Path) -> None:
+    from lightning.pytorch.loggers import CSVLogger
+
+    kept: list[list[str]] = []
+
+    class Look(Callback):
+        def on_train_batch_end(self, *rest: Any) -> None:
+            kept.append(sorted(p.name for p in tmp_path.rglob("step_*.ckpt")))
+
+    logger = CSVLogger(tmp_path, name="", version="run")
+    options: dict[str, Any] = {"max_steps": 9, "max_epochs": -1, "logger": logger}
+    whole = task()
+    trainer(tmp_path, callbacks=[ResumePoint(every_n_steps=2), Look()], **options).fit(
+        whole, data()
+    )
+    # An epoch has 4 steps: step 4 and step 8 end one, so 5 and 9 stand in for them.
+    steps = [[], [2], [2], [2], [5], [5], [7], [7], [9]]
+    assert kept == [[f"step_{step:06d}.ckpt" for step in saved] for saved in steps]

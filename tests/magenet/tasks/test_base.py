@@ -1,0 +1,144 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from magenet.callbacks.resume_point import ResumePoint
+from magenet.errors import UserError
+from magenet.losses import SegmenterTarget
+from magenet.models import Enhancer, EnhancerOutput, MAGENet, VesselSegmenter
+from magenet.tasks import MeanTeacherTask, SupervisedTask
+from magenet.tasks.base import LOOK_EVERY, Batch, cosine_with_warm_up
+from tests.magenet.models.test_mage_net import TINY
+from tests.magenet.tasks.tiny import Steps, data, flat, task, trainer
+
+
+class Broken(Enhancer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
+        return EnhancerOutput((image + self.weight / 0.0,))
+
+
+def test_a_loss_that_is_not_finite_names_the_photographs(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nan at step 0.*phantom_clinic_\d+, phantom_clinic_\d+"):
+        trainer(tmp_path, max_steps=1).fit(SupervisedTask(Broken()), data().paired)
+
+
+def test_a_failed_training_is_not_saved(tmp_path: Path) -> None:
+    point = ResumePoint(every_n_steps=1)
+    running = trainer(tmp_path, max_steps=4, callbacks=[point], logger=True)
+    with pytest.raises(UserError, match="nan at step 0"):
+        running.fit(SupervisedTask(Broken()), data().paired)
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+class HostReads(TorchDispatchMode):
+    """Counts how often a number leaves its tensor: on a GPU, the host would wait each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_step_never_waits_for_a_number(tmp_path: Path) -> None:
+    looks: list[int] = []
+
+    class Watched(MeanTeacherTask):
+        def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+            with HostReads() as mode:
+                loss = super().training_step(batch, batch_idx)
+            looks.append(mode.count)
+            return loss
+
+    torch.manual_seed(1)
+    module = Watched(MAGENet(**TINY), supervised_share=0.0)
+    trainer(tmp_path, max_steps=LOOK_EVERY + 1, max_epochs=-1).fit(module, data())
+    assert looks[: LOOK_EVERY - 1] == [0] * (LOOK_EVERY - 1)
+    assert looks[LOOK_EVERY - 1] == 1, "one look at all losses since the last"
+
+
+def test_a_checkpoint_of_another_network_is_one_line() -> None:
+    other = MAGENet(**{**TINY, "widths": [12, 8, 12, 16]})
+    with pytest.raises(UserError, match=r"another network: '.*' is .* in it and .* in the model"):
+        SupervisedTask(MAGENet(**TINY)).load_state_dict(SupervisedTask(other).state_dict())
+
+
+def test_a_schedule_without_an_end_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="max_steps"):
+        trainer(tmp_path, max_epochs=-1).fit(SupervisedTask(MAGENet(**TINY)), data().paired)
+
+
+def test_learning_rate_warms_up_and_falls() -> None:
+    factors = [cosine_with_warm_up(i / 100, 0.1) for i in range(101)]
+    assert factors[:11] == sorted(factors[:11])
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+    assert max(factors) == pytest.approx(1.0)
+    assert factors[-1] == pytest.approx(0.005)
+
+
+def test_a_training_starts_from_another_ones_weights(tmp_path: Path) -> None:
+    first = task()
+    runner = trainer(tmp_path, max_steps=1, enable_checkpointing=True)
+    runner.fit(first, data())
+    runner.save_checkpoint(tmp_path / "first.ckpt")
+    torch.manual_seed(9)
+    second = MeanTeacherTask(MAGENet(**TINY), start=str(tmp_path / "first.ckpt"))
+    seen = Steps()
+    trainer(tmp_path, max_steps=1, callbacks=[seen]).fit(second, data())
+    # One step at the start of the warm-up moves a weight by less than 1e-4.
+    assert float((seen.students[0] - flat(first.network)).abs().max()) < 1e-4
+    assert float((seen.teachers[0] - flat(first.network)).abs().max()) < 1e-4
+    with pytest.raises(UserError, match="no such checkpoint"):
+        trainer(tmp_path, max_steps=1).fit(task(start="nowhere.ckpt"), data())
+
+
+class Reader(VesselSegmenter):
+    """Counts what it is shown."""
+
+    shown = 0
+
+    def forward(self, image: Tensor) -> Tensor:
+        self.shown += 1
+        return super().forward(image)
+
+
+def test_preservation_pulls_the_enhanced_photograph_to_the_clean_ones_vessels() -> None:
+    """The loss reads the result, its gradient reaches the network and never the reader."""
+    reader = Reader(width=8, growth=4, blocks=1)
+    torch.nn.init.normal_(reader.head.weight)
+    target = SegmenterTarget(reader)
+    batch = data().paired.prepare(sample_batch(), training=False)
+    losses = {}
+    for weight in (0.0, 1.0):
+        torch.manual_seed(1)
+        own = SupervisedTask(MAGENet(**TINY), target, preservation_weight=weight)
+        own.log = lambda *args, **kwargs: None  # type: ignore[method-assign]  # no trainer here
+        reader.shown = 0
+        losses[weight] = own.training_loss(batch)
+        assert reader.shown == (2 if weight else 1)
+    losses[1.0].backward()
+    assert float(losses[1.0]) > float(losses[0.0])
+    assert float(own.student.correct[-1].head.weight.grad.abs().max()) > 0.0  # type: ignore[union-attr, operator, attr-defined]
+    assert all(parameter.grad is None for parameter in reader.parameters())
+
+
+def test_preservation_needs_a_target_that_reads() -> None:
+    with pytest.raises(ValueError, match="SegmenterTarget"):
+        SupervisedTask(MAGENet(**TINY), preservation_weight=0.1)
+
+
+def sample_batch() -> Batch:
+    loader = data().train_dataloader()
+    return next(iter(loader))[0]["synthetic"]  # type: ignore[no-any-return]

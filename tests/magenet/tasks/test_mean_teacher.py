@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from data_modules import AdaptationDataModule, PhantomPhotographs
+from magenet.errors import UserError
+from magenet.evaluation import Scores
+from tests.magenet.tasks.tiny import Steps, data, flat, task, trainer
+
+
+def test_the_teacher_is_the_average_of_the_student_and_nothing_else(tmp_path: Path) -> None:
+    steps = Steps()
+    module = task(ema_decay=0.9)
+    expected = flat(module.network)
+    trainer(tmp_path, max_steps=4, callbacks=[steps]).fit(module, data())
+    for t, (student, teacher) in enumerate(zip(steps.students, steps.teachers, strict=True)):
+        decay = min((1 + t) / (10 + t), 0.9)
+        expected = decay * expected + (1 - decay) * student
+        assert torch.allclose(teacher, expected, atol=1e-6)
+
+
+def test_the_teacher_moves_after_real_steps_only(tmp_path: Path) -> None:
+    steps = Steps()
+    trainer(tmp_path, max_steps=2, accumulate_grad_batches=2, callbacks=[steps]).fit(task(), data())
+    assert steps.updates == [0, 1, 1, 2]
+
+
+def test_the_optimizer_never_sees_the_teacher(tmp_path: Path) -> None:
+    module = task()
+    running = trainer(tmp_path, max_steps=1)
+    running.fit(module, data())
+    held = {p.data_ptr() for group in running.optimizers[0].param_groups for p in group["params"]}
+    assert held == {p.data_ptr() for p in module.network.parameters()}
+    assert held.isdisjoint(p.data_ptr() for p in module.teacher.parameters())
+    assert all(p.grad is None for p in module.teacher.parameters())
+
+
+def test_consistency_waits_then_rises() -> None:
+    module = task(supervised_share=0.1, ramp_share=0.5, consistency_weight=0.2)
+    module.total_steps = 100
+    weights = []
+    for step in range(100):
+        type(module).global_step = property(lambda self, step=step: step)  # type: ignore[method-assign, assignment, misc]
+        weights.append(module.current_weight())
+    del type(module).global_step
+    assert weights[:10] == [0.0] * 10
+    assert weights[10] > 0
+    assert weights == sorted(weights)
+    assert weights[60:] == [0.2] * 40
+
+
+def test_real_photographs_reach_the_student_through_the_teacher(tmp_path: Path) -> None:
+    """Without the consistencies another real set changes nothing; with them it does."""
+    results = {}
+    for weight in (0.0, 1.0):
+        for camera in ("handheld", "clinic"):
+            module = task(consistency_weight=weight, ramp_share=1e-9)
+            source = AdaptationDataModule(
+                PhantomPhotographs(count=4, val_count=2),
+                PhantomPhotographs(count=4, val_count=2, camera=camera),
+                image_size=48, batch_size=2, workers=0,
+            )  # fmt: skip
+            trainer(tmp_path, max_steps=3).fit(module, source)
+            results[weight, camera] = flat(module.network)
+    assert torch.equal(results[0.0, "handheld"], results[0.0, "clinic"])
+    assert not torch.allclose(results[1.0, "handheld"], results[1.0, "clinic"], atol=1e-6)
+
+
+def test_scores_name_student_teacher_and_input(tmp_path: Path) -> None:
+    from lightning.pytorch.loggers import CSVLogger
+
+    module = task()
+    running = trainer(
+        tmp_path, logger=CSVLogger(tmp_path, name="", version="run"), callbacks=[Scores()]
+    )
+    running.test(module, data())
+    metrics = running.callback_metrics
+    assert {"test/psnr_spots", "test_teacher/psnr_spots", "test_input/ssim_blur"} <= set(metrics)
+    # An untrained network is the identity: all three must agree.
+    assert float(metrics["test/psnr_spots"]) == pytest.approx(
+        float(metrics["test_input/psnr_spots"]), abs=0.05
+    )
+    lines = (tmp_path / "run/scores.csv").read_text().splitlines()
+    assert len(lines) == 1 + 4 * 9 * 2, (
+        "input, student, teacher, clean; nine conditions; two photographs"
+    )
+
+
+def test_a_mean_teacher_refuses_what_it_cannot_live_with(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="bf16-mixed, not bf16-true"):
+        trainer(tmp_path, max_steps=1, precision="bf16-true").fit(task(), data())
+    with pytest.raises(UserError, match="mixed batches"):
+        trainer(tmp_path, max_steps=1).fit(task(), data().paired)
+    with pytest.raises(ValueError, match="ramp_share"):
+        task(ramp_share=0.0)
