@@ -33,7 +33,6 @@ DICE, COLOUR, PSNR = "pair_vessel_dice", "pair_colour", "pair_psnr"
 
 NOTHING = LABELS["input"]
 RELEASED = "MAGE-Net, released"
-CLASSICAL = ("CLAHE", "Setiawan", "dark channel prior")
 PEERS = ("U-Net", "NAFNet", "MPRNet-like", "I-SECRET-like", "cofe-Net-like", "GFE-Net-like")
 """Learned rows that are not MAGE-Net."""
 
@@ -104,8 +103,8 @@ def five_rows(table: Sequence[Cells]) -> str:
     body = as_markdown(chosen, [DICE, COLOUR, PSNR], ["pair"]).split("\n")[1:]
     count = dice[NOTHING]
     head = (
-        f"| {count['photographs']} real pairs, {count['patients']} patients | vessels found, Dice ↑ "
-        "| colour distance ↓ | PSNR, dB ↑ |"
+        f"| {count['photographs']} real pairs, {count['patients']} patients "
+        "| vessels found, Dice ↑ | colour distance ↓ | PSNR, dB ↑ |"
     )
     return "\n".join((head, *body))
 
@@ -218,9 +217,7 @@ def _panel(
     return parts
 
 
-def before_after(
-    photographs: Path, enhance: Enhance, pairs: Sequence[str] = PAIRS
-) -> Image.Image:
+def before_after(photographs: Path, enhance: Enhance, pairs: Sequence[str] = PAIRS) -> Image.Image:
     """Return a sheet of real pairs: the low photograph, the same enhanced, the better photograph.
 
     Args:
@@ -262,9 +259,9 @@ def before_after(
 
 
 def by_release(path: Path) -> tuple[NDArray[np.uint8], str]:
-    """Return a photograph enhanced with the weights in the package, and its verdict."""
+    """Return a photograph enhanced with the weights in the package, and its verdict in words."""
     result = magenet.enhance(path)
-    return result.image, result.report.verdict
+    return result.image, {"abstain": "do not use"}.get(result.report.verdict, result.report.verdict)
 
 
 def main(arguments: list[str] | None = None) -> int:

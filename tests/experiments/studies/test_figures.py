@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from data_modules.datasets.phantom import draw_phantom
 from experiments.configurations import RESULTS
 from experiments.studies import figures
 from magenet.errors import UserError
@@ -55,8 +56,7 @@ def test_the_peer_is_the_best_one(table: list[Cells]) -> None:
     peers = {row: float(c["mean"]) for row, c in dice.items() if row in figures.PEERS}
     best = max(peers, key=peers.__getitem__)
     text = figures.five_rows(table)
-    shown = [line for line in text.split("\n")[2:]]
-    assert len(shown) == 5
+    assert len(text.split("\n")) == 2 + 5
     assert not any(row in text for row in peers if row != best)
     other = min(peers, key=peers.__getitem__)
     for cells in table:  # the other way round: the worst becomes the best
@@ -94,14 +94,16 @@ def test_the_figure_is_to_scale(table: list[Cells]) -> None:
     names = [e.text for e in root.iter(f"{SVG}text") if e.get("class") == "row"]
     assert names[0] == figures.NOTHING
     assert names[-1] == figures.RELEASED
-    dots = [e for e in root.iter(f"{SVG}circle")]
+    dots = list(root.iter(f"{SVG}circle"))
     paths = [e.get("d", "") for e in root.iter(f"{SVG}path") if e.get("class") == "interval"]
     references = [e.get("d", "") for e in root.iter(f"{SVG}path") if e.get("class") == "nothing"]
     assert len(dots) == len(paths) == 2 * len(names)
     for number, panel in enumerate(figures.PANELS):
         of_panel = slice(number * len(names), (number + 1) * len(names))
         found = [float(dot.get("cx", "nan")) for dot in dots[of_panel]]
-        ends = [tuple(float(x) for x in p[1:].replace("H", " ").split()[::2]) for p in paths[of_panel]]
+        ends = [
+            tuple(float(x) for x in p[1:].replace("H", " ").split()[::2]) for p in paths[of_panel]
+        ]
         cells = lines(table, panel.score)
         rows = [cells.get(f"{name}, teacher") or cells[str(name)] for name in names]
         values = [tuple(float(c[key]) for key in ("mean", "low", "high")) for c in rows]
@@ -118,6 +120,15 @@ def test_the_figure_is_to_scale(table: list[Cells]) -> None:
 def test_every_row_of_the_figure_has_both_scores(table: list[Cells]) -> None:
     with pytest.raises(UserError, match="lacks a score"):
         figures.figure([c for c in table if (c["row"], c["score"]) != ("CLAHE", figures.COLOUR)])
+
+
+def test_by_release(tmp_path: Path) -> None:
+    pixels = draw_phantom(3, 128, camera="handheld").image.permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(tmp_path / "eye.png")
+    image, verdict = figures.by_release(tmp_path / "eye.png")
+    assert image.shape == pixels.shape
+    assert (image != pixels).any()
+    assert verdict in ("ok", "check", "do not use")
 
 
 def test_before_after(tmp_path: Path) -> None:
