@@ -72,11 +72,15 @@ format: $(DEV) ## Mend style where it can be done automatically
 	$(BIN)/ruff format .
 
 .PHONY: results
-results: $(CORE) ## Put the tables of experiments/results into the README and tables.md
+results: $(CORE) ## Put the tables of experiments/results into docs/results.md and tables.md
 	for table in $(filter-out %_runs.csv %_against.csv,$(wildcard experiments/results/*.csv)); do \
-	  pages=$$(grep -l "<!-- table $$(basename $$table .csv)[ ]" README.md experiments/results/tables.md); \
+	  pages=$$(grep -l "<!-- table $$(basename $$table .csv)[ ]" docs/results.md experiments/results/tables.md); \
 	  [ -z "$$pages" ] || $(BIN)/python -m magenet.evaluation.tables --csv $$table --into $$pages || exit 1; \
 	done
+
+.PHONY: figures
+figures: $(CORE) ## Draw docs/images and fill the table of the README (photographs: with MAGENET_DATA)
+	$(BIN)/python -m experiments.studies.figures $(if $(MAGENET_DATA),--photographs "$(MAGENET_DATA)")
 
 .PHONY: contact-sheet
 contact-sheet: $(CORE) ## Draw all factors of degradation at rising severity: docs/degradation.jpg

@@ -1,0 +1,290 @@
+"""Figures and the short table of the README and of docs/results.md.
+
+Command:  make figures   (with MAGENET_DATA, the photographs are drawn anew, too)
+Hardware: one CPU core. Time: 2 s; with photographs 15 s.
+
+Written from `experiments/results/real.csv`: the five rows between the markers of the README, and
+`real_pairs.svg`. Written from three real pairs and the weights in the package: `before_after.jpg`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.sax.saxutils import escape
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+import magenet
+from experiments.configurations import EXPERIMENTS, RESULTS
+from magenet.errors import UserError
+from magenet.evaluation.tables import LABELS, Cells, as_markdown, read_table
+
+ROOT = EXPERIMENTS.parent
+DICE, COLOUR, PSNR = "pair_vessel_dice", "pair_colour", "pair_psnr"
+
+NOTHING = LABELS["input"]
+RELEASED = "MAGE-Net, released"
+PEERS = ("U-Net", "NAFNet", "MPRNet-like", "I-SECRET-like", "cofe-Net-like", "GFE-Net-like")
+"""Learned rows that are not MAGE-Net."""
+
+FIVE_ROWS = re.compile(r"<!-- five rows -->\n.*?<!-- end five rows -->", re.DOTALL)
+
+PAIRS = ("dp05", "dp20", "dp07")
+"""Pairs shown in the README, chosen for damage that is visible in a small picture."""
+
+TILE, GAP, HEAD = 300, 6, 26
+"""Side of one photograph, space between two, height of the titles, in pixels."""
+
+Enhance = Callable[[Path], tuple[NDArray[np.uint8], str]]
+"""From a file to the enhanced photograph `(H, W, 3)` and its verdict."""
+
+
+class Panel(NamedTuple):
+    """Panel of the figure.
+
+    Attributes:
+        score: Score that it shows.
+        title: First line above it.
+        subtitle: Second line above it.
+        step: Distance between two ticks.
+    """
+
+    score: str
+    title: str
+    subtitle: str
+    step: float
+
+
+PANELS = (
+    Panel(DICE, "Vessels, Dice: right is better", "agreement with the better photograph", 0.1),
+    Panel(COLOUR, "Colour distance: left is better", "CIEDE2000 to the better photograph", 2.0),
+)
+
+WIDTH, LABEL_WIDTH, PANEL_WIDTH, BETWEEN = 800, 168, 282, 46
+TOP, ROW_HEIGHT, BOTTOM = 62, 25, 40
+"""Measures of the figure, in pixels at full size."""
+
+TEXT, QUIET, GRID, BAND, OURS, OTHERS = (
+    "#1c2530", "#596575", "#e3e7ec", "#eef1f4", "#0b6a88", "#6b7683",
+)  # fmt: skip
+
+
+def five_rows(table: Sequence[Cells]) -> str:
+    """Return the README's table: doing nothing, CLAHE, Setiawan, the best peer, the release.
+
+    The peer is the learned row other than MAGE-Net with the highest vessel Dice.
+
+    Args:
+        table: Lines of `real.csv`.
+
+    Raises:
+        UserError: If one of the rows is missing.
+    """
+    dice = {c["row"]: c for c in table if (c["condition"], c["score"]) == ("pair", DICE)}
+    peers = [row for row in dice if row in PEERS]
+    wanted = (NOTHING, "CLAHE", "Setiawan", RELEASED)
+    if missing := [row for row in wanted if row not in dice] or ([] if peers else ["a peer"]):
+        raise UserError(f"the table of real pairs lacks {', '.join(missing)}")
+    best = max(peers, key=lambda row: float(dice[row]["mean"]))
+    shown = {
+        NOTHING: NOTHING, "CLAHE": "CLAHE", "Setiawan": "Setiawan",
+        best: f"{best}, the best other network", RELEASED: f"**{RELEASED}**",
+    }  # fmt: skip
+    chosen = [{**c, "row": text} for row, text in shown.items() for c in table if c["row"] == row]
+    body = as_markdown(chosen, [DICE, COLOUR, PSNR], ["pair"]).split("\n")[1:]
+    count = dice[NOTHING]
+    head = (
+        f"| {count['photographs']} real pairs, {count['patients']} patients "
+        "| vessels found, Dice ↑ | colour distance ↓ | PSNR, dB ↑ |"
+    )
+    return "\n".join((head, *body))
+
+
+def put_five_rows(path: Path, table: Sequence[Cells]) -> None:
+    """Write the five rows between the markers of a Markdown file.
+
+    Raises:
+        UserError: If it has no markers, or a row is missing.
+    """
+    rows = f"<!-- five rows -->\n\n{five_rows(table)}\n\n<!-- end five rows -->"
+    text, found = FIVE_ROWS.subn(lambda _: rows, path.read_text(encoding="utf-8"))
+    if not found:
+        raise UserError(f"{path}: no '<!-- five rows --> ... <!-- end five rows -->' in it")
+    path.write_text(text, encoding="utf-8")
+
+
+def figure(table: Sequence[Cells]) -> str:
+    """Return the figure of the real pairs as SVG: a mean and its 95 % interval per method.
+
+    A dashed line and a band mark the mean and the interval of doing nothing. Of teacher-student
+    rows only the teacher is drawn: the student's scores are the same to the eye.
+
+    Args:
+        table: Lines of `real.csv`.
+
+    Raises:
+        UserError: If a score is missing.
+    """
+    cells = {(c["row"], c["score"]): c for c in table if c["condition"] == "pair"}
+    rows = [
+        row
+        for row in dict.fromkeys(c["row"] for c in table)
+        if row != LABELS["high"] and not row.endswith(", student") and (row, DICE) in cells
+    ]
+    if NOTHING not in rows or any((row, p.score) not in cells for row in rows for p in PANELS):
+        raise UserError("the table of real pairs lacks a score or the row of doing nothing")
+    height = TOP + len(rows) * ROW_HEIGHT + BOTTOM
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
+        f'height="{height}" font-family="system-ui, Helvetica, Arial, DejaVu Sans, sans-serif" '
+        'font-size="13">',
+        "<title>Vessel Dice and colour distance on real pairs, per method</title>",
+        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
+    ]
+    for index, row in enumerate(rows):
+        weight = ' font-weight="600"' if row == RELEASED else ""
+        colour = TEXT if row == NOTHING else _colour(row)
+        name = row.removesuffix(", teacher")
+        parts.append(
+            f'<text class="row" x="{LABEL_WIDTH - 10}" y="{_middle(index) + 4.5:g}" '
+            f'text-anchor="end" fill="{colour}"{weight}>{escape(name)}</text>'
+        )
+    for number, panel in enumerate(PANELS):
+        left = LABEL_WIDTH + number * (PANEL_WIDTH + BETWEEN)
+        parts += _panel(panel, [(row, cells[row, panel.score]) for row in rows], left, height)
+    return "\n".join((*parts, "</svg>", ""))
+
+
+def _middle(index: int) -> float:
+    """Return the height of a row's middle."""
+    return TOP + (index + 0.5) * ROW_HEIGHT
+
+
+def _colour(row: str) -> str:
+    """Return the colour of a row."""
+    return OURS if "MAGE-Net" in row else OTHERS
+
+
+def _panel(
+    panel: Panel, rows: Sequence[tuple[str, Cells]], left: float, height: float
+) -> list[str]:
+    """Return the elements of one panel."""
+    first = math.floor(min(float(c["low"]) for _, c in rows) / panel.step)
+    last = math.ceil(max(float(c["high"]) for _, c in rows) / panel.step)
+    scale = PANEL_WIDTH / ((last - first) * panel.step)
+
+    def x(value: float) -> float:
+        return round(left + (value - first * panel.step) * scale, 1)
+
+    bottom = height - BOTTOM
+    nothing = dict(rows)[NOTHING]
+    low, mean, high = (x(float(nothing[key])) for key in ("low", "mean", "high"))
+    parts = [
+        f'<text x="{left:g}" y="22" font-weight="600" fill="{TEXT}">{escape(panel.title)}</text>',
+        f'<text x="{left:g}" y="41" fill="{QUIET}">{escape(panel.subtitle)}</text>',
+        f'<rect x="{low}" y="{TOP}" width="{high - low:.1f}" height="{bottom - TOP}" '
+        f'fill="{BAND}"/>',
+    ]
+    for tick in range(first, last + 1):
+        value = tick * panel.step
+        parts += [
+            f'<path d="M{x(value)} {TOP}V{bottom}" stroke="{GRID}"/>',
+            f'<text x="{x(value)}" y="{bottom + 19}" text-anchor="middle" font-size="12" '
+            f'fill="{QUIET}">{value:g}</text>',
+        ]
+    parts.append(
+        f'<path class="nothing" d="M{mean} {TOP}V{bottom}" stroke="{TEXT}" stroke-dasharray="4 3"/>'
+    )
+    for index, (row, c) in enumerate(rows):
+        y = _middle(index)
+        colour = TEXT if row == NOTHING else _colour(row)
+        thick, radius = (3, 5.5) if row == RELEASED else (1.75, 4)
+        parts += [
+            f'<path class="interval" d="M{x(float(c["low"]))} {y:g}H{x(float(c["high"]))}" '
+            f'stroke="{colour}" stroke-width="{thick}"/>',
+            f'<circle class="mean" cx="{x(float(c["mean"]))}" cy="{y:g}" r="{radius}" '
+            f'fill="{colour}"/>',
+        ]
+    return parts
+
+
+def before_after(photographs: Path, enhance: Enhance, pairs: Sequence[str] = PAIRS) -> Image.Image:
+    """Return a sheet of real pairs: the low photograph, the same enhanced, the better photograph.
+
+    Args:
+        photographs: Folder of `index.csv`, with `hygd/pairs.csv`.
+        enhance: What enhances a file.
+        pairs: Which pairs, by `pair_id`; one row of the sheet each.
+
+    Raises:
+        UserError: If the folder lacks the pairs.
+    """
+    listing = photographs / "hygd/pairs.csv"
+    try:
+        with listing.open(newline="", encoding="utf-8") as stream:
+            lines = {line["pair_id"]: line for line in csv.DictReader(stream)}
+    except FileNotFoundError:
+        raise UserError(f"{listing}: no such file; it lists the real pairs") from None
+    if missing := [pair for pair in pairs if pair not in lines]:
+        raise UserError(f"{listing}: lacks {', '.join(missing)}")
+    width, height = 3 * (TILE + GAP) - GAP, HEAD + len(pairs) * (TILE + GAP) - GAP
+    sheet = Image.new("RGB", (width, height), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    titles = ("before", "enhanced", "a better photograph of this eye")
+    for column, title in enumerate(titles):
+        pen.text((column * (TILE + GAP) + 4, 4), title, TEXT, font)
+    for number, pair in enumerate(pairs):
+        low = photographs / lines[pair]["low"]
+        enhanced, verdict = enhance(low)
+        top = HEAD + number * (TILE + GAP)
+        sources: tuple[Any, ...] = (
+            Image.open(low),
+            Image.fromarray(enhanced),
+            Image.open(photographs / lines[pair]["high_aligned"]),
+        )
+        for column, source in enumerate(sources):
+            tile = source.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS)
+            sheet.paste(tile, (column * (TILE + GAP), top))
+        pen.text((TILE + GAP + 8, top + TILE - 24), f"verdict: {verdict}", "white", font)
+    return sheet
+
+
+def by_release(path: Path) -> tuple[NDArray[np.uint8], str]:
+    """Return a photograph enhanced with the weights in the package, and its verdict in words."""
+    result = magenet.enhance(path)
+    return result.image, {"abstain": "do not use"}.get(result.report.verdict, result.report.verdict)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Draw the figures and fill the README's table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--table", type=Path, default=RESULTS / "real.csv")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/images", help="folder of pictures")
+    parser.add_argument("--photographs", type=Path, help="folder of index.csv: draw them, too")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        table = read_table(options.table)
+        put_five_rows(options.readme, table)
+        (options.out / "real_pairs.svg").write_text(figure(table), encoding="utf-8")
+        if options.photographs is not None:
+            sheet = before_after(options.photographs, by_release)
+            sheet.save(options.out / "before_after.jpg", quality=86, optimize=True)
+    except UserError as error:
+        print(f"magenet: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
