@@ -25,6 +25,10 @@ from magenet.models import Enhancer, MAGENet, VesselSegmenter
 VIEWS = ((), (-1,), (-2,), (-2, -1))
 """Axes along which the photograph is flipped for each augmented view; the first is upright."""
 
+CHECKED_SIDE = 512
+"""Side at which images are given to the fundus check, in pixels: the same for every network, so
+that what is rejected does not depend on it."""
+
 REPORT_SIDE = 1024
 """Greatest side at which fidelity is measured, in pixels: that of methods without a size of their
 own, which see the photograph's whole resolution (our choice)."""
@@ -180,11 +184,10 @@ class PhotographEnhancer:
             NotAFundusError: If it does not look like a fundus photograph.
         """
         field = estimate_field(image) if field is None else field
-        side = self.settings.size or field.square.side
-        inside = resize(crop(field.mask, field.square), side).float()
-        seen = self._shown(image, field, side) * inside
         if not force:
+            seen, inside = self._shown(image, field, CHECKED_SIDE)
             self.settings.fundus_check.require(seen[None], inside[None], field)
+        seen, inside = self._shown(image, field, self.settings.size or field.square.side)
         estimate = self.estimate(seen, inside)
         expected = self._expected_error(estimate, inside)
         enhanced = seen + strength * estimate.change
@@ -243,13 +246,14 @@ class PhotographEnhancer:
                 f"network at {side} px; give {need / MEBIBYTE:.0f}M at least"
             )
 
-    def _shown(self, image: Tensor, field: FieldOfView, side: int) -> Tensor:
-        """Return the square around the field as the network sees it, float `(3, S, S)`."""
+    def _shown(self, image: Tensor, field: FieldOfView, side: int) -> tuple[Tensor, Tensor]:
+        """Return the square around the field, `(3, S, S)` in [0, 1], and its mask."""
+        inside = resize(crop(field.mask, field.square), side).float()
         planes = [
             resize(crop(plane[None], field.square), side)[0].float()
             for plane in image  # one colour at a time, to spare memory
         ]
-        return torch.stack(planes) / peak(image)
+        return torch.stack(planes) / peak(image) * inside, inside
 
     def _expected_error(self, estimate: Estimate, inside: Tensor) -> Tensor:
         """Return the calibrated uncertainty, `(1, S, S)` in [0, 1], NaN where there is none."""
