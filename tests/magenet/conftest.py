@@ -10,6 +10,7 @@ from torch.nn import functional
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.datasets.photographs import cut_to_field
 from magenet.enhancement.calibration_curve import CalibrationCurve
+from magenet.enhancement.enhancer import CHECKED_SIDE
 from magenet.enhancement.fundus_check import CHECK_SIZE, FundusCheck, image_statistics
 from magenet.enhancement.settings import Settings
 from magenet.imaging.field_of_view import estimate_field
@@ -33,9 +34,9 @@ def fundus_check() -> FundusCheck:
     rows = []
     for seed in range(24):
         image = retina(seed)
-        sample = cut_to_field(image, estimate_field(image), SIZE)
+        sample = cut_to_field(image, estimate_field(image), CHECKED_SIDE)
         mask = sample["mask_fov"][None].float()
-        # Seen as the enhancer sees it: at its size, then at that of the looks.
+        # As the enhancer shows it to the check.
         seen = functional.interpolate(
             sample["image"][None] / 255 * mask, (CHECK_SIZE, CHECK_SIZE), mode="bilinear",
             antialias=True,
