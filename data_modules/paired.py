@@ -141,8 +141,8 @@ class PairedDataModule(SourceDataModule):
         mixed = torch.tensor([name == "fundus" for name in names]).nonzero()[:, 0]
         if len(typed):
             degraded[typed] = self.test_types(
-                clean[typed], mask[typed], rng.at(typed), codes[typed]
+                clean[typed], mask[typed], rng.select(typed), codes[typed]
             )
         if len(mixed):
-            degraded[mixed] = self.test_mixture(clean[mixed], mask[mixed], rng.at(mixed))
+            degraded[mixed] = self.test_mixture(clean[mixed], mask[mixed], rng.select(mixed))
         return degraded

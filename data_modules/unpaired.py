@@ -36,7 +36,7 @@ class StrongView(nn.Module):
 
     def forward(self, image: Tensor, mask: Tensor, rng: CounterRNG) -> Tensor:
         """Return the strong view, `(B, 3, S, S)` in [0, 1], pixel for pixel in the same place."""
-        rng = rng.under("strong view")
+        rng = rng.fork("strong view")
         view = self.degradation(image, mask, rng)
         factor = rng.uniform("view_brightness", 1 - self.brightness, 1 + self.brightness)
         view = adjust_brightness_accumulative(view, factor.to(image.device))

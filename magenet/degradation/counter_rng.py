@@ -67,13 +67,13 @@ class CounterRNG:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def at(self, samples: Tensor) -> CounterRNG:
+    def select(self, samples: Tensor) -> CounterRNG:
         """Return the draws of some samples, given by their places in the batch, int64 `(n,)`."""
         some = CounterRNG.__new__(CounterRNG)
         some.keys = self.keys[samples]
         return some
 
-    def under(self, name: str) -> CounterRNG:
+    def fork(self, name: str) -> CounterRNG:
         """Return other draws of the same samples, for a second use of the same factors."""
         other = CounterRNG.__new__(CounterRNG)
         other.keys = mix(self.keys ^ name_key(name))

@@ -34,7 +34,7 @@ class Frame:
         """Height and width in pixels."""
         return self.mask.shape[-2], self.mask.shape[-1]
 
-    def at(self, samples: Tensor) -> Frame:
+    def select(self, samples: Tensor) -> Frame:
         """Return the frame of some samples, given by their places in the batch, int64 `(n,)`."""
         some = Frame.__new__(Frame)
         some.mask = self.mask[samples]

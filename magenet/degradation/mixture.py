@@ -46,5 +46,5 @@ class DegradationMixture(Degradation):
         return {
             f"{place}.{name}": torch.where(second == (place == "second"), severity, 0.0)
             for place, recipe in self.recipes.items()
-            for name, severity in recipe.choose(rng.under(place)).items()
+            for name, severity in recipe.choose(rng.fork(place)).items()
         }

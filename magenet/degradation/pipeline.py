@@ -84,7 +84,7 @@ class Degradation(ABC):
         for name, of_factor in severity.items():
             samples = of_factor.nonzero()[:, 0]
             if len(samples):
-                own = rng.at(samples).under(name)
+                own = rng.select(samples).fork(name)
                 parts[name] = Part(samples, self.factors[name].draw(own, of_factor[samples]))
         return Parameters(len(rng), parts)
 
@@ -130,7 +130,7 @@ class Degradation(ABC):
                 image = factor.apply(image, frame, values)
             else:
                 some = part.samples.to(device)
-                spoiled = factor.apply(image[some], frame.at(some), values)
+                spoiled = factor.apply(image[some], frame.select(some), values)
                 image = image.index_copy_(0, some, spoiled)
         return image.mul_(mask)
 

@@ -111,7 +111,7 @@ class FundusDegradation(Degradation):
         scale = torch.where(gentle, rng.uniform("scale", 0.0, 1.0), 1.0) * self.severity
         chosen = {}
         for name, share in self.mix.items():
-            own = rng.under(name)
+            own = rng.fork(name)
             strikes = own.uniform("strikes", 0.0, 1.0) < share.probability
             severity = own.uniform("severity", share.least, share.most) * scale
             chosen[name] = torch.where(strikes, severity, 0.0)

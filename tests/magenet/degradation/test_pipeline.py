@@ -352,8 +352,8 @@ def test_uniform_draws_are_uniform_and_independent() -> None:
         assert float((histogram - 2000).abs().max()) < 200
     assert abs(float(torch.corrcoef(torch.stack([a, b]))[0, 1])) < 0.03
     assert abs(float(torch.corrcoef(torch.stack([a[1:], a[:-1]]))[0, 1])) < 0.03
-    under = rng.under("view").uniform("a", 0.0, 1.0)
-    assert abs(float(torch.corrcoef(torch.stack([a, under]))[0, 1])) < 0.03
+    forked = rng.fork("view").uniform("a", 0.0, 1.0)
+    assert abs(float(torch.corrcoef(torch.stack([a, forked]))[0, 1])) < 0.03
     bits = rng.bits("a")
     assert len(bits.unique()) > 19_990
     assert 0 <= int(bits.min()) < int(bits.max()) < 1 << 32
