@@ -25,12 +25,10 @@ class AdaptationDataModule(FundusDataModule):
         real: Real photographs, of any quality.
         degradation: What spoils the clean ones; the corrected mixture if null.
         strong_view: Makes the student's view of the real ones.
-        image_size: Side of the square that photographs are cut and resized to, in pixels.
-        batch_size: Synthetic pairs a batch and device.
-        real_batch_size: Real photographs a batch and device; as many if null.
-        workers: Processes that decode, for each of the two sets; 0 decodes in the main one.
-        seed: Seed of orders, orientations, degradations and views.
-        dump_first_batch: Whether to write the first training batch as pictures.
+        args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
+        real_batch_size: Real photographs per batch and device, beside `batch_size` synthetic
+            pairs; as many if null.
+        kwargs: Arguments of :class:`FundusDataModule`, by name.
     """
 
     def __init__(
@@ -39,19 +37,15 @@ class AdaptationDataModule(FundusDataModule):
         real: PhotographSource,
         degradation: Degradation | None = None,
         strong_view: StrongView | None = None,
-        image_size: int = 256,
-        batch_size: int = 8,
+        *args: Any,
         real_batch_size: int | None = None,
-        workers: int = 1,
-        seed: int = 0,
-        dump_first_batch: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(image_size, batch_size, workers, seed, dump_first_batch)
-        self.paired = PairedDataModule(
-            synthetic, degradation, image_size, batch_size, workers, seed
-        )
+        super().__init__(*args, **kwargs)
+        size, workers, seed = self.image_size, self.workers, self.seed
+        self.paired = PairedDataModule(synthetic, degradation, size, self.batch_size, workers, seed)
         self.unpaired = UnpairedDataModule(
-            real, strong_view, image_size, real_batch_size or batch_size, workers, seed + 1
+            real, strong_view, size, real_batch_size or self.batch_size, workers, seed + 1
         )
 
     def setup(self, stage: str) -> None:

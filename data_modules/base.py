@@ -50,24 +50,27 @@ def to_unit(tensor: Tensor) -> Tensor:
 
 
 class FundusDataModule(LightningDataModule, ABC):
-    """Load batches of uint8 photographs and prepare them on their device.
+    """Base class: uint8 batches from worker processes, converted and augmented on the device.
 
     Args:
-        image_size: Side of the square that photographs are cut and resized to, in pixels.
-        batch_size: Photographs a batch and device.
-        workers: Processes that decode; 0 decodes in the main one.
-        seed: Seed of orders, orientations and degradations.
+        image_size: Side of the square that photographs are cropped and resized to, in pixels.
+        batch_size: Photographs per batch and device.
+        workers: Processes that decode, for each set of photographs; 0 decodes in the main process.
+        seed: Seed of all randomness in training: order, orientation, degradation, augmentation.
         dump_first_batch: Whether to write the first training batch into the run's folder, as the
-            network sees it: `first_batch*.png`, one photograph a row, and `first_batch*.jsonl`
-            with the parameters of each synthetic pair.
+            network sees it: `first_batch*.png`, one photograph per row, and `first_batch*.jsonl`
+            with the degradation parameters of each synthetic pair.
+
+    Raises:
+        ValueError: If `image_size` is below 32, `batch_size` below 1 or `workers` negative.
     """
 
     def __init__(
         self,
-        image_size: int,
-        batch_size: int,
-        workers: int,
-        seed: int,
+        image_size: int = 256,
+        batch_size: int = 8,
+        workers: int = 1,
+        seed: int = 0,
         dump_first_batch: bool = False,
     ) -> None:
         super().__init__()
@@ -168,27 +171,16 @@ class FundusDataModule(LightningDataModule, ABC):
 
 
 class SourceDataModule(FundusDataModule):
-    """Give the photographs of one source: shuffled for training, in order otherwise.
+    """Base class for the photographs of one source: shuffled in training, in order otherwise.
 
     Args:
         photographs: The source.
-        image_size: See :class:`FundusDataModule`.
-        batch_size: See :class:`FundusDataModule`.
-        workers: See :class:`FundusDataModule`.
-        seed: See :class:`FundusDataModule`.
-        dump_first_batch: See :class:`FundusDataModule`.
+        args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
+        kwargs: Arguments of :class:`FundusDataModule`, by name.
     """
 
-    def __init__(
-        self,
-        photographs: PhotographSource,
-        image_size: int,
-        batch_size: int,
-        workers: int,
-        seed: int,
-        dump_first_batch: bool = False,
-    ) -> None:
-        super().__init__(image_size, batch_size, workers, seed, dump_first_batch)
+    def __init__(self, photographs: PhotographSource, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.photographs = photographs
 
     def train_dataloader(self) -> StatefulDataLoader[Any]:

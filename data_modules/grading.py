@@ -74,11 +74,11 @@ class GradingDataModule(SourceDataModule):
     Args:
         photographs: Photographs that all have the label.
         label: Which grade.
-        image_size: Side of the square that photographs are cut and resized to, in pixels: the
-            grader's own size.
-        batch_size: Photographs a batch and device.
-        workers: Processes that decode; 0 decodes in the main one.
-        seed: Seed of orders and variations.
+        image_size: Side of the square that photographs are cropped and resized to, in pixels:
+            the grader's input size.
+        batch_size: Photographs per batch and device.
+        args: Further arguments of :class:`FundusDataModule`, by position from `workers` on.
+        kwargs: Further arguments of :class:`FundusDataModule`, by name.
     """
 
     photographs: ManifestPhotographs
@@ -89,10 +89,12 @@ class GradingDataModule(SourceDataModule):
         label: Grade,
         image_size: int = 256,
         batch_size: int = 16,
-        workers: int = 1,
-        seed: int = 0,
+        *args: Any,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(photographs, image_size, batch_size, workers, seed)
+        super().__init__(
+            photographs, image_size, batch_size, *args, dump_first_batch=False, **kwargs
+        )
         self.label = label
         self.class_weights = torch.ones(CLASSES[label])
 

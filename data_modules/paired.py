@@ -72,36 +72,30 @@ class PairedDataModule(SourceDataModule):
         photographs: Clean photographs.
         degradation: What spoils them in training and validation; the corrected mixture if null,
             with a share of gently degraded photographs.
-        image_size: Side of the square that photographs are cut and resized to, in pixels.
-        batch_size: Photographs a batch and device.
-        workers: Processes that decode; 0 decodes in the main one.
-        seed: Seed of orders, orientations and degradations.
+        args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
         conditions: What a test shows each photograph under: cofe-Net's seven types, `fundus` (our
             mixture), `none`; all if null.
         scored_size: Side of the photographs in a test; a network still sees them at `image_size`
             and its change is carried over, as in a prediction. The same if null.
-        dump_first_batch: Whether to write the first training batch as a picture.
+        kwargs: Arguments of :class:`FundusDataModule`, by name.
     """
 
     def __init__(
         self,
         photographs: PhotographSource,
         degradation: Degradation | None = None,
-        image_size: int = 256,
-        batch_size: int = 8,
-        workers: int = 1,
-        seed: int = 0,
+        *args: Any,
         conditions: list[str] | None = None,
         scored_size: int | None = None,
-        dump_first_batch: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(photographs, image_size, batch_size, workers, seed, dump_first_batch)
+        super().__init__(photographs, *args, **kwargs)
         self.degradation = degradation or FundusDegradation(gentle=GENTLE)
         unknown = [name for name in conditions or () if name not in CONDITIONS]
         if unknown:
             raise ValueError(f"conditions: {unknown[0]!r} is none of {', '.join(CONDITIONS)}")
         self.conditions = conditions or CONDITIONS
-        self.scored_size = scored_size or image_size
+        self.scored_size = scored_size or self.image_size
         self.test_types, self.test_mixture = CofeDegradation(), FundusDegradation()
 
     def test_dataloader(self) -> StatefulDataLoader[Any]:

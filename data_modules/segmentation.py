@@ -49,24 +49,21 @@ class SegmentationDataModule(SourceDataModule):
         photographs: Photographs that all have the mask (see `only_with`); for the disc with
             `labels`.
         structure: Which mask.
-        image_size: Side of the square that photographs are cut and resized to, in pixels.
-        batch_size: Photographs a batch and device.
-        steps: Batches an epoch; one pass if null.
-        workers: Processes that decode; 0 decodes in the main one.
-        seed: Seed of orders and variations.
+        batch_size: Photographs per batch and device.
+        steps: Batches per epoch; one pass over the photographs if null.
+        kwargs: Other arguments of :class:`FundusDataModule`, by name.
     """
 
     def __init__(
         self,
         photographs: PhotographSource,
         structure: Literal["vessel", "disc"] = "vessel",
-        image_size: int = 256,
+        *,
         batch_size: int = 4,
         steps: int | None = None,
-        workers: int = 1,
-        seed: int = 0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(photographs, image_size, batch_size, workers, seed)
+        super().__init__(photographs, batch_size=batch_size, dump_first_batch=False, **kwargs)
         self.structure = structure
         self.steps = steps
 

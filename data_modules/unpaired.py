@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kornia.enhance import adjust_brightness_accumulative, adjust_gamma
 from torch import Tensor, nn
 
@@ -51,24 +53,18 @@ class UnpairedDataModule(SourceDataModule):
     Args:
         photographs: Real photographs, of any quality.
         strong_view: Makes the second view.
-        image_size: Side of the square that photographs are cut and resized to, in pixels.
-        batch_size: Photographs a batch and device.
-        workers: Processes that decode; 0 decodes in the main one.
-        seed: Seed of orders, orientations and views.
-        dump_first_batch: Whether to write the first training batch as a picture.
+        args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
+        kwargs: Arguments of :class:`FundusDataModule`, by name.
     """
 
     def __init__(
         self,
         photographs: PhotographSource,
         strong_view: StrongView | None = None,
-        image_size: int = 256,
-        batch_size: int = 8,
-        workers: int = 1,
-        seed: int = 0,
-        dump_first_batch: bool = False,
+        *args: Any,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(photographs, image_size, batch_size, workers, seed, dump_first_batch)
+        super().__init__(photographs, *args, **kwargs)
         self.strong_view = StrongView() if strong_view is None else strong_view
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
