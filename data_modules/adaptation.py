@@ -1,4 +1,4 @@
-"""Synthetic pairs and real photographs mixed in each batch."""
+"""Batches of synthetic pairs and real photographs for domain adaptation."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from magenet.degradation import Degradation
 
 
 class AdaptationDataModule(FundusDataModule):
-    """Give batches `{"synthetic": ..., "real": ...}` for the mean teacher.
+    """Mixed batches `{"synthetic": ..., "real": ...}` for the mean teacher.
 
-    An epoch is one pass over the longer set, counted in batches; the shorter is gone through
-    again in another order. Validation and test use the synthetic set, validation the real one too.
+    An epoch is one pass over the longer set, counted in batches; the shorter one is repeated in
+    another order. Validation uses both sets, the test the synthetic one.
 
     Args:
         synthetic: Clean photographs, to be degraded.
         real: Real photographs, of any quality.
-        degradation: What spoils the clean ones; the corrected mixture if null.
-        strong_view: Makes the student's view of the real ones.
-        image_size: Side of the square that photographs are cut and resized to, in pixels.
-        batch_size: Synthetic pairs a batch and device.
-        real_batch_size: Real photographs a batch and device; as many if null.
-        workers: Processes that decode, for each of the two sets; 0 decodes in the main one.
-        seed: Seed of orders, orientations, degradations and views.
-        dump_first_batch: Whether to write the first training batch as pictures.
+        degradation: Recipe for the clean ones; see :class:`PairedDataModule`.
+        strong_view: Module that makes the student's view of the real ones; `StrongView` with its
+            defaults if null.
+        args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
+        real_batch_size: Real photographs per batch and device, beside `batch_size` synthetic
+            pairs; as many if null.
+        kwargs: Arguments of :class:`FundusDataModule`, by name.
     """
 
     def __init__(
@@ -39,23 +38,19 @@ class AdaptationDataModule(FundusDataModule):
         real: PhotographSource,
         degradation: Degradation | None = None,
         strong_view: StrongView | None = None,
-        image_size: int = 256,
-        batch_size: int = 8,
+        *args: Any,
         real_batch_size: int | None = None,
-        workers: int = 1,
-        seed: int = 0,
-        dump_first_batch: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(image_size, batch_size, workers, seed, dump_first_batch)
-        self.paired = PairedDataModule(
-            synthetic, degradation, image_size, batch_size, workers, seed
-        )
+        super().__init__(*args, **kwargs)
+        size, workers, seed = self.image_size, self.workers, self.seed
+        self.paired = PairedDataModule(synthetic, degradation, size, self.batch_size, workers, seed)
         self.unpaired = UnpairedDataModule(
-            real, strong_view, image_size, real_batch_size or batch_size, workers, seed + 1
+            real, strong_view, size, real_batch_size or self.batch_size, workers, seed + 1
         )
 
     def setup(self, stage: str) -> None:
-        """Let both parts know the trainer, for its ranks."""
+        """Set the trainer of both parts, which read its ranks."""
         self.paired.trainer = self.unpaired.trainer = self.trainer
 
     def train_dataloader(self) -> CombinedLoader:
@@ -76,18 +71,18 @@ class AdaptationDataModule(FundusDataModule):
         return [self.paired.val_dataloader(), self.unpaired.val_dataloader()]
 
     def test_dataloader(self) -> StatefulDataLoader[Any]:
-        """Return the loader of the synthetic test photographs, each under all degradations."""
+        """Return the loader of the synthetic test photographs, each under all conditions."""
         return self.paired.test_dataloader()
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Prepare a batch on its device; the second validation loader gives the real ones."""
+        """Prepare a batch on its device; the second validation loader yields real photographs."""
         if "real" in batch:
             return super().on_after_batch_transfer(batch, dataloader_idx)
         part = self.unpaired if dataloader_idx == 1 else self.paired
         return part.on_after_batch_transfer(batch, dataloader_idx)
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
-        """Return a mixed batch as floats, each half prepared by its own module."""
+        """Return a mixed batch as floats, each part prepared by its own module."""
         return {
             "synthetic": self.paired.prepare(batch["synthetic"], training),
             "real": self.unpaired.prepare(batch["real"], training),

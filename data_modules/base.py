@@ -1,4 +1,4 @@
-"""What all data modules share: loading, and the step from uint8 to floats."""
+"""Base classes of the data modules: loading, and conversion from uint8 to float."""
 
 from __future__ import annotations
 
@@ -22,52 +22,55 @@ from magenet.imaging.contact_sheet import sheet
 Batch = dict[str, Any]
 
 VIEWS = ("image_clean", "image_degraded", "image", "image_strong")
-"""What a prepared batch may hold to look at, in the order of a row of a sheet."""
+"""Images of a prepared batch, in the order of a row of the contact sheet."""
 
 
 def orient(tensors: Sequence[Tensor], rng: CounterRNG) -> list[Tensor]:
-    """Flip and transpose square photographs and their masks alike: the eight exact orientations.
+    """Flip and transpose photographs and masks at random: the eight symmetries of the square.
 
     Args:
-        tensors: `(B, C, S, S)` each.
-        rng: Of the same batch.
+        tensors: Photographs and their masks, `(B, C, S, S)` each, all transformed alike.
+        rng: Generator of the same batch.
     """
     results = list(tensors)
-    moves: dict[str, Callable[[Tensor], Tensor]] = {
+    transforms: dict[str, Callable[[Tensor], Tensor]] = {
         "flip_x": hflip,
         "flip_y": vflip,
         "transpose": lambda tensor: tensor.mT,
     }
-    for name, move in moves.items():
+    for name, transform in transforms.items():
         chosen = (rng.uniform(name, 0.0, 1.0) < 0.5)[:, None, None, None].to(tensors[0].device)
-        results = [torch.where(chosen, move(tensor), tensor) for tensor in results]
+        results = [torch.where(chosen, transform(tensor), tensor) for tensor in results]
     return results
 
 
 def to_unit(tensor: Tensor) -> Tensor:
-    """Return float32 in [0, 1] from uint8 or bool."""
+    """Convert uint8 or bool to float32 in [0, 1]."""
     return tensor.float() if tensor.dtype == torch.bool else tensor.float() / 255
 
 
 class FundusDataModule(LightningDataModule, ABC):
-    """Load batches of uint8 photographs and prepare them on their device.
+    """Base class: uint8 batches from worker processes, converted and augmented on the device.
 
     Args:
-        image_size: Side of the square that photographs are cut and resized to, in pixels.
-        batch_size: Photographs a batch and device.
-        workers: Processes that decode; 0 decodes in the main one.
-        seed: Seed of orders, orientations and degradations.
+        image_size: Side of the square that photographs are cropped and resized to, in pixels.
+        batch_size: Photographs per batch and device.
+        workers: Processes that decode, for each set of photographs; 0 decodes in the main process.
+        seed: Seed of all randomness in training: order, orientation, degradation, augmentation.
         dump_first_batch: Whether to write the first training batch into the run's folder, as the
-            network sees it: `first_batch*.png`, one photograph a row, and `first_batch*.jsonl`
-            with the parameters of each synthetic pair.
+            network sees it: `first_batch*.png`, one photograph per row, and `first_batch*.jsonl`
+            with the degradation parameters of each synthetic pair.
+
+    Raises:
+        ValueError: If `image_size` is below 32, `batch_size` below 1 or `workers` negative.
     """
 
     def __init__(
         self,
-        image_size: int,
-        batch_size: int,
-        workers: int,
-        seed: int,
+        image_size: int = 256,
+        batch_size: int = 8,
+        workers: int = 1,
+        seed: int = 0,
         dump_first_batch: bool = False,
     ) -> None:
         super().__init__()
@@ -83,16 +86,16 @@ class FundusDataModule(LightningDataModule, ABC):
 
     @abstractmethod
     def prepare(self, batch: Batch, training: bool) -> Batch:
-        """Return a batch of floats with its degraded or strong views, on the same device."""
+        """Return the batch as floats with its degraded or strong views, on the same device."""
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
     ) -> Batch:
-        """Move a batch, but for its keys: randomness is drawn on the host."""
+        """Move a batch to a device, except its keys: random numbers are drawn on the host."""
         moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
-        for own, given in ((moved, batch), *((moved[k], batch[k]) for k in _parts(batch))):
-            if "key" in given:
-                own["key"] = given["key"]
+        for target, source in ((moved, batch), *((moved[k], batch[k]) for k in _parts(batch))):
+            if "key" in source:
+                target["key"] = source["key"]
         return moved
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
@@ -107,7 +110,7 @@ class FundusDataModule(LightningDataModule, ABC):
         return prepared
 
     def _dump(self, prepared: Batch) -> None:
-        """Write the views of a training batch as pictures, and what was done to each."""
+        """Write the images of a training batch, and the degradation parameters of each."""
         trainer = self.trainer
         if trainer is None or trainer.log_dir is None or not trainer.is_global_zero:
             return
@@ -123,7 +126,7 @@ class FundusDataModule(LightningDataModule, ABC):
                 path.with_suffix(".jsonl").write_text("\n".join(lines) + "\n")
 
     def ranks(self) -> tuple[int, int]:
-        """Return how many ranks there are, and the own one."""
+        """Return the number of ranks and the index of this rank."""
         return (
             (1, 0) if self.trainer is None else (self.trainer.world_size, self.trainer.global_rank)
         )
@@ -131,18 +134,18 @@ class FundusDataModule(LightningDataModule, ABC):
     def training_loader(
         self, dataset: PhotographDataset, steps: int | None = None
     ) -> StatefulDataLoader[Any]:
-        """Return a loader that trains on a data set, resumable in the middle of an epoch.
+        """Return a training loader, which can resume in the middle of an epoch.
 
         Args:
-            dataset: What to load.
-            steps: Batches an epoch; one pass over the data set if None.
+            dataset: Data set to load.
+            steps: Batches per epoch; one pass over the data set if None.
         """
         ranks, rank = self.ranks()
         steps = self.steps_for(dataset) if steps is None else steps
         plan = Plan(steps, self.batch_size, max(1, self.workers), self.seed, ranks, rank)
         sampler = dataset.sampler(plan)
         if self.trainer is not None:
-            # Lightning tells the epoch before each one, but not before a resumed one.
+            # Lightning sets the epoch before each one, but not before a resumed one.
             sampler.set_epoch(self.trainer.current_epoch)
         return StatefulDataLoader(
             dataset,
@@ -154,11 +157,11 @@ class FundusDataModule(LightningDataModule, ABC):
         )
 
     def steps_for(self, dataset: PhotographDataset) -> int:
-        """Return the batches that one pass over a data set takes on every rank."""
+        """Return the batches per rank in one pass over a data set."""
         return max(1, len(dataset) // (self.batch_size * self.ranks()[0]))
 
     def fixed_loader(self, dataset: PhotographDataset) -> StatefulDataLoader[Any]:
-        """Return a loader that gives every photograph once, in order."""
+        """Return a loader that yields every photograph once, in order."""
         return StatefulDataLoader(
             dataset,
             batch_size=self.batch_size,
@@ -168,27 +171,16 @@ class FundusDataModule(LightningDataModule, ABC):
 
 
 class SourceDataModule(FundusDataModule):
-    """Give the photographs of one source: shuffled for training, in order otherwise.
+    """Base class for the photographs of one source: shuffled in training, in order otherwise.
 
     Args:
         photographs: The source.
-        image_size: See :class:`FundusDataModule`.
-        batch_size: See :class:`FundusDataModule`.
-        workers: See :class:`FundusDataModule`.
-        seed: See :class:`FundusDataModule`.
-        dump_first_batch: See :class:`FundusDataModule`.
+        args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
+        kwargs: Arguments of :class:`FundusDataModule`, by name.
     """
 
-    def __init__(
-        self,
-        photographs: PhotographSource,
-        image_size: int,
-        batch_size: int,
-        workers: int,
-        seed: int,
-        dump_first_batch: bool = False,
-    ) -> None:
-        super().__init__(image_size, batch_size, workers, seed, dump_first_batch)
+    def __init__(self, photographs: PhotographSource, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.photographs = photographs
 
     def train_dataloader(self) -> StatefulDataLoader[Any]:
@@ -205,12 +197,12 @@ class SourceDataModule(FundusDataModule):
 
 
 def _parts(batch: Batch) -> list[str]:
-    """Return the names of a batch's parts, if it has any."""
+    """Return the names of the batches nested in a batch."""
     return [name for name, value in batch.items() if isinstance(value, dict)]
 
 
 def _tensors(batch: Batch) -> Iterator[Tensor]:
-    """Yield the tensors of a batch, nested ones too."""
+    """Yield the tensors of a batch, including nested ones."""
     for value in batch.values():
         if isinstance(value, Tensor):
             yield value

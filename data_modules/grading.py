@@ -1,4 +1,4 @@
-"""Photographs with one grade each: their quality, or the grade of diabetic retinopathy."""
+"""Photographs with one grade each: their quality, or their grade of diabetic retinopathy."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from magenet.errors import UserError
 Grade = Literal["quality", "dr_grade"]
 
 CLASSES = {"quality": len(QUALITIES), "dr_grade": 5}
-"""How many grades there are."""
+"""Number of grades."""
 
 DECODED = 2
-"""Photographs are decoded at so many times the side that is given: a file half as large then still
-holds all that is given, and smaller files can be had in training without a lower grade."""
+"""Side at which photographs are decoded, relative to `image_size`: a file of half that side still
+has the full resolution of the input, so training can simulate smaller files at the same grade."""
 
 
 class GradedDataset(PhotographDataset):
-    """Give the photographs of a manifest and their fields, each with a grade, long `label`.
+    """Photographs of a manifest and their fields of view, each with a grade, int64 `label`.
 
     Args:
         photographs: The photographs.
-        labels: The grade of each.
+        labels: Grade of each, from 0.
     """
 
     def __init__(self, photographs: ManifestDataset, labels: Sequence[int]) -> None:
@@ -41,7 +41,7 @@ class GradedDataset(PhotographDataset):
         self.labels = labels
 
     def __len__(self) -> int:
-        """Return how many photographs there are."""
+        """Return the number of photographs."""
         return len(self.photographs)
 
     def name(self, index: int) -> str:
@@ -60,25 +60,25 @@ class GradedDataset(PhotographDataset):
 
 
 class GradingDataModule(SourceDataModule):
-    """Give photographs and their grades.
+    """Photographs with their grades.
 
-    Training varies orientation, framing, brightness, gamma and colour, but only as much as leaves
-    the grade as it is, and takes photographs as if their files had been up to half as large, so
-    that the grade does not depend on that.
+    Training augments orientation, framing, brightness, gamma and colour, but only so far that the
+    grade does not change, and simulates files of up to half the resolution, so that the grade does
+    not depend on it.
 
-    What the labels of the photographs for development are worth: `quality` is nowhere an expert's
-    word. HYGD's is the score of a published network (FundusQ-Net) cut at 4.5 and 6.5, IDRiD's a
-    heuristic of sharpness, HRF and CHASE_DB1 are assumed good; only HYGD has rejects, so that a
-    grader may lean on the camera. `dr_grade` is IDRiD's own, from experts.
+    Reliability of the labels of the development photographs: no `quality` label is an expert's.
+    HYGD's is the score of a published network (FundusQ-Net) with thresholds at 4.5 and 6.5, IDRiD's
+    a sharpness heuristic, HRF and CHASE_DB1 are assumed good; only HYGD has rejects, so a grader
+    may rely on the camera instead. `dr_grade` is IDRiD's own, from experts.
 
     Args:
         photographs: Photographs that all have the label.
-        label: Which grade.
-        image_size: Side of the square that photographs are cut and resized to, in pixels: the
-            grader's own size.
-        batch_size: Photographs a batch and device.
-        workers: Processes that decode; 0 decodes in the main one.
-        seed: Seed of orders and variations.
+        label: Label to predict.
+        image_size: Side of the square that photographs are cropped and resized to, in pixels:
+            the grader's input size.
+        batch_size: Photographs per batch and device.
+        args: Further arguments of :class:`FundusDataModule`, by position from `workers` on.
+        kwargs: Further arguments of :class:`FundusDataModule`, by name.
     """
 
     photographs: ManifestPhotographs
@@ -89,10 +89,13 @@ class GradingDataModule(SourceDataModule):
         label: Grade,
         image_size: int = 256,
         batch_size: int = 16,
-        workers: int = 1,
-        seed: int = 0,
+        *args: Any,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(photographs, image_size, batch_size, workers, seed)
+        # dump_first_batch is fixed, so that it is not an option: nothing is degraded.
+        super().__init__(
+            photographs, image_size, batch_size, *args, dump_first_batch=False, **kwargs
+        )
         self.label = label
         self.class_weights = torch.ones(CLASSES[label])
 
@@ -100,26 +103,26 @@ class GradingDataModule(SourceDataModule):
         """Return the photographs of one part with their grades.
 
         Raises:
-            UserError: If one has none.
+            UserError: If a photograph has no grade.
         """
         dataset = self.photographs.dataset(stage, DECODED * self.image_size)
         labels = [self._grade(photograph) for photograph in dataset.photographs]
         missing = [dataset.name(i) for i, label in enumerate(labels) if label is None]
         if missing:
             raise UserError(
-                f"{len(missing)} photograph(s) without a {self.label}, {missing[0]} for one: "
-                f"give only_with: {self.label}, and in labels the files that tell it"
+                f"{len(missing)} photograph(s) without a {self.label}, such as {missing[0]}: set "
+                f"only_with: {self.label}, and list in labels the CSV files that contain it"
             )
         return GradedDataset(dataset, [label for label in labels if label is not None])
 
     def _grade(self, photograph: Photograph) -> int | None:
-        """Return a photograph's grade, or None where it is not known."""
+        """Return a photograph's grade, or None if unknown."""
         if self.label == "dr_grade":
             return photograph.dr_grade
         return None if photograph.quality == "unknown" else QUALITIES.index(photograph.quality)
 
     def train_dataloader(self) -> StatefulDataLoader[Any]:
-        """Return the loader of the training photographs, whose grades set the weights."""
+        """Return the training loader; the class weights are computed from its grades."""
         dataset = self.graded("train")
         counts = torch.bincount(torch.tensor(dataset.labels), minlength=len(self.class_weights))
         self.class_weights = len(dataset) / (counts.clamp(min=1) * int((counts > 0).sum()))
@@ -136,8 +139,8 @@ class GradingDataModule(SourceDataModule):
     def prepare(self, batch: Batch, training: bool) -> Batch:
         """Return the batch `image, mask_fov, label, weight, name, patient`.
 
-        `weight`, `(B,)`, makes grades count alike in a training however often they occur; its mean
-        over the training photographs is 1.
+        `weight`, `(B,)`, is the inverse class frequency, so that all grades count equally in
+        training; its mean over the training photographs is 1.
         """
         image, mask = to_unit(batch["image"]), to_unit(batch["mask_fov"])
         if training:
@@ -166,34 +169,34 @@ class GradingDataModule(SourceDataModule):
 
 
 def reframe(image: Tensor, mask: Tensor, size: int, rng: CounterRNG) -> tuple[Tensor, Tensor]:
-    """Zoom in a little, and take each photograph as if its file had been up to half as large.
+    """Crop photographs at random, and simulate files of up to half the resolution.
 
     Args:
         image: `(B, 3, S, S)` in [0, 1].
-        mask: Its field of view, `(B, 1, S, S)`.
-        size: Side wanted, in pixels.
-        rng: Of the same batch.
+        mask: Field of view, `(B, 1, S, S)`.
+        size: Side of the result, in pixels.
+        rng: Generator of the same batch.
 
     Returns:
-        Both at that size; the mask has shares of a pixel at its edge.
+        Photographs and masks of that size; masks are fractional at the edge of the field.
     """
-    given = image.shape[-1]
-    sides = (rng.uniform("zoom", 0.9, 1.0) * given).round().int().tolist()
-    files = (rng.uniform("file", 1 / DECODED, 1.0) * given).round().int().tolist()
-    places = rng.uniform("place", 0.0, 1.0, count=2).tolist()
-    framed = []
-    for whole, side, file, place in zip(
-        torch.cat([image, mask], dim=1), sides, files, places, strict=True
+    decoded = image.shape[-1]
+    sides = (rng.uniform("zoom", 0.9, 1.0) * decoded).round().int().tolist()
+    resolutions = (rng.uniform("file", 1 / DECODED, 1.0) * decoded).round().int().tolist()
+    offsets = rng.uniform("place", 0.0, 1.0, count=2).tolist()
+    resized = []
+    for sample, side, resolution, offset in zip(
+        torch.cat([image, mask], dim=1), sides, resolutions, offsets, strict=True
     ):
-        top, left = (round(share * (given - side)) for share in place)
-        part = whole[None, :, top : top + side, left : left + side]
-        framed.append(_resized(_resized(part, min(file, side)), size))
-    both = torch.cat(framed)
-    return both[:, :3], both[:, 3:]
+        top, left = (round(share * (decoded - side)) for share in offset)
+        crop = sample[None, :, top : top + side, left : left + side]
+        resized.append(_resized(_resized(crop, min(resolution, side)), size))
+    stacked = torch.cat(resized)
+    return stacked[:, :3], stacked[:, 3:]
 
 
 def _resized(picture: Tensor, side: int) -> Tensor:
-    """Return `(B, C, side, side)`, anti-aliased as `magenet.imaging.crop.resize` does."""
+    """Resize to `(B, C, side, side)` with anti-aliasing, as `magenet.imaging.crop.resize` does."""
     if picture.shape[-1] == side:
         return picture
     return functional.interpolate(picture, (side, side), mode="bilinear", antialias=True)

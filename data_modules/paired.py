@@ -1,4 +1,4 @@
-"""Synthetic pairs: clean photographs, degraded on the device."""
+"""Synthetic pairs: clean photographs, and the same photographs degraded on the device."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from magenet.degradation import (
 )  # fmt: skip
 
 NONE = "none"
-"""The condition of a photograph that is left as it is: an enhancer should leave it, too."""
+"""Condition without degradation: an enhancer should not change these photographs either."""
 
 CONDITIONS = (*TYPES, "fundus", NONE)
-"""What a test shows each photograph under: cofe-Net's seven types, our own mixture, nothing."""
+"""Conditions of a test: cofe-Net's seven types, the fundus recipe, no degradation."""
 
 GENTLE = 0.3
-"""Share of gently degraded photographs in training and validation (our choice)."""
+"""Fraction of gently degraded photographs in training and validation (our choice)."""
 
 
 class EveryCondition(PhotographDataset):
-    """Give every photograph once under each condition.
+    """Data set that repeats every photograph under each condition.
 
     Args:
-        photographs: What to repeat.
-        conditions: Of :data:`CONDITIONS`.
+        photographs: Photographs to repeat.
+        conditions: Some of :data:`CONDITIONS`.
     """
 
     def __init__(self, photographs: PhotographDataset, conditions: Sequence[str]) -> None:
@@ -43,7 +43,7 @@ class EveryCondition(PhotographDataset):
         self.conditions = conditions
 
     def __len__(self) -> int:
-        """Return the number of photographs times that of conditions."""
+        """Return the number of photographs times the number of conditions."""
         return len(self.photographs) * len(self.conditions)
 
     def name(self, index: int) -> str:
@@ -62,47 +62,41 @@ class EveryCondition(PhotographDataset):
 
 
 class PairedDataModule(SourceDataModule):
-    """Give pairs of clean and degraded photographs.
+    """Pairs of clean and degraded photographs.
 
-    Training draws orientation and degradation anew for every sample; in validation a
-    photograph's name fixes them, whatever the seed. The test is the same for all networks, whatever
-    they were trained on: every photograph under each condition.
+    In training, orientation and degradation are drawn anew for every sample; in validation they are
+    determined by the photograph's name, whatever the seed. The test is the same for all networks,
+    whatever they were trained on: every photograph under each condition.
 
     Args:
         photographs: Clean photographs.
-        degradation: What spoils them in training and validation; the corrected mixture if null,
-            with a share of gently degraded photographs.
-        image_size: Side of the square that photographs are cut and resized to, in pixels.
-        batch_size: Photographs a batch and device.
-        workers: Processes that decode; 0 decodes in the main one.
-        seed: Seed of orders, orientations and degradations.
-        conditions: What a test shows each photograph under: cofe-Net's seven types, `fundus` (our
-            mixture), `none`; all if null.
-        scored_size: Side of the photographs in a test; a network still sees them at `image_size`
-            and its change is carried over, as in a prediction. The same if null.
-        dump_first_batch: Whether to write the first training batch as a picture.
+        degradation: Recipe for training and validation; if null, the fundus recipe with `gentle`
+            set to 0.3.
+        args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
+        conditions: Conditions of a test: cofe-Net's seven types, `fundus` (the fundus recipe),
+            `none`; all if null.
+        scored_size: Side of the photographs in a test, in pixels; the network still processes them
+            at `image_size`, and its change is transferred, as in prediction. `image_size` if null.
+        kwargs: Arguments of :class:`FundusDataModule`, by name.
     """
 
     def __init__(
         self,
         photographs: PhotographSource,
         degradation: Degradation | None = None,
-        image_size: int = 256,
-        batch_size: int = 8,
-        workers: int = 1,
-        seed: int = 0,
+        *args: Any,
         conditions: list[str] | None = None,
         scored_size: int | None = None,
-        dump_first_batch: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(photographs, image_size, batch_size, workers, seed, dump_first_batch)
+        super().__init__(photographs, *args, **kwargs)
         self.degradation = degradation or FundusDegradation(gentle=GENTLE)
         unknown = [name for name in conditions or () if name not in CONDITIONS]
         if unknown:
             raise ValueError(f"conditions: {unknown[0]!r} is none of {', '.join(CONDITIONS)}")
         self.conditions = conditions or CONDITIONS
-        self.scored_size = scored_size or image_size
-        self.test_types, self.test_mixture = CofeDegradation(), FundusDegradation()
+        self.scored_size = scored_size or self.image_size
+        self.test_types, self.test_fundus = CofeDegradation(), FundusDegradation()
 
     def test_dataloader(self) -> StatefulDataLoader[Any]:
         """Return the loader of the test photographs, each under all conditions."""
@@ -110,9 +104,9 @@ class PairedDataModule(SourceDataModule):
         return self.fixed_loader(EveryCondition(photographs, self.conditions))
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
-        """Return the batch as floats with `image_clean` and `image_degraded` for `image`.
+        """Return the batch as floats, with `image_clean` and `image_degraded` instead of `image`.
 
-        `parameters` says what was done to each, but in a test: see `magenet.degradation`.
+        `parameters` holds the degradation of each, except in a test; see `magenet.degradation`.
         """
         rng = CounterRNG(batch["key"], self.seed if training else 0)
         masks = [name for name in batch if name.startswith("mask_")]
@@ -122,27 +116,31 @@ class PairedDataModule(SourceDataModule):
         prepared = {k: v for k, v in batch.items() if k != "image" and k not in masks}
         prepared.update(zip(masks, tensors[1:], strict=True))
         mask = prepared["mask_fov"]
-        # Only the field is compared: black outside in both, as in the published protocols.
+        # Only the field is compared: both are black outside, as in the published protocols.
         prepared["image_clean"] = tensors[0] * mask
         clean = prepared["image_clean"]
         if "condition" in batch:
-            prepared["image_degraded"] = self._tested(clean, mask, rng, batch["condition"])
+            prepared["image_degraded"] = self._degraded_for_test(
+                clean, mask, rng, batch["condition"]
+            )
         else:
             parameters = self.degradation.draw(rng)
             prepared["image_degraded"] = self.degradation.apply(clean, mask, parameters)
             prepared["parameters"] = parameters
         return prepared
 
-    def _tested(self, clean: Tensor, mask: Tensor, rng: CounterRNG, names: list[str]) -> Tensor:
-        """Return each photograph under the degradation that the test names for it."""
+    def _degraded_for_test(
+        self, clean: Tensor, mask: Tensor, rng: CounterRNG, conditions: list[str]
+    ) -> Tensor:
+        """Degrade each photograph by its condition."""
         degraded = clean.clone()
-        codes = torch.tensor([code(name) if name in TYPES else 0 for name in names])
+        codes = torch.tensor([code(name) if name in TYPES else 0 for name in conditions])
         typed = codes.nonzero()[:, 0]
-        mixed = torch.tensor([name == "fundus" for name in names]).nonzero()[:, 0]
+        fundus = torch.tensor([name == "fundus" for name in conditions]).nonzero()[:, 0]
         if len(typed):
             degraded[typed] = self.test_types(
-                clean[typed], mask[typed], rng.at(typed), codes[typed]
+                clean[typed], mask[typed], rng.select(typed), codes[typed]
             )
-        if len(mixed):
-            degraded[mixed] = self.test_mixture(clean[mixed], mask[mixed], rng.at(mixed))
+        if len(fundus):
+            degraded[fundus] = self.test_fundus(clean[fundus], mask[fundus], rng.select(fundus))
         return degraded

@@ -1,4 +1,4 @@
-"""Photographs with masks of vessels or of the optic disc, for segmenters."""
+"""Photographs with masks of vessels or of the optic disc, to train segmenters."""
 
 from __future__ import annotations
 
@@ -17,56 +17,54 @@ from magenet.degradation import CounterRNG
 from magenet.errors import UserError
 
 ZOOM = (0.7, 1.15)
-"""Least and greatest magnification in training (our choice): fields of 30 to 50 degrees."""
+"""Range of magnification in training (our choice): fields of view of 30 to 50 degrees."""
 
 
 def move(tensors: Sequence[Tensor], rng: CounterRNG) -> list[Tensor]:
-    """Turn, magnify and shift photographs and their masks alike.
+    """Rotate, scale and shift photographs and masks at random.
 
     Args:
-        tensors: `(B, C, S, S)` each.
-        rng: Of the same batch.
+        tensors: Photographs and their masks, `(B, C, S, S)` each, all transformed alike.
+        rng: Generator of the same batch.
     """
     angle = rng.uniform("angle", 0.0, 2 * torch.pi)
     scale = 1.0 / rng.uniform("zoom", *ZOOM)
     shift = [rng.uniform(f"shift_{axis}", -0.1, 0.1) for axis in "xy"]
     cosine, sine = angle.cos() * scale, angle.sin() * scale
-    rows = torch.stack(
+    matrix = torch.stack(
         [torch.stack([cosine, -sine, shift[0]], 1), torch.stack([sine, cosine, shift[1]], 1)], 1
     )
     size = list(tensors[0].shape)
-    grid = functional.affine_grid(rows, size, align_corners=False).to(tensors[0].device)
+    grid = functional.affine_grid(matrix, size, align_corners=False).to(tensors[0].device)
     return [functional.grid_sample(tensor, grid, align_corners=False) for tensor in tensors]
 
 
 class SegmentationDataModule(SourceDataModule):
-    """Give clean photographs and the mask of a structure.
+    """Clean photographs with the mask of a structure.
 
-    Training varies orientation, magnification, brightness, gamma and colour, but never degrades:
-    a segmenter that has seen degradation would hide it.
+    Training augments orientation, magnification, brightness, gamma and colour, but never degrades:
+    a segmenter trained on degraded photographs would be insensitive to degradation.
 
     Args:
         photographs: Photographs that all have the mask (see `only_with`); for the disc with
             `labels`.
-        structure: Which mask.
-        image_size: Side of the square that photographs are cut and resized to, in pixels.
-        batch_size: Photographs a batch and device.
-        steps: Batches an epoch; one pass if null.
-        workers: Processes that decode; 0 decodes in the main one.
-        seed: Seed of orders and variations.
+        structure: Structure to segment.
+        batch_size: Photographs per batch and device.
+        steps: Batches per epoch; one pass over the photographs if null.
+        kwargs: Other arguments of :class:`FundusDataModule`, by name.
     """
 
     def __init__(
         self,
         photographs: PhotographSource,
         structure: Literal["vessel", "disc"] = "vessel",
-        image_size: int = 256,
+        *,
         batch_size: int = 4,
         steps: int | None = None,
-        workers: int = 1,
-        seed: int = 0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(photographs, image_size, batch_size, workers, seed)
+        # Fixed here, so that it is not an option: nothing is degraded.
+        super().__init__(photographs, batch_size=batch_size, dump_first_batch=False, **kwargs)
         self.structure = structure
         self.steps = steps
 
@@ -79,7 +77,7 @@ class SegmentationDataModule(SourceDataModule):
         """Return the batch `image, mask_fov, mask_structure, name` as floats.
 
         Raises:
-            UserError: If a photograph has no such mask.
+            UserError: If a photograph has no mask of the structure.
         """
         known = batch.get(f"{self.structure}_known", torch.zeros(len(batch["name"])))
         if not bool(known.all()):
@@ -89,12 +87,12 @@ class SegmentationDataModule(SourceDataModule):
         image, mask, structure = (to_unit(batch[key]) for key in keys)
         if training:
             rng = CounterRNG(batch["key"], self.seed)
-            straight = orient([image, mask, structure], rng)
-            # Only half of them: moving smooths what is finest, which the others still show.
-            half = (rng.uniform("moves", 0.0, 1.0) < 0.5)[:, None, None, None].to(image.device)
+            oriented = orient([image, mask, structure], rng)
+            # Only half of them: resampling smooths the finest detail, which the others keep.
+            chosen = (rng.uniform("moves", 0.0, 1.0) < 0.5)[:, None, None, None].to(image.device)
             image, mask, structure = (
-                torch.where(half, moved, still)
-                for moved, still in zip(move(straight, rng), straight, strict=True)
+                torch.where(chosen, moved, unmoved)
+                for moved, unmoved in zip(move(oriented, rng), oriented, strict=True)
             )
             mask = (mask > 0.5).float()
             gains = [rng.uniform(f"gain_{c}", 0.85, 1.15) for c in "rgb"]

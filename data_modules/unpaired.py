@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kornia.enhance import adjust_brightness_accumulative, adjust_gamma
 from torch import Tensor, nn
 
@@ -11,16 +13,16 @@ from magenet.degradation import CounterRNG, Degradation, FundusDegradation
 
 
 class StrongView(nn.Module):
-    """Make the student's view of a real photograph: a little more damage, a little other colour.
+    """Strong view of a real photograph, for the student: mild degradation and colour jitter.
 
-    The damage is of the kind that the network is meant to undo, so the teacher's estimate from
-    the untouched photograph stays a valid target (our choice; Semi-UIR and mean teacher also
-    perturb without moving pixels).
+    The degradation is of the kind that the network learns to undo, so the teacher's estimate from
+    the weak view, the unchanged photograph, remains a valid target (our choice; Semi-UIR and mean
+    teacher also perturb without moving pixels).
 
     Args:
-        degradation: The damage; the corrected mixture at half its severity if null.
-        brightness: Greatest change of brightness, as a share.
-        gamma: Greatest change of gamma, as a share.
+        degradation: Recipe; if null, the fundus recipe at severity 0.5.
+        brightness: Largest relative change of brightness (our choice).
+        gamma: Largest relative change of gamma (our choice).
     """
 
     def __init__(
@@ -35,8 +37,8 @@ class StrongView(nn.Module):
         self.gamma = gamma
 
     def forward(self, image: Tensor, mask: Tensor, rng: CounterRNG) -> Tensor:
-        """Return the strong view, `(B, 3, S, S)` in [0, 1], pixel for pixel in the same place."""
-        rng = rng.under("strong view")
+        """Return the strong view, `(B, 3, S, S)` in [0, 1], aligned with `image` pixel by pixel."""
+        rng = rng.fork("strong view")
         view = self.degradation(image, mask, rng)
         factor = rng.uniform("view_brightness", 1 - self.brightness, 1 + self.brightness)
         view = adjust_brightness_accumulative(view, factor.to(image.device))
@@ -46,33 +48,27 @@ class StrongView(nn.Module):
 
 
 class UnpairedDataModule(SourceDataModule):
-    """Give real photographs: `image` as taken and, in training, `image_strong`.
+    """Real photographs: unenhanced `image` and, in training, its strong view `image_strong`.
 
     Args:
         photographs: Real photographs, of any quality.
-        strong_view: Makes the second view.
-        image_size: Side of the square that photographs are cut and resized to, in pixels.
-        batch_size: Photographs a batch and device.
-        workers: Processes that decode; 0 decodes in the main one.
-        seed: Seed of orders, orientations and views.
-        dump_first_batch: Whether to write the first training batch as a picture.
+        strong_view: Module that makes the strong view; `StrongView` with its defaults if null.
+        args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
+        kwargs: Arguments of :class:`FundusDataModule`, by name.
     """
 
     def __init__(
         self,
         photographs: PhotographSource,
         strong_view: StrongView | None = None,
-        image_size: int = 256,
-        batch_size: int = 8,
-        workers: int = 1,
-        seed: int = 0,
-        dump_first_batch: bool = False,
+        *args: Any,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(photographs, image_size, batch_size, workers, seed, dump_first_batch)
+        super().__init__(photographs, *args, **kwargs)
         self.strong_view = StrongView() if strong_view is None else strong_view
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
-        """Return the batch as floats, in training oriented and with its strong view."""
+        """Return the batch as floats; in training reoriented and with the strong view."""
         rng = CounterRNG(batch["key"], self.seed)
         image, mask = to_unit(batch["image"]), to_unit(batch["mask_fov"])
         if training:

@@ -1,4 +1,4 @@
-"""The teacher: an exponential moving average of the student."""
+"""The mean teacher: an exponential moving average (EMA) of the student."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class EMATeacher(nn.Module, Generic[Network]):
-    """Follow a student: after each of its steps, a little closer to it.
+    """Exponential moving average of a student's parameters.
 
-    The decay warms up with the number of updates t, min((1 + t) / (10 + t), decay), so that a
-    young teacher forgets its random start. Parameters are averaged in fp32 (keep them so: in
-    bf16 an update rounds to nothing), buffers copied. No gradient, always in evaluation mode;
+    The decay warms up with the number of updates t, min((1 + t) / (10 + t), decay), so that the
+    teacher soon forgets its random initialisation. Parameters are averaged in fp32 (keep them so:
+    in bf16 an update rounds to zero), buffers are copied. No gradient, always in evaluation mode;
     as a submodule of a LightningModule it is saved and restored with it.
 
     Args:
-        student: The network to follow; copied, so that nothing is shared.
-        decay: Share of itself that the teacher keeps per update; 0.999 as in the mean teacher.
+        student: Network to average; copied, so that no storage is shared.
+        decay: Weight of the teacher's old parameters in an update, in [0, 1); 0.999 as in the mean
+            teacher.
 
     Raises:
         ValueError: If the decay is not in [0, 1).
@@ -39,22 +40,22 @@ class EMATeacher(nn.Module, Generic[Network]):
         self.num_updates = 0
 
     def train(self, mode: bool = True) -> EMATeacher[Network]:
-        """Stay in evaluation mode, whatever is asked."""
+        """Stay in evaluation mode, whatever `mode` is."""
         return super().train(False)
 
     @torch.no_grad()
     def update(self, student: Network) -> None:
-        """Move towards the student; call it after each real optimizer step.
+        """Update the average; call it after each optimizer step.
 
         Args:
-            student: The network given at construction, or one of the same shape.
+            student: Network with the parameters and buffers of the one given at construction.
         """
         decay = min((1 + self.num_updates) / (10 + self.num_updates), self.decay)
-        own: list[Tensor] = list(self.network.parameters())
-        others = [parameter.detach() for parameter in student.parameters()]
-        torch._foreach_lerp_(own, others, 1.0 - decay)
-        for buffer, other in zip(self.network.buffers(), student.buffers(), strict=True):
-            buffer.copy_(other)
+        averages: list[Tensor] = list(self.network.parameters())
+        parameters = [parameter.detach() for parameter in student.parameters()]
+        torch._foreach_lerp_(averages, parameters, 1.0 - decay)
+        for buffer, source in zip(self.network.buffers(), student.buffers(), strict=True):
+            buffer.copy_(source)
         self.num_updates += 1
 
     def get_extra_state(self) -> Tensor:

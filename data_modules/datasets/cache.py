@@ -1,4 +1,4 @@
-"""Decode once: photographs cut to their field are kept on disk, ready to be mapped into memory."""
+"""Disk cache of decoded photographs, cropped to the field and memory-mapped when read."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from magenet.files import whole
 Sample = dict[str, Any]
 
 LAYOUT = 1
-"""Raise it when photographs are decoded, fields estimated or squares cut in another way: entries
-made before are then left alone and new ones made; shards made before are refused."""
+"""Increment it when decoding, field estimation or cropping change: older cache entries are then
+ignored and new ones written; older shards are rejected."""
 
 
 class Cache:
-    """Keep decoded photographs, one file each.
+    """Disk cache of decoded photographs, one file each.
 
-    An entry is found by the content of the photograph's files and by the size wanted: a changed
-    file, or another size, is another entry. It appears under its name only when it is complete,
-    so that any number of workers and ranks may fill one folder; an entry that cannot be read is
-    made anew. The folder may be deleted at any time.
+    The key of an entry is a hash of the photograph's files and of the size: a changed file, or
+    another size, is another entry. Entries are written atomically, so that any number of workers
+    and ranks may fill one folder; an entry that cannot be read is written again. The folder may be
+    deleted at any time.
 
     Args:
-        folder: Where entries are kept; shared between runs, sizes and sets.
+        folder: Folder of the cache; shared between runs, sizes and sets.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.places: dict[tuple[tuple[Path | None, ...], int], Path] = {}
+        self.paths: dict[tuple[tuple[Path | None, ...], int], Path] = {}
 
-    def place(self, files: tuple[Path | None, ...], size: int) -> Path:
-        """Return where the entry of a photograph is or will be.
+    def path(self, files: tuple[Path | None, ...], size: int) -> Path:
+        """Return the path of a photograph's entry, which need not exist.
 
         Args:
-            files: The photograph and what belongs to it; None for what it lacks.
-            size: Side wanted, in pixels.
+            files: Files of the photograph and its masks; None for one that it lacks.
+            size: Side of the decoded photograph, in pixels.
 
         Raises:
             PictureError: If a file cannot be read.
         """
-        if (files, size) not in self.places:
+        if (files, size) not in self.paths:
             content = hashlib.blake2b(f"{LAYOUT} {size}".encode(), digest_size=16)
             for file in files:
                 try:
@@ -56,33 +56,33 @@ class Cache:
                     raise PictureError(f"{file}: cannot be read ({error.strerror})") from None
                 content.update(len(part).to_bytes(8, "little") + part)
             name = content.hexdigest()
-            self.places[files, size] = self.folder / name[:2] / f"{name}.npy"
-        return self.places[files, size]
+            self.paths[files, size] = self.folder / name[:2] / f"{name}.npy"
+        return self.paths[files, size]
 
     def sample(
         self, files: tuple[Path | None, ...], size: int, decode: Callable[[], Sample]
     ) -> Sample:
-        """Return a photograph as it was decoded earlier, or decode it and keep it.
+        """Read a photograph from the cache, or decode it and add it.
 
         Args:
-            files: See :meth:`place`.
-            size: See :meth:`place`.
-            decode: Gives the sample, as `cut_to_field` does.
+            files: See :meth:`path`.
+            size: See :meth:`path`.
+            decode: Function that returns the sample, as `cut_to_field` does.
 
         Raises:
             PictureError: If it cannot be decoded, or the cache cannot be written.
         """
-        path = self.place(files, size)
+        path = self.path(files, size)
         with contextlib.suppress(OSError, ValueError, EOFError):
             return from_planes(np.load(path, mmap_mode="r"))
         sample = decode()
-        with whole(path, PictureError) as half, half.open("wb") as stream:
+        with whole(path, PictureError) as temporary, temporary.open("wb") as stream:
             np.save(stream, to_planes(sample))
         return sample
 
 
 def to_planes(sample: Sample) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Return a sample as planes, uint8 `(4 or 5, S, S)`: the fifth is the vessels, where known."""
+    """Return a sample as planes, uint8 `(4 or 5, S, S)`; the fifth is the vessel mask, if known."""
     planes = [sample["image"], sample["mask_fov"].to(torch.uint8)]
     if bool(sample["vessel_known"]):
         planes.append(sample["mask_vessel"])
@@ -90,13 +90,13 @@ def to_planes(sample: Sample) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 
 def from_planes(planes: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Sample:
-    """Return the sample of :func:`to_planes`.
+    """Return the sample encoded by :func:`to_planes`.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If the array does not encode a sample.
     """
     if planes.dtype != np.uint8 or planes.ndim != 3 or len(planes) not in (4, 5):
-        raise ValueError("not an entry of ours")
+        raise ValueError("not an entry of the cache")
     tensor = torch.from_numpy(np.array(planes))
     known = len(planes) == 5
     return {

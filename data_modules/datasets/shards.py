@@ -1,8 +1,8 @@
-"""Photographs in tar files: cut, resized and packed once, to be read in sequence from anywhere.
+"""Shards: photographs cropped, resized and packed into tar files once, to be read sequentially.
 
-A set is a folder, or whatever stands for one in an object store: `train-000000.tar` and so on for
-each part, and `index.json`, which is written last and lists them. Each sample is `<number>.npy`,
-the planes of :func:`data_modules.datasets.cache.to_planes`, and `<number>.json` with its name.
+A set is a folder, or its equivalent in an object store: `train-000000.tar` and so on for each part,
+and `index.json`, which lists them and is written last. Each sample is `<number>.npy`, the planes of
+:func:`data_modules.datasets.cache.to_planes`, and `<number>.json` with its name.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from magenet.errors import UserError
 from magenet.files import whole
 
 INDEX = "index.json"
-"""File that makes shards a set."""
+"""File that lists the shards of a set."""
 
 Planes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Name one tar file of a set.
+    """One tar file of a set.
 
     Attributes:
-        address: What webdataset opens.
-        count: Photographs in it.
+        address: Address that webdataset opens.
+        count: Number of photographs.
     """
 
     address: str
@@ -47,7 +47,7 @@ class Shard:
 
 
 def webdataset() -> Any:
-    """Return the library webdataset, an extra.
+    """Import the library webdataset, an optional dependency.
 
     Raises:
         UserError: If it is not installed.
@@ -62,7 +62,7 @@ def webdataset() -> Any:
 
 
 def address(location: str, name: str) -> str:
-    """Return where a file of a set is: in the place of `{}` in its location, else below it.
+    """Return the address of a file of a set: its name replaces `{}`, or is appended.
 
     Example:
         >>> address("https://example.org/eyes", "index.json")
@@ -80,45 +80,45 @@ def read_index(location: str, stage: Stage, image_size: int) -> list[Shard]:
 
     Args:
         location: See :class:`data_modules.datasets.streaming.StreamedPhotographs`.
-        stage: Which part.
-        image_size: Side of the square that is wanted, in pixels.
+        stage: Part of the set.
+        image_size: Side of the photographs expected, in pixels.
 
     Raises:
-        UserError: If there is no whole set, or one of another version or size.
+        UserError: If the set is missing or incomplete, or of another version or size.
     """
-    place = address(location, INDEX)
+    path = address(location, INDEX)
     open_address = webdataset().gopen
     try:
-        with open_address(place) as stream:
+        with open_address(path) as stream:
             index = json.load(stream)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{place}: cannot be read ({_reason(error)}); 'magenet shards' writes it last, "
-            "so shards without it are not a whole set"
+            f"{path}: cannot be read ({_reason(error)}); 'magenet shards' writes it last, so a "
+            "set without it is incomplete"
         ) from None
     try:
         layout, size, files = index["layout"], index["image_size"], index["parts"][stage]
         shards = [Shard(address(location, file["name"]), int(file["count"])) for file in files]
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{place}: is not an index that 'magenet shards' wrote") from None
+        raise UserError(f"{path}: is not an index written by 'magenet shards'") from None
     if layout != LAYOUT:
         raise UserError(
-            f"{place}: was written in layout {layout}, but this version cuts photographs in layout "
-            f"{LAYOUT}: write the set again with 'magenet shards'"
+            f"{path}: was written in layout {layout}, but this version needs layout {LAYOUT}: "
+            "write the set again with 'magenet shards'"
         )
     if size != image_size:
         raise UserError(
-            f"{place}: holds photographs of {size} px, not of {image_size}: use "
+            f"{path}: holds photographs of {size} px, not {image_size}: use "
             f"--data.image_size {size}, or write a set with --image-size {image_size}"
         )
     return shards
 
 
 def read_shard(shard: Shard) -> list[tuple[str, Planes]]:
-    """Return the names and the planes of a shard's photographs, in its order.
+    """Read a shard: the names and planes of its photographs, in order.
 
     Raises:
-        PictureError: If it cannot be read, or not all of it.
+        PictureError: If it cannot be read, or is incomplete.
     """
     library = webdataset()
     try:
@@ -131,19 +131,19 @@ def read_shard(shard: Shard) -> list[tuple[str, Planes]]:
             ]
     except (OSError, ValueError, EOFError, KeyError, TypeError, tarfile.TarError) as error:
         raise PictureError(
-            f"{shard.address}: cannot be read as a shard ({_reason(error)}); copy it anew, or "
-            "write the set again"
+            f"{shard.address}: cannot be read as a shard ({_reason(error)}); copy it again, or "
+            "rewrite the set"
         ) from None
     if len(samples) != shard.count:
         raise PictureError(
-            f"{shard.address}: holds {len(samples)} photographs, {shard.count} by its index; copy "
-            "it anew, or write the set again"
+            f"{shard.address}: holds {len(samples)} photographs, {shard.count} by the index; copy "
+            "it again, or rewrite the set"
         )
     return samples
 
 
 class _Readable(Dataset[Sample | str]):
-    """Give photographs, or what was wrong with one in its place."""
+    """Data set of photographs; in place of an unreadable one, its error message."""
 
     def __init__(self, photographs: PhotographDataset) -> None:
         self.photographs = photographs
@@ -165,38 +165,39 @@ def write_shards(
     shard_size: int = 256,
     workers: int = 0,
 ) -> list[str]:
-    """Write all parts of a set; what cannot be decoded is left out.
+    """Write all parts of a set; photographs that cannot be decoded are left out.
 
     Args:
-        photographs: Where they come from.
-        folder: Where shards and index are written; created if missing.
-        image_size: Side of the square that each photograph is cut and resized to, in pixels.
-        shard_size: Most photographs in a shard (our choice: 84 MB of them at 256 px); the shards
-            of a part are filled evenly.
-        workers: Processes that decode; 0 decodes in the main one.
+        photographs: Source of the photographs.
+        folder: Output folder for shards and index; created if missing.
+        image_size: Side of the square that photographs are cropped and resized to, in pixels.
+        shard_size: Largest number of photographs in a shard (our choice: 84 MB of them at 256 px);
+            the shards of a part are filled evenly.
+        workers: Processes that decode; 0 decodes in the main process.
 
     Returns:
-        What was wrong with those left out.
+        Error messages of the photographs left out.
 
     Raises:
-        UserError: If the folder holds a set, cannot be written to, or nothing is left of a part.
+        UserError: If the folder holds a set or cannot be written to, or a part has no readable
+            photograph.
     """
-    folder = folder.resolve()  # a name with a colon in it would be taken for an address
+    folder = folder.resolve()  # a name with a colon would be parsed as an address
     if (folder / INDEX).exists():
-        raise UserError(f"{folder / INDEX}: is there already; choose another folder")
+        raise UserError(f"{folder / INDEX}: already exists; choose another folder")
     parts: dict[str, list[dict[str, Any]]] = {}
-    faults: list[str] = []
+    errors: list[str] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for stage in get_args(Stage):
             dataset = photographs.dataset(stage, image_size)
-            parts[stage] = _write_part(dataset, folder, stage, shard_size, workers, faults)
+            parts[stage] = _write_part(dataset, folder, stage, shard_size, workers, errors)
         content = {"layout": LAYOUT, "image_size": image_size, "parts": parts}
-        with whole(folder / INDEX) as half:
-            half.write_text(json.dumps(content, indent=1) + "\n")
+        with whole(folder / INDEX) as temporary:
+            temporary.write_text(json.dumps(content, indent=1) + "\n")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written to ({_reason(error)})") from None
-    return faults
+    return errors
 
 
 def _write_part(
@@ -205,9 +206,9 @@ def _write_part(
     stage: Stage,
     shard_size: int,
     workers: int,
-    faults: list[str],
+    errors: list[str],
 ) -> list[dict[str, Any]]:
-    """Write the shards of a part and return their lines for the index; note what is left out."""
+    """Write the shards of a part; return their index entries and append to `errors`."""
     shards: list[dict[str, Any]] = []
     writer: Any = webdataset().ShardWriter(
         str(folder / stage).replace("%", "%%") + "-%06d.tar",
@@ -215,7 +216,7 @@ def _write_part(
         maxsize=math.inf,
         post=lambda file: shards.append({"name": Path(file).name, "count": writer.count}),
         verbose=0,
-        mtime=0,  # the same photographs, the same bytes
+        mtime=0,  # so that the same photographs give the same bytes
     )
     loader = DataLoader(_Readable(dataset), batch_size=None, num_workers=workers)
     with writer:
@@ -223,19 +224,19 @@ def _write_part(
             tqdm(loader, desc=stage, unit="photograph", disable=not sys.stderr.isatty())
         ):
             if isinstance(sample, str):
-                faults.append(sample)
+                errors.append(sample)
                 continue
             content = {"npy": to_planes(sample), "json": {"name": sample["name"]}}
             writer.write({"__key__": f"{number:09d}", **content})
     shards = [shard for shard in shards if shard["count"]]
     if not shards:
-        raise UserError(f"no photograph of the part '{stage}' can be read: {'; '.join(faults)}")
+        raise UserError(f"no photograph of the part '{stage}' can be read: {'; '.join(errors)}")
     return shards
 
 
 def _reason(error: Exception) -> str:
-    """Return what an error says, without what webdataset adds to it."""
-    said = error.strerror if isinstance(error, OSError) else None
-    said = said or str(error.args[0] if error.args else type(error).__name__)
-    status = re.search(r"exit \d+", said)  # of the command behind an address
-    return said if status is None else f"its command ended with {status[0]}"
+    """Return the message of an error, without webdataset's additions."""
+    message = error.strerror if isinstance(error, OSError) else None
+    message = message or str(error.args[0] if error.args else type(error).__name__)
+    status = re.search(r"exit \d+", message)  # of a pipe's command
+    return message if status is None else f"its command ended with {status[0]}"

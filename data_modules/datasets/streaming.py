@@ -1,4 +1,4 @@
-"""Photographs streamed from shards: sets larger than a disk, read from a folder or over the net."""
+"""Photographs streamed from shards in a folder or over the network, for sets larger than a disk."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from magenet.errors import UserError
 
 
 class ShardDataset(PhotographDataset):
-    """Read photographs from shards, a whole shard at a time.
+    """Photographs of shards, read a whole shard at a time.
 
-    Any photograph can be asked for, but only an order that stays within a few shards is quick:
-    that of :class:`ShardSampler`, or the stored one. A photograph is let go once it was given.
+    Access is random, but only fast in an order that stays within a few shards: that of
+    :class:`ShardSampler`, or the stored one. A photograph is released once it has been returned.
 
     Args:
-        location: Of the set, for messages.
-        shards: Where the photographs are.
-        mixed: Shards whose photographs training mixes with each other.
+        location: Location of the set, for messages.
+        shards: The shards.
+        mixed: Number of shards whose photographs are shuffled together in training.
     """
 
     def __init__(self, location: str, shards: list[Shard], mixed: int) -> None:
@@ -34,11 +34,11 @@ class ShardDataset(PhotographDataset):
         self.latest: tuple[int, tuple[str, Planes]] | None = None
 
     def __len__(self) -> int:
-        """Return how many photographs there are."""
+        """Return the number of photographs."""
         return self.starts[-1]
 
     def name(self, index: int) -> str:
-        """Return the photograph's name in the manifest or folder that it came from."""
+        """Return the photograph's name in its original manifest or folder."""
         return self._entry(index)[0]
 
     def load(self, index: int) -> Sample:
@@ -52,21 +52,21 @@ class ShardDataset(PhotographDataset):
         except ValueError:
             shard = self.shards[self._shard(index)]
             raise PictureError(
-                f"{shard.address}: holds something else than photographs of ours"
+                f"{shard.address}: holds data that 'magenet shards' did not write"
             ) from None
 
     def __getitem__(self, item: int | tuple[int, int]) -> Sample:
-        """Return a photograph; in training its key is made of its name and the turn."""
+        """Return a photograph; in training its key is a function of its name and the turn."""
         index, turn = item if isinstance(item, tuple) else (item, 0)
         sample = super().__getitem__(index)
         sample["key"] = sample["key"] + (turn << 32)  # a name's key has 32 bits
         return sample
 
     def sampler(self, plan: Plan) -> ShardSampler:
-        """Return what chooses the photographs of a training epoch.
+        """Return the sampler of a training epoch.
 
         Raises:
-            UserError: If there are not enough shards for each worker to have its own.
+            UserError: If there are fewer shards than workers over all ranks.
         """
         readers = plan.ranks * plan.workers
         if len(self.shards) < readers:
@@ -78,18 +78,18 @@ class ShardDataset(PhotographDataset):
         return ShardSampler(self, [shard.count for shard in self.shards], self.mixed, plan)
 
     def _shard(self, index: int) -> int:
-        """Return the number of the shard that a photograph is in."""
+        """Return the index of the shard that holds a photograph."""
         return bisect.bisect_right(self.starts, index) - 1
 
     def _entry(self, index: int) -> tuple[str, Planes]:
-        """Return name and planes of a photograph; its shard is read unless it is held."""
+        """Return name and planes of a photograph, from memory or by reading its shard."""
         if self.latest is not None and self.latest[0] == index:
             return self.latest[1]
         number = self._shard(index)
         if index not in self.held.get(number, {}):
             self.held.pop(number, None)
-            # A window of that many shards reaches into one more at either end. After a resume
-            # some photographs of the first shards are never asked for: the oldest is let go.
+            # A window of that many shards extends into one more at either end. After a resume some
+            # photographs of the first shards are never requested: the oldest shard is released.
             while len(self.held) >= self.mixed + 2:
                 del self.held[next(iter(self.held))]
             samples = read_shard(self.shards[number])
@@ -102,14 +102,14 @@ class ShardDataset(PhotographDataset):
 
 
 class StreamedPhotographs(PhotographSource):
-    """Stream photographs from the shards that `magenet shards` wrote.
+    """Photographs streamed from shards written by `magenet shards`.
 
     Args:
         location: A folder, `file:`, `http(s)://` or `gs://` address of the set; or a command that
             writes a file of it to its standard output, `pipe:aws s3 cp s3://bucket/set/{} -`, where
             `{}` stands for the file's name.
-        mixed: Shards whose photographs training mixes with each other (our choice); a worker
-            holds about as many in memory.
+        mixed: Number of shards whose photographs are shuffled together in training (our choice); a
+            worker holds about as many in memory.
     """
 
     def __init__(self, location: str, mixed: int = 2) -> None:
@@ -122,7 +122,7 @@ class StreamedPhotographs(PhotographSource):
         """Return the photographs of one part; see :meth:`PhotographSource.dataset`.
 
         Raises:
-            UserError: If there is no whole set, or one of another version or size.
+            UserError: If the set is missing or incomplete, or of another version or size.
         """
         shards = read_index(self.location, stage, image_size)
         return ShardDataset(self.location, shards, self.mixed)

@@ -16,24 +16,24 @@ THINNEST_RADIUS = 0.0011
 """Radius below which a vessel is no longer drawn, over the field's diameter."""
 
 STEP = 0.014
-"""Length of a piece of a centre line, over the field's diameter."""
+"""Length of a segment of a centre line, over the field's diameter."""
 
 BEND = 0.05
-"""Turn per step, in radians, that arches a temporal trunk around the fovea."""
+"""Curvature of a temporal trunk around the fovea, in radians per step."""
 
 ARTERY_TO_VEIN = 0.75
-"""Calibre ratio of an artery to its vein."""
+"""Ratio of an artery's calibre to its vein's."""
 
 
 @dataclass(frozen=True)
 class Vessel:
-    """Describe one piece of a vessel between two branchings, in units of the field's diameter.
+    """Segment of a vessel between two branchings, in units of the field's diameter.
 
     Attributes:
-        points: Its centre line.
+        points: Centre line.
         start_radius: Radius at the first point.
         end_radius: Radius at the last point.
-        artery: Whether it carries blood to the retina.
+        artery: Whether it is an artery.
     """
 
     points: list[Point]
@@ -47,11 +47,12 @@ def grow_vessels(
 ) -> list[Vessel]:
     """Grow the tree of arteries and veins from the disc.
 
-    At each branching the calibres obey Murray's law: the cube of the parent's radius is the sum
-    of the cubes of the children's. Trunks arch around the fovea; no vessel enters its centre.
+    At each branching the calibres obey Murray's law (PNAS 1926): the cube of the parent's radius is
+    the sum of the cubes of the children's. Trunks arch around the fovea; no vessel enters its
+    centre.
 
     Args:
-        rng: Source of all draws.
+        rng: Source of all random numbers.
         disc: Centre of the disc, `(x, y)` in units of the field's diameter.
         fovea: Centre of the fovea.
         start_radius: Radius of a vein at the disc.
@@ -73,10 +74,10 @@ def grow_vessels(
 
 
 class _Tree:
-    """Collect vessels while they grow.
+    """Vessels collected while the tree grows.
 
     Args:
-        rng: Source of all draws.
+        rng: Source of all random numbers.
         fovea: Centre of the fovea, which vessels avoid.
     """
 
@@ -98,11 +99,11 @@ class _Tree:
 
         Args:
             start: First point.
-            heading: Direction there, in radians.
-            radius: Radius there.
+            heading: Direction at the first point, in radians.
+            radius: Radius at the first point.
             artery: Whether it is an artery.
-            bend: Turn per step that makes a trunk arch around the fovea; 0 for other vessels.
-            depth: Branchings since the disc.
+            bend: Curvature of a trunk around the fovea, in radians per step; 0 for other vessels.
+            depth: Number of branchings since the disc.
         """
         rng = self.rng
         if radius < THINNEST_RADIUS or depth > 9:
@@ -125,11 +126,11 @@ class _Tree:
                 return
         end = radius * 0.96
         self.vessels.append(Vessel(points, radius, end, artery))
-        # Murray: r^3 = a^3 + b^3, the larger child going on nearly straight.
+        # Murray: r^3 = a^3 + b^3; the larger child continues nearly straight.
         share = rng.uniform(0.62, 0.93)
         larger, smaller = ((part * end**3) ** (1 / 3) for part in (share, 1 - share))
-        way = 1.0 if rng.random() < 0.5 else -1.0
-        straight = heading - way * rng.uniform(0.02, 0.18)
+        side = 1.0 if rng.random() < 0.5 else -1.0
+        straight = heading - side * rng.uniform(0.02, 0.18)
         self.grow((x, y), straight, larger, artery, bend if depth < 4 else 0.0, depth + 1)
-        aside = heading + way * rng.uniform(0.55, 1.15)
+        aside = heading + side * rng.uniform(0.55, 1.15)
         self.grow((x, y), aside, smaller, artery, 0.0, depth + 1)

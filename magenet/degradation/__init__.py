@@ -1,4 +1,4 @@
-"""What spoils a photograph: one factor per file, one pipeline that composes them."""
+"""Synthetic degradation of fundus photographs: one factor per file, composed by a recipe."""
 
 from magenet.degradation.cofe import TYPES, CofeDegradation, code
 from magenet.degradation.counter_rng import CounterRNG

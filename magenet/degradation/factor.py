@@ -1,4 +1,4 @@
-"""What a factor of degradation is, and what was drawn for a batch."""
+"""Interface of a degradation factor, and the parameters drawn for a batch."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.frame import Frame
 
 Values = dict[str, Tensor]
-"""Parameters of a factor by name, CPU tensors: `(B,)`, or `(B, k)` for one that repeats.
+"""Parameters of a factor by name, CPU tensors: `(B,)`, or `(B, k)` for a list of k values.
 
-float32, but for whole numbers, which are int64."""
+float32, except integers, which are int64."""
 
 Record = dict[str, dict[str, float | list[float]]]
-"""What was done to one photograph, ready for JSON: factor, then parameter, then value."""
+"""Degradation of one photograph as JSON-ready values: factor, then parameter, then value."""
 
 
 class Parameter(NamedTuple):
-    """Say what a parameter of a factor means, and between which values it makes sense.
+    """Description of a factor's parameter: its meaning, unit and range.
 
     Attributes:
-        meaning: With its unit. x grows to the right and y downwards; angles turn from x to y.
-        low: Smallest value that is accepted.
-        high: Greatest value that is accepted.
-        many: Whether there is a list of them, one for each of several things.
-        whole: Whether it is a whole number: kept as int64, exact to the last digit.
+        meaning: Meaning and unit. x grows to the right and y downwards; angles turn from x to y.
+        low: Smallest accepted value.
+        high: Largest accepted value.
+        many: Whether it is a list, with one value for each object (spot, shadow, ...).
+        whole: Whether it is an integer, stored as int64 so that every digit is kept.
     """
 
     meaning: str
@@ -41,44 +41,44 @@ class Parameter(NamedTuple):
 
 
 class Factor(ABC):
-    """Be one way in which a photograph goes wrong: drawn first, applied afterwards.
+    """Base class of a degradation factor: parameters are drawn first and applied afterwards.
 
     Attributes:
-        parameters: What is drawn, by name.
+        parameters: Description of each parameter, by name.
     """
 
     parameters: ClassVar[dict[str, Parameter]]
 
     @abstractmethod
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return parameters for each sample.
+        """Draw parameters for each sample.
 
         Args:
-            rng: Of the samples, and of this factor alone.
-            severity: How bad it shall be, `(B,)` in [0, 1]; cofe-Net's factors know none.
+            rng: Generator of the samples, forked for this factor.
+            severity: `(B,)` in [0, 1]; cofe-Net's factors ignore it.
         """
 
     @abstractmethod
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return photographs that went wrong.
+        """Return degraded photographs.
 
         Args:
-            image: float32 `(B, 3, H, W)` in [0, 1]; the factor may write into it. Outside the
-                field it holds what earlier factors left there.
-            frame: Of the same samples.
-            values: As drawn, on the photographs' device.
+            image: float32 `(B, 3, H, W)` in [0, 1]; may be modified in place. Outside the field
+                of view it holds the output of earlier factors.
+            frame: Frame of the same samples.
+            values: Parameters as drawn, on the photographs' device.
 
         Returns:
-            `(B, 3, H, W)` in [0, 1]; the pipeline blackens the surround at the end.
+            `(B, 3, H, W)` in [0, 1]; the pipeline sets pixels outside the field to 0 at the end.
         """
 
 
 @dataclass(frozen=True)
 class Part:
-    """Hold the samples that a factor touches and its parameters for them.
+    """Samples that a factor degrades, and its parameters for them.
 
     Attributes:
-        samples: Places in the batch, int64 `(n,)`, rising.
+        samples: Indices in the batch, int64 `(n,)`, ascending.
         values: Parameters with first axis n.
     """
 
@@ -87,11 +87,11 @@ class Part:
 
 
 class Parameters:
-    """Hold what was drawn for a batch.
+    """Parameters of all factors, drawn for a batch.
 
     Args:
-        size: Samples in the batch.
-        parts: The part of each factor that touches any; in no order.
+        size: Number of samples in the batch.
+        parts: Part of each factor that degrades at least one sample, by name, in any order.
     """
 
     def __init__(self, size: int, parts: Mapping[str, Part]) -> None:
@@ -99,7 +99,7 @@ class Parameters:
         self.parts = dict(parts)
 
     def between(self, start: int, stop: int) -> Parameters:
-        """Return the parameters of some neighbouring samples."""
+        """Return the parameters of the samples from `start` up to, not including, `stop`."""
         parts = {}
         for name, part in self.parts.items():
             first, last = torch.searchsorted(part.samples, torch.tensor([start, stop])).tolist()
@@ -109,26 +109,26 @@ class Parameters:
         return Parameters(min(stop, self.size) - start, parts)
 
     def records(self) -> list[Record]:
-        """Return one record a sample, from which its pixels can be made again exactly."""
+        """Return one record per sample, from which the same pixels can be computed again."""
         records: list[Record] = [{} for _ in range(self.size)]
         for name, part in self.parts.items():
             lists = {key: value.tolist() for key, value in part.values.items()}
-            for place, sample in enumerate(part.samples.tolist()):
-                records[sample][name] = {key: value[place] for key, value in lists.items()}
+            for row, sample in enumerate(part.samples.tolist()):
+                records[sample][name] = {key: value[row] for key, value in lists.items()}
         return records
 
     @classmethod
     def from_records(cls, records: Sequence[Record], factors: Mapping[str, Factor]) -> Parameters:
-        """Return the parameters of a batch from one record a sample.
+        """Return the parameters of a batch from one record per sample.
 
         Args:
-            records: As given by :meth:`records`, or written by hand. In a factor that repeats,
-                lists may differ in length between samples.
+            records: As returned by :meth:`records`, or written by hand. Lists may differ in
+                length between samples.
             factors: The factors by name.
 
         Raises:
-            ValueError: If a factor is unknown, has not exactly its parameters, or one of them is
-                not a number (or list of numbers) in its range.
+            ValueError: If a factor is unknown, a parameter is missing or superfluous, or a value
+                is not a number (or list of numbers) in its range.
         """
         for record in records:
             for name, given in record.items():
@@ -137,7 +137,7 @@ class Parameters:
                 _check(name, given, factors[name].parameters)
         parts = {}
         for name, factor in factors.items():
-            samples = [place for place, record in enumerate(records) if name in record]
+            samples = [index for index, record in enumerate(records) if name in record]
             if samples:
                 rows = [records[sample][name] for sample in samples]
                 values = {
@@ -148,13 +148,13 @@ class Parameters:
         return cls(len(records), parts)
 
 
-def _check(factor: str, given: Mapping[str, object], wanted: Mapping[str, Parameter]) -> None:
-    """Raise if the parameters of a factor are not what it wants."""
-    if not isinstance(given, Mapping) or set(given) != set(wanted):
-        told = ", ".join(given) if isinstance(given, Mapping) and given else "none"
-        raise ValueError(f"factor '{factor}' wants {', '.join(wanted)}; given are {told}")
+def _check(factor: str, given: Mapping[str, object], expected: Mapping[str, Parameter]) -> None:
+    """Raise if the given parameters of a factor are not the expected ones."""
+    if not isinstance(given, Mapping) or set(given) != set(expected):
+        listed = ", ".join(given) if isinstance(given, Mapping) and given else "none"
+        raise ValueError(f"factor '{factor}' needs {', '.join(expected)}; got {listed}")
     lengths = set()
-    for name, parameter in wanted.items():
+    for name, parameter in expected.items():
         value = given[name]
         if isinstance(value, list) != parameter.many:
             kind = "a list of numbers" if parameter.many else "a number"
@@ -162,12 +162,10 @@ def _check(factor: str, given: Mapping[str, object], wanted: Mapping[str, Parame
         numbers = value if isinstance(value, list) else [value]
         lengths.add(len(numbers))
         for number in numbers:
-            fits = isinstance(number, (int, float)) and parameter.low <= number <= parameter.high
+            valid = isinstance(number, (int, float)) and parameter.low <= number <= parameter.high
             if parameter.whole and not isinstance(number, int):
-                raise ValueError(
-                    f"factor '{factor}': '{name}' must be a whole number, got {number!r}"
-                )
-            if not fits or isinstance(number, bool):
+                raise ValueError(f"factor '{factor}': '{name}' must be an integer, got {number!r}")
+            if not valid or isinstance(number, bool):
                 raise ValueError(
                     f"factor '{factor}': '{name}' ({parameter.meaning}) must lie in "
                     f"[{parameter.low:g}, {parameter.high:g}], got {number!r}"
@@ -177,7 +175,7 @@ def _check(factor: str, given: Mapping[str, object], wanted: Mapping[str, Parame
 
 
 def _column(rows: Sequence[float | list[float]], whole: bool) -> Tensor:
-    """Return one parameter of several samples; shorter lists end in zeros, which do nothing."""
+    """Return one parameter of several samples; shorter lists are padded by zeros: no effect."""
     longest = max((len(row) for row in rows if isinstance(row, list)), default=0)
     padded = [row + [0.0] * (longest - len(row)) if isinstance(row, list) else row for row in rows]
     return torch.tensor(padded, dtype=torch.int64 if whole else torch.float32)

@@ -1,4 +1,4 @@
-"""Smooth fields of light, drawn on a coarse grid: their cost does not depend on blur width."""
+"""Smooth fields of light on a coarse grid, so that the cost does not depend on blur width."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from torch import Tensor
 from torch.nn import functional
 
 REFERENCE_SIDE = 512
-"""Side of the square, in pixels, that all of cofe-Net's lengths refer to."""
+"""Side of the square, in pixels, to which all lengths of cofe-Net refer."""
 
 GRID = 128
-"""Cells of the coarse grid along a side: 4 reference pixels each, finer than any field drawn."""
+"""Cells of the coarse grid per side: 4 reference pixels each, finer than any field drawn."""
 
 CELL = REFERENCE_SIDE / GRID
 
 
 def per_sample(values: Tensor) -> Tensor:
-    """Return one number a sample, `(B,)`, as `(B, 1, 1, 1)`."""
+    """Return one number per sample, `(B,)`, as `(B, 1, 1, 1)`."""
     return values[:, None, None, None]
 
 
 def odd(size: Tensor) -> Tensor:
-    """Return whole sizes, raised to the next odd number."""
-    whole = size.floor()
-    return whole + (whole % 2 == 0)
+    """Return sizes rounded down to integers, even ones raised to the next odd integer."""
+    integer = size.floor()
+    return integer + (integer % 2 == 0)
 
 
 def disc(centre_x: Tensor, centre_y: Tensor, diameter: Tensor) -> Tensor:
-    """Return discs on the coarse grid, `(B, GRID, GRID)` in [0, 1], with an edge of one cell.
+    """Return discs on the coarse grid, `(B, GRID, GRID)` in [0, 1], with an edge one cell wide.
 
     Args:
-        centre_x: Column, `(B,)` reference pixels.
-        centre_y: Row, `(B,)` reference pixels.
+        centre_x: Column of the centre, `(B,)` reference pixels.
+        centre_y: Row of the centre, `(B,)` reference pixels.
         diameter: `(B,)` reference pixels.
     """
     axis = (torch.arange(GRID, device=centre_x.device) + 0.5) * CELL - 0.5
@@ -44,15 +44,15 @@ def disc(centre_x: Tensor, centre_y: Tensor, diameter: Tensor) -> Tensor:
 
 
 def truncated_gaussian(kernel: Tensor, sigma: Tensor, offsets: Tensor, cell: float) -> Tensor:
-    """Return the weights of a Gaussian cut off at a kernel size, on a grid of any pitch.
+    """Return the weights of a Gaussian truncated at a kernel size, on a grid of any pitch.
 
-    At `cell` 1 and odd kernels these are OpenCV's weights. At another pitch a cell at the cut
-    counts by the share of it that lies inside, so that widths need not be whole cells.
+    At `cell` 1 and odd kernels these are OpenCV's weights. At another pitch a cell at the cut is
+    weighted by the fraction of it inside the kernel, so that widths need not be whole cells.
 
     Args:
         kernel: Kernel size, `(B,)` reference pixels.
         sigma: Standard deviation, `(B,)` reference pixels.
-        offsets: Distances in cells, `(n,)`.
+        offsets: Offsets from the centre in cells, `(n,)`.
         cell: Reference pixels per cell.
 
     Returns:
@@ -64,23 +64,23 @@ def truncated_gaussian(kernel: Tensor, sigma: Tensor, offsets: Tensor, cell: flo
 
 
 def _blur_matrix(kernel: Tensor, sigma: Tensor) -> Tensor:
-    """Return `(B, GRID, GRID)` matrices that blur along one axis, mirrored at the border."""
-    place = torch.arange(GRID, device=kernel.device)
-    wide = torch.arange(-GRID, 2 * GRID, device=kernel.device)
+    """Return the matrices of a blur along one axis, `(B, GRID, GRID)`, mirrored at the border."""
+    output = torch.arange(GRID, device=kernel.device)
+    padded = torch.arange(-GRID, 2 * GRID, device=kernel.device)
     offsets = torch.arange(-2 * GRID, 2 * GRID + 1, device=kernel.device)
     weights = truncated_gaussian(kernel, sigma, offsets.float(), CELL)
-    rows = weights[:, (wide[None, :] - place[:, None]) + 2 * GRID]  # (B, GRID, 3 GRID)
+    rows = weights[:, (padded[None, :] - output[:, None]) + 2 * GRID]  # (B, GRID, 3 GRID)
     folded = rows[..., GRID : 2 * GRID] + rows[..., :GRID].flip(-1) + rows[..., 2 * GRID :].flip(-1)
     return folded / folded.sum(dim=-1, keepdim=True)
 
 
 def blurred(field: Tensor, kernel_x: Tensor, kernel_y: Tensor, sigma: Tensor) -> Tensor:
-    """Return fields after a separable truncated Gaussian blur, as two matrix products.
+    """Return fields after a separable truncated Gaussian blur, computed as two matrix products.
 
     Args:
         field: `(B, GRID, GRID)`.
-        kernel_x: Kernel size along a row, `(B,)` reference pixels.
-        kernel_y: Kernel size along a column, `(B,)` reference pixels.
+        kernel_x: Kernel size along rows, `(B,)` reference pixels.
+        kernel_y: Kernel size along columns, `(B,)` reference pixels.
         sigma: Standard deviation, `(B,)` reference pixels.
     """
     along_rows = _blur_matrix(kernel_x, sigma).transpose(1, 2)
@@ -88,15 +88,15 @@ def blurred(field: Tensor, kernel_x: Tensor, kernel_y: Tensor, sigma: Tensor) ->
 
 
 def smoothed(field: Tensor, sigma_x: Tensor, sigma_y: Tensor) -> Tensor:
-    """Return fields after a wide Gaussian blur; what lies beyond the border counts as 0.
+    """Return fields after a wide Gaussian blur with zero padding.
 
     Args:
         field: `(B, C, GRID, GRID)`.
-        sigma_x: Along a row, `(B,)` cells.
-        sigma_y: Along a column, `(B,)` cells.
+        sigma_x: Standard deviation along rows, `(B,)` cells.
+        sigma_y: Standard deviation along columns, `(B,)` cells.
     """
-    place = torch.arange(GRID, device=field.device)
-    squared = (place[:, None] - place[None, :]).square()
+    cell = torch.arange(GRID, device=field.device)
+    squared = (cell[:, None] - cell[None, :]).square()
     along_y = torch.exp(-0.5 * squared / sigma_y[:, None, None].square())[:, None]
     along_x = torch.exp(-0.5 * squared / sigma_x[:, None, None].square())[:, None]
     total = 2 * math.pi * sigma_x * sigma_y
@@ -104,7 +104,7 @@ def smoothed(field: Tensor, sigma_x: Tensor, sigma_y: Tensor) -> Tensor:
 
 
 def enlarge(field: Tensor, height: int, width: int) -> Tensor:
-    """Return `(B, C, height, width)` from fields on the coarse grid, `(B, [C,] GRID, GRID)`."""
+    """Resize fields on the coarse grid, `(B, [C,] GRID, GRID)`, to `(B, C, height, width)`."""
     return functional.interpolate(
         field if field.ndim == 4 else field[:, None],
         size=(height, width),
@@ -123,16 +123,16 @@ def soft_discs(
     strength: Tensor,
     widest: float,
 ) -> Tensor:
-    """Return small discs with soft edges, summed: only the pixels around each are worked on.
+    """Return the sum of small discs with soft edges; only the pixels around each are computed.
 
     Args:
         size: Height and width of the photographs.
-        x: Centres, `(B, k)` pixels from the left edge of the frame.
-        y: Centres, `(B, k)` pixels from its upper edge.
-        radius: Where a disc has half its strength, `(B, k)` pixels.
-        edge: Width of the ramp around it, `(B, k)` pixels; at least one is used.
-        strength: Height of each disc, `(B, k)`.
-        widest: Greatest diameter with its edge, in pixels; further out nothing is drawn.
+        x: Columns of the centres, `(B, k)` pixels from the left edge of the frame.
+        y: Rows of the centres, `(B, k)` pixels from the upper edge.
+        radius: Radius at half the strength, `(B, k)` pixels.
+        edge: Width of the ramp at that radius, `(B, k)` pixels; at least 1 is used.
+        strength: Value inside each disc, `(B, k)`.
+        widest: Largest diameter including the edge, in pixels; nothing is drawn beyond it.
 
     Returns:
         `(B, 1, H, W)`.
@@ -149,8 +149,8 @@ def soft_discs(
     value = ramp.clamp_(0.0, 1.0) * strength[..., None, None]
     value = value * ((columns >= 0) & (columns < width))[:, :, None, :]
     value = value * ((rows >= 0) & (rows < height))[:, :, :, None]
-    place = (
+    pixel = (
         rows.clamp(0, height - 1)[..., None] * width + columns.clamp(0, width - 1)[:, :, None, :]
     )
     light = value.new_zeros(len(x), height * width)
-    return light.scatter_add_(1, place.flatten(1), value.flatten(1)).view(-1, 1, height, width)
+    return light.scatter_add_(1, pixel.flatten(1), value.flatten(1)).view(-1, 1, height, width)

@@ -1,4 +1,4 @@
-"""The frame that photographs share, and where the field of view lies in it."""
+"""Position and size of the field of view in the frame of a batch of photographs."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from torch import Tensor
 
 
 class Frame:
-    """Know the masks of a batch, and each field's centre and diameter in pixels.
+    """Field-of-view masks of a batch, with the centre and diameter of each field in pixels.
 
-    The diameter is the longer side of the box around the field: cameras that cut the circle off
-    cut it at the top and the bottom, or not at all.
+    The diameter is the longer side of the bounding box: cameras that truncate the circle do so at
+    the top and bottom.
 
     Args:
-        mask: Field of view, float `(B, 1, H, W)`, 0 or 1, empty nowhere.
+        mask: Field of view, float `(B, 1, H, W)`, 0 or 1, none empty.
 
     Attributes:
         mask: As given.
-        centre_x: Column of the box's centre, `(B,)` pixels from the frame's left edge.
-        centre_y: Row of the box's centre, `(B,)` pixels from the frame's upper edge.
+        centre_x: Column of the bounding box's centre, `(B,)` pixels from the frame's left edge.
+        centre_y: Row of the bounding box's centre, `(B,)` pixels from the frame's upper edge.
         diameter: `(B,)` pixels.
     """
 
@@ -34,36 +34,36 @@ class Frame:
         """Height and width in pixels."""
         return self.mask.shape[-2], self.mask.shape[-1]
 
-    def at(self, samples: Tensor) -> Frame:
-        """Return the frame of some samples, given by their places in the batch, int64 `(n,)`."""
-        some = Frame.__new__(Frame)
-        some.mask = self.mask[samples]
-        some.centre_x, some.centre_y = self.centre_x[samples], self.centre_y[samples]
-        some.diameter = self.diameter[samples]
-        return some
+    def select(self, samples: Tensor) -> Frame:
+        """Return the frame of a subset of the samples, given by their indices, int64 `(n,)`."""
+        selected = Frame.__new__(Frame)
+        selected.mask = self.mask[samples]
+        selected.centre_x, selected.centre_y = self.centre_x[samples], self.centre_y[samples]
+        selected.diameter = self.diameter[samples]
+        return selected
 
     def axes(self, cells: int) -> tuple[Tensor, Tensor]:
-        """Return the places of a grid's cells, in field diameters from the field's centre.
+        """Return the coordinates of a grid's cells, in field diameters from the field's centre.
 
         Args:
-            cells: Cells along each side of the frame.
+            cells: Number of cells along each side of the frame.
 
         Returns:
             x as `(B, 1, cells)` and y as `(B, cells, 1)`; the field's edge is at distance 0.5.
         """
         height, width = self.size
-        middle = (torch.arange(cells, device=self.mask.device) + 0.5) / cells
-        x = (middle * width - self.centre_x[:, None]) / self.diameter[:, None]
-        y = (middle * height - self.centre_y[:, None]) / self.diameter[:, None]
+        centre = (torch.arange(cells, device=self.mask.device) + 0.5) / cells
+        x = (centre * width - self.centre_x[:, None]) / self.diameter[:, None]
+        y = (centre * height - self.centre_y[:, None]) / self.diameter[:, None]
         return x[:, None, :], y[:, :, None]
 
     def distance(self, cells: int, x: Tensor, y: Tensor) -> Tensor:
-        """Return how far a grid's cells are from a point, `(B, cells, cells)` field diameters.
+        """Return the distance of a grid's cells from a point, `(B, cells, cells)` diameters.
 
         Args:
             cells: See :meth:`axes`.
-            x: Of each sample's point, `(B,)` field diameters right of the field's centre.
-            y: The same, below it.
+            x: Point of each sample, `(B,)` field diameters right of the field's centre.
+            y: Point of each sample, `(B,)` field diameters below the field's centre.
         """
         columns, rows = self.axes(cells)
         across, down = columns - x[:, None, None], rows - y[:, None, None]
@@ -71,9 +71,9 @@ class Frame:
 
 
 def _ends(inside: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where each row of 0 and 1, `(B, n)`, begins and ends to be 1, in pixels."""
+    """Return the first and one past the last index of the ones in each row of `(B, n)`."""
     count = inside.shape[1]
-    place = torch.arange(count, device=inside.device)
-    first = torch.where(inside > 0, place, count).amin(dim=1)
-    last = torch.where(inside > 0, place + 1, 0).amax(dim=1)
-    return first.float(), last.float()
+    index = torch.arange(count, device=inside.device)
+    start = torch.where(inside > 0, index, count).amin(dim=1)
+    stop = torch.where(inside > 0, index + 1, 0).amax(dim=1)
+    return start.float(), stop.float()

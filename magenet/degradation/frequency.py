@@ -1,4 +1,4 @@
-"""Blur in the frequency domain: exact for any kernel and any size, at one price."""
+"""Blur in the frequency domain: exact for any kernel, at a cost independent of its width."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor
 from magenet.degradation.frame import Frame
 
 GAP = 0.03
-"""Black added beside the photograph so that no light wraps around, as a share of its side: more
-than the reach of any blur here."""
+"""Zero padding against wrap-around, as a fraction of the side: wider than any blur here."""
 
 
 def filtered(image: Tensor, frame: Frame, transfer: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Return photographs after a blur inside their field: the black surround does not leak in.
+    """Blur photographs inside their field of view: the black surround does not leak in.
 
-    Photograph and mask are blurred alike, and the one divided by the other.
+    Normalised convolution: the blurred photograph is divided by the blurred mask (Knutsson and
+    Westin, CVPR 1993).
 
     Args:
         image: `(B, 3, H, W)` in [0, 1].
-        frame: Of the same samples.
-        transfer: Gives the kernel's transfer function `(B, h, w)`, 1 at frequency 0, from the
+        frame: Frame of the same samples.
+        transfer: Returns the kernel's transfer function `(B, h, w)`, 1 at frequency 0, from the
             horizontal frequencies `(B, 1, w)` and the vertical ones `(B, h, 1)`, in cycles per
             field diameter.
     """
@@ -38,7 +38,9 @@ def filtered(image: Tensor, frame: Frame, transfer: Callable[[Tensor, Tensor], T
 
 
 def fast_length(length: int) -> int:
-    """Return the next length that a fast Fourier transform likes: 2, 3 and 5 its only factors.
+    """Return the smallest length from `length` on whose only prime factors are 2, 3 and 5.
+
+    Fast Fourier transforms are fastest at such lengths.
 
     Example:
         >>> fast_length(527)

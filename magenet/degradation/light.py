@@ -1,4 +1,4 @@
-"""Linear light and its tone curve."""
+"""Linear light and the tone curve."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from torch import Tensor
 
 
 def brightened(light: Tensor, gain: Tensor) -> Tensor:
-    """Return linear light times a gain, working in place; above 1 with a soft shoulder.
+    """Multiply linear light by a gain, in place; gains above 1 saturate by a soft shoulder.
 
-    Black and white stay where they are, so that nothing clips to a flat colour.
+    0 and 1 are fixed points, so that nothing clips to a flat colour.
 
     Args:
         light: `(B, 3, H, W)` in [0, 1].
-        gain: Above 0, of a shape that fits.
+        gain: Above 0, broadcastable to `light`.
     """
     shoulder = (light * (gain - 1).clamp(min=0.0)).add_(1)
     return light.mul_(gain).div_(shoulder)
 
 
 def from_linear(light: Tensor) -> Tensor:
-    """Return what a camera shows for linear light in [0, 1], working in place.
+    """Convert linear light in [0, 1] to pixel values, in place.
 
-    Cameras' tone curves are not known; a square root (gamma 2) stands for all of them (our
-    choice: sRGB differs from it by at most 0.04, and it costs a fifth). The way back is a square,
-    and a gain g of the light is a gain of sqrt(g) of what is shown.
+    The cameras' tone curves are unknown; a square root (gamma 2) stands for all of them (our
+    choice: sRGB differs from it by at most 0.04 and costs five times as much). The inverse is the
+    square, and a gain g of linear light is a gain of sqrt(g) of pixel values.
     """
     return light.clamp_(0.0, 1.0).sqrt_()

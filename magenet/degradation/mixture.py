@@ -1,4 +1,4 @@
-"""Two recipes in one training: each photograph is spoiled by one of them."""
+"""A random choice between two recipes, photograph by photograph."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from magenet.degradation.pipeline import Degradation
 
 
 class DegradationMixture(Degradation):
-    """Spoil each photograph by the first recipe or by the second.
+    """Mixture of two recipes: each photograph is degraded by one of them, chosen at random.
 
     Args:
-        first: One recipe.
-        second: The other.
-        share: Share of the photographs that the second spoils, 0 to 1.
+        first: First recipe.
+        second: Second recipe.
+        share: Probability of the second recipe, 0 to 1.
 
     Raises:
         ValueError: If the share is out of range.
@@ -34,17 +34,17 @@ class DegradationMixture(Degradation):
         self.share = share
         super().__init__(
             {
-                f"{place}.{name}": factor
-                for place, recipe in self.recipes.items()
+                f"{component}.{name}": factor
+                for component, recipe in self.recipes.items()
                 for name, factor in recipe.factors.items()
             }
         )
 
     def choose(self, rng: CounterRNG) -> dict[str, Tensor]:
-        """Return each factor's severity; see :class:`Degradation`."""
+        """Draw each factor's severity; see :meth:`Degradation.choose`."""
         second = rng.uniform("recipe", 0.0, 1.0) < self.share
         return {
-            f"{place}.{name}": torch.where(second == (place == "second"), severity, 0.0)
-            for place, recipe in self.recipes.items()
-            for name, severity in recipe.choose(rng.under(place)).items()
+            f"{component}.{name}": torch.where(second == (component == "second"), severity, 0.0)
+            for component, recipe in self.recipes.items()
+            for name, severity in recipe.choose(rng.fork(component)).items()
         }

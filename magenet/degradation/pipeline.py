@@ -1,4 +1,4 @@
-"""The one pipeline that composes factors: draw which and how, then apply them in order."""
+"""Composition of factors: draw which apply and their parameters, then apply them in order."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from magenet.degradation.factor import Factor, Parameters, Part
 from magenet.degradation.frame import Frame
 
 CHUNK = 1 << 18
-"""Pixels worked on at a time on a CPU, at least one photograph: 3 MiB stay in the cache and come
-out of memory that malloc has at hand. Whole batches of 32 at 512 px took 1.6 times as long."""
+"""Pixels processed at a time on a CPU, at least one photograph: 3 MiB stay in the cache and are
+reused by malloc. Whole batches of 32 at 512 px took 1.6 times as long."""
 
 
 def check(image: Tensor, mask: Tensor) -> None:
-    """Refuse what cannot be degraded, before any pixel is touched.
+    """Raise if photographs or masks cannot be degraded, before any pixel is changed.
 
     Args:
-        image: Should be float `(B, 3, H, W)` in [0, 1].
-        mask: Should be `(B, 1, H, W)`, 0 or 1, with some field in every photograph.
+        image: Must be float `(B, 3, H, W)` in [0, 1].
+        mask: Must be `(B, 1, H, W)`, 0 or 1, with a non-empty field in every photograph.
 
     Raises:
         TypeError: If the photographs are not float.
@@ -38,22 +38,22 @@ def check(image: Tensor, mask: Tensor) -> None:
         )
     low, high = image.aminmax()
     if not (float(low) >= 0.0 and float(high) <= 1.0):  # also false for NaN
-        raise ValueError(f"photographs must lie in [0, 1], these reach {low:.3g} to {high:.3g}")
+        raise ValueError(f"photographs must lie in [0, 1], got {low:.3g} to {high:.3g}")
     if not bool(((mask == 0) | (mask == 1)).all()):  # also false for NaN
-        raise ValueError("a mask must be 0 outside the field of view and 1 inside")
+        raise ValueError("masks must be 0 outside the field of view and 1 inside")
     if not bool(mask.flatten(1).any(dim=1).all()):
         raise ValueError("a photograph has an empty field of view")
 
 
 class Degradation(ABC):
-    """Spoil clean photographs, batched and on their device, in fp32 whatever autocast says.
+    """Base class of a recipe: an ordered set of factors, applied in fp32 even under autocast.
 
-    Which factors a photograph gets, and with what parameters, is drawn from its own key: its
-    pixels depend on no other photograph of the batch. Between drawing and applying, the
-    parameters can be looked at, saved, changed and replayed:
+    The factors of a photograph and their parameters are drawn from its own key, so its pixels do
+    not depend on the rest of the batch. Between drawing and applying, the parameters can be
+    inspected, saved, changed and replayed:
 
-        parameters = degradation.draw(draws)
-        records = parameters.records()                       # plain values, one record a sample
+        parameters = degradation.draw(rng)
+        records = parameters.records()                       # plain values, one record per sample
         again = Parameters.from_records(records, degradation.factors)
         degraded = degradation.apply(image, mask, again)     # the same pixels
 
@@ -66,42 +66,42 @@ class Degradation(ABC):
 
     @abstractmethod
     def choose(self, rng: CounterRNG) -> dict[str, Tensor]:
-        """Return each factor's severity, `(B,)` in [0, 1]; 0 leaves the sample alone."""
+        """Draw each factor's severity, `(B,)` in [0, 1]; 0 leaves the sample unchanged."""
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # graphs begin at the pixels
     def draw(self, rng: CounterRNG) -> Parameters:
-        """Return parameters for a batch."""
+        """Draw the parameters of a batch."""
         return self.draw_chosen(rng, self.choose(rng))
 
     def draw_chosen(self, rng: CounterRNG, severity: Mapping[str, Tensor]) -> Parameters:
-        """Return parameters of given factors for a batch.
+        """Draw the parameters of a batch for given severities.
 
         Args:
-            rng: Of the batch.
-            severity: By factor, `(B,)` in [0, 1]; 0 leaves the sample alone.
+            rng: Generator of the batch.
+            severity: By factor, `(B,)` in [0, 1]; 0 leaves the sample unchanged.
         """
         parts = {}
-        for name, of_factor in severity.items():
-            samples = of_factor.nonzero()[:, 0]
+        for name, levels in severity.items():
+            samples = levels.nonzero()[:, 0]
             if len(samples):
-                own = rng.at(samples).under(name)
-                parts[name] = Part(samples, self.factors[name].draw(own, of_factor[samples]))
+                forked = rng.select(samples).fork(name)
+                parts[name] = Part(samples, self.factors[name].draw(forked, levels[samples]))
         return Parameters(len(rng), parts)
 
     def apply(self, image: Tensor, mask: Tensor, parameters: Parameters) -> Tensor:
-        """Return degraded photographs, from parameters alone.
+        """Degrade photographs by given parameters; deterministic.
 
         Args:
             image: Clean photographs, float `(B, 3, H, W)` in [0, 1].
             mask: Field of view, `(B, 1, H, W)`, 0 or 1.
-            parameters: One set a photograph.
+            parameters: Parameters of the same batch.
 
         Returns:
-            float32 `(B, 3, H, W)` in [0, 1], black outside the field.
+            float32 `(B, 3, H, W)` in [0, 1], 0 outside the field.
 
         Raises:
             TypeError: See :func:`check`.
-            ValueError: See :func:`check`; or if the parameters are those of another batch.
+            ValueError: See :func:`check`; or if the parameters belong to a batch of another size.
         """
         check(image, mask)
         if parameters.size != len(image):
@@ -117,7 +117,7 @@ class Degradation(ABC):
         return torch.cat(chunks)
 
     def _apply(self, image: Tensor, mask: Tensor, parameters: Parameters) -> Tensor:
-        """Return photographs after all factors, each on its own samples only."""
+        """Apply all factors in order, each to its own samples only."""
         image = image * mask
         frame = Frame(mask)
         device = image.device
@@ -129,11 +129,11 @@ class Degradation(ABC):
             if len(part.samples) == len(image):
                 image = factor.apply(image, frame, values)
             else:
-                some = part.samples.to(device)
-                spoiled = factor.apply(image[some], frame.at(some), values)
-                image = image.index_copy_(0, some, spoiled)
+                samples = part.samples.to(device)
+                degraded = factor.apply(image[samples], frame.select(samples), values)
+                image = image.index_copy_(0, samples, degraded)
         return image.mul_(mask)
 
     def __call__(self, image: Tensor, mask: Tensor, rng: CounterRNG) -> Tensor:
-        """Return degraded photographs: :meth:`draw`, then :meth:`apply`."""
+        """Degrade photographs: :meth:`draw`, then :meth:`apply`."""
         return self.apply(image, mask, self.draw(rng))

@@ -1,4 +1,4 @@
-"""Losses: masked pixel and edge, structure, consistency. All in fp32, all inside the field."""
+"""Losses, in fp32 and inside the field of view: pixels and edges, structure, consistency."""
 
 from magenet.losses.consistency import ConsistencyLoss, ramp_up
 from magenet.losses.masked import EnhancementLoss, charbonnier, mask_like, masked_mean

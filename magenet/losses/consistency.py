@@ -1,4 +1,4 @@
-"""The multiple consistencies between teacher and student on real photographs."""
+"""Consistency between teacher and student on real photographs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from magenet.models import EnhancerOutput
 
 
 def ramp_up(progress: float) -> float:
-    """Return the mean teacher's ramp, exp(-5 (1 - t)^2).
+    """Return the ramp-up of the mean teacher's consistency weight, exp(-5 (1 - t)^2).
 
     Args:
-        progress: Share t of the ramp that has passed; clamped to [0, 1].
+        progress: Fraction t of the ramp-up completed; clamped to [0, 1].
 
     Example:
         >>> round(ramp_up(0.0), 4), ramp_up(1.0), ramp_up(7.0)
@@ -28,14 +28,14 @@ def ramp_up(progress: float) -> float:
 
 
 class ConsistencyLoss(nn.Module):
-    """Ask the student to give on its strong view what the teacher gives on the weak one.
+    """Mean-teacher consistency: student on the strong view, teacher on the weak view.
 
-    Three consistencies, after the title's "multiple consistency" (which ones, the abstract does
-    not say; these are our choice): the final image, the earlier stages, the structure map.
+    Three terms, after the "multiple consistency" in the paper's title (the abstract does not say
+    which; these are our choice): the final image, the earlier stages, the structure map.
 
     Args:
-        stage_weight: Weight of each earlier stage, L1.
-        structure_weight: Weight of the structure map, squared error.
+        stage_weight: Weight of each earlier stage's L1 distance (our choice); 1 for the image.
+        structure_weight: Weight of the structure map's squared error (our choice).
     """
 
     def __init__(self, stage_weight: float = 0.5, structure_weight: float = 0.1) -> None:
@@ -46,20 +46,21 @@ class ConsistencyLoss(nn.Module):
     def forward(
         self, student: EnhancerOutput, teacher: EnhancerOutput, mask: Tensor
     ) -> dict[str, Tensor]:
-        """Return the terms `image, stages, structure`, weighted, scalars in fp32.
+        """Return the weighted terms `image, stages, structure`, scalars in fp32.
 
         Args:
-            student: Output on the strong view, with gradient.
-            teacher: Output on the weak view, without.
+            student: Student's output on the strong view, with gradient.
+            teacher: Teacher's output on the weak view, without gradient.
             mask: Field of view, `(B, 1, H, W)`, 0 or 1.
         """
         with torch.autocast(mask.device.type, enabled=False):
-            # A photograph lies in [0, 1]: the target must, the student's overshoot is to be seen.
+            # The target is clamped as a photograph is; the student's overshoot must be penalised.
             distances = [
                 masked_mean(
-                    (own.float() - other.float().clamp(0.0, 1.0)).abs(), mask_like(mask, own)
+                    (estimate.float() - target.float().clamp(0.0, 1.0)).abs(),
+                    mask_like(mask, estimate),
                 )
-                for own, other in zip(student.stages, teacher.stages, strict=True)
+                for estimate, target in zip(student.stages, teacher.stages, strict=True)
             ]
             stages = sum(distances[:-1], mask.new_zeros(()))
             structure = mask.new_zeros(())

@@ -1,4 +1,4 @@
-"""Pixel and edge losses inside the field of view, in fp32 whatever autocast says."""
+"""Pixel and edge losses inside the field of view, in fp32 even under autocast."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch.nn import functional
 from magenet.models import EnhancerOutput
 
 CHARBONNIER_EPSILON = 1e-3
-"""Where Charbonnier turns from quadratic to linear (MPRNet)."""
+"""Difference at which the Charbonnier loss turns from quadratic to linear (MPRNet)."""
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean over the field, every photograph weighing the same.
+    """Return the mean over the field of view, with equal weight for every photograph.
 
     Args:
         values: `(B, C, H, W)`.
@@ -24,17 +24,17 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def charbonnier(difference: Tensor, mask: Tensor) -> Tensor:
-    """Return the Charbonnier distance, a smooth L1, inside the field.
+    """Return the Charbonnier loss, a smooth L1, inside the field.
 
     Args:
-        difference: Of estimate and target, `(B, C, H, W)`, fp32.
+        difference: Estimate minus target, `(B, C, H, W)`, fp32.
         mask: `(B, 1, H, W)`, 0 or 1.
     """
     return masked_mean((difference.square() + CHARBONNIER_EPSILON**2).sqrt(), mask)
 
 
 def averaged_like(image: Tensor, like: Tensor) -> Tensor:
-    """Return an image averaged to the resolution of a stage's estimate.
+    """Average an image to the resolution of a stage's estimate.
 
     Args:
         image: `(B, C, H, W)`.
@@ -45,7 +45,7 @@ def averaged_like(image: Tensor, like: Tensor) -> Tensor:
 
 
 def mask_like(mask: Tensor, like: Tensor) -> Tensor:
-    """Return the field of view at the resolution of a stage's estimate: what lies wholly inside.
+    """Return the field of view at the resolution of a stage's estimate: pixels entirely inside.
 
     Args:
         mask: `(B, 1, H, W)`, 0 or 1.
@@ -55,27 +55,27 @@ def mask_like(mask: Tensor, like: Tensor) -> Tensor:
 
 
 def laplacian(image: Tensor) -> Tensor:
-    """Return what a 5-tap blur takes away, `(B, C, H, W)` (MPRNet's edge loss, one level).
+    """Return the difference from a 5-tap blur, `(B, C, H, W)`: one level of a Laplacian pyramid.
 
-    Deviation: MPRNet blurs, drops every other pixel, puts zeros back and blurs again; the
-    difference from one blur is the same band, four times cheaper.
+    As in MPRNet's edge loss. Deviation: MPRNet blurs, drops every other pixel, inserts zeros and
+    blurs again; the difference from one blur is the same band at a quarter of the cost.
     """
     channels = image.shape[1]
     kernel = image.new_tensor([0.05, 0.25, 0.4, 0.25, 0.05])
     padded = functional.pad(image, (2, 2, 2, 2), mode="replicate")
-    rows = functional.conv2d(
+    along_rows = functional.conv2d(
         padded, kernel.view(1, 1, 1, 5).repeat(channels, 1, 1, 1), groups=channels
     )
-    both = functional.conv2d(
-        rows, kernel.view(1, 1, 5, 1).repeat(channels, 1, 1, 1), groups=channels
+    blurred = functional.conv2d(
+        along_rows, kernel.view(1, 1, 5, 1).repeat(channels, 1, 1, 1), groups=channels
     )
-    return image - both
+    return image - blurred
 
 
 class EnhancementLoss(nn.Module):
-    """Compare every stage's estimate with the clean photograph, inside the field.
+    """MPRNet's loss: Charbonnier and edge loss of every stage's estimate, inside the field.
 
-    Sum over the stages of Charbonnier plus `edge_weight` times Charbonnier between Laplacians; a
+    Sum over the stages of the Charbonnier loss plus `edge_weight` times that of the Laplacians; a
     stage at a lower resolution is compared with the clean photograph averaged to it.
 
     Args:
@@ -93,8 +93,8 @@ class EnhancementLoss(nn.Module):
         """Return the loss, a scalar in fp32.
 
         Args:
-            output: Of the network, for `(B, 3, H, W)` photographs.
-            clean: `(B, 3, H, W)` in [0, 1].
+            output: Output of the network for photographs `(B, 3, H, W)`.
+            clean: Clean photographs, `(B, 3, H, W)` in [0, 1].
             mask: Field of view, `(B, 1, H, W)`, 0 or 1.
         """
         with torch.autocast(clean.device.type, enabled=False):
@@ -104,7 +104,7 @@ class EnhancementLoss(nn.Module):
                 difference = estimate.float() - averaged_like(clean.float(), estimate)
                 loss = loss + charbonnier(difference, inside)
                 if self.edge_weight:
-                    # The Laplacian is linear: that of the difference is the difference of both.
+                    # The Laplacian is linear: that of the difference is the difference of the two.
                     edges = charbonnier(laplacian(difference), inside)
                     loss = loss + self.edge_weight * edges
             return loss

@@ -1,4 +1,4 @@
-"""What the structure preservation module learns from, and how it is scored."""
+"""Targets and loss of the structure preservation module."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from magenet.losses.masked import masked_mean
 
 
 class Structure(NamedTuple):
-    """Hold the wanted structure map.
+    """Target structure maps of a batch.
 
     Attributes:
-        map: `(B, 1, H, W)` in [0, 1].
+        map: Target map, `(B, 1, H, W)` in [0, 1].
         known: Which photographs have one, bool `(B,)`.
     """
 
@@ -27,38 +27,38 @@ class Structure(NamedTuple):
 
 
 class StructureTarget(nn.Module, ABC):
-    """Be the source of wanted structure maps."""
+    """Base class: source of the target structure maps."""
 
     reads_photographs = False
     """Whether :meth:`read` returns what photographs show."""
 
     def load(self) -> None:
-        """Read what a training needs from disk; called once before it starts."""
+        """Load files that training needs; called once before it starts."""
 
     @abstractmethod
     def forward(self, clean: Tensor, vessels: Tensor, known: Tensor) -> Structure:
-        """Return the wanted maps for clean photographs.
+        """Return the target maps of clean photographs.
 
         Args:
             clean: `(B, 3, H, W)` in [0, 1].
-            vessels: True vessel masks, `(B, 1, H, W)` in [0, 1], zero where unknown.
-            known: Which photographs have a true mask, bool `(B,)`.
+            vessels: Reference vessel masks, `(B, 1, H, W)` in [0, 1], zero where unknown.
+            known: Which photographs have a reference mask, bool `(B,)`.
         """
 
     def read(self, image: Tensor) -> Tensor | None:
-        """Return logits of the structure that photographs show, `(B, 1, H, W)`, with gradient.
+        """Predict the structure in photographs: logits, `(B, 1, H, W)`, differentiable.
 
         Args:
             image: `(B, 3, H, W)` in [0, 1].
 
         Returns:
-            None if this source knows of masks only.
+            The logits, or None if this source has no network.
         """
         return None
 
 
 class VesselMaskTarget(StructureTarget):
-    """Use the true vessel masks; photographs without one do not count."""
+    """Reference vessel masks; photographs without one are ignored."""
 
     def forward(self, clean: Tensor, vessels: Tensor, known: Tensor) -> Structure:
         """See :meth:`StructureTarget.forward`."""
@@ -66,17 +66,17 @@ class VesselMaskTarget(StructureTarget):
 
 
 class HighFrequencyTarget(StructureTarget):
-    """Use the fine dark part of the clean photograph's green channel: no label, no segmenter.
+    """Fine dark structure of the clean green channel; needs neither labels nor a segmenter.
 
-    Vessels are darker than their surround, most of all in green. The map is how far green lies
-    below its local mean, relative to it. True masks are not used, so that all maps are alike.
+    Vessels are darker than their surroundings, most of all in green. The map is the relative depth
+    of green below its local mean. Reference masks are not used, so that all maps are consistent.
 
     Args:
-        sigma: Of the local mean, over the photograph's side; our choice.
-        contrast: Relative depth that counts as 1; our choice.
+        sigma: Sigma of the local mean, relative to the photograph's side; our choice.
+        contrast: Relative depth that is mapped to 1; our choice.
 
     References:
-        The idea of learning from the high-frequency component: GFE-Net, SCR-Net, ArcNet.
+        High-frequency components as self-supervision: GFE-Net, SCR-Net, ArcNet.
     """
 
     def __init__(self, sigma: float = 0.012, contrast: float = 0.25) -> None:
@@ -96,11 +96,11 @@ class HighFrequencyTarget(StructureTarget):
 
 
 class SegmenterTarget(StructureTarget):
-    """Use the true vessel mask where there is one, else a frozen segmenter's soft map.
+    """Reference vessel mask where there is one, else the soft map of a frozen segmenter.
 
     Args:
-        segmenter: Network that gives vessel logits, `(B, 1, H, W)`; it is frozen here.
-        checkpoint: Checkpoint of the `SegmentationTask` that trained it; read when a training
+        segmenter: Network that predicts vessel logits, `(B, 1, H, W)`; frozen here.
+        checkpoint: Checkpoint of the `SegmentationTask` that trained it; read when training
             starts. Afterwards its weights are in the trained model's own checkpoint.
     """
 
@@ -112,26 +112,26 @@ class SegmenterTarget(StructureTarget):
         self.checkpoint = checkpoint
 
     def train(self, mode: bool = True) -> SegmenterTarget:
-        """Stay in evaluation mode, whatever is asked."""
+        """Stay in evaluation mode, whatever `mode` is."""
         return super().train(False)
 
     def load(self) -> None:
-        """Read the segmenter's weights.
+        """Load the segmenter's weights.
 
         Raises:
-            UserError: If the checkpoint is missing or holds another network.
+            UserError: If the checkpoint is missing or belongs to another network.
         """
         if self.checkpoint is None:
             return
-        how = "train a segmenter first ('make segmenter'), or choose another structure target"
-        read_network(self.segmenter, self.checkpoint, how)
+        hint = "train a segmenter first ('make segmenter'), or choose another structure target"
+        read_network(self.segmenter, self.checkpoint, hint)
 
     def forward(self, clean: Tensor, vessels: Tensor, known: Tensor) -> Structure:
         """See :meth:`StructureTarget.forward`."""
         with torch.no_grad():
             soft = self.segmenter(clean).float().sigmoid()
-        wanted = torch.where(known[:, None, None, None], vessels, soft)
-        return Structure(wanted, torch.ones_like(known))
+        target = torch.where(known[:, None, None, None], vessels, soft)
+        return Structure(target, torch.ones_like(known))
 
     def read(self, image: Tensor) -> Tensor:
         """See :meth:`StructureTarget.read`."""
@@ -140,18 +140,18 @@ class SegmenterTarget(StructureTarget):
 
 
 class StructureLoss(nn.Module):
-    """Score a structure map by cross-entropy plus Dice, inside the field (our choice).
+    """Binary cross-entropy plus Dice loss of the structure map, inside the field (our choice).
 
     References:
         Milletari et al., "V-Net", 3DV 2016, equation 3, for the Dice loss.
     """
 
     def forward(self, logits: Tensor, wanted: Structure, mask: Tensor) -> Tensor:
-        """Return the loss, a scalar in fp32; zero where no photograph has a wanted map.
+        """Return the loss, a scalar in fp32; zero if no photograph has a target map.
 
         Args:
-            logits: `(B, 1, H, W)`.
-            wanted: Maps of the same batch.
+            logits: Predicted logits, `(B, 1, H, W)`.
+            wanted: Target maps of the same batch.
             mask: Field of view, `(B, 1, H, W)`, 0 or 1.
         """
         with torch.autocast(mask.device.type, enabled=False):
@@ -160,8 +160,8 @@ class StructureLoss(nn.Module):
             inside = mask * weight
             entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
             probability = logits.sigmoid() * inside
-            both = (probability * target).sum(dim=(1, 2, 3))
+            overlap = (probability * target).sum(dim=(1, 2, 3))
             # Squares as in V-Net: with plain sums a soft map could never reach a loss of zero.
             sizes = (probability.square() + target.square() * inside).sum(dim=(1, 2, 3))
-            dice = 1.0 - (2.0 * both + 1.0) / (sizes + 1.0)
+            dice = 1.0 - (2.0 * overlap + 1.0) / (sizes + 1.0)
             return masked_mean(entropy * weight, mask) + (dice * weight.flatten()).mean()

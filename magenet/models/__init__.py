@@ -1,4 +1,4 @@
-"""Networks only: no Lightning, no files, no arguments."""
+"""Networks as plain `torch.nn.Module`s: no Lightning, no files, no command line."""
 
 from magenet.models.enhancer import Enhancer, EnhancerOutput
 from magenet.models.grader import Grader

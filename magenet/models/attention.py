@@ -1,4 +1,4 @@
-"""The attentions of MAGE-Net: channel, spatial, both in one block, supervised between stages."""
+"""Attention modules of MAGE-Net: channel, spatial, both combined, supervised between stages."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from torch.nn import functional
 
 
 class ChannelAttention(nn.Module):
-    """Say how much each channel counts, by what the whole photograph contains.
+    """Squeeze-and-excitation channel attention.
 
     Args:
         width: Number of channels.
-        reduction: Factor of the bottleneck; 4 as in MPRNet.
+        reduction: Reduction factor of the bottleneck; 4 as in MPRNet.
 
     References:
-        Zamir et al., "Multi-Stage Progressive Image Restoration" (MPRNet), CVPR 2021, CAB.
+        Hu et al., "Squeeze-and-excitation networks", CVPR 2018. Zamir et al., "Multi-Stage
+        Progressive Image Restoration" (MPRNet), CVPR 2021, CAB.
     """
 
     def __init__(self, width: int, reduction: int = 4) -> None:
@@ -32,14 +33,14 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """Say how much each place counts: a projection of the channels, seen over a neighbourhood.
+    """Spatial attention: a convolution over a projection of the channels (CBAM).
 
     Deviation: CBAM projects by the mean and the maximum over the channels; a learned projection
-    asks the same and costs a third or less, forward and backward, on a CPU in bf16.
+    serves the same purpose and costs a third or less, forward and backward, on a CPU in bf16.
 
     Args:
         width: Number of channels.
-        kernel_size: Side of the neighbourhood; 7 as in CBAM.
+        kernel_size: Kernel size of the convolution; 7 as in CBAM.
 
     References:
         Woo et al., "CBAM: Convolutional Block Attention Module", ECCV 2018, section 3.
@@ -57,7 +58,7 @@ class SpatialAttention(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Refine features by two convolutions plus a skip; no normalisation (MPRNet).
+    """Residual block of two 3x3 convolutions, without normalisation (MPRNet).
 
     Args:
         width: Number of channels in and out.
@@ -69,8 +70,8 @@ class ResidualBlock(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def refine(self, features: Tensor) -> Tensor:
-        """Return what is to be added to `features` `(B, C, H, W)`, of the same shape."""
-        # In place: on a CPU each pass over fresh memory costs as much as a small convolution.
+        """Return the residual to be added to `features`, `(B, C, H, W)`, in the same shape."""
+        # In place: on a CPU each pass over new memory costs as much as a small convolution.
         refined: Tensor = self.second(functional.relu(self.first(features), inplace=True))
         return refined
 
@@ -80,17 +81,16 @@ class ResidualBlock(nn.Module):
 
 
 class MultiAttentionBlock(ResidualBlock):
-    """Let channel and spatial attention decide what a residual block adds, and where.
+    """Residual block with channel and spatial attention.
 
-    Both attentions look at the refinement averaged over 2x2 places, and their product weighs it
-    in one go: how often a feature map is read and written, not arithmetic, is what attention
-    costs. That they work together, and how, is our choice; the paper's abstract says only
-    "multi-attention".
+    Both attentions read the residual averaged over 2x2 pixels, and their product weights it in one
+    pass, since the cost of attention is memory traffic, not arithmetic. How the two are combined is
+    our choice; the paper's abstract says only "multi-attention".
 
     Args:
         width: Number of channels in and out.
-        channel_attention: Whether the block weighs channels.
-        spatial_attention: Whether the block weighs places.
+        channel_attention: Whether to use channel attention.
+        spatial_attention: Whether to use spatial attention.
     """
 
     def __init__(
@@ -101,10 +101,10 @@ class MultiAttentionBlock(ResidualBlock):
         self.spatial = SpatialAttention(width) if spatial_attention else None
 
     def weight(self, refined: Tensor) -> Tensor | None:
-        """Return the weight in (0, 1) of each channel at each place, or None without attention.
+        """Return the weight in (0, 1) of each channel at each pixel, or None without attention.
 
         Args:
-            refined: `(B, C, H, W)`.
+            refined: The residual, `(B, C, H, W)`.
 
         Returns:
             `(B, C, H, W)`, or `(B, C, 1, 1)` or `(B, 1, H, W)` with one attention only.
@@ -113,10 +113,10 @@ class MultiAttentionBlock(ResidualBlock):
         channel = None if self.channel is None else self.channel(small)
         if self.spatial is None:
             return channel
-        place = functional.interpolate(
+        spatial = functional.interpolate(
             self.spatial(small), size=refined.shape[-2:], mode="bilinear", align_corners=False
         ).sigmoid()
-        return place if channel is None else outer(channel, place)
+        return spatial if channel is None else outer(channel, spatial)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return refined features, `(B, C, H, W)` like `features`."""
@@ -125,27 +125,27 @@ class MultiAttentionBlock(ResidualBlock):
         return features + (refined if weight is None else refined * weight)
 
 
-def outer(channel: Tensor, place: Tensor) -> Tensor:
-    """Return `(B, C, H, W)`, the product of `(B, C, 1, 1)` and `(B, 1, H, W)`, channels last.
+def outer(channel: Tensor, spatial: Tensor) -> Tensor:
+    """Return the product of `(B, C, 1, 1)` and `(B, 1, H, W)`, `(B, C, H, W)` in channels-last.
 
     A matrix product writes it, and its gradient, in the layout of the features; broadcasting
     would write it channels first.
     """
-    flat = torch.bmm(place.flatten(2).mT, channel.flatten(2).mT)  # (B, H W, C)
-    return flat.view(place.shape[0], *place.shape[-2:], -1).permute(0, 3, 1, 2)
+    flat = torch.bmm(spatial.flatten(2).mT, channel.flatten(2).mT)  # (B, H W, C)
+    return flat.view(spatial.shape[0], *spatial.shape[-2:], -1).permute(0, 3, 1, 2)
 
 
 class LightCorrection(nn.Module):
-    """Turn features into an image: the photograph times a gain plus an offset, per pixel.
+    """Output head: a gain and an offset for each pixel and colour of the photograph.
 
     Gain and offset are the inverse of light-transmission disturbance (a factor and an added
-    field), so that a dim vessel regains its contrast and not only its brightness. With the zero
-    start the network begins as the identity. Deviation: MPRNet adds a residual image only.
+    field), so that a dim vessel regains its contrast and not only its brightness. Initialised to
+    zero: the network starts as the identity. Deviation: MPRNet adds a residual image only.
 
     Args:
         width: Number of feature channels.
-        scale: Pixels of the image per pixel of the features, along one axis; each gets a gain and
-            an offset of its own.
+        scale: Pixels of the image per pixel of the features along one axis; each pixel of the
+            image has its own gain and offset.
     """
 
     def __init__(self, width: int, scale: int = 1) -> None:
@@ -160,10 +160,10 @@ class LightCorrection(nn.Module):
 
         Args:
             features: `(B, C, H / scale, W / scale)`.
-            image: The photograph as taken, `(B, 3, H, W)`.
+            image: The unenhanced photograph, `(B, 3, H, W)`.
 
         Returns:
-            The estimate, `(B, 3, H, W)`, in the image's precision, not clamped.
+            The estimate of the clean photograph, `(B, 3, H, W)`, in the image's dtype, not clamped.
         """
         correction: Tensor = self.head(features)
         if self.scale > 1:
@@ -173,7 +173,7 @@ class LightCorrection(nn.Module):
 
 
 class SupervisedAttention(nn.Module):
-    """Let a stage's estimate decide which features go on to the next stage.
+    """Supervised attention module (SAM): a stage's estimate gates the features passed on.
 
     Args:
         width: Number of feature channels.
@@ -191,8 +191,8 @@ class SupervisedAttention(nn.Module):
         """Return features for the next stage.
 
         Args:
-            features: Of this stage, `(B, C, H, W)`.
-            estimate: What this stage made of the photograph, `(B, 3, H, W)`.
+            features: Features of this stage, `(B, C, H, W)`.
+            estimate: Estimate of this stage, `(B, 3, H, W)`.
         """
         weighed: Tensor = self.transform(features) * self.weigh(estimate).sigmoid()
         return features + weighed

@@ -1,4 +1,4 @@
-"""A small network that grades photographs: their quality, or a disease."""
+"""A small network that grades photographs by quality or by disease."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch.nn import functional
 
 
 class GradingBlock(nn.Module):
-    """Halve the resolution by a residual block.
+    """Residual block with stride 2.
 
     Args:
-        channels: Channels that come in.
-        width: Channels that go out.
+        channels: Input channels.
+        width: Output channels.
     """
 
     def __init__(self, channels: int, width: int) -> None:
@@ -37,29 +37,29 @@ class GradingBlock(nn.Module):
 
 
 def relative_detail(image: Tensor) -> Tensor:
-    """Return the difference from the mean of 9 x 9 pixels, as a share of that mean, times 4.
+    """Return the relative difference from the local mean over 9 x 9 pixels, times 4.
 
     Args:
-        image: `(B, C, H, W)` in [0, 1]; what is darker than 0.05 counts as that, so that noise in
-            the surround stays small.
+        image: `(B, C, H, W)` in [0, 1]. Means below 0.05 are raised to 0.05, so that noise in the
+            surround stays small.
     """
     mean = functional.avg_pool2d(image, 9, 1, 4, count_include_pad=False)
     return 4.0 * (image - mean) / mean.clamp(min=0.05)
 
 
 class Grader(nn.Module):
-    """Grade photographs by a small residual network on an input of fixed geometry.
+    """Residual network that grades photographs at a fixed input size.
 
-    A photograph of any size is resized first, so that the verdict is about the retina and not
-    about the file. Beside its colours the network is given its detail, relative to the brightness
-    around. What is judged are the mean and the spread of each channel at every scale: sharpness
-    shows in the spread at fine scales, shadows and lesions at coarse ones.
+    A photograph of any size is resized first, so that the grade depends on the retina and not on
+    the size of the file. The input is the photograph and its detail relative to the local mean. The
+    features are the mean and the standard deviation of each channel at every scale: sharpness shows
+    in the deviation at fine scales, shadows and lesions at coarse ones.
 
     Args:
-        classes: Grades to tell apart.
-        size: Side that photographs are resized to, in pixels.
+        classes: Number of grades.
+        size: Side to which photographs are resized, in pixels.
         widths: Channels of the stem, then of each block; all halve the resolution.
-        dropout: Share of the features dropped in training: the sets are small.
+        dropout: Fraction of the features dropped in training, since the data sets are small.
 
     Example:
         >>> grader = Grader(classes=3, size=64, widths=[8, 8, 16]).eval()
@@ -87,17 +87,18 @@ class Grader(nn.Module):
         )
         self.blocks = nn.ModuleList(GradingBlock(*pair) for pair in pairwise(widths))
         count = 2 * sum(widths)
-        # Features of different scales differ by orders of magnitude, which no one rate can learn.
+        # Features of different scales differ by orders of magnitude: no single rate suits all.
         self.norm = nn.BatchNorm1d(count)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(count, classes)
         self.register_buffer("temperature", torch.ones(()))
 
     def features(self, image: Tensor) -> Tensor:
-        """Return what is judged, `(B, D)`, for photographs `(B, 3, S, S)` in [0, 1].
+        """Return the features for the classifier, `(B, D)`.
 
         Args:
-            image: Cut to the square around the field, black outside it.
+            image: Photographs `(B, 3, S, S)` in [0, 1], cropped to the square around the field,
+                black outside it.
         """
         if image.shape[-2:] != (self.size, self.size):
             side = (self.size, self.size)
@@ -120,7 +121,7 @@ class Grader(nn.Module):
 
 
 def _statistics(level: Tensor) -> Tensor:
-    """Return mean and logarithm of the spread, `(B, 2 C)` in fp32, away from the field's edge.
+    """Return mean and log standard deviation inside the field's edge, `(B, 2 C)` in fp32.
 
     Args:
         level: `(B, C, H, W)`.
@@ -129,7 +130,7 @@ def _statistics(level: Tensor) -> Tensor:
         ((torch.arange(side, device=level.device) + 0.5) / side * 2 - 1).square()
         for side in level.shape[-2:]
     )
-    # The edge of the field is the sharpest thing in a photograph, and says nothing about it.
+    # The field's edge is the sharpest edge in a photograph and says nothing about its grade.
     inner = (rows[:, None] + columns[None, :]).sqrt() < 0.9
     values = level.float()[..., inner]
     return torch.cat([values.mean(dim=2), (values.std(dim=2) + 1e-3).log()], dim=1)

@@ -1,4 +1,4 @@
-"""MAGE-Net: the multi-stage multi-attention guided enhancement network."""
+"""MAGE-Net: multi-stage multi-attention guided enhancement network."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ SIZES: dict[str, dict[str, Any]] = {
         "guide_width": 32,
     },
 }  # fmt: skip
-"""Arguments that differ from the defaults, by the name of the size. Parameters and GMACs at
-256x256: tiny 0.18 M, 0.6; compact 1.5 M, 5.3; base 4.1 M, 15.9."""
+"""Arguments that differ from the defaults, by name of the size. Parameters and GMACs at 256x256:
+tiny 0.18 M, 0.6; compact 1.5 M, 5.3; base 4.1 M, 15.9."""
 
 COMPACT_WIDTH = 32
 
@@ -44,7 +44,7 @@ BYTES_PER_PIXEL = 700
 """Memory of a forward pass of `compact` per pixel: measured 360 at 2048 px, doubled to be safe."""
 
 MINIMUM_SIDE = 32
-"""Smallest height and width that a photograph may have, in pixels."""
+"""Smallest height and width of a photograph, in pixels."""
 
 
 class MAGENet(
@@ -55,41 +55,42 @@ class MAGENet(
     paper_url="https://arxiv.org/abs/2302.11795",
     tags=["fundus", "image-enhancement"],
 ):
-    """Enhance a fundus photograph in stages that guide each other by attention.
+    """MAGE-Net: multi-stage multi-attention guided enhancement network.
 
-    Two encoder-decoder stages see the whole photograph, the first from 1/4 and the second from
-    1/2 of its resolution on down; a last stage restores detail. Each stage estimates the
-    photograph at its own resolution, and its estimate decides by supervised attention what the
-    next stage receives. The retinal structure preservation module reads a vessel map from the
-    encoder and guides what follows.
+    Two encoder-decoder stages process the whole photograph, from 1/4 and from 1/2 of its resolution
+    downwards; the last stage restores detail at full resolution. Each stage estimates the clean
+    photograph at its own resolution, and by supervised attention the estimate gates the features
+    passed to the next stage. The retinal structure preservation module predicts a vessel map from
+    the encoder and guides the later stages.
 
-    The paper's abstract fixes the words (multi-stage, multi-attention, structure preservation,
+    The paper's abstract names the parts (multi-stage, multi-attention, structure preservation,
     multi-scale, progressive); the construction follows MPRNet and is otherwise our choice.
-    Deviations: MPRNet runs all stages at full resolution on patches of the photograph; halo and
-    shading are fields over the whole photograph, and on a machine of today reading and writing
-    feature maps costs more than convolving them, so that most blocks are wide and at 1/4.
+    Deviation: MPRNet runs all stages at full resolution on patches; halo and shading are fields
+    over the whole photograph, and on current hardware reading and writing feature maps costs more
+    than the convolutions, so most blocks are wide and at 1/4.
 
     Args:
         widths: Channels at 1/2, 1/4, 1/8 and 1/16 of the resolution. Multiples of 16, better of
             32, suit the matrix units of CPUs and GPUs.
-        blocks: Blocks at these resolutions, each way, the last of them with attention.
-        original_width: Channels of the last stage, which works on 2x2 pixels at a time.
+        blocks: Blocks at these resolutions in the encoder, and as many in the decoder; the last
+            of them has attention.
+        original_width: Channels of the last stage, which works on blocks of 2x2 pixels.
         original_groups: Groups of blocks of that stage.
         original_blocks: Blocks per group, the last of them with attention.
         guide_width: Channels of the structure guides.
-        channel_attention: Whether attending blocks weigh channels.
-        spatial_attention: Whether attending blocks weigh places.
-        supervised_attention: Whether a stage's estimate weighs the features it hands on.
-        structure_preservation: Whether there is a structure preservation module.
-        coarse_stage: Whether the stage from 1/4 of the resolution exists.
-        fine_stage: Whether the stage from 1/2 of the resolution exists.
-        original_resolution_stage: Whether the last stage exists.
-        checkpointing: Whether to forget the inside of blocks in training and compute it again in
-            the backward pass: less memory, more time, the same result.
+        channel_attention: Whether the blocks with attention weight channels.
+        spatial_attention: Whether the blocks with attention weight pixels.
+        supervised_attention: Whether a stage's estimate gates the features passed on.
+        structure_preservation: Whether to include the structure preservation module.
+        coarse_stage: Whether to include the stage from 1/4 of the resolution.
+        fine_stage: Whether to include the stage from 1/2 of the resolution.
+        original_resolution_stage: Whether to include the last stage.
+        checkpointing: Whether to recompute activations in the backward pass (gradient
+            checkpointing): less memory, more time, the same result.
 
     Raises:
-        ValueError: If widths or blocks are not four, no stage is left, or the structure module
-            has no encoder to read.
+        ValueError: If there are not four widths and four blocks, no stage is left, or the structure
+            module has no encoder to read.
 
     Example:
         >>> import torch
@@ -145,8 +146,8 @@ class MAGENet(
         self.stems, self.carries, self.stages = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         self.attend, self.correct = nn.ModuleList(), nn.ModuleList()
         self.structure: StructurePreservation | None = None
-        width = 0  # of the previous stage's finest level, and the strides of its levels
-        seen: tuple[int, ...] = ()
+        width = 0  # channels of the previous stage's finest level
+        previous_strides: tuple[int, ...] = ()
         for stride in strides:
             levels = slice(STRIDES.index(stride), STRIDES.index(stride) + LEVELS)
             of_last_stage = stride == strides[-1]
@@ -157,17 +158,17 @@ class MAGENet(
                     widths[levels],
                     blocks[levels],
                     stride=stride,
-                    fuses=seen,
+                    fuses=previous_strides,
                     guide_width=guide_width if of_last_stage else 0,
                     **attentions,
                 )
             )
             if structure_preservation and of_last_stage:
                 self.structure = StructurePreservation(widths[levels], guide_width)
-            width, seen = widths[levels][0], STRIDES[levels]
+            width, previous_strides = widths[levels][0], STRIDES[levels]
             self.stems.append(nn.Conv2d(3 * stride**2, width, 3, padding=1))
             final = of_last_stage and not original_resolution_stage
-            if supervised_attention and not final:  # the last estimate has nobody to hand on to
+            if supervised_attention and not final:  # no stage follows the last
                 self.attend.append(SupervisedAttention(width))
             self.correct.append(LightCorrection(width, scale=stride if final else 1))
         self.finest_width = width or original_width
@@ -178,7 +179,7 @@ class MAGENet(
                 original_groups,
                 original_blocks,
                 previous_width=width,
-                fuses=2 in seen,
+                fuses=2 in previous_strides,
                 guide_width=guide_width,
                 **attentions,
             )
@@ -268,6 +269,6 @@ class MAGENet(
 
 
 def _cut(estimate: Tensor, padded: Tensor, height: int, width: int) -> Tensor:
-    """Return an estimate, at whatever resolution, without what came of the padding."""
+    """Crop the padding off an estimate at any resolution."""
     stride = padded.shape[-1] // estimate.shape[-1]
     return estimate[..., : -(-height // stride), : -(-width // stride)]

@@ -1,4 +1,4 @@
-"""Weights that come with the package, from a folder, or from the Hugging Face hub."""
+"""Weights from the package, from a folder, or from the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ from huggingface_hub import PyTorchModelHubMixin, constants, hf_hub_download
 from safetensors.torch import load_model
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-"""What comes with the package: a folder of `config.json` and `model.safetensors` for each name."""
+"""Weights in the package: a folder with `config.json` and `model.safetensors` for each name."""
 
 USE = "use"
-"""Key of `config.json` for what is no argument of the network: how it is to be used."""
+"""Key of `config.json` for settings of use, which are not arguments of the network."""
 
 
 class Pretrained(PyTorchModelHubMixin):
-    """Be a network that can be saved and loaded with its arguments, by safetensors only.
+    """Mixin to save and load a network with its arguments, by safetensors only.
 
-    `save_pretrained(folder)` writes `config.json` and `model.safetensors`; `push_to_hub` puts them
-    on the hub. A pickle is never read, since reading one can run code.
+    `save_pretrained(folder)` writes `config.json` and `model.safetensors`; `push_to_hub` uploads
+    them. Pickles are never read, since unpickling can execute code.
     """
 
     @property
     def use(self) -> dict[str, Any]:
-        """Return how the network is to be used, as its `config.json` says; changes are saved."""
+        """Return the settings of use in `config.json`; changes are saved with the network."""
         config = self._hub_mixin_config
-        assert isinstance(config, dict)  # of the arguments, since the network was built
+        assert isinstance(config, dict)  # the mixin sets it when the network is built
         use: dict[str, Any] = config.setdefault(USE, {})
         return use
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> Self:
-        """Return a network with its weights, ready for use.
+        """Load a network with its weights, in evaluation mode.
 
         Args:
-            pretrained_model_name_or_path: Name of weights that come with the package, such as
-                `mage_net`; or a folder; or the id of a repository on the hub.
+            pretrained_model_name_or_path: Name of weights in the package, such as `mage_net`; or a
+                folder; or the id of a repository on the Hub.
             options: See `huggingface_hub.PyTorchModelHubMixin.from_pretrained`: `revision`,
                 `local_files_only` and others.
 
         Raises:
-            FileNotFoundError: If a folder does not hold weights, or there is no such thing.
-            RuntimeError: If they are of another network.
+            FileNotFoundError: If there are no weights at this name, folder or id.
+            RuntimeError: If the weights belong to another network.
         """
         name = pretrained_model_name_or_path
-        own = WEIGHTS / str(name)
-        packaged = (own / constants.CONFIG_NAME).is_file()
+        folder = WEIGHTS / str(name)
+        packaged = (folder / constants.CONFIG_NAME).is_file()
         if not packaged and not Path(name).is_dir() and str(name).count("/") != 1:
             raise FileNotFoundError(
-                f"{name}: no weights of this name in the package, no such folder, and no id on "
-                f"the hub ('owner/name')"
+                f"{name}: neither the name of weights in the package, nor a folder, nor an id on "
+                f"the Hub ('owner/name')"
             )
-        return super().from_pretrained(own if packaged else name, **options)
+        return super().from_pretrained(folder if packaged else name, **options)
 
     @classmethod
     def _from_pretrained(
@@ -67,7 +67,7 @@ class Pretrained(PyTorchModelHubMixin):
         config: dict[str, Any] | None = None,
         **arguments: Any,
     ) -> Self:
-        """Return the network; all that the mixin lets one change of how weights are read."""
+        """Load the network: the method that the mixin lets subclasses override."""
         file = Path(model_id) / constants.SAFETENSORS_SINGLE_FILE
         if not Path(model_id).is_dir():
             file = Path(
@@ -79,7 +79,7 @@ class Pretrained(PyTorchModelHubMixin):
             )  # fmt: skip
         if not file.is_file() or config is None:
             raise FileNotFoundError(
-                f"{model_id}: holds no weights: it needs config.json and {file.name}"
+                f"{model_id}: no weights found: config.json and {file.name} are needed"
             )
         network = cls(**arguments)
         load_model(network, file)  # type: ignore[arg-type]  # a mixin of modules

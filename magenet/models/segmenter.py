@@ -1,4 +1,4 @@
-"""Plain encoder-decoders that segment: the source of MAGE-Net's structure target, and judges."""
+"""Encoder-decoders for segmentation: MAGE-Net's structure target, and judges."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from magenet.models.stages import LEVELS, EncoderDecoderStage
 
 
 class VesselSegmenter(nn.Module, Pretrained, library_name="magenet", license="apache-2.0"):
-    """Predict vessels by one encoder-decoder stage without attention.
+    """Vessel segmentation by one encoder-decoder stage without attention.
 
     Args:
         width: Channels at the finest level.
         growth: Channels added per level.
-        blocks: Residual blocks per level, each way.
+        blocks: Residual blocks per level, in the encoder and in the decoder.
 
     Example:
         >>> import torch
@@ -48,7 +48,7 @@ class VesselSegmenter(nn.Module, Pretrained, library_name="magenet", license="ap
 
 
 class DiscSegmenter(nn.Module):
-    """Predict the optic disc, a large and single thing, from a quarter of the resolution on down.
+    """Optic disc segmentation at 1/4 of the resolution and below: the disc is one large object.
 
     Args:
         widths: Channels at 1/4, 1/8, 1/16, ... of the resolution.

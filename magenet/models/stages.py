@@ -1,4 +1,4 @@
-"""The stages of MAGE-Net: encoder-decoder, original resolution, and the fusion between them."""
+"""Stages of MAGE-Net: encoder-decoder, original resolution, and the fusion between them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from torch.utils.checkpoint import checkpoint
 from magenet.models.attention import MultiAttentionBlock, ResidualBlock
 
 LEVELS = 3
-"""Resolutions in an encoder-decoder stage (MPRNet)."""
+"""Number of resolutions in an encoder-decoder stage (MPRNet)."""
 
 
 def enlarge(features: Tensor) -> Tensor:
-    """Return `features` `(B, C, h, w)` at twice the height and width.
+    """Upsample features, `(B, C, h, w)`, by 2.
 
-    Nearest neighbour: the convolutions that follow smooth it, at a third of bilinear's cost.
+    Nearest neighbour: the convolutions that follow smooth it, at a third of the cost of bilinear.
     """
     return functional.interpolate(features, scale_factor=2.0, mode="nearest")
 
 
 class Refinement(nn.Sequential):
-    """Refine features by residual blocks, of which the last one attends.
+    """Sequence of residual blocks, the last one with attention.
 
     Args:
         width: Number of channels in and out.
@@ -37,10 +37,10 @@ class Refinement(nn.Sequential):
     def __init__(
         self, width: int, blocks: int, *, channel_attention: bool, spatial_attention: bool
     ) -> None:
-        attending = MultiAttentionBlock(
+        last = MultiAttentionBlock(
             width, channel_attention=channel_attention, spatial_attention=spatial_attention
         )
-        super().__init__(*(ResidualBlock(width) for _ in range(blocks - 1)), attending)
+        super().__init__(*(ResidualBlock(width) for _ in range(blocks - 1)), last)
         self.checkpointing = False
 
     def forward(self, features: Tensor) -> Tensor:
@@ -54,11 +54,11 @@ class Refinement(nn.Sequential):
 
 
 class StageFeatures:
-    """Hold the features of an encoder-decoder stage by the resolution they are at.
+    """Features of an encoder-decoder stage, by stride.
 
     Args:
-        encoder: One `(B, C_s, H / s, W / s)` tensor for each stride s.
-        decoder: The same shapes, from the way back up.
+        encoder: One `(B, C_s, H / s, W / s)` tensor per stride s.
+        decoder: Tensors of the same shapes, from the decoder.
         strides: Pixels of the photograph per pixel of the features, finest level first.
     """
 
@@ -72,11 +72,11 @@ class StageFeatures:
 
 
 class CrossStageFusion(nn.Module):
-    """Carry a stage's features over to the next stage, where both work at one resolution.
+    """Cross-stage feature fusion (CSFF): a stage's features for the next, at one resolution.
 
     Args:
         width: Channels of the earlier stage at this resolution.
-        width_to: Channels wanted.
+        width_to: Channels of the later stage.
 
     References:
         Zamir et al., MPRNet, CVPR 2021, section 3.4, cross-stage feature fusion.
@@ -94,14 +94,14 @@ class CrossStageFusion(nn.Module):
 
 
 class EncoderDecoderStage(nn.Module):
-    """Look at the photograph at three resolutions and come back, with a skip at each.
+    """Encoder-decoder with a skip connection at each level.
 
-    `encode` and `decode` are separate so that structure can be read from the encoder and guide
+    `encode` and `decode` are separate so that the structure module can read the encoder and guide
     the decoder.
 
     Args:
         widths: Channels of each level, finest first.
-        blocks: Blocks of each level, each way, finest first.
+        blocks: Blocks of each level, in the encoder and in the decoder, finest first.
         stride: Pixels of the photograph per pixel of the finest level, along one axis.
         fuses: Strides at which the previous stage has features of this stage's width.
         guide_width: Channels of the structure guides of the two finest levels; 0 for none.
@@ -168,8 +168,8 @@ class EncoderDecoderStage(nn.Module):
         """Return the decoder's features, finest level first.
 
         Args:
-            encoded: What :meth:`encode` returned.
-            guides: Structure features for the two finest levels, or nothing.
+            encoded: Features returned by :meth:`encode`.
+            guides: Structure guides for the two finest levels, or empty.
         """
         features = self.decoders[-1](encoded[-1])
         levels = [features]
@@ -183,17 +183,18 @@ class EncoderDecoderStage(nn.Module):
 
 
 class OriginalResolutionStage(nn.Module):
-    """Restore detail, with the earlier stages' features as context; nothing is averaged away.
+    """Original-resolution stage: restores detail, with the earlier stages' features as context.
 
-    Each 2x2 pixels of the photograph become the channels of one place, and its estimate has a
-    gain and an offset for each of the four again. Deviation: MPRNet's stage works on single
-    pixels; on 2x2 the same arithmetic moves a quarter of the memory, which is what it costs.
+    Each 2x2 block of pixels becomes the channels of one feature pixel (pixel unshuffle), so nothing
+    is averaged; the output head has a gain and an offset for each of the four. Deviation: MPRNet's
+    stage works on single pixels; on 2x2 blocks the same arithmetic moves a quarter of the memory,
+    which dominates the cost.
 
     Args:
         width: Channels.
         groups: Groups of blocks, each ending in attention; 3 in MPRNet.
         blocks: Blocks per group.
-        previous_width: Channels of the previous stage at its finest level; 0 where there is none.
+        previous_width: Channels of the previous stage at its finest level; 0 if there is none.
         fuses: Whether that level has this stage's resolution, so that its features are fused.
         guide_width: Channels of the structure guide; 0 for none.
         channel_attention: See :class:`MultiAttentionBlock`.
@@ -241,8 +242,8 @@ class OriginalResolutionStage(nn.Module):
         """Return features at half the height and width.
 
         Args:
-            image: Photographs, standardised, `(B, 3, H, W)`, H and W even.
-            carried: What the previous stage's supervised attention let through, `(B, C, h, w)`.
+            image: Standardised photographs, `(B, 3, H, W)`, H and W even.
+            carried: Output of the previous stage's supervised attention, `(B, C, h, w)`.
             previous: The previous stage's features.
             guide: The finest structure guide, `(B, G, h, w)`.
 

@@ -1,4 +1,4 @@
-"""The retinal structure preservation (RSP) module."""
+"""Retinal structure preservation (RSP) module."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from magenet.models.stages import enlarge
 
 
 class StructurePreservation(nn.Module):
-    """Read the vessel map from the encoder and give its features back as guides.
+    """Retinal structure preservation (RSP): a vessel map and guide features from the encoder.
 
-    A light decoder on the network's own multi-scale encoder features: no second backbone. The
-    map is supervised (see `magenet.losses.structure`), so that the guides know where vessels are.
-    Only the module's name and purpose are the paper's; the construction is our choice after
-    cofe-Net's retinal structure activation, which uses a separate ResNet-34.
+    A light decoder on the network's own multi-scale encoder features, without a second backbone.
+    The map is supervised (see `magenet.losses.structure`), so that the guides encode where vessels
+    are. Name and purpose are the paper's; the construction is our choice, after cofe-Net's retinal
+    structure activation, which uses a separate ResNet-34.
 
     Args:
         widths: Channels of the encoder's levels, finest first.
@@ -30,7 +30,7 @@ class StructurePreservation(nn.Module):
             nn.Conv2d(guide_width, guide_width, 3, padding=1) for _ in widths[:-1]
         )
         self.head = nn.Conv2d(guide_width, 1, 3, padding=1)
-        # Vessels cover about a tenth of the field: start there and not at one half.
+        # Vessels cover about a tenth of the field: the initial probability is near it, not 1/2.
         nn.init.constant_(self.head.bias, -2.0)  # type: ignore[arg-type]  # a Conv2d has a bias by default
 
     def forward(self, encoded: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:

@@ -80,7 +80,7 @@ def test_grades_of_retinopathy(folder: Path) -> None:
 def test_a_photograph_without_a_grade_is_named(
     folder: Path, label: str, stage: str, name: str
 ) -> None:
-    with pytest.raises(UserError, match=rf"1 photograph\(s\) without a {label}, {name} for one"):
+    with pytest.raises(UserError, match=rf"1 photograph\(s\) without a {label}, such as {name}"):
         module(folder, label).graded(stage)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""cofe-Net's degradation, as it was released: to compare with published numbers."""
+"""cofe-Net's degradation as released, for comparison with published numbers."""
 
 from magenet.degradation.cofe.recipe import TYPES, CofeDegradation, code
 

@@ -1,4 +1,4 @@
-"""Colour: brightness, contrast, saturation, as Pillow changes them."""
+"""Colour: brightness, contrast and saturation, as in Pillow's `ImageEnhance`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from magenet.degradation.frame import Frame
 
 
 class Colour(Factor):
-    """Multiply brightness, then stretch contrast about the mean grey, then saturation.
+    """Change of brightness, then of contrast about the mean grey, then of saturation.
 
-    The mean is that of the whole frame, black surround included. Not rounded to 8 bits between
-    the steps, as Pillow does.
+    The mean is that of the whole frame, black surround included. Deviation: Pillow rounds to 8
+    bits after each step; this does not.
 
     Args:
         variant: `offline` draws brightness from 0.7 to 1.2, contrast and saturation from 0.6 to
-            1.4; the others all three from 0.5 to 1.5.
+            1.4; the other variants draw all three from 0.5 to 1.5.
     """
 
     parameters: ClassVar = {
@@ -35,7 +35,7 @@ class Colour(Factor):
         self.offline = variant == "offline"
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return factors; 1 changes nothing."""
+        """Draw factors; 1 is no change."""
         ranges = ((0.7, 1.2), (0.6, 1.4), (0.6, 1.4)) if self.offline else ((0.5, 1.5),) * 3
         return {
             name: rng.uniform(name, low, high)
@@ -43,7 +43,7 @@ class Colour(Factor):
         }
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return photographs in other colours."""
+        """Change the colours of photographs."""
         brightness, contrast, saturation = (per_sample(values[name]) for name in self.parameters)
         image = image.mul_(brightness).clamp_(0.0, 1.0)
         mean = rgb_to_grayscale(image).mean(dim=(1, 2, 3), keepdim=True)

@@ -1,4 +1,4 @@
-"""Halo: a bright ring that leaks in from outside the field."""
+"""Halo: a bright ring at the edge of the field."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from magenet.degradation.fields import REFERENCE_SIDE, blurred, disc, enlarge, o
 from magenet.degradation.frame import Frame
 
 OFFLINE_COLOURS = ((141, 238, 238), (177, 195, 147))
-"""The two colours that the released script can draw, of 255. Its third, (251, 249, 246), needs a
-brightness factor below 0.2, which is never drawn."""
+"""RGB in [0, 255]: the two colours that the released script can draw. Its third, (251, 249, 246),
+needs a brightness factor below 0.2, which is never drawn."""
 
 ONLINE_COLOURS = ((255, 255, 255), (141, 238, 238), (162, 205, 90))
 
 
 class Halo(Factor):
-    """Add light outside an inner disc, blurred, as bright as the photograph is on average.
+    """Light added outside an inner disc, blurred, in proportion to the mean brightness.
 
-    The average is that of all three channels over the whole frame, black surround included. The
-    outer disc covers the field: the script means to widen it by a random factor, but the published
-    parameters show none (as an integer division would give), and so there is none here.
+    The mean is that of all three channels over the whole frame, black surround included. The
+    outer disc covers the field: the script intends to scale it by a random factor, but the
+    published parameters show none (as an integer division would give), so there is none here.
 
     Args:
-        variant: `online` blurs by a sigma of 28 to 85 pixels whatever the disc, and knows white.
+        variant: `online` blurs by a sigma of 28 to 85 pixels whatever the disc, and may draw white.
     """
 
     parameters: ClassVar = {
@@ -36,18 +36,18 @@ class Halo(Factor):
         "centre_y": Parameter("row of the centre, pixels of 512", -512, 1024),
         "inner": Parameter("diameter of the inner disc, pixels of 512", 0, 2048),
         "outer": Parameter("diameter of the outer disc, pixels of 512", 0, 2048),
-        "kernel": Parameter("size of the blur, odd, pixels of 512", 1, 1023),
-        "sigma": Parameter("of the blur, pixels of 512", 0.1, 2048),
-        "red": Parameter("share of the mean brightness that is added, red", 0, 1),
-        "green": Parameter("share of the mean brightness that is added, green", 0, 1),
-        "blue": Parameter("share of the mean brightness that is added, blue", 0, 1),
+        "kernel": Parameter("kernel size of the blur, odd, pixels of 512", 1, 1023),
+        "sigma": Parameter("sigma of the blur, pixels of 512", 0.1, 2048),
+        "red": Parameter("fraction of the mean brightness that is added, red", 0, 1),
+        "green": Parameter("fraction of the mean brightness that is added, green", 0, 1),
+        "blue": Parameter("fraction of the mean brightness that is added, blue", 0, 1),
     }
 
     def __init__(self, variant: Variant = "offline") -> None:
         self.online = variant == "online"
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return centre, diameters, kernel and sigma in reference pixels, and the colour."""
+        """Draw centre, diameters, kernel size and sigma in reference pixels, and the colour."""
         side = float(REFERENCE_SIDE)
         centre_x = rng.integer("centre_x", round(side * 3 / 8), round(side * 5 / 8))
         centre_y = rng.integer("centre_y", round(side * 3 / 8), round(side * 5 / 8))
@@ -67,7 +67,7 @@ class Halo(Factor):
         return dict(zip(self.parameters, numbers, strict=True))
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return photographs with the ring."""
+        """Add the ring to photographs."""
         outer = disc(values["centre_x"], values["centre_y"], values["outer"])
         ring = outer - disc(values["centre_x"], values["centre_y"], values["inner"])
         field = blurred(ring.clamp_(min=0.0), values["kernel"], values["kernel"], values["sigma"])

@@ -15,10 +15,10 @@ from magenet.degradation.frame import Frame
 
 
 class Hole(Factor):
-    """Subtract a blurred disc from all channels.
+    """Blurred disc subtracted from all channels.
 
-    The released script leaves photographs alone whose mean inside the field is at most 0.25, and
-    subtracts a little more from brighter ones: depth = base + share * mean.
+    The released script does not change photographs whose mean inside the field is at most 0.25,
+    and subtracts a little more from brighter ones: depth = base + share * mean.
 
     Args:
         variant: `online` draws smaller and shallower discs anywhere, on every photograph.
@@ -27,20 +27,20 @@ class Hole(Factor):
     parameters: ClassVar = {
         "centre_x": Parameter("column of the centre, pixels of 512", -512, 1024),
         "centre_y": Parameter("row of the centre, pixels of 512", -512, 1024),
-        "diameter": Parameter("pixels of 512", 0, 2048),
-        "kernel_x": Parameter("size of the blur along rows, odd, pixels of 512", 1, 1023),
-        "kernel_y": Parameter("size of the blur along columns, odd, pixels of 512", 1, 1023),
-        "sigma": Parameter("of the blur, pixels of 512", 0.1, 2048),
-        "base": Parameter("depth", 0, 1),
-        "share": Parameter("depth that is added per mean brightness of the field", 0, 1),
-        "least_mean": Parameter("mean brightness of the field up to which nothing is done", 0, 1),
+        "diameter": Parameter("diameter of the disc, pixels of 512", 0, 2048),
+        "kernel_x": Parameter("kernel size of the blur along rows, odd, pixels of 512", 1, 1023),
+        "kernel_y": Parameter("kernel size of the blur along columns, odd, pixels of 512", 1, 1023),
+        "sigma": Parameter("sigma of the blur, pixels of 512", 0.1, 2048),
+        "base": Parameter("depth at mean brightness 0", 0, 1),
+        "share": Parameter("depth added per unit of mean brightness of the field", 0, 1),
+        "least_mean": Parameter("mean brightness of the field up to which nothing changes", 0, 1),
     }
 
     def __init__(self, variant: Variant = "offline") -> None:
         self.online = variant == "online"
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return centre, diameter, kernels and sigma in reference pixels, and the depth's terms."""
+        """Draw centre, diameter, kernel sizes and sigma in reference pixels, and the depth."""
         side = float(REFERENCE_SIDE)
         if self.online:
             diameter = rng.integer("diameter", round(0.3 * side), round(0.5 * side))
@@ -63,7 +63,7 @@ class Hole(Factor):
         return dict(zip(self.parameters, numbers, strict=True))
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return photographs with the disc."""
+        """Subtract the disc from photographs."""
         mean = image.sum(dim=(1, 2, 3)) / (3 * frame.mask.sum(dim=(1, 2, 3)))
         depth = values["base"] + values["share"] * mean
         depth = torch.where(mean > values["least_mean"], depth, 0.0)

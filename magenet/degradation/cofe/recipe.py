@@ -1,4 +1,4 @@
-"""cofe-Net's degradation, as it was released."""
+"""cofe-Net's degradation as released."""
 
 from __future__ import annotations
 
@@ -26,36 +26,36 @@ TYPES = (
     "spots_blur",
     "illumination_spots_blur",
 )
-"""The seven types, in the order of cofe-Net's three-bit code blur|spots|illumination, 1 to 7."""
+"""The seven types, in the order of cofe-Net's three-bit codes blur|spots|illumination, 1 to 7."""
 
 FACTORS = {"colour": 1, "halo": 1, "hole": 1, "spots": 2, "blur": 4}
-"""Bit of the code that each factor belongs to; in the offline script's order."""
+"""Bit of the code for each factor, in the offline script's order."""
 
 ONLINE_ORDER = ("colour", "spots", "halo", "blur", "hole")
 
 
 def code(name: str) -> int:
-    """Return the three-bit code, 1 to 7, of a type's name.
+    """Return the three-bit code, 1 to 7, of a type.
 
     Raises:
-        ValueError: If there is no such type.
+        ValueError: If the type is unknown.
     """
     if name not in TYPES:
-        raise ValueError(f"unknown degradation type '{name}'; use some of {', '.join(TYPES)}")
+        raise ValueError(f"unknown degradation type '{name}'; choose from {', '.join(TYPES)}")
     return TYPES.index(name) + 1
 
 
 class CofeDegradation(Degradation):
-    """Spoil photographs as cofe-Net does, quirks included: to compare with published numbers.
+    """cofe-Net's degradation, quirks included, for comparison with published numbers.
 
-    Each photograph gets one of seven types; illumination is colour, halo and hole. Every step is
-    clipped to [0, 1]. Lengths refer to 512 px and scale with the photograph, which should be the
-    square around the field: the script itself works at 512 px only.
+    Each photograph gets one of seven types; illumination is colour, halo and hole. The image is
+    clipped to [0, 1] after every factor. Lengths refer to 512 px and scale with the photograph,
+    which should be the square around the field: the script itself works at 512 px only.
 
     Args:
-        types: The types to draw from, evenly (cofe-Net: all seven).
-        variant: `offline` (the released script), `online` (the released training's loader) or
-            `published` (the nine published parameter files).
+        types: The types, drawn with equal probability (cofe-Net: all seven).
+        variant: `offline` (the released script), `online` (the data loader of the released
+            training code) or `published` (the nine published parameter files).
 
     Raises:
         ValueError: If a type or the variant is unknown, or no type is given.
@@ -74,7 +74,7 @@ class CofeDegradation(Degradation):
     def __init__(self, types: Sequence[str] = TYPES, variant: Variant = "offline") -> None:
         if isinstance(types, str):
             raise ValueError(
-                f"types must be a list of types; for the variant say variant='{types}'"
+                f"types must be a list of types; to choose a variant use variant='{types}'"
             )
         if not types:
             raise ValueError("CofeDegradation needs at least one type")
@@ -92,14 +92,14 @@ class CofeDegradation(Degradation):
         self.codes = torch.tensor([code(name) for name in types])
 
     def choose(self, rng: CounterRNG, codes: Tensor | None = None) -> dict[str, Tensor]:
-        """Return each factor's part in the types; see :class:`Degradation`.
+        """Return each factor's severity, 1 or 0; see :meth:`Degradation.choose`.
 
         Args:
-            rng: Of the batch.
-            codes: Types by their code, int64 `(B,)`, 1 to 7; None lets the draws decide.
+            rng: Generator of the batch.
+            codes: Codes of the types, int64 `(B,)`, 1 to 7; drawn at random if None.
 
         Raises:
-            ValueError: If a code is not one of the seven.
+            ValueError: If a code is not in 1 to 7.
         """
         if codes is None:
             codes = self.codes[rng.integer("type", 0, len(self.codes) - 1).long()]
@@ -110,11 +110,11 @@ class CofeDegradation(Degradation):
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # graphs begin at the pixels
     def draw(self, rng: CounterRNG, codes: Tensor | None = None) -> Parameters:
-        """Return parameters for a batch; see :meth:`choose`."""
+        """Draw the parameters of a batch; see :meth:`choose`."""
         return self.draw_chosen(rng, self.choose(rng, codes))
 
     def __call__(
         self, image: Tensor, mask: Tensor, rng: CounterRNG, codes: Tensor | None = None
     ) -> Tensor:
-        """Return degraded photographs; see :class:`Degradation` and :meth:`choose`."""
+        """Degrade photographs; see :class:`Degradation` and :meth:`choose`."""
         return self.apply(image, mask, self.draw(rng, codes))

@@ -1,4 +1,4 @@
-"""Spots: the soft bright discs of dust on the optics."""
+"""Spots: soft bright discs, as from dust on the optics."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from magenet.degradation.fields import REFERENCE_SIDE, odd, soft_discs
 from magenet.degradation.frame import Frame
 
 WIDEST = 38.0
-"""Greatest diameter of a spot with its soft edge, in reference pixels: 2 x 12.5 + 13."""
+"""Largest diameter of a spot including its soft edge, in reference pixels: 2 x 12.5 + 13."""
 
 
 class Spots(Factor):
-    """Add discs of light to all channels.
+    """Discs of light added to all channels.
 
-    Each is blurred by a kernel far smaller than its sigma, that is nearly by a box: its edge is a
-    ramp, which is drawn directly, as wide as a box of the kernel's variance. Deviation: the scripts
-    draw a kernel size for each axis; here the edge is the same all round.
+    The script blurs each by a kernel far smaller than its sigma, which is nearly a box: the edge
+    becomes a ramp, drawn here directly, as wide as a box of the kernel's variance. Deviation: the
+    scripts draw a kernel size for each axis; here the edge has the same width all around.
 
     Args:
-        variant: `offline` draws 5 to 10; `online` 5 to 20 larger ones with a random strength and
-            a fixed edge; `published` 15 to 23, fainter but for the largest, since an integer
-            division made beta 0.5 for all others.
+        variant: `offline` draws 5 to 10 spots; `online` 5 to 20 larger ones with a random strength
+            and a fixed edge; `published` 15 to 23, all but the largest fainter, since an integer
+            division made beta 0.5 for them.
     """
 
     parameters: ClassVar = {
         "x": Parameter("column of the centre, pixels of 512", -512, 1024, True),
         "y": Parameter("row of the centre, pixels of 512", -512, 1024, True),
-        "radius": Parameter("pixels of 512", 0, 12.5, True),
-        "edge": Parameter("width of the ramp around it, pixels of 512", 0, 13, True),
+        "radius": Parameter("radius at half the strength, pixels of 512", 0, 12.5, True),
+        "edge": Parameter("width of the ramp at that radius, pixels of 512", 0, 13, True),
         "strength": Parameter("light added", -1, 1, True),
     }
 
@@ -45,7 +45,7 @@ class Spots(Factor):
         ]
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return centres, radii and edges in reference pixels, and the light added."""
+        """Draw centres, radii and edges in reference pixels, and the light added."""
         most = self.most
         count = rng.integer("count", self.fewest, most)
         smallest = 14 if self.variant == "online" else 6
@@ -72,16 +72,16 @@ class Spots(Factor):
         return dict(zip(self.parameters, numbers, strict=True))
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return photographs with the spots."""
+        """Add spots to photographs."""
         height, width = frame.size
-        down, across = height / REFERENCE_SIDE, width / REFERENCE_SIDE
+        scale_y, scale_x = height / REFERENCE_SIDE, width / REFERENCE_SIDE
         light = soft_discs(
             frame.size,
-            (values["x"] + 0.5) * across,
-            (values["y"] + 0.5) * down,
-            values["radius"] * across,
-            values["edge"] * across,
+            (values["x"] + 0.5) * scale_x,
+            (values["y"] + 0.5) * scale_y,
+            values["radius"] * scale_x,
+            values["edge"] * scale_x,
             values["strength"],
-            WIDEST * across,
+            WIDEST * scale_x,
         )
         return image.add_(light).clamp_(0.0, 1.0)

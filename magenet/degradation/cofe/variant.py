@@ -1,9 +1,9 @@
-"""The three variants of cofe-Net's degradation that exist in public."""
+"""The three public variants of cofe-Net's degradation."""
 
 from typing import Literal
 
 Variant = Literal["offline", "online", "published"]
-"""`offline`: the released script, which most later papers copied. `online`: the loader that the
-released training uses. `published`: what the nine published parameter files show.
+"""`offline`: the released script, which most later papers copied. `online`: the data loader of the
+released training code. `published`: inferred from the nine published parameter files.
 
-Where nothing is known of a variant's factor, it is the offline script's."""
+A factor about which nothing is known in a variant is that of the offline script."""

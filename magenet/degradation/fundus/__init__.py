@@ -1,4 +1,4 @@
-"""The corrected degradation: real damage, at any size."""
+"""The fundus recipe: degradation as in real photographs, at any size."""
 
 from magenet.degradation.fundus.presets import PRESETS
 from magenet.degradation.fundus.recipe import FundusDegradation

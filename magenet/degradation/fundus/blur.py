@@ -1,4 +1,4 @@
-"""Blur: a Gaussian, as of an unclear medium; cofe-Net's, corrected."""
+"""Blur: a Gaussian, as from opaque media; cofe-Net's blur, corrected."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from magenet.degradation.frequency import filtered
 
 
 class Blur(Factor):
-    """Blur by a Gaussian whose width is a share of the field.
+    """Gaussian blur whose width is relative to the field of view.
 
-    Severity 1 has a sigma of 0.2 to 0.6 % of the field's diameter: 1 to 3 pixels of 512.
+    At severity 1 sigma is 0.2 to 0.6 % of the field's diameter: 1 to 3 pixels of 512.
     """
 
     parameters: ClassVar = {
-        "sigma": Parameter("of the Gaussian, field diameters", 0, 0.01),
+        "sigma": Parameter("sigma of the Gaussian, field diameters", 0, 0.01),
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return sigma in field diameters."""
+        """Draw sigma in field diameters."""
         return {"sigma": rng.uniform("sigma", 0.002, 0.006) * severity}
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return blurred photographs."""
+        """Blur photographs."""
         sigma = values["sigma"][:, None, None]
 
         def transfer(x: Tensor, y: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Colour cast: a lamp or a sensor of another colour."""
+"""Colour cast: a lamp or a sensor with another spectrum."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from magenet.degradation.frame import Frame
 
 
 class Cast(Factor):
-    """Weaken linear light by channel: the strongest channel stays, so that nothing clips.
+    """Attenuation of linear light per channel; the strongest channel is kept, so nothing clips.
 
-    Severity 1 lets channels differ by up to a factor of 2.2.
+    At severity 1 the gains of two channels differ by up to a factor of 2.2.
     """
 
     parameters: ClassVar = {
@@ -25,12 +25,12 @@ class Cast(Factor):
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return the gains of linear light, at most 1."""
+        """Draw the gains of linear light, at most 1."""
         shift = rng.uniform("shift", -0.4, 0.4, 3) * severity[:, None]
         gains = torch.exp(shift - shift.amax(dim=1, keepdim=True))
         return dict(zip(self.parameters, gains.unbind(dim=1), strict=True))
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return photographs of another colour."""
+        """Apply the colour cast to photographs."""
         gains = torch.stack([values[name] for name in self.parameters], dim=1)
         return image.mul_(gains.sqrt()[:, :, None, None])

@@ -1,4 +1,4 @@
-"""Colour: brightness, contrast and saturation as a camera's own software sets them."""
+"""Colour: brightness, contrast and saturation, as changed by the camera's software."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame
 
 KNEE = 0.8
-"""From here on brightness approaches 1 and never reaches it: no flat white."""
+"""Values above this approach 1 exponentially and never reach it: nothing clips to white."""
 
 
 class Colour(Factor):
-    """Change brightness, contrast and saturation; cofe-Net's, about the mean inside the field.
+    """Change of brightness, contrast and saturation, about the mean grey inside the field.
 
-    Severity 1 changes each by up to 30 %.
+    cofe-Net's colour factor, corrected. At severity 1 each changes by up to 30 %.
     """
 
     parameters: ClassVar = {
@@ -30,16 +30,16 @@ class Colour(Factor):
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return factors; 1 changes nothing."""
+        """Draw factors; 1 is no change."""
         return {name: 1 + rng.uniform(name, -0.3, 0.3) * severity for name in self.parameters}
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return photographs in other colours."""
+        """Change the colours of photographs."""
         brightness, contrast, saturation = (per_sample(values[name]) for name in self.parameters)
         grey = rgb_to_grayscale(image)
         area = frame.mask.sum(dim=(1, 2, 3), keepdim=True)
         mean = (grey * frame.mask).sum(dim=(1, 2, 3), keepdim=True) / area
-        # All three are linear: one gain for colour, one for grey, one offset.
+        # All three are linear: they combine to one gain for colour, one for grey, and one offset.
         offset = brightness * mean * (1 - contrast)
         grey = grey.mul_(brightness * contrast * (1 - saturation)).add_(offset)
         changed = image.mul_(brightness * contrast * saturation).add_(grey).clamp_(min=0.0)

@@ -1,4 +1,4 @@
-"""Defocus: every point becomes the disc of the lens."""
+"""Defocus: a point is imaged as a disc, the circle of confusion."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from magenet.degradation.frequency import filtered
 
 
 class Defocus(Factor):
-    """Blur by an even disc.
+    """Blur by a uniform disc.
 
-    Severity 1 has a radius of 0.3 to 1 % of the field's diameter: 1.5 to 5 pixels of 512.
+    At severity 1 the radius is 0.3 to 1 % of the field's diameter: 1.5 to 5 pixels of 512.
     """
 
     parameters: ClassVar = {
-        "radius": Parameter("of the disc, field diameters", 0, 0.03),
+        "radius": Parameter("radius of the disc, field diameters", 0, 0.03),
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return the disc's radius in field diameters."""
+        """Draw the disc's radius in field diameters."""
         return {"radius": rng.uniform("radius", 0.003, 0.010) * severity}
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return photographs out of focus."""
+        """Defocus photographs."""
         radius = values["radius"][:, None, None]
 
         def transfer(x: Tensor, y: Tensor) -> Tensor:

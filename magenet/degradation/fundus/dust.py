@@ -1,4 +1,4 @@
-"""Dust: ghosts of grains near the sensor, dark or bright, sharp or soft."""
+"""Dust: images of grains near the sensor, dark or bright, sharp or soft."""
 
 from __future__ import annotations
 
@@ -15,29 +15,28 @@ from magenet.degradation.light import brightened, from_linear
 
 MOST = 8
 WIDEST = 0.08
-"""Greatest diameter of a ghost with its edge, in field diameters."""
+"""Largest diameter of a disc including its edge, in field diameters."""
 
 
 class Dust(Factor):
-    """Multiply linear light in 1 to 8 discs: dark grains, and bright ghosts of their reflections.
+    """Gain of linear light in 1 to 8 discs: dark grains, and bright reflections of grains.
 
-    The bright ones meet the same shoulder as an exposure.
-
-    Severity 1 takes or adds 10 to 60 % in each.
+    The bright ones saturate as overexposure does. At severity 1 the light in each changes by 10
+    to 60 %.
     """
 
     parameters: ClassVar = {
         "x": Parameter("centre, field diameters right of the field's centre", -2, 2, True),
         "y": Parameter("centre, field diameters below the field's centre", -2, 2, True),
-        "radius": Parameter("where half the effect is left, field diameters", 0, 0.02, True),
-        "edge": Parameter("width of the ramp around it, field diameters", 0, 0.04, True),
+        "radius": Parameter("radius at half the effect, field diameters", 0, 0.02, True),
+        "edge": Parameter("width of the ramp at that radius, field diameters", 0, 0.04, True),
         "gain": Parameter(
-            "gain of linear light, less 1: below 0 dark, above 0 bright", -1, 2, True
+            "gain of linear light minus 1: below 0 dark, above 0 bright", -1, 2, True
         ),
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return centres, radii and edges in field diameters, and the gain minus one."""
+        """Draw centres, radii and edges in field diameters, and the gain minus 1."""
         count = rng.integer("count", 1, MOST)
         radius = rng.uniform("radius", 0.003, 0.02, MOST)
         gain = rng.uniform("gain", 0.1, 0.6, MOST) * severity[:, None]
@@ -51,7 +50,7 @@ class Dust(Factor):
         }
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return photographs with ghosts."""
+        """Add dust to photographs."""
         diameter = frame.diameter[:, None]
         gain = soft_discs(
             frame.size,

@@ -1,4 +1,4 @@
-"""Exposure: too little light or too much."""
+"""Exposure: underexposure and overexposure."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from magenet.degradation.light import brightened, from_linear
 
 
 class Exposure(Factor):
-    """Multiply linear light; more of it meets a soft shoulder, as in a camera, and never clips.
+    """Gain of linear light; overexposure saturates by a soft shoulder, as in a camera.
 
-    Severity 1 reaches from 2 stops too dark to 1 too bright.
+    At severity 1 exposures range from 2 stops too dark to 1 stop too bright.
     """
 
     parameters: ClassVar = {
-        "stops": Parameter("factors of 2 of linear light", -6, 6),
+        "stops": Parameter("exposure in stops, factors of 2 of linear light", -6, 6),
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return the exposure in stops: a factor of 2 each."""
+        """Draw the exposure in stops."""
         return {"stops": rng.uniform("stops", -2.0, 1.0) * severity}
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return photographs of another exposure."""
+        """Change the exposure of photographs."""
         gain = torch.exp2(per_sample(values["stops"]))
         return from_linear(brightened(image.square_(), gain))

@@ -21,14 +21,14 @@ COLOURS = (
     (0.68, 0.76, 0.88),  # bluish
     (0.76, 0.68, 0.38),  # yellowish
 )
-"""Colours of the light as shown; estimated by eye from real photographs of reject quality."""
+"""RGB pixel values in [0, 1], estimated by eye from real photographs of reject quality."""
 
 
 class Flare(Factor):
-    """Veil what lies outside a clear disc that is off the field's centre.
+    """Veil over the field outside a clear disc that is displaced from the field's centre.
 
-    The disc's edge is sharp to soft, and differs a little between channels, as the edges of real
-    flares are coloured. Severity 1 veils 50 to 95 % at the deepest.
+    The disc's edge ranges from sharp to soft, and its radius differs a little between channels, as
+    real flares have coloured edges. At severity 1 the veil replaces 50 to 95 % at its strongest.
     """
 
     parameters: ClassVar = {
@@ -36,25 +36,27 @@ class Flare(Factor):
             "centre of the clear disc, field diameters right of the field's centre", -2, 2
         ),
         "y": Parameter("centre of the clear disc, field diameters below the field's centre", -2, 2),
-        "radius": Parameter("of the clear disc, field diameters", 0, 2),
-        "softness": Parameter("width of its edge, field diameters", 0.005, 2),
+        "radius": Parameter("radius of the clear disc, field diameters", 0, 2),
+        "softness": Parameter("width of the disc's edge, field diameters", 0.005, 2),
         "fringe": Parameter(
-            "difference of its radius between neighbouring channels, field diameters", -0.1, 0.1
+            "difference of the radius between neighbouring channels, field diameters", -0.1, 0.1
         ),
-        "share": Parameter("greatest share of linear light that is veiled", 0, 1),
-        "fall": Parameter("exponent of the fading along the edge: 0 none", 0, 4),
-        "red": Parameter("colour of the veil as shown, red", 0, 1),
-        "green": Parameter("colour of the veil as shown, green", 0, 1),
-        "blue": Parameter("colour of the veil as shown, blue", 0, 1),
+        "share": Parameter("largest fraction of linear light replaced by the veil", 0, 1),
+        "fall": Parameter("exponent of the fading along the edge; 0 is none", 0, 4),
+        "red": Parameter("pixel value of the veil, red", 0, 1),
+        "green": Parameter("pixel value of the veil, green", 0, 1),
+        "blue": Parameter("pixel value of the veil, blue", 0, 1),
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return the clear disc in field diameters, the veil's greatest share and its colour."""
+        """Draw the clear disc in field diameters, the veil's largest fraction and its colour."""
         angle = rng.uniform("angle", 0.0, 2 * math.pi)
-        angle = torch.atan2(1.6 * angle.sin(), angle.cos())  # lids more often than the sides
+        angle = torch.atan2(
+            1.6 * angle.sin(), angle.cos()
+        )  # from lids more often than from the sides
         radius = rng.uniform("radius", 0.3, 0.65)
-        # How deep the crescent reaches into the field at its middle; at least so deep that the
-        # clear disc lies on the other side of the field's centre.
+        # Depth of the crescent at its middle; at least so deep that the centre of the clear disc
+        # lies on the other side of the field's centre.
         depth = torch.maximum(rng.uniform("depth", 0.08, 0.4), 0.52 - radius)
         distance = radius + depth - 0.5
         level = rng.uniform("level", 0.4, 1.0)
@@ -74,20 +76,20 @@ class Flare(Factor):
         }
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return photographs with a crescent."""
+        """Add the crescent to photographs."""
         x, y = frame.axes(GRID)
-        at = {name: value[:, None, None] for name, value in values.items()}
+        shaped = {name: value[:, None, None] for name, value in values.items()}
         distance = frame.distance(GRID, values["x"], values["y"])
-        # Deepest opposite to the disc, fading along the edge.
-        away = at["x"].square() + at["y"].square()
-        cosine = -(x * at["x"] + y * at["y"]) / (away.sqrt() * 0.5).clamp(min=1e-3)
+        # Strongest opposite to the disc, fading along the edge.
+        away = shaped["x"].square() + shaped["y"].square()
+        cosine = -(x * shaped["x"] + y * shaped["y"]) / (away.sqrt() * 0.5).clamp(min=1e-3)
         shares = []
         for step in (-1, 0, 1):
-            ramp = (distance - at["radius"] - step * at["fringe"]) / at["softness"]
+            ramp = (distance - shaped["radius"] - step * shaped["fringe"]) / shaped["softness"]
             smooth = ramp.clamp_(0.0, 1.0)
             shares.append(smooth * smooth * (3 - 2 * smooth))
-        fade = (0.5 + 0.5 * cosine).clamp_(0.0, 1.0).pow(at["fall"])
-        share = torch.stack(shares, 1) * (at["share"] * fade)[:, None]
+        fade = (0.5 + 0.5 * cosine).clamp_(0.0, 1.0).pow(shaped["fall"])
+        share = torch.stack(shares, 1) * (shaped["share"] * fade)[:, None]
         colour = torch.stack([values["red"], values["green"], values["blue"]], dim=1).square()
         veil = enlarge(torch.cat([share, share * colour[:, :, None, None]], 1), *frame.size)
         return from_linear(image.square_().mul_(1 - veil[:, :3]).add_(veil[:, 3:]))

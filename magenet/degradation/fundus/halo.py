@@ -1,4 +1,4 @@
-"""Halo: light that leaks in all around the field and grows towards its edge."""
+"""Halo: stray light all around the field that increases towards its edge."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ COLOURS = (
     (251, 249, 246), (255, 255, 255), (141, 238, 238), (177, 195, 147), (162, 205, 90),
     (250, 214, 140), (214, 172, 120),
 )  # fmt: skip
-"""All halo colours of cofe-Net's scripts, of 255, and two warm ones from real photographs."""
+"""RGB in [0, 255]: all halo colours of cofe-Net's scripts, and two warm ones from photographs."""
 
 
 class Halo(Factor):
-    """Add linear light outside an inner disc; cofe-Net's halo, corrected.
+    """Linear light added outside an inner disc; cofe-Net's halo, corrected.
 
-    Added as light is on film, 1 - (1 - a)(1 - b): bright places saturate softly. Severity 1 adds
-    5 to 50 % of full light at the edge, in the strongest channel.
+    Added by the screen blend, 1 - (1 - a)(1 - b), so that bright pixels saturate softly. At
+    severity 1 the strongest channel gains 5 to 50 % of full light at the edge.
     """
 
     parameters: ClassVar = {
@@ -35,14 +35,14 @@ class Halo(Factor):
             "centre of the inner disc, field diameters below the field's centre", -0.3, 0.3
         ),
         "inner": Parameter("radius of the inner disc, field diameters", 0, 0.49),
-        "exponent": Parameter("of the growth from the inner disc to the edge", 0.5, 8),
+        "exponent": Parameter("exponent of the increase from the inner disc to the edge", 0.5, 8),
         "red": Parameter("linear light added at the edge, red", 0, 1),
         "green": Parameter("linear light added at the edge, green", 0, 1),
         "blue": Parameter("linear light added at the edge, blue", 0, 1),
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return the inner disc in field diameters and the light at the edge."""
+        """Draw the inner disc in field diameters and the light at the edge."""
         colours = torch.tensor(COLOURS)[rng.integer("colour", 0, len(COLOURS) - 1).long()] / 255
         level = rng.uniform("level", 0.05, 0.5) * severity
         red, green, blue = (level[:, None] * colours.square()).unbind(dim=1)
@@ -57,11 +57,11 @@ class Halo(Factor):
         }
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return photographs with a halo."""
-        at = {name: value[:, None, None] for name, value in values.items()}
+        """Add the halo to photographs."""
+        shaped = {name: value[:, None, None] for name, value in values.items()}
         distance = frame.distance(GRID, values["x"], values["y"])
-        ramp = (distance - at["inner"]) / (0.5 - at["inner"])
-        ring = enlarge(ramp.clamp_(0.0, 1.0).pow(at["exponent"]), *frame.size)
+        ramp = (distance - shaped["inner"]) / (0.5 - shaped["inner"])
+        ring = enlarge(ramp.clamp_(0.0, 1.0).pow(shaped["exponent"]), *frame.size)
         colour = torch.stack([values["red"], values["green"], values["blue"]], dim=1)
         dark = 1 - ring * colour[:, :, None, None]
         light = image.square_().neg_().add_(1).mul_(dark)

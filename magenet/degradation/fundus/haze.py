@@ -1,4 +1,4 @@
-"""Haze: the veil of a cloudy lens, which scatters the retina's own light over the field."""
+"""Haze: the veil of a cloudy lens, which scatters light from the retina over the field."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from magenet.degradation.light import from_linear
 
 
 class Haze(Factor):
-    """Replace a share of linear light by scattered light, which is smooth and paler.
+    """Replacement of a fraction of linear light by scattered light, which is smooth and pale.
 
-    What is scattered is the photograph's own light: its blurred self, mixed with a grey of the
-    same brightness and a tint from bluish white to the yellow of a cataract. The share leans to
-    one side. Severity 1 replaces 50 to 90 % in the middle.
+    The scattered light is the blurred photograph, blended with a grey of the same brightness and a
+    tint from bluish white to the yellow of a cataract. The fraction increases towards one side. At
+    severity 1 it is 50 to 90 % in the middle.
     """
 
     parameters: ClassVar = {
-        "share": Parameter("share of linear light that is scattered, in the middle", 0, 1),
-        "lean_x": Parameter("growth of that share per field diameter to the right", -2, 2),
-        "lean_y": Parameter("growth of that share per field diameter downwards", -2, 2),
+        "share": Parameter("fraction of linear light that is scattered, in the middle", 0, 1),
+        "lean_x": Parameter("relative increase of it per field diameter to the right", -2, 2),
+        "lean_y": Parameter("relative increase of it per field diameter downwards", -2, 2),
         "reach": Parameter("sigma of the scatter, field diameters", 0.02, 1),
-        "paleness": Parameter("share of grey in the scattered light", 0, 1),
+        "paleness": Parameter("fraction of grey in the scattered light", 0, 1),
         "red": Parameter("tint of that grey, red", 0, 2),
         "green": Parameter("tint of that grey, green", 0, 2),
         "blue": Parameter("tint of that grey, blue", 0, 2),
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return the share, its change per field diameter, the reach in diameters, the tint."""
+        """Draw the fraction, its change per field diameter, the reach in diameters, the tint."""
         angle = rng.uniform("angle", 0.0, 2 * math.pi)
         lean = rng.uniform("lean", 0.0, 0.8)
         warmth = rng.uniform("warmth", -0.15, 1.0)  # 1 is a cataract's yellow
@@ -53,10 +53,11 @@ class Haze(Factor):
         }
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return veiled photographs."""
+        """Add haze to photographs."""
         x, y = frame.axes(GRID)
-        at = {name: value[:, None, None] for name, value in values.items()}
-        share = (at["share"] * (1 + at["lean_x"] * x + at["lean_y"] * y)).clamp_(0.0, 0.95)
+        shaped = {name: value[:, None, None] for name, value in values.items()}
+        share = shaped["share"] * (1 + shaped["lean_x"] * x + shaped["lean_y"] * y)
+        share = share.clamp_(0.0, 0.95)
         light = image.square_()
         coarse = functional.adaptive_avg_pool2d(
             torch.cat([light * frame.mask, frame.mask], 1), GRID
@@ -64,9 +65,9 @@ class Haze(Factor):
         # The frame is stretched to the grid: the reach in cells differs along its two sides.
         reach = values["reach"] * frame.diameter * GRID
         coarse = smoothed(coarse, reach / frame.size[1], reach / frame.size[0])
-        own = coarse[:, :3] / coarse[:, 3:].clamp(min=1e-3)
+        smooth = coarse[:, :3] / coarse[:, 3:].clamp(min=1e-3)
         tint = torch.stack([values["red"], values["green"], values["blue"]], dim=1)
-        pale = rgb_to_grayscale(own) * tint[:, :, None, None]
-        scattered = own + values["paleness"][:, None, None, None] * (pale - own)
+        pale = rgb_to_grayscale(smooth) * tint[:, :, None, None]
+        scattered = smooth + values["paleness"][:, None, None, None] * (pale - smooth)
         fields = enlarge(torch.cat([scattered * share[:, None], share[:, None]], 1), *frame.size)
         return from_linear(light.mul_(1 - fields[:, 3:]).add_(fields[:, :3]))

@@ -1,4 +1,4 @@
-"""JPEG: blocks and smeared colours of a strong compression."""
+"""JPEG: block artefacts and chroma bleeding of strong compression."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 
 RED, GREEN, BLUE = 0.299, 0.587, 0.114
-"""Weights of luminance (ITU-R BT.601), of which JFIF's colours are made."""
+"""Luma weights (ITU-R BT.601) of JFIF's colour space."""
 
 BLOCK = 8
 MIDDLE = 128 / 255
@@ -29,7 +29,7 @@ LUMINANCE = (
     (49, 64, 78, 87, 103, 121, 120, 101),
     (72, 92, 95, 98, 112, 100, 103, 99),
 )
-"""Quantisation at quality 50 (ITU-T T.81, table K.1)."""
+"""Luminance quantisation table, quality 50 (ITU-T T.81, table K.1)."""
 
 CHROMINANCE = (
     (17, 18, 24, 47, 99, 99, 99, 99),
@@ -38,35 +38,35 @@ CHROMINANCE = (
     (47, 66, 99, 99, 99, 99, 99, 99),
     *((99,) * 8,) * 4,
 )
-"""The same for colour (table K.2)."""
+"""Chrominance quantisation table, quality 50 (ITU-T T.81, table K.2)."""
 
 
 class Jpeg(Factor):
-    """Compress as libjpeg does, colour at half the resolution, and decompress.
+    """JPEG compression as in libjpeg, with 4:2:0 chroma subsampling.
 
-    Severity 1 has a quality of 15 to 40, severity 0 of 95. Blocks are 8 pixels of the photograph
-    as given, so that this factor depends on its size. kornia's codec rounds softly, to be
-    differentiable, and so leaves more detail than a real one: it is further from libjpeg.
+    Quality is 15 to 40 at severity 1 and 95 at severity 0. Blocks are 8 pixels of the given
+    photograph, so this factor depends on its size. kornia's codec is not used: its rounding is
+    differentiable and keeps more detail, so that it is further from libjpeg.
     """
 
     parameters: ClassVar = {
-        "quality": Parameter("of libjpeg", 1, 100),
+        "quality": Parameter("quality as in libjpeg", 1, 100),
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return the quality, a whole number from 1 to 100."""
+        """Draw the quality, an integer from 1 to 100."""
         return {"quality": (95 - severity * rng.uniform("loss", 55.0, 80.0)).round()}
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return compressed photographs."""
+        """Compress and decompress photographs."""
         height, width = frame.size
         margin = (0, -width % (2 * BLOCK), 0, -height % (2 * BLOCK))
         red, green, blue = functional.pad(image, margin, mode="replicate").chunk(3, dim=1)
         grey = red * RED + green * GREEN + blue * BLUE
         colour = torch.cat([(blue - grey) / (2 - 2 * BLUE), (red - grey) / (2 - 2 * RED)], dim=1)
         quality = values["quality"]
-        grey = _through(grey - MIDDLE, LUMINANCE, quality) + MIDDLE
-        colour = _through(functional.avg_pool2d(colour, 2), CHROMINANCE, quality)
+        grey = _quantised(grey - MIDDLE, LUMINANCE, quality) + MIDDLE
+        colour = _quantised(functional.avg_pool2d(colour, 2), CHROMINANCE, quality)
         colour = functional.interpolate(colour, scale_factor=2, mode="bilinear")
         red = grey + (2 - 2 * RED) * colour[:, 1:]
         blue = grey + (2 - 2 * BLUE) * colour[:, :1]
@@ -74,13 +74,13 @@ class Jpeg(Factor):
         return torch.cat([red, green, blue], dim=1)[..., :height, :width].clamp(0.0, 1.0)
 
 
-def _through(plane: Tensor, table: tuple[tuple[int, ...], ...], quality: Tensor) -> Tensor:
-    """Return planes `(B, C, H, W)` after quantisation of their blocks' cosine transform."""
+def _quantised(plane: Tensor, table: tuple[tuple[int, ...], ...], quality: Tensor) -> Tensor:
+    """Return planes `(B, C, H, W)` after quantisation of their blocks' cosine transforms."""
     size = plane.shape
-    number = torch.arange(BLOCK, device=plane.device)
-    cosine = torch.cos(math.pi * (2 * number[None, :] + 1) * number[:, None] / (2 * BLOCK)) / 2
+    index = torch.arange(BLOCK, device=plane.device)
+    cosine = torch.cos(math.pi * (2 * index[None, :] + 1) * index[:, None] / (2 * BLOCK)) / 2
     cosine[0] /= math.sqrt(2)
-    # libjpeg's scale of the tables: percent, in whole numbers
+    # libjpeg scales the tables by an integer percentage
     percent = torch.where(quality < 50, (5000 / quality).floor(), 200 - 2 * quality)
     base = torch.tensor(table, device=plane.device, dtype=torch.float32)
     steps = ((base * percent[:, None, None] + 50) / 100).floor().clamp(1, 255) / 255

@@ -1,4 +1,4 @@
-"""Motion: the eye or the camera moves during the exposure."""
+"""Motion: movement of the eye or the camera during the exposure."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from magenet.degradation.frequency import filtered
 class Motion(Factor):
     """Blur along a straight line.
 
-    Severity 1 has a length of 0.6 to 2 % of the field's diameter: 3 to 10 pixels of 512.
+    At severity 1 the length is 0.6 to 2 % of the field's diameter: 3 to 10 pixels of 512.
     """
 
     parameters: ClassVar = {
-        "length": Parameter("of the line, field diameters", 0, 0.03),
-        "angle": Parameter("of the line, radians", -7, 7),
+        "length": Parameter("length of the line, field diameters", 0, 0.03),
+        "angle": Parameter("angle of the line, radians", -7, 7),
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return the line's length in field diameters and its angle in radians."""
+        """Draw the line's length in field diameters and its angle in radians."""
         return {
             "length": rng.uniform("length", 0.006, 0.020) * severity,
             "angle": rng.uniform("angle", 0.0, math.pi),
         }
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return smeared photographs."""
+        """Blur photographs along the line."""
         length, angle = values["length"][:, None, None], values["angle"][:, None, None]
 
         def transfer(x: Tensor, y: Tensor) -> Tensor:

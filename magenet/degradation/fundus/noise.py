@@ -1,4 +1,4 @@
-"""Noise: of the light itself (shot) and of the sensor (read)."""
+"""Noise: shot noise of the light and read noise of the sensor."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from magenet.degradation.frame import Frame
 from magenet.degradation.light import from_linear
 
 REFERENCE_DIAMETER = 512
-"""Field diameter in pixels at which `shot` and `read` hold: averaging pixels averages noise."""
+"""Field diameter in pixels at which `shot` and `read` apply: averaging pixels averages noise."""
 
 
 class Noise(Factor):
-    """Add Gaussian noise to linear light, independent between pixels and channels.
+    """Gaussian noise of linear light, independent between pixels and channels.
 
-    Its variance is shot * light + read squared, for pixels of a field that is 512 wide; smaller
-    pixels have more. Each pixel's noise is a hash of the sample's seed and the pixel's number.
-    Severity 1 has a standard deviation of 0.7 to 3 % of the shown range at medium brightness.
+    Its variance is shot * light + read^2 at a field diameter of 512 px; smaller pixels have more.
+    The noise of a pixel is a hash of the sample's seed and the pixel's index. At severity 1 its
+    standard deviation is 0.7 to 3 % of the range of pixel values at medium brightness.
     """
 
     parameters: ClassVar = {
-        "shot": Parameter("variance of linear light per linear light", 0, 0.1),
+        "shot": Parameter("variance of linear light per unit of linear light", 0, 0.1),
         "read": Parameter("standard deviation of linear light in the dark", 0, 0.3),
-        "seed": Parameter("of the pixels", 0, (1 << 32) - 1, whole=True),
+        "seed": Parameter("seed of the pixels' noise", 0, (1 << 32) - 1, whole=True),
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return the two strengths and the seed of the pixels."""
+        """Draw the two strengths and the seed of the pixels' noise."""
         return {
             "shot": rng.uniform("shot", 0.0002, 0.003) * severity.square(),
             "read": rng.uniform("read", 0.001, 0.008) * severity,
@@ -41,20 +41,20 @@ class Noise(Factor):
         }
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return noisy photographs."""
+        """Add noise to photographs."""
         light = image.square_()
-        smaller = per_sample(frame.diameter / REFERENCE_DIAMETER)
+        scale = per_sample(frame.diameter / REFERENCE_DIAMETER)
         variance = light * per_sample(values["shot"]) + per_sample(values["read"]).square()
-        sigma = variance.sqrt_().mul_(smaller)
+        sigma = variance.sqrt_().mul_(scale)
         return from_linear(light.addcmul_(sigma, normal(values["seed"], light)))
 
 
 def normal(seed: Tensor, like: Tensor) -> Tensor:
-    """Return independent normal numbers, from a hash of seed and place (Box-Muller).
+    """Return independent standard normal numbers, hashed from seed and index (Box-Muller).
 
     Args:
         seed: int64 `(B,)`.
-        like: Their shape, `(B, C, H, W)`.
+        like: Tensor of the shape wanted, `(B, C, H, W)`.
     """
     count = like[0].numel()
     pairs = torch.arange((count + 1) // 2, device=like.device)

@@ -1,4 +1,4 @@
-"""How often and how badly each factor strikes, for the kinds of photographs to be imitated."""
+"""Presets: probability and severity of each factor, for several kinds of photographs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 
 class Share(NamedTuple):
-    """Say how often a factor strikes and how badly.
+    """Probability of a factor, and the range of its severity.
 
     Attributes:
-        probability: Share of the photographs, 0 to 1.
+        probability: Fraction of the photographs that it degrades, 0 to 1.
         least: Lowest severity, 0 to 1.
         most: Highest severity, 0 to 1.
     """
@@ -38,7 +38,7 @@ MIXED: Mix = {
     "colour": Share(0.4, 0.1, 0.6),
     "jpeg": Share(0.1, 0.1, 0.6),
 }
-"""What an unknown camera may do; set on the train photographs of usable and reject quality."""
+"""Any camera; tuned on training photographs of usable and reject quality."""
 
 CLINIC: Mix = {
     "shadow": Share(0.4, 0.1, 0.6),
@@ -53,7 +53,7 @@ CLINIC: Mix = {
     "exposure": Share(0.3, 0.1, 0.5),
     "colour": Share(0.3, 0.1, 0.4),
 }
-"""A table-top camera: small pupils, dust, some lens opacity; steady and clean otherwise."""
+"""Table-top camera: small pupils, dust, some lens opacity; no motion blur or noise."""
 
 HANDHELD: Mix = {
     "shadow": Share(0.6, 0.3, 1.0),
@@ -70,7 +70,7 @@ HANDHELD: Mix = {
     "colour": Share(0.4, 0.2, 0.6),
     "jpeg": Share(0.5, 0.2, 0.9),
 }
-"""A camera held by hand, or a lens on a telephone: uneven light, flare, shake, noise, JPEG."""
+"""Hand-held camera or smartphone lens: uneven light, flare, motion, noise, JPEG."""
 
 CATARACT: Mix = {
     "haze": Share(1.0, 0.4, 1.0),
@@ -81,7 +81,7 @@ CATARACT: Mix = {
     "exposure": Share(0.3, 0.1, 0.5),
     "colour": Share(0.3, 0.1, 0.4),
 }
-"""A cloudy lens: veil, scatter, paleness, softness."""
+"""Cataract: veil, scatter, pale colours, blur."""
 
 PRESETS: dict[str, Mix] = {
     "mixed": MIXED,

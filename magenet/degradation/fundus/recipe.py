@@ -1,4 +1,4 @@
-"""The corrected degradation: real damage, at any size."""
+"""The fundus recipe: degradation as in real photographs, at any size."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from magenet.degradation.pipeline import Degradation
 def factors() -> dict[str, Factor]:
     """Return all factors in the order in which light meets them.
 
-    First what lights the retina, then what stands between it and the lens, then what lies on the
-    optics, then the sensor and the camera's software.
+    First the illumination of the retina, then the eye's media, then the optics, then the sensor and
+    the camera's software.
     """
     return {
         "shadow": Shadow(),
@@ -54,23 +54,24 @@ def factors() -> dict[str, Factor]:
 
 
 class FundusDegradation(Degradation):
-    """Spoil photographs as real cameras and eyes do: the default for training.
+    """The fundus recipe: degradation as in real photographs, the default for training.
 
-    Each factor strikes a photograph or not, by its own probability, with its own severity. Lengths
-    are shares of the field's diameter, so that photographs of any size are spoiled alike (but for
-    noise and JPEG, which are about pixels).
+    Each factor is applied with its own probability and severity, independently of the others.
+    Lengths are fractions of the field's diameter, so that the result does not depend on the size
+    of the photograph (except noise and JPEG, which depend on the pixel). Factors, ranges and
+    presets are our choice.
 
     Args:
-        preset: How often and how badly each factor strikes: `mixed` (set on real photographs of
-            low quality), `clinic`, `handheld` or `cataract`; see `fundus/presets.py`.
-        severity: Scales the severity of every factor, 0 to 1; 0 leaves all photographs alone.
-        mix: Factors in place of all of the preset's: `{name: [probability, least, most
-            severity]}`.
-        gentle: Share of the photographs whose severities are all scaled by one more number,
-            drawn from 0 to 1: so that a network learns to leave good photographs alone.
+        preset: Probabilities and severities: `mixed` (tuned on real photographs of low quality),
+            `clinic`, `handheld` or `cataract`; see `fundus/presets.py`.
+        severity: Scales the severity of every factor, 0 to 1; 0 changes no photograph.
+        mix: Factors that replace those of the preset: `{name: [probability, lowest severity,
+            highest severity]}`.
+        gentle: Fraction of the photographs whose severities are all scaled by one more number,
+            drawn from 0 to 1, so that a network learns not to change good photographs.
 
     Raises:
-        ValueError: If the preset or a factor is unknown, or a number out of range.
+        ValueError: If the preset or a factor is unknown, or a number is out of range.
 
     Example:
         >>> image, mask = torch.full((2, 3, 64, 64), 0.5), torch.ones(2, 1, 64, 64)
@@ -106,23 +107,23 @@ class FundusDegradation(Degradation):
                 )
 
     def choose(self, rng: CounterRNG) -> dict[str, Tensor]:
-        """Return each factor's severity; see :class:`Degradation`."""
+        """Draw each factor's severity; see :meth:`Degradation.choose`."""
         gentle = rng.uniform("gentle", 0.0, 1.0) < self.gentle
         scale = torch.where(gentle, rng.uniform("scale", 0.0, 1.0), 1.0) * self.severity
         chosen = {}
         for name, share in self.mix.items():
-            own = rng.under(name)
-            strikes = own.uniform("strikes", 0.0, 1.0) < share.probability
-            severity = own.uniform("severity", share.least, share.most) * scale
-            chosen[name] = torch.where(strikes, severity, 0.0)
+            forked = rng.fork(name)
+            applies = forked.uniform("strikes", 0.0, 1.0) < share.probability
+            severity = forked.uniform("severity", share.least, share.most) * scale
+            chosen[name] = torch.where(applies, severity, 0.0)
         return chosen
 
 
 def _share(name: str, numbers: Sequence[float]) -> Share:
-    """Return a factor's share of a mix.
+    """Return the probability and severities of a factor in `mix`.
 
     Raises:
-        ValueError: If it is not three numbers in [0, 1], the second at most the third.
+        ValueError: If they are not three numbers in [0, 1], the second at most the third.
     """
     if (
         not isinstance(numbers, Sequence)
@@ -131,7 +132,7 @@ def _share(name: str, numbers: Sequence[float]) -> Share:
         or numbers[1] > numbers[2]
     ):
         raise ValueError(
-            f"mix: '{name}' wants [probability, least severity, most severity], each in [0, 1], "
+            f"mix: '{name}' needs [probability, lowest severity, highest severity], in [0, 1], "
             f"got {numbers}"
         )
     return Share(*numbers)

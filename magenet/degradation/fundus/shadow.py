@@ -1,4 +1,4 @@
-"""Shadow: parts of the retina that too little light reaches, as under a small pupil."""
+"""Shadow: parts of the retina that receive too little light, as with a small pupil."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LOBES = 3
 
 
 class Shadow(Factor):
-    """Take linear light away in one to three soft ellipses; cofe-Net's hole, corrected.
+    """Attenuation of linear light in one to three soft ellipses; cofe-Net's hole, corrected.
 
-    Multiplied, not subtracted: what lies in a shadow keeps its colour and loses no vessel to
-    clipping. Severity 1 leaves 3 to 30 % of the light in the middle of the first.
+    Multiplied, not subtracted: colour is preserved and no vessel is lost to clipping. At severity 1
+    3 to 30 % of the light is left in the middle of the first.
     """
 
     parameters: ClassVar = {
@@ -28,15 +28,15 @@ class Shadow(Factor):
         "y": Parameter("centre, field diameters below the field's centre", -2, 2, True),
         "length": Parameter("long radius, field diameters", 0.02, 2, True),
         "width": Parameter("short radius, field diameters", 0.02, 2, True),
-        "angle": Parameter("of the long axis, radians", -7, 7, True),
+        "angle": Parameter("angle of the long axis, radians", -7, 7, True),
         "flatness": Parameter(
-            "exponent of the edge: 1 a Gaussian, more a flatter middle", 0.5, 4, True
+            "exponent of the profile: 1 is a Gaussian, above 1 flatter in the middle", 0.5, 4, True
         ),
-        "depth": Parameter("share of linear light lost in the middle", 0, 1, True),
+        "depth": Parameter("fraction of linear light lost in the middle", 0, 1, True),
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return centres and radii in field diameters, and the share of light lost."""
+        """Draw centres and radii in field diameters, and the fraction of light lost."""
         distance = rng.uniform("distance", 0.2, 0.6, LOBES)
         direction = rng.uniform("direction", 0.0, 2 * math.pi, LOBES)
         length = rng.uniform("length", 0.2, 0.5, LOBES)
@@ -45,7 +45,7 @@ class Shadow(Factor):
         depth = torch.where(torch.arange(LOBES) < count[:, None], depth, 0.0)
         return {
             "x": distance * direction.cos(),
-            "y": 1.4 * distance * direction.sin(),  # lids shade more often than the sides
+            "y": 1.4 * distance * direction.sin(),  # lids cast shadows more often than the sides
             "length": length,
             "width": length * rng.uniform("ratio", 0.5, 1.0, LOBES),
             "angle": rng.uniform("angle", 0.0, math.pi, LOBES),
@@ -54,12 +54,13 @@ class Shadow(Factor):
         }
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return photographs with shadows."""
+        """Add shadows to photographs."""
         x, y = (axis[:, None] for axis in frame.axes(GRID))
-        at = {name: value[:, :, None, None] for name, value in values.items()}
-        along = (x - at["x"]) * at["angle"].cos() + (y - at["y"]) * at["angle"].sin()
-        across = (y - at["y"]) * at["angle"].cos() - (x - at["x"]) * at["angle"].sin()
-        distance = (along / at["length"]).square() + (across / at["width"]).square()
-        lobes = at["depth"] * torch.exp(-0.5 * distance.pow(at["flatness"]))
+        shaped = {name: value[:, :, None, None] for name, value in values.items()}
+        x, y = x - shaped["x"], y - shaped["y"]
+        along = x * shaped["angle"].cos() + y * shaped["angle"].sin()
+        across = y * shaped["angle"].cos() - x * shaped["angle"].sin()
+        squared = (along / shaped["length"]).square() + (across / shaped["width"]).square()
+        lobes = shaped["depth"] * torch.exp(-0.5 * squared.pow(shaped["flatness"]))
         light = (1 - lobes).prod(dim=1)
         return image.mul_(enlarge(light.sqrt_(), *frame.size))

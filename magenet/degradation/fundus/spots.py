@@ -1,4 +1,4 @@
-"""Spots: soft bright discs of dust or drops on the optics; cofe-Net's, corrected."""
+"""Spots: soft bright discs, as from dust or drops on the optics; cofe-Net's, corrected."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from magenet.degradation.light import from_linear
 
 MOST = 14
 WIDEST = 0.07
-"""Greatest diameter of a spot with its edge, in field diameters."""
+"""Largest diameter of a spot including its edge, in field diameters."""
 
 
 class Spots(Factor):
-    """Add 3 to 14 discs of pale linear light, in a loose cluster as they are on real lenses.
+    """White linear light added in 3 to 14 discs, in a loose cluster as on real lenses.
 
-    Severity 1 adds 5 to 40 % of full light in each.
+    At severity 1 each adds 5 to 40 % of full light.
     """
 
     parameters: ClassVar = {
         "x": Parameter("centre, field diameters right of the field's centre", -2, 2, True),
         "y": Parameter("centre, field diameters below the field's centre", -2, 2, True),
-        "radius": Parameter("where half the light is left, field diameters", 0, 0.02, True),
-        "edge": Parameter("width of the ramp around it, field diameters", 0, 0.03, True),
+        "radius": Parameter("radius at half the light, field diameters", 0, 0.02, True),
+        "edge": Parameter("width of the ramp at that radius, field diameters", 0, 0.03, True),
         "light": Parameter("linear light added", 0, 1, True),
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return centres, radii and edges in field diameters, and the light added."""
+        """Draw centres, radii and edges in field diameters, and the light added."""
         count = rng.integer("count", 3, MOST)
         middle_x, middle_y = rng.uniform("middle", -0.3, 0.3, 2).unbind(dim=1)
         spread = rng.uniform("spread", 0.1, 0.5)
@@ -51,7 +51,7 @@ class Spots(Factor):
         }
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return photographs with spots."""
+        """Add spots to photographs."""
         diameter = frame.diameter[:, None]
         light = soft_discs(
             frame.size,

@@ -14,20 +14,20 @@ from magenet.degradation.frame import Frame
 
 
 class Vignette(Factor):
-    """Take linear light away around the brightest point, exp(-fall * (distance / radius)^2).
+    """Attenuation of linear light around the brightest point, exp(-fall * (distance / radius)^2).
 
-    The point lies off the centre where the lamp is not aligned with the eye, more often up or
-    down than sideways. Severity 1 takes 25 to 70 % one radius away.
+    The point is off the centre where the lamp is not aligned with the eye, vertically more often
+    than horizontally. At severity 1 25 to 70 % of the light is lost one radius away.
     """
 
     parameters: ClassVar = {
         "x": Parameter("brightest point, field diameters right of the field's centre", -2, 2),
         "y": Parameter("brightest point, field diameters below the field's centre", -2, 2),
-        "fall": Parameter("linear light falls by exp(-fall) over one radius", 0, 10),
+        "fall": Parameter("exponent: linear light falls by exp(-fall) over one radius", 0, 10),
     }
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Return the brightest point in field diameters from the centre, and the fall."""
+        """Draw the brightest point in field diameters from the centre, and the fall."""
         return {
             "x": rng.uniform("x", -0.35, 0.35),
             "y": rng.uniform("y", -0.4, 0.4),
@@ -35,7 +35,7 @@ class Vignette(Factor):
         }
 
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return darkened photographs."""
+        """Darken photographs."""
         radii = 2 * frame.distance(GRID, values["x"], values["y"])
         light = torch.exp(-values["fall"][:, None, None] * radii.square())
         return image.mul_(enlarge(light.sqrt_(), *frame.size))

@@ -1,7 +1,7 @@
-"""What MAGE-Net is compared with, behind the same forward.
+"""Methods that MAGE-Net is compared with, behind the same interface.
 
-Deviation of all learned ones from their papers: they see the photograph standardised
-(:class:`magenet.models.enhancer.Standardise`), as MAGE-Net does.
+Deviation of all learned ones from their papers: the input is standardised
+(:class:`magenet.models.enhancer.Standardise`), as for MAGE-Net.
 """
 
 from magenet.models.peers.classical import CLAHE, BenGraham, Identity, Setiawan, UnsharpMask

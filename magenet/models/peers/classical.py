@@ -1,4 +1,4 @@
-"""Enhancers without learning: what any network must beat."""
+"""Classical enhancement without learning: the baselines."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from torch.nn import functional
 from magenet.models.enhancer import Enhancer, EnhancerOutput
 
 DARKEST = 0.04
-"""Brightest channel that the retina has at least: ten levels of 255, above the noise of JPEG."""
+"""Minimum over the retina of the brightest channel: ten levels of 255, above JPEG noise."""
 
 
 def lit(image: Tensor) -> Tensor:
-    """Return where a photograph is not black: the field of view, as well as pixels alone tell.
+    """Estimate the field of view of a photograph as the pixels that are not black.
 
-    Specks in the field are closed, up to a 32nd of the shorter side, since dark vessels belong.
+    A morphological closing fills dark specks, such as vessels, up to 1/32 of the shorter side.
 
     Args:
         image: `(B, 3, H, W)` in [0, 1], black outside the field.
@@ -30,22 +30,24 @@ def lit(image: Tensor) -> Tensor:
     """
     reach = max(1, min(image.shape[-2:]) // 64)
     bright = (image.amax(dim=1, keepdim=True) > DARKEST).float()
-    bright = functional.pad(bright, [reach] * 4)  # or the surround would close along the frame
+    bright = functional.pad(
+        bright, [reach] * 4
+    )  # otherwise the surround would be filled along the frame
     grown = functional.max_pool2d(bright, 2 * reach + 1, 1, reach)
     closed: Tensor = -functional.max_pool2d(-grown, 2 * reach + 1, 1, reach)
     return closed[..., reach:-reach, reach:-reach] > 0.5
 
 
 def blurred(picture: Tensor, field: Tensor, sigma: float) -> Tensor:
-    """Return a Gaussian blur that takes nothing from the surround.
+    """Blur by a Gaussian inside the field only (normalised convolution).
 
     Args:
         picture: `(B, C, H, W)`.
         field: bool `(B, 1, H, W)`.
-        sigma: In pixels; cut off at three sigma.
+        sigma: In pixels; the kernel is truncated at three sigma.
 
     Returns:
-        `(B, C, H, W)`; beyond the blur's reach, the mean of the field.
+        `(B, C, H, W)`; beyond the kernel's reach, the mean of the field.
     """
     inside = field.float()
     count = inside.sum(dim=(2, 3), keepdim=True).clamp(min=1.0)
@@ -55,17 +57,17 @@ def blurred(picture: Tensor, field: Tensor, sigma: float) -> Tensor:
         torch.cat([(picture - mean) * inside, inside], dim=1),
         (size, size), (sigma, sigma), border_type="constant",
     )  # fmt: skip
-    # At the rim a blur covers half of the field or more: what is added here is for far outside.
+    # At the rim the weight is 1/2 or more: the small constant only matters far outside.
     result: Tensor = mean + both[:, :-1] / (both[:, -1:] + 1e-4)
     return result
 
 
 class Classical(Enhancer):
-    """Be an enhancer that computes in fp32 and changes nothing outside the field."""
+    """Base class: computes in fp32 and does not change pixels outside the field."""
 
     @abstractmethod
     def enhance(self, image: Tensor, field: Tensor) -> Tensor:
-        """Return enhanced photographs, not yet clamped; what they say of the surround is dropped.
+        """Return enhanced photographs, not clamped; values outside the field are discarded.
 
         Args:
             image: `(B, 3, H, W)`, fp32 in [0, 1].
@@ -90,7 +92,7 @@ class Classical(Enhancer):
 
 
 class Identity(Enhancer):
-    """Do nothing."""
+    """No enhancement: returns the photograph unchanged."""
 
     def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Return the photograph as it is."""
@@ -98,12 +100,12 @@ class Identity(Enhancer):
 
 
 class CLAHE(Classical):
-    """Equalise lightness locally with limited contrast, in Lab colour.
+    """Contrast-limited adaptive histogram equalisation (CLAHE) of L in CIELAB.
 
-    The black surround hardly counts: in a tile's histogram it is one value, which is cut off.
+    The black surround has little effect: it is one value of a tile's histogram, which is clipped.
 
     Args:
-        clip_limit: Greatest slope of the local histogram; 2 as usual for fundus photographs.
+        clip_limit: Clip limit of the local histogram; 2 as usual for fundus photographs.
         grid: Tiles along each axis; 8 as usual.
 
     Example:
@@ -121,7 +123,7 @@ class CLAHE(Classical):
         self.grid = grid
 
     def equalised(self, channel: Tensor) -> Tensor:
-        """Return one channel equalised, `(B, 1, H, W)` in [0, 1]."""
+        """Equalise one channel, `(B, 1, H, W)` in [0, 1]."""
         grid = (self.grid, self.grid)
         result: Tensor = equalize_clahe(channel.clamp(0.0, 1.0), self.clip_limit, grid)
         return result
@@ -135,10 +137,10 @@ class CLAHE(Classical):
 
 
 class Setiawan(CLAHE):
-    """Equalise the green channel alone, where vessels have the most contrast.
+    """CLAHE of the green channel alone, where vessels have the most contrast (Setiawan et al.).
 
     Args:
-        clip_limit: Greatest slope of the local histogram; 2 as in `CLAHE` (our choice).
+        clip_limit: Clip limit of the local histogram; 2 as in `CLAHE` (our choice).
         grid: Tiles along each axis; 8 as in `CLAHE` (our choice).
 
     Example:
@@ -157,15 +159,15 @@ class Setiawan(CLAHE):
 
 
 class BenGraham(Classical):
-    """Take the local mean colour away and stretch what is left around grey.
+    """Graham's preprocessing: the difference from the local mean colour, amplified, on grey.
 
-    Deviation: Graham blurs across the rim and then cuts the outer tenth of the field off; this
-    blur stays inside the field, so all of it is kept.
+    Deviation: Graham blurs across the rim and then removes the outer tenth of the field; this blur
+    stays inside the field, so all of the field is kept.
 
     Args:
-        gain: What the difference to the local mean is multiplied by; 4 as by Graham.
-        fineness: Radius of the field over sigma of the blur; 30 as by Graham. The radius is half
-            the longer side, as photographs are cut to the field.
+        gain: Factor of the difference from the local mean; 4 as in Graham.
+        fineness: Radius of the field over sigma of the blur; 30 as in Graham. The radius is half
+            the longer side, as photographs are cropped to the field.
 
     Example:
         >>> import torch
@@ -182,18 +184,18 @@ class BenGraham(Classical):
         self.fineness = fineness
 
     def enhance(self, image: Tensor, field: Tensor) -> Tensor:
-        """Return the photograph on grey."""
+        """Return the amplified difference from the local mean, on grey."""
         radius = max(image.shape[-2:]) / 2.0
         return self.gain * (image - blurred(image, field, radius / self.fineness)) + 0.5
 
 
 class UnsharpMask(Classical):
-    """Add what a blur takes away.
+    """Unsharp masking: add the difference from a Gaussian blur.
 
     Args:
-        amount: How much of it; 1 doubles the detail (our choice).
-        sigma: Of the blur, over the photograph's longer side; the default is 2.6 pixels at 512
-            (our choice), about a small vessel's width.
+        amount: Factor of the difference; 1 doubles the detail (our choice).
+        sigma: Sigma of the blur, relative to the photograph's longer side; the default is 2.6
+            pixels at 512 (our choice), about the width of a small vessel.
 
     Example:
         >>> import torch

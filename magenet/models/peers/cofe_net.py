@@ -1,4 +1,4 @@
-"""cofe-Net-like: two scales that share weights, guided by vessel features."""
+"""cofe-Net-like network: two scales that share weights, guided by vessel features."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padde
 
 
 class WideBlock(nn.Module):
-    """Refine features by two 5x5 convolutions plus a skip.
+    """Residual block of two 5x5 convolutions.
 
     Args:
         width: Number of channels in and out.
@@ -34,10 +34,10 @@ class WideBlock(nn.Module):
 
 
 class StructureActivation(nn.Module):
-    """Find vessels, and hand on the features that found them (RSA).
+    """Retinal structure activation (RSA): a vessel map, and its features as guides.
 
-    Deviation: cofe-Net takes a CE-Net with a ResNet-34 started from DRIVE's weights; this one is
-    small and starts from nothing. As there, it trains together with the rest.
+    Deviation: cofe-Net uses a CE-Net with a ResNet-34 pretrained on DRIVE; this one is small and
+    trained from scratch. As there, it is trained together with the rest.
 
     Args:
         widths: Channels at 1/2, 1/4 and 1/8 of the resolution.
@@ -75,12 +75,12 @@ class StructureActivation(nn.Module):
 
 
 class ScaleEnhancer(nn.Module):
-    """Enhance at one scale; the same weights serve both.
+    """Enhancement network of one scale; both scales share its weights.
 
     Args:
         widths: Channels at 1, 1/2, 1/4 and 1/8 of the scale's resolution.
         guides: Channels of the vessel features at 1/2, 1/4 and 1/8.
-        blocks: Residual blocks a level, each way.
+        blocks: Residual blocks per level, in the encoder and in the decoder.
     """
 
     def __init__(self, widths: Sequence[int], guides: Sequence[int], blocks: int) -> None:
@@ -111,7 +111,7 @@ class ScaleEnhancer(nn.Module):
 
         Args:
             image: `(B, 3, H, W)`.
-            earlier: The estimate of the scale before, same shape.
+            earlier: Estimate of the coarser scale, of the same shape.
             guides: Vessel features at 1/2, 1/4 and 1/8.
         """
         features = self.first(torch.cat([self.standardise(x) for x in (image, earlier)], dim=1))
@@ -125,23 +125,23 @@ class ScaleEnhancer(nn.Module):
         features = levels.pop()
         for up, decoder in zip(reversed(self.up), reversed(self.decoders), strict=True):
             features = decoder(levels.pop() + up(features))
-        # Deviation: cofe-Net ends in a sigmoid; this adds to the photograph, as all peers here do.
+        # Deviation: cofe-Net ends in a sigmoid; this adds a residual, as all peers here do.
         estimate: Tensor = image + self.correct(features)
         return estimate
 
 
 class CofeNet(Enhancer):
-    """Enhance a photograph at half its resolution, then at full, guided by vessel features.
+    """cofe-Net-like: enhancement at half resolution, then at full, guided by vessel features.
 
-    Written by us from the published description, much smaller, without the low-quality
-    activation (as in the trainer that the authors released) and without the weight of 10 on the
-    optic disc, for which most photographs have no label.
+    Our implementation of the published description, much smaller, without the low-quality
+    activation (as in the training code that the authors released) and without the weight of 10 on
+    the optic disc, for which most photographs have no label.
 
     Args:
         widths: Channels at 1, 1/2, 1/4 and 1/8; 32, 64, 64, 128 in cofe-Net.
         guides: Channels of the vessel features; 64, 64, 128 in cofe-Net.
-        blocks: Residual blocks a level, each way; 3 in cofe-Net. The defaults (our choice) have
-            1.3 M parameters and 12 GMACs at 256x256.
+        blocks: Residual blocks per level, in the encoder and in the decoder; 3 in cofe-Net. The
+            defaults (our choice) have 1.3 M parameters and 12 GMACs at 256x256.
 
     Example:
         >>> import torch

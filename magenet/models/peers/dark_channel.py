@@ -1,4 +1,4 @@
-"""Haze removal by the dark channel prior."""
+"""Haze removal by the dark channel prior (He et al., TPAMI 2011)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from torch.nn import functional
 from magenet.models.peers.classical import Classical, blurred
 
 LEAST_LIGHT = 0.01
-"""Of each channel, so that a photograph without blue can be divided by its light."""
+"""Lower bound of the atmospheric light per channel, so that a channel without light can be
+divided by it."""
 
 
 def dark_channel(image: Tensor, field: Tensor, patch: int) -> Tensor:
-    """Return the least of all channels in the patch around each pixel, `(B, 1, H, W)`.
+    """Return the minimum over channels in the patch around each pixel, `(B, 1, H, W)`.
 
     Args:
         image: `(B, 3, H, W)`.
@@ -27,13 +28,13 @@ def dark_channel(image: Tensor, field: Tensor, patch: int) -> Tensor:
 
 
 def atmospheric_light(image: Tensor, field: Tensor, dark: Tensor, share: float) -> Tensor:
-    """Return the colour of the haze: the brightest pixel where the dark channel is brightest.
+    """Return the atmospheric light: the brightest pixel where the dark channel is brightest.
 
     Args:
         image: `(B, 3, H, W)`.
         field: bool `(B, 1, H, W)`.
         dark: The dark channel, `(B, 1, H, W)`.
-        share: Share of the field's pixels that are looked at, at least one.
+        share: Fraction of the field's pixels that are candidates, at least one pixel.
 
     Returns:
         `(B, 3, 1, 1)`, at least `LEAST_LIGHT`.
@@ -43,24 +44,24 @@ def atmospheric_light(image: Tensor, field: Tensor, dark: Tensor, share: float) 
     count = (share * inside.sum(dim=1, keepdim=True)).ceil().long().clamp(min=1)
     threshold = levels.sort(dim=1, descending=True).values.gather(1, count - 1)
     intensity = image.sum(dim=1).flatten(1).masked_fill(levels < threshold, -torch.inf)
-    place = intensity.argmax(dim=1)[:, None, None].expand(-1, 3, 1)
-    return image.flatten(2).gather(2, place)[..., None].clamp(min=LEAST_LIGHT)
+    pixel = intensity.argmax(dim=1)[:, None, None].expand(-1, 3, 1)
+    return image.flatten(2).gather(2, pixel)[..., None].clamp(min=LEAST_LIGHT)
 
 
 class DarkChannelPrior(Classical):
-    """Remove haze: in a clear photograph some channel is dark somewhere in every patch.
+    """Dark channel prior: in a clear photograph some channel is dark somewhere in every patch.
 
     Deviation: the patch and the guided filter scale with the photograph, since a retina fills
     the frame at any resolution; He et al. state them for photographs 600 pixels wide.
 
     Args:
-        patch: Side of the patch over the photograph's longer side; 15 pixels of 600 as by He.
-        omega: Share of the haze that is removed; 0.95 as by He.
-        least_transmission: Below it noise would be amplified too much; 0.1 as by He.
-        share: Share of the pixels that the haze's colour is looked for in; 0.1 % as by He.
-        guide_radius: Of the guided filter that refines the transmission, over the patch's side;
-            20 pixels for a patch of 15, as by He for haze.
-        guide_variance: Variance of the guide below which the filter smooths; 0.001 as by He.
+        patch: Side of the patch over the photograph's longer side; 15 pixels of 600 as in He.
+        omega: Fraction of the haze that is removed; 0.95 as in He.
+        least_transmission: Lower bound, below which noise is amplified too much; 0.1 as in He.
+        share: Fraction of the pixels that are candidates for the haze's colour; 0.1 % as in He.
+        guide_radius: Radius of the guided filter that refines the transmission, over the patch's
+            side; 20 pixels for a patch of 15, as in He for haze.
+        guide_variance: Variance of the guide below which the filter smooths; 0.001 as in He.
 
     Example:
         >>> import torch
@@ -94,13 +95,13 @@ class DarkChannelPrior(Classical):
         return 2 * max(1, round(self.patch * max(image.shape[-2:]) / 2.0 - 0.5)) + 1
 
     def transmission(self, image: Tensor, field: Tensor, light: Tensor) -> Tensor:
-        """Return the share of light that reaches the camera, patch by patch, `(B, 1, H, W)`."""
+        """Return the fraction of light that reaches the camera, by patch, `(B, 1, H, W)`."""
         return 1.0 - self.omega * dark_channel(image / light, field, self.side(image))
 
     def refined(self, transmission: Tensor, image: Tensor, field: Tensor) -> Tensor:
-        """Return the transmission along the edges of the photograph, `(B, 1, H, W)`."""
+        """Refine the transmission, `(B, 1, H, W)`, by a guided filter on the photograph."""
         radius = round(self.guide_radius * self.side(image))
-        # The filter knows no field: the surround continues it.
+        # The filter has no mask: the surround is filled by extending the field.
         both = torch.cat([image, transmission.masked_fill(~field, 0.0)], dim=1)
         both = torch.where(field, both, blurred(both, field, radius / 2.0))
         size = 2 * radius + 1

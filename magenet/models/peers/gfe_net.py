@@ -1,4 +1,4 @@
-"""GFE-Net-like: the high-frequency component guides the enhancement, no vessel label needed."""
+"""GFE-Net-like network, guided by the high-frequency component; needs no vessel labels."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padde
 from magenet.models.peers.unet import double_convolution
 
 SIGMA = 0.012
-"""Of the blur that the high frequencies are left by, over the photograph's longer side."""
+"""Sigma of the low-pass filter, relative to the photograph's longer side."""
 
 
 def high_frequencies(image: Tensor) -> Tensor:
-    """Return what a wide Gaussian blur takes away, `(B, 3, H, W)`."""
+    """Return the difference from a wide Gaussian blur, `(B, 3, H, W)`."""
     sigma = SIGMA * max(image.shape[-2:])
     size = 2 * max(1, round(2.5 * sigma)) + 1
     with torch.autocast(image.device.type, enabled=False):
@@ -26,11 +26,11 @@ def high_frequencies(image: Tensor) -> Tensor:
 
 
 class Decoder(nn.Module):
-    """Come back to full resolution, reading the encoder's levels.
+    """Decoder with skip connections.
 
     Args:
         widths: Channels of each level, finest first.
-        guided: Whether another decoder's features of the same widths are read too.
+        guided: Whether another decoder's features of the same widths are inputs, too.
     """
 
     def __init__(self, widths: Sequence[int], *, guided: bool) -> None:
@@ -54,12 +54,12 @@ class Decoder(nn.Module):
 
 
 class GFENet(Enhancer):
-    """Enhance a photograph with the help of a branch that restores its high frequencies.
+    """GFE-Net-like: enhancement guided by a branch that restores the high frequencies.
 
-    Written by us from the published descriptions of GFE-Net and SCR-Net: the encoder reads the
-    photograph and its high frequencies, one decoder predicts the clean photograph's, and the
-    other, which reads the first, the photograph. Deviation: the first decoder predicts the map
-    of `HighFrequencyTarget`, one channel, by the structure loss of this framework.
+    Our implementation of the published descriptions of GFE-Net and SCR-Net: the encoder reads the
+    photograph and its high frequencies; one decoder predicts the clean photograph's high
+    frequencies, and the other, which reads the first, the photograph. Deviation: the first decoder
+    predicts the map of `HighFrequencyTarget`, one channel, by the structure loss of this framework.
 
     Args:
         widths: Channels of each level, finest first. The default (our choice) has 1.2 M

@@ -1,4 +1,4 @@
-"""I-SECRET-like: the residual generator of unpaired translation, trained on pairs."""
+"""I-SECRET-like network: the residual generator of unpaired translation, trained on pairs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def normalised(convolution: nn.Module, width: int) -> nn.Sequential:
 
 
 class NormalisedBlock(nn.Module):
-    """Refine features by two normalised convolutions plus a skip.
+    """Residual block of two convolutions with instance normalisation.
 
     Args:
         width: Number of channels in and out.
@@ -34,14 +34,14 @@ class NormalisedBlock(nn.Module):
 
 
 class ISecretGenerator(Enhancer):
-    """Enhance a photograph by residual blocks at a quarter of its resolution.
+    """I-SECRET's generator: residual blocks at 1/4 of the resolution.
 
-    Written by us from the published description: the generator alone. Deviation: trained on
+    Our implementation of the published description, the generator alone. Deviation: trained on
     pairs by the loss of all peers here, without the importance map, the discriminator and the
-    contrastive terms, and it adds to the photograph instead of ending in a tanh.
+    contrastive terms; it adds a residual instead of ending in a tanh.
 
     Args:
-        width: Channels at full resolution; they double twice. 64 in I-SECRET.
+        width: Channels at full resolution; doubled twice. 64 in I-SECRET.
         blocks: Residual blocks; 9 in I-SECRET. The defaults (our choice) have 1.4 M parameters
             and 6.4 GMACs at 256x256.
 

@@ -1,4 +1,4 @@
-"""MPRNet: the multi-stage network that MAGE-Net's construction follows, in its published form."""
+"""MPRNet as published: the multi-stage network that MAGE-Net's construction follows."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padde
 from magenet.models.stages import LEVELS
 
 MULTIPLE = 2 * 2 ** (LEVELS - 1)
-"""Sides must be multiples of this: a quadrant is half a side and is halved between levels."""
+"""Sides must be multiples of this: a quadrant is half a side and halved between levels."""
 
 REDUCTION = 4
-"""Factor of the channel attention's bottleneck (MPRNet)."""
+"""Reduction factor of the channel attention's bottleneck (MPRNet)."""
 
 
 def convolution(width_in: int, width_out: int, side: int) -> nn.Conv2d:
-    """Return a convolution that keeps the size; MPRNet has no bias anywhere."""
+    """Return a convolution that keeps the size, without bias, as all of MPRNet's."""
     return nn.Conv2d(width_in, width_out, side, padding=side // 2, bias=False)
 
 
 class Features(NamedTuple):
-    """Hold the features of an encoder-decoder stage, finest level first.
+    """Features of an encoder-decoder stage, finest level first.
 
     Attributes:
-        encoder: One `(B, C_l, h_l, w_l)` tensor a level.
-        decoder: The same shapes, from the way back up.
+        encoder: One `(B, C_l, h_l, w_l)` tensor per level.
+        decoder: Tensors of the same shapes, from the decoder.
     """
 
     encoder: Sequence[Tensor]
@@ -37,11 +37,11 @@ class Features(NamedTuple):
 
 
 class ChannelAttentionBlock(nn.Module):
-    """Refine features by two convolutions and channel attention, plus a skip (CAB).
+    """Channel attention block (CAB): a residual block of two convolutions and attention.
 
     Args:
         width: Number of channels in and out.
-        activation: The PReLU that the whole network shares.
+        activation: The PReLU shared by the whole network.
     """
 
     def __init__(self, width: int, activation: nn.PReLU) -> None:
@@ -66,7 +66,7 @@ class ChannelAttentionBlock(nn.Module):
 
 
 def blocks_of(width: int, count: int, activation: nn.PReLU) -> nn.Sequential:
-    """Return `count` blocks in a row."""
+    """Return a sequence of `count` channel attention blocks."""
     return nn.Sequential(*(ChannelAttentionBlock(width, activation) for _ in range(count)))
 
 
@@ -79,12 +79,12 @@ def resize(factor: float, width_in: int, width_out: int) -> nn.Sequential:
 
 
 class Encoder(nn.Module):
-    """Look at a piece of the photograph at three resolutions.
+    """Encoder of a patch of the photograph, with three resolutions.
 
     Args:
         widths: Channels of each level, finest first.
         activation: The shared PReLU.
-        fuses: Whether it takes features of the stage before (cross-stage feature fusion, CSFF).
+        fuses: Whether it adds the previous stage's features (cross-stage feature fusion, CSFF).
     """
 
     def __init__(self, widths: Sequence[int], activation: nn.PReLU, *, fuses: bool) -> None:
@@ -100,7 +100,7 @@ class Encoder(nn.Module):
 
         Args:
             features: `(B, widths[0], h, w)`.
-            previous: The stage before on the same piece, where the encoder fuses.
+            previous: Features of the previous stage on the same patch, if the encoder fuses.
         """
         encoded = []
         for level, refine in enumerate(self.levels):
@@ -116,7 +116,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Come back to the finest level, adding the encoder's features through a block each.
+    """Decoder whose skip connections each pass through a channel attention block.
 
     Args:
         widths: Channels of each level, finest first.
@@ -141,7 +141,7 @@ class Decoder(nn.Module):
 
 
 class SupervisedAttention(nn.Module):
-    """Make a stage's estimate and let it weigh the features for the next stage (SAM).
+    """Supervised attention module (SAM): a stage's estimate, and features gated by it.
 
     Args:
         width: Number of channels.
@@ -160,10 +160,10 @@ class SupervisedAttention(nn.Module):
 
 
 class OriginalResolutionSubnetwork(nn.Module):
-    """Refine at full resolution, taking in one level of the stage before after each group (ORSNet).
+    """Original-resolution subnetwork (ORSNet): adds a level of the previous stage after each group.
 
     Args:
-        widths: Channels of each level of the stage before, finest first: one group for each.
+        widths: Channels of each level of the previous stage, finest first: one group for each.
         extra: Channels beyond `widths[0]`.
         blocks: Channel attention blocks per group.
         activation: The shared PReLU.
@@ -176,9 +176,9 @@ class OriginalResolutionSubnetwork(nn.Module):
         width = widths[0] + extra
 
         def enlarge(level: int) -> nn.Sequential:
-            """Return the way up to full resolution, a level at a time, and to its width."""
-            way = [resize(2.0, widths[k], widths[k - 1]) for k in range(level, 0, -1)]
-            return nn.Sequential(*way, convolution(widths[0], width, 1))
+            """Return the upsampling from a level to full resolution and to the stage's width."""
+            steps = [resize(2.0, widths[k], widths[k - 1]) for k in range(level, 0, -1)]
+            return nn.Sequential(*steps, convolution(widths[0], width, 1))
 
         self.groups = nn.ModuleList(
             blocks_of(width, blocks, activation).append(convolution(width, width, 3))
@@ -200,18 +200,18 @@ class OriginalResolutionSubnetwork(nn.Module):
 
 
 class MPRNet(Enhancer):
-    """Enhance a photograph in three stages that see quadrants, halves and the whole.
+    """MPRNet: three stages on the photograph's quadrants, its halves, and the whole.
 
-    Written by us from the published description, as a peer for MAGE-Net: all stages run at full
-    resolution, two encoder-decoders on pieces of the photograph and an original-resolution
-    subnetwork on all of it. Pieces are joined between encoder and decoder, so each decoder sees
-    twice what its encoder saw. The defaults are the deraining network, 3.64 M parameters and
-    141 GMACs at 256x256; deblurring is 96, 48, 32, 8 and denoising 80, 48, 32, 8.
+    Our implementation of the published description: all stages run at full resolution, two
+    encoder-decoders on patches and an original-resolution subnetwork on the whole photograph.
+    Patches are joined between encoder and decoder, so each decoder sees twice the patch of its
+    encoder. The defaults are the deraining network, 3.64 M parameters and 141 GMACs at 256x256;
+    deblurring is 96, 48, 32, 8 and denoising 80, 48, 32, 8.
 
     Args:
         width: Channels of the encoder-decoder stages at their finest level; 40 as in MPRNet.
         growth: Channels added per level; 20 as in MPRNet.
-        extra: Channels that the last stage has more than `width`; 16 as in MPRNet.
+        extra: Channels of the last stage beyond `width`; 16 as in MPRNet.
         blocks: Channel attention blocks per group of the last stage; 8 as in MPRNet.
 
     Example:
@@ -226,7 +226,7 @@ class MPRNet(Enhancer):
 
     def __init__(self, width: int = 40, growth: int = 20, extra: int = 16, blocks: int = 8) -> None:
         super().__init__()
-        activation = nn.PReLU()  # one, with one parameter, for the whole network
+        activation = nn.PReLU()  # one instance, with one parameter, for the whole network
         widths = [width + level * growth for level in range(LEVELS)]
 
         def shallow() -> nn.Sequential:
@@ -292,6 +292,6 @@ class MPRNet(Enhancer):
         return EnhancerOutput(tuple(e[..., :height, :width] for e in (first, second, third)))
 
 
-def _join(pieces: Sequence[Sequence[Tensor]], dim: int) -> list[Tensor]:
-    """Return the features of two pieces side by side along `dim`, level by level."""
-    return [torch.cat(level, dim=dim) for level in zip(*pieces, strict=True)]
+def _join(patches: Sequence[Sequence[Tensor]], dim: int) -> list[Tensor]:
+    """Concatenate the features of two patches along `dim`, level by level."""
+    return [torch.cat(level, dim=dim) for level in zip(*patches, strict=True)]

@@ -1,4 +1,4 @@
-"""NAFNet: a restoration network without nonlinear activations."""
+"""NAFNet: a restoration network without nonlinear activation functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padde
 
 
 class ChannelNorm(nn.Module):
-    """Normalise each place over its channels, then scale and shift (layer normalisation).
+    """Layer normalisation of each pixel over its channels, with scale and shift.
 
     Args:
         width: Number of channels.
@@ -26,19 +26,19 @@ class ChannelNorm(nn.Module):
         """Return normalised features, `(B, C, H, W)`."""
         variance, mean = torch.var_mean(features, dim=1, correction=0, keepdim=True)
         normal = (features - mean) * (variance + 1e-6).rsqrt()
-        # autocast would leave these in fp32, twice the memory to move
+        # otherwise fp32 under autocast, with twice the memory traffic
         weight, bias = (p.to(features.dtype)[:, None, None] for p in (self.weight, self.bias))
         return normal * weight + bias
 
 
 def gated(features: Tensor) -> Tensor:
-    """Return the product of the two halves of the channels: NAFNet's only nonlinearity."""
-    one, other = features.chunk(2, dim=1)
-    return one * other
+    """Return the product of the two halves of the channels (SimpleGate)."""
+    first, second = features.chunk(2, dim=1)
+    return first * second
 
 
 class Block(nn.Module):
-    """Refine features by a gated depthwise convolution and a gated pair of 1x1 ones.
+    """NAFNet block: a gated depthwise convolution, then a gated pair of 1x1 convolutions.
 
     Args:
         width: Number of channels in and out.
@@ -54,7 +54,7 @@ class Block(nn.Module):
         self.project = nn.Conv2d(width, width, 1)
         self.mix = nn.Conv2d(width, double, 1)
         self.gather = nn.Conv2d(width, width, 1)
-        # Zero at first, as published: a new block changes nothing.
+        # Initialised to zero, as published: a new block is the identity.
         self.scale_spatial = nn.Parameter(torch.zeros(1, width, 1, 1))
         self.scale_channel = nn.Parameter(torch.zeros(1, width, 1, 1))
 
@@ -69,15 +69,13 @@ class Block(nn.Module):
 
 
 class NAFNet(Enhancer):
-    """Enhance a photograph by one encoder-decoder of gated blocks.
-
-    Written by us from the published description.
+    """NAFNet: one encoder-decoder of gated blocks; our implementation of the description.
 
     Args:
-        width: Channels at full resolution; they double from level to level. 32 in NAFNet.
-        encoder: Blocks of each level on the way down, finest first.
+        width: Channels at full resolution, doubled at each level. 32 in NAFNet.
+        encoder: Blocks of each level of the encoder, finest first.
         middle: Blocks at the coarsest level.
-        decoder: Blocks of each level on the way up, finest first. The defaults (our choice) have
+        decoder: Blocks of each level of the decoder, finest first. The defaults (our choice) have
             1.5 M parameters and 3.1 GMACs at 256x256.
 
     Example:

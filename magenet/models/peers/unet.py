@@ -1,4 +1,4 @@
-"""U-Net: the plain encoder-decoder that every other network must beat."""
+"""U-Net: the plain encoder-decoder, as a baseline."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padde
 
 
 def double_convolution(width_in: int, width_out: int) -> nn.Sequential:
-    """Return two 3x3 convolutions with a ReLU each; the size is kept."""
+    """Return two 3x3 convolutions, each with a ReLU, that keep the size."""
     return nn.Sequential(
         nn.Conv2d(width_in, width_out, 3, padding=1),
         nn.ReLU(inplace=True),
@@ -22,10 +22,10 @@ def double_convolution(width_in: int, width_out: int) -> nn.Sequential:
 
 
 class UNet(Enhancer):
-    """Enhance a photograph by one encoder-decoder with skips.
+    """U-Net: one encoder-decoder with skip connections.
 
-    Deviation: padded convolutions instead of cut borders, and the last layer gives what is to be
-    added to the photograph instead of classes.
+    Deviation: padded convolutions instead of cropped borders, and the last layer predicts a
+    residual to be added to the photograph instead of classes.
 
     Args:
         widths: Channels of each level, finest first; 64 to 1024 in U-Net. The default (our

@@ -301,7 +301,7 @@ def test_a_set_may_be_anywhere(shards: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["{}", "file:{}", "pipe:cat {}/{{}}"])
 def test_a_set_without_index_is_not_whole(spoiled: Path, kind: str) -> None:
     (spoiled / "index.json").unlink()
-    with pytest.raises(UserError, match=r"index\.json: cannot be read.*not a whole set"):
+    with pytest.raises(UserError, match=r"index\.json: cannot be read.*is incomplete"):
         StreamedPhotographs(kind.format(spoiled)).dataset("train", SIZE)
 
 
@@ -309,7 +309,7 @@ def test_a_set_without_index_is_not_whole(spoiled: Path, kind: str) -> None:
     ("change", "reason"),
     [
         ({"layout": 0}, r"index\.json: was written in layout 0.*write the set again"),
-        ({"image_size": 64}, r"index\.json: holds photographs of 64 px, not of 48"),
+        ({"image_size": 64}, r"index\.json: holds photographs of 64 px, not 48"),
         ({"parts": {"val": []}}, r"index\.json: is not an index"),
     ],
 )
@@ -331,14 +331,14 @@ def test_a_broken_shard_is_named(spoiled: Path, left: int) -> None:
     else:
         shard.write_bytes(content[:left])
     dataset = StreamedPhotographs(str(spoiled)).dataset("train", SIZE)
-    with pytest.raises(PictureError, match=r"train-000000\.tar: .*copy it anew, or write"):
+    with pytest.raises(PictureError, match=r"train-000000\.tar: .*copy it again, or rewrite"):
         dataset[0]
     assert dataset[4]["name"] == "sub.a/eye_4.png"
 
 
 def test_a_shard_cut_between_photographs_is_named(spoiled: Path) -> None:
     (spoiled / "train-000000.tar").write_bytes((spoiled / "val-000000.tar").read_bytes())
-    with pytest.raises(PictureError, match=r"000000\.tar: holds 3 photographs, 4 by its index"):
+    with pytest.raises(PictureError, match=r"000000\.tar: holds 3 photographs, 4 by the index"):
         StreamedPhotographs(str(spoiled)).dataset("train", SIZE)[0]
 
 
@@ -363,7 +363,7 @@ def test_the_command_leaves_out_what_is_broken_and_says_so(
     assert not list(tmp_path.rglob("*.part"))
 
     assert main(arguments) == 1
-    assert "index.json: is there already" in capsys.readouterr().err
+    assert "index.json: already exists" in capsys.readouterr().err
 
 
 def test_what_was_interrupted_is_never_a_set(
@@ -378,7 +378,7 @@ def test_what_was_interrupted_is_never_a_set(
     with pytest.raises(KeyboardInterrupt):
         write_shards(Interrupted(str(manifest)), tmp_path, SIZE)
     assert list(tmp_path.glob("train-*.tar"))
-    with pytest.raises(UserError, match="not a whole set"):
+    with pytest.raises(UserError, match="is incomplete"):
         StreamedPhotographs(str(tmp_path)).dataset("train", SIZE)
     assert write_shards(ManifestPhotographs(str(manifest)), tmp_path, SIZE) == []
     assert len(StreamedPhotographs(str(tmp_path)).dataset("train", SIZE)) == 21

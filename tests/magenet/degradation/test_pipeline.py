@@ -286,16 +286,16 @@ def test_senseless_settings_are_refused() -> None:
     for call, told in (
         (lambda: CofeDegradation(("fog",)), "unknown degradation type"),
         (lambda: CofeDegradation(()), "at least one"),
-        (lambda: CofeDegradation("published"), "say variant='published'"),
+        (lambda: CofeDegradation("published"), "use variant='published'"),
         (lambda: CofeDegradation(variant="new"), "variant"),  # type: ignore[arg-type]
         (lambda: FundusDegradation("studio"), "unknown preset 'studio'"),
         (lambda: FundusDegradation(severity=1.5), "severity"),
         (lambda: FundusDegradation(gentle=-0.1), "gentle"),
         (lambda: FundusDegradation(mix={"fog": [1, 0, 1]}), "unknown factor 'fog'"),
-        (lambda: FundusDegradation(mix={"haze": [1, 0.8, 0.2]}), "'haze' wants"),
-        (lambda: FundusDegradation(mix={"haze": [2, 0.1, 0.2]}), "'haze' wants"),
-        (lambda: FundusDegradation(mix={"haze": [1, 0.1]}), "'haze' wants"),
-        (lambda: FundusDegradation(mix={"haze": 0.5}), "'haze' wants"),  # type: ignore[dict-item]
+        (lambda: FundusDegradation(mix={"haze": [1, 0.8, 0.2]}), "'haze' needs"),
+        (lambda: FundusDegradation(mix={"haze": [2, 0.1, 0.2]}), "'haze' needs"),
+        (lambda: FundusDegradation(mix={"haze": [1, 0.1]}), "'haze' needs"),
+        (lambda: FundusDegradation(mix={"haze": 0.5}), "'haze' needs"),  # type: ignore[dict-item]
     ):
         refused(call, ValueError, told)
 
@@ -304,14 +304,14 @@ def test_senseless_settings_are_refused() -> None:
     ("record", "told"),
     [
         ({"fog": {}}, "unknown factor 'fog'"),
-        ({"exposure": {}}, "'exposure' wants stops; given are none"),
-        ({"exposure": {"stops": 1.0, "seed": 1}}, "'exposure' wants stops"),
+        ({"exposure": {}}, "'exposure' needs stops; got none"),
+        ({"exposure": {"stops": 1.0, "seed": 1}}, "'exposure' needs stops"),
         ({"exposure": {"stops": "many"}}, r"'stops' .* must lie in \[-6, 6\], got 'many'"),
         ({"exposure": {"stops": float("inf")}}, r"must lie in \[-6, 6\], got inf"),
         ({"exposure": {"stops": float("nan")}}, r"must lie in \[-6, 6\], got nan"),
         ({"exposure": {"stops": [1.0]}}, r"'stops' must be a number, got \[1.0\]"),
-        ({"noise": {"shot": 0, "read": 0, "seed": 1.5}}, "'seed' must be a whole number"),
-        ({"exposure": 3}, "'exposure' wants stops; given are none"),
+        ({"noise": {"shot": 0, "read": 0, "seed": 1.5}}, "'seed' must be an integer"),
+        ({"exposure": 3}, "'exposure' needs stops; got none"),
         ({"cast": {"red": -1, "green": 1, "blue": 1}}, r"'red' \(gain of linear light, red\)"),
         (
             {"spots": {"x": [0], "y": [0], "radius": [0.1], "edge": [0.01], "light": [0.1]}},
@@ -352,8 +352,8 @@ def test_uniform_draws_are_uniform_and_independent() -> None:
         assert float((histogram - 2000).abs().max()) < 200
     assert abs(float(torch.corrcoef(torch.stack([a, b]))[0, 1])) < 0.03
     assert abs(float(torch.corrcoef(torch.stack([a[1:], a[:-1]]))[0, 1])) < 0.03
-    under = rng.under("view").uniform("a", 0.0, 1.0)
-    assert abs(float(torch.corrcoef(torch.stack([a, under]))[0, 1])) < 0.03
+    forked = rng.fork("view").uniform("a", 0.0, 1.0)
+    assert abs(float(torch.corrcoef(torch.stack([a, forked]))[0, 1])) < 0.03
     bits = rng.bits("a")
     assert len(bits.unique()) > 19_990
     assert 0 <= int(bits.min()) < int(bits.max()) < 1 << 32
