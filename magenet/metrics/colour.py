@@ -9,7 +9,6 @@ from kornia.color import rgb_to_lab
 from torch import Tensor
 
 from magenet.metrics.full_reference import check_photographs
-from magenet.metrics.mean import MeanPerImage
 
 
 def colour_difference(image: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
@@ -123,26 +122,3 @@ def _saturating(chroma: Tensor) -> Tensor:
     """Return what rises from 0 at grey to 1 at strong colours, with its middle near 25."""
     power = chroma**7
     return (power / (power + math.pow(25.0, 7))).sqrt()
-
-
-class ColourDifference(MeanPerImage):
-    """Average :func:`colour_difference` over photographs; arguments are torchmetrics' own."""
-
-    higher_is_better = False
-
-    def update(self, image: Tensor, reference: Tensor, mask: Tensor) -> None:
-        """Add a batch; see :func:`colour_difference`."""
-        self.add(colour_difference(image, reference, mask))
-
-
-class BrightnessDrift(MeanPerImage):
-    """Average :func:`brightness_drift` over photographs; arguments are torchmetrics' own.
-
-    Lighter and darker photographs cancel: 0 does not say that each is right.
-    """
-
-    higher_is_better = None
-
-    def update(self, image: Tensor, reference: Tensor, mask: Tensor) -> None:
-        """Add a batch; see :func:`brightness_drift`."""
-        self.add(brightness_drift(image, reference, mask))

@@ -184,11 +184,3 @@ class MaskedSSIM(MeanPerImage):
     def update(self, image: Tensor, clean: Tensor, mask: Tensor) -> None:
         """Add a batch; see :func:`masked_ssim`."""
         self.add(masked_ssim(image, clean, mask))
-
-
-class MaskedMSSSIM(MeanPerImage):
-    """Average :func:`masked_ms_ssim` over photographs; arguments are torchmetrics' own."""
-
-    def update(self, image: Tensor, clean: Tensor, mask: Tensor) -> None:
-        """Add a batch; see :func:`masked_ms_ssim`."""
-        self.add(masked_ms_ssim(image, clean, mask))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from magenet.metrics.mean import MeanPerImage
-
 
 def fiqa(grades: Tensor) -> Tensor:
     """Return the share of photographs graded good.
@@ -43,19 +41,3 @@ def wfqa(grades: Tensor) -> Tensor:
         1.25
     """
     return (2 - grades).float().mean()
-
-
-class FIQA(MeanPerImage):
-    """Accumulate :func:`fiqa` over batches; arguments are torchmetrics' own."""
-
-    def update(self, grades: Tensor) -> None:
-        """Add a batch's grades, long `(B,)`."""
-        self.add((grades == 0).float())
-
-
-class WFQA(MeanPerImage):
-    """Accumulate :func:`wfqa` over batches; arguments are torchmetrics' own."""
-
-    def update(self, grades: Tensor) -> None:
-        """Add a batch's grades, long `(B,)`."""
-        self.add((2 - grades).float())

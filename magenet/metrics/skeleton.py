@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from magenet.metrics.mean import MeanWhereDefined
 from magenet.metrics.planes import check_planes, dilate
 
 _BIT = torch.tensor([[128.0, 1.0, 2.0], [64.0, 0.0, 4.0], [32.0, 16.0, 8.0]])
@@ -102,14 +101,6 @@ def centerline_dice(probability: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     precision = torch.where(_length(own) > 0, precision, 0.0)  # nothing found is a score, of 0
     both = precision + sensitivity
     return torch.where(both == 0, both, 2 * precision * sensitivity / both).float()
-
-
-class CenterlineDice(MeanWhereDefined):
-    """Average :func:`centerline_dice` over photographs; arguments are torchmetrics' own."""
-
-    def update(self, probability: Tensor, truth: Tensor, mask: Tensor) -> None:
-        """Add a batch; see :func:`centerline_dice`."""
-        self.add(centerline_dice(probability, truth, mask))
 
 
 class LengthChange(NamedTuple):

@@ -11,14 +11,10 @@ from magenet.metrics import (
     MaskedDice,
     MaskedPSNR,
     MaskedSSIM,
-    MeanOf,
-    disc_shift,
-    lesion_contrast,
     local_contrast,
     masked_dice,
     masked_psnr,
     masked_ssim,
-    vessel_scores,
 )
 
 CLEAN = torch.rand(6, 3, 40, 44)
@@ -77,33 +73,6 @@ def test_equals_an_independent_implementation(fast, slow, metric: type[Metric]) 
     assert float(accumulated.compute()) == pytest.approx(np.mean(expected), rel=2e-4)
     assert not accumulated.state_dict()
     assert accumulated.metric_state.keys() == {"total", "count"}
-
-
-VESSELS = (CLEAN[:, :1] > 0.7).float()
-FOUND = torch.where(torch.rand(6, 1, 40, 44) < 0.9, VESSELS, 1 - VESSELS)
-FOUND[2] = VESSELS[2] = 0.0  # several scores are not defined there
-
-
-@pytest.mark.parametrize(
-    ("score", "arguments", "name"),
-    [
-        *((vessel_scores, (FOUND, VESSELS, MASK), name)
-          for name in ("balanced_accuracy", "accuracy", "iou", "dice", "cldice", "roc_auc")),
-        (disc_shift, (VESSELS, FOUND), None),
-        (lesion_contrast, (IMAGE, VESSELS, MASK), None),
-    ],
-)  # fmt: skip
-def test_any_score_is_averaged_where_it_is_defined(  # type: ignore[no-untyped-def]
-    score, arguments: tuple[Tensor, ...], name: str | None
-) -> None:
-    every = score(*arguments)
-    every = every if name is None else every[name]
-    mean = MeanOf(score, name)
-    for part in (slice(0, 1), slice(1, 4), slice(4, 6)):
-        mean.update(*(argument[part] for argument in arguments))
-    assert float(mean.compute()) == pytest.approx(float(every.nanmean()), rel=1e-5)
-    if score is disc_shift:
-        assert every.isnan().tolist() == [False, False, True, False, False, False]
 
 
 def test_what_lies_outside_the_field_does_not_count() -> None:
