@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from data_modules import GradingDataModule, ManifestPhotographs
 from data_modules.datasets.photographs import cut_to_field, find_field
@@ -29,7 +30,7 @@ from experiments.configurations import CONFIGS, WEIGHTS, build, read_config
 from magenet.callbacks.provenance import commit
 from magenet.checkpoints import read_network
 from magenet.imaging.field_of_view import FieldOfView, estimate_field, field_from_mask
-from magenet.metrics import balanced_accuracy, confusion_matrix
+from magenet.metrics import balanced_accuracy
 from magenet.models import Grader
 from magenet.tasks import GradingTask, QualityTask, RetinopathyTask
 
@@ -105,7 +106,7 @@ def describe(task: GradingTask, source: GradingDataModule) -> dict[str, Any]:
     report["sets"] = {}
     for name in sorted(set(sets)):
         own = torch.tensor([name == other for other in sets])
-        confusion = confusion_matrix(grades[own], labels[own], len(task.classes))
+        confusion = multiclass_confusion_matrix(grades[own], labels[own], len(task.classes))
         accuracy = float(balanced_accuracy(confusion))
         report["sets"][name] = {"balanced_accuracy": accuracy, "confusion": confusion.tolist()}
     return report

@@ -13,10 +13,8 @@ from magenet.metrics.full_reference import (
 )
 from magenet.metrics.grading import (
     balanced_accuracy,
-    confusion_matrix,
     expected_calibration_error,
     fit_temperature,
-    quadratic_kappa,
     reliability,
 )
 from magenet.metrics.lesions import detectability, lesion_contrast, preservation
@@ -46,7 +44,6 @@ __all__ = [
     "centerline_dice",
     "ciede2000",
     "colour_difference",
-    "confusion_matrix",
     "detectability",
     "disc_shift",
     "expected_calibration_error",
@@ -60,7 +57,6 @@ __all__ = [
     "masked_psnr",
     "masked_ssim",
     "preservation",
-    "quadratic_kappa",
     "reliability",
     "skeleton",
     "two_sample_distance",

@@ -136,6 +136,7 @@ def masked_ms_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
 
 def _ssim_terms(image: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
     """Return SSIM's luminance and its contrast-and-structure, `(B, C, H - 10, W - 10)` each."""
+    # Not a library's: kornia and torchmetrics give no map of contrast-and-structure alone.
     kernel = get_gaussian_kernel1d(SSIM_WINDOW, 1.5, device=image.device)
 
     def mean(value: Tensor) -> Tensor:

@@ -10,46 +10,20 @@ BINS = 10
 """Bins of confidence in a reliability diagram (Guo et al. use 15, of thousands of pictures)."""
 
 
-def confusion_matrix(grades: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """Return how often each label (row) was graded as each class (column).
+def balanced_accuracy(confusion: Tensor) -> Tensor:
+    """Return the mean recall over the classes that occur among the labels.
+
+    Not torchmetrics' macro recall, which counts a class that was only predicted as a recall of 0.
 
     Args:
-        grades: Long `(N,)`.
-        labels: Long `(N,)`.
-        classes: How many there are.
-
-    Returns:
-        Long `(classes, classes)`.
-    """
-    counts = torch.bincount(labels * classes + grades, minlength=classes * classes)
-    return counts.view(classes, classes)
-
-
-def balanced_accuracy(confusion: Tensor) -> Tensor:
-    """Return the mean recall of the classes that occur, of a :func:`confusion_matrix`.
+        confusion: Long `(classes, classes)`, a row for each label, a column for each prediction.
 
     Example:
-        >>> float(balanced_accuracy(torch.tensor([[3, 1, 0], [1, 3, 0], [0, 0, 0]])))
-        0.75
+        >>> float(balanced_accuracy(torch.tensor([[3, 1, 0], [1, 2, 1], [0, 0, 0]])))
+        0.625
     """
     totals = confusion.sum(dim=1)
     return (confusion.diag()[totals > 0] / totals[totals > 0]).mean()
-
-
-def quadratic_kappa(confusion: Tensor) -> Tensor:
-    """Return Cohen's kappa with quadratic weights, of a :func:`confusion_matrix`.
-
-    Returns:
-        1 for full agreement, 0 for what chance gives; NaN if only one class occurs on both sides.
-
-    References:
-        Cohen, "Weighted kappa", Psychological Bulletin 70(4), 1968.
-    """
-    matrix = confusion.double()
-    places = torch.arange(len(matrix), device=matrix.device)
-    apart = (places[:, None] - places[None, :]).square()
-    by_chance = matrix.sum(dim=1)[:, None] * matrix.sum(dim=0)[None, :] / matrix.sum()
-    return (1 - (apart * matrix).sum() / (apart * by_chance).sum()).float()
 
 
 def reliability(probabilities: Tensor, labels: Tensor) -> list[dict[str, float]]:

@@ -82,7 +82,8 @@ def detectability(
     """
     inside, around = _lesion_and_ring(image, lesion, mask, ring)
     green = image[:, 1:2].float()
-    return roc_auc(-green if dark else green, inside, inside | around)
+    area = roc_auc(green, inside, inside | around)
+    return 1 - area if dark else area
 
 
 def preservation(before: Tensor, after: Tensor, chance: float = 0.0) -> Tensor:

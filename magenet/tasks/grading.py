@@ -12,16 +12,18 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics import CatMetric
+from torchmetrics.functional.classification import (
+    multiclass_cohen_kappa,
+    multiclass_confusion_matrix,
+)
 
 from data_modules.datasets.manifest import QUALITIES
 from magenet.errors import UserError
 from magenet.metrics import (
     balanced_accuracy,
-    confusion_matrix,
     expected_calibration_error,
     fiqa,
     fit_temperature,
-    quadratic_kappa,
     reliability,
     wfqa,
 )
@@ -138,7 +140,7 @@ class GradingTask(FundusTask):
             grades: Long `(N,)`.
             labels: Long `(N,)`.
         """
-        confusion = confusion_matrix(grades, labels, len(self.classes))
+        confusion = multiclass_confusion_matrix(grades, labels, len(self.classes))
         return {"balanced_accuracy": balanced_accuracy(confusion)}
 
     def report(self, logits: Tensor, labels: Tensor, patients: Sequence[str]) -> dict[str, Any]:
@@ -168,7 +170,7 @@ class GradingTask(FundusTask):
             "patients": len(set(patients)),
             "classes": list(self.classes),
             **{name: float(score) for name, score in self.scores(grades, labels).items()},
-            "confusion": confusion_matrix(grades, labels, count).tolist(),
+            "confusion": multiclass_confusion_matrix(grades, labels, count).tolist(),
             "confusion_patients": [[len(cell) for cell in row] for row in cells],
             "temperature": float(temperature),
             "calibration": calibration,
@@ -233,6 +235,12 @@ class RetinopathyTask(GradingTask):
         super().__init__(network, RETINOPATHY, label_smoothing, optimizer, warm_up, channels_last)
 
     def scores(self, grades: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Add the quadratic weighted kappa; see :meth:`GradingTask.scores`."""
-        confusion = confusion_matrix(grades, labels, len(self.classes))
-        return super().scores(grades, labels) | {"quadratic_kappa": quadratic_kappa(confusion)}
+        """Add the quadratic weighted kappa; see :meth:`GradingTask.scores`.
+
+        1 for full agreement, 0 for chance; NaN if labels and grades are all of one class.
+
+        References:
+            Cohen, "Weighted kappa", Psychological Bulletin 70(4), 1968.
+        """
+        kappa = multiclass_cohen_kappa(grades, labels, len(self.classes), weights="quadratic")
+        return super().scores(grades, labels) | {"quadratic_kappa": kappa}

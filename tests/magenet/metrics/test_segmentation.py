@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
+from scipy.stats import mannwhitneyu
 from torch import Tensor
-from torchmetrics.functional.classification import binary_auroc
 
 from magenet.metrics import centerline_dice, masked_dice, vessel_scores
 
@@ -39,14 +39,13 @@ def slow_scores(probability: Tensor, truth: Tensor, mask: Tensor) -> dict[str, f
             fp += p >= 0.5 and t == 0
             fn += p < 0.5 and t == 1
             tn += p < 0.5 and t == 0
+    above, below = ([p for p, true in pixels if true == kind] for kind in (1, 0))
     return {
         "balanced_accuracy": (tp / (tp + fn) + tn / (tn + fp)) / 2,
         "accuracy": (tp + tn) / (tp + tn + fp + fn),
         "iou": tp / (tp + fp + fn),
         "dice": 2 * tp / (2 * tp + fp + fn),
-        "roc_auc": float(
-            binary_auroc(*(torch.tensor(column) for column in zip(*pixels, strict=True)))
-        ),
+        "roc_auc": float(mannwhitneyu(above, below).statistic / (len(above) * len(below))),
     }
 
 

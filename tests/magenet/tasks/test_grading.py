@@ -125,6 +125,27 @@ def test_retinopathy_is_scored_by_the_distance_of_grades() -> None:
     assert float(far) < float(near) < 1.0
 
 
+@pytest.mark.parametrize("classes", [5, 3, 2])
+def test_kappa_equals_cohens_formula_also_with_absent_classes(classes: int) -> None:
+    labels, grades = torch.randint(classes, (300,)), torch.randint(classes, (300,))
+    grades = torch.where(torch.rand(300) < 0.5, labels, grades)
+    pairs = list(zip(labels.tolist(), grades.tolist(), strict=True))
+    observed = sum((label - grade) ** 2 for label, grade in pairs) / len(pairs)
+    chance = sum((label - grade) ** 2 for label, _ in pairs for _, grade in pairs) / len(pairs) ** 2
+    scores = RetinopathyTask(network(5)).scores(grades, labels)
+    assert float(scores["quadratic_kappa"]) == pytest.approx(1 - observed / chance, abs=1e-6)
+
+
+def test_kappa_of_agreement_is_one_of_chance_zero_and_of_one_class_undefined() -> None:
+    task = RetinopathyTask(network(5))
+    labels = torch.arange(3).repeat_interleave(3)
+    assert float(task.scores(labels, labels)["quadratic_kappa"]) == 1.0
+    chance = task.scores(torch.arange(3).repeat(3), labels)["quadratic_kappa"]
+    assert float(chance) == pytest.approx(0.0, abs=1e-6)
+    alone = torch.full((4,), 2)
+    assert bool(task.scores(alone, alone)["quadratic_kappa"].isnan())
+
+
 def test_another_number_of_classes_is_refused() -> None:
     with pytest.raises(ValueError, match="3 classes for the grades none, mild"):
         RetinopathyTask(network(3))
