@@ -1,4 +1,4 @@
-"""Metrics: pure functions per photograph, and thin torchmetrics classes over them."""
+"""Metrics: a pure function for each score of a photograph, and thin torchmetrics classes."""
 
 from magenet.metrics.appearance import STATISTICS, appearance, two_sample_distance
 from magenet.metrics.colour import brightness_drift, ciede2000, colour_difference

@@ -1,4 +1,4 @@
-"""What all metrics here share: the mean over photographs."""
+"""The mean over photographs: base class of the torchmetrics classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torchmetrics import Metric
 
 
 class MeanPerImage(Metric):
-    """Average a score over photographs, across batches and processes."""
+    """Mean of a score over photographs, across batches and processes."""
 
     is_differentiable = False
     higher_is_better = True
@@ -24,10 +24,10 @@ class MeanPerImage(Metric):
         self.add_state("count", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
 
     def add(self, scores: Tensor) -> None:
-        """Count each photograph's score, `(B,)`, once."""
+        """Add the scores of a batch's photographs, `(B,)`."""
         self.total += scores.float().sum()
         self.count += scores.numel()
 
     def compute(self) -> Tensor:
-        """Return the mean over all photographs seen."""
+        """Return the mean over all photographs added."""
         return self.total / self.count

@@ -1,4 +1,4 @@
-"""Quality of a set of photographs, from the grades of its members."""
+"""Quality scores of a set of photographs, from quality grades."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def fiqa(grades: Tensor) -> Tensor:
         grades: 0 good, 1 usable, 2 reject, long `(N,)`.
 
     Returns:
-        A number in [0, 1]; NaN of no photographs.
+        Scalar in [0, 1]; NaN for an empty set.
 
     References:
         The three grades are those of EyeQ: Fu et al., "Evaluation of Retinal Image Quality
@@ -27,13 +27,13 @@ def fiqa(grades: Tensor) -> Tensor:
 
 
 def wfqa(grades: Tensor) -> Tensor:
-    """Return the weighted quality: good counts 2, usable 1, reject 0.
+    """Return the weighted mean of quality grades: good counts 2, usable 1, reject 0.
 
     Args:
         grades: 0 good, 1 usable, 2 reject, long `(N,)`.
 
     Returns:
-        (2 good + usable) / N, in [0, 2]; NaN of no photographs.
+        (2 good + usable) / N, in [0, 2]; NaN for an empty set.
 
     Example:
         >>> import torch

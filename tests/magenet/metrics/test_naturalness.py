@@ -223,11 +223,11 @@ def test_a_model_survives_its_file(
     with pytest.raises(UserError, match="no such naturalness model"):
         NaturalnessModel.load(tmp_path / "absent.pt")
     (tmp_path / "text.pt").write_text("not a model")
-    with pytest.raises(UserError, match="can be read"):
+    with pytest.raises(UserError, match="not a readable naturalness model"):
         NaturalnessModel.load(tmp_path / "text.pt")
     for content in ([1], {"mean": torch.zeros(36)}, {**model.state, "mean": torch.zeros(35)}):
         torch.save(content, tmp_path / "other.pt")
-        with pytest.raises(UserError, match="holds no naturalness model"):
+        with pytest.raises(UserError, match="not a naturalness model"):
             NaturalnessModel.load(tmp_path / "other.pt")
     with pytest.raises(UserError, match="cannot be written"):
         model.save(path / "below_a_file.pt")
