@@ -19,13 +19,23 @@ class Judge(nn.Module, ABC):
     def load(self) -> None:
         """Read weights or models from disk; called once before a test."""
 
+    def start_batch(self, batch: Batch) -> None:
+        """Compute what all subjects of a batch share; called once, before they are scored.
+
+        The order of the subjects then does not matter. Most judges need nothing.
+
+        Args:
+            batch: See :meth:`forward`.
+        """
+
     @abstractmethod
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Score one subject's photographs of a batch.
 
         Args:
             image: The subject's photographs, `(B, 3, H, W)` in [0, 1], black outside the field.
-            batch: Batch of the data module: `mask_fov`, labels, `image_clean` where available.
+            batch: Batch of the data module, the last one given to :meth:`start_batch`: `mask_fov`,
+                labels, `image_clean` where available.
 
         Returns:
             Scores `(B,)` by name. NaN marks a photograph for which a score is undefined: its cell

@@ -70,6 +70,8 @@ class Scores(Callback):
         if not isinstance(outputs, dict):
             return
         with torch.inference_mode():
+            for judge in self.judges:
+                judge.start_batch(batch)
             for subject, image in outputs.items():
                 scores: dict[str, Tensor] = {}
                 for judge in self.judges:

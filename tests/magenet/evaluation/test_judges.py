@@ -73,12 +73,15 @@ def test_an_unknown_label_is_no_zero(batch: Batch) -> None:
     two |= {"mask_lesions": vessels.expand(-1, 4, -1, -1).clone(), "lesions_known": known}
     two["mask_lesions"][:, 1:] = 0.0
     for judge in (VesselJudge(Darkness()), DiscJudge(Darkness()), LesionJudge()):
+        judge.start_batch(two)
         scores = judge(two["image"], two)
         assert scores, type(judge)
         for name, value in scores.items():
             assert value[1].isnan(), name
     assert only(VesselJudge(Darkness())(two["image"], two), "vessel_dice") == 1.0
-    assert only(DiscJudge(Darkness())(two["image"], two), "disc_shift") == 0.0
+    disc = DiscJudge(Darkness())
+    disc.start_batch(two)
+    assert only(disc(two["image"], two), "disc_shift") == 0.0
     lesions = LesionJudge()(two["image"], two)
     assert only(lesions, "microaneurysm_detectability") > 0.8
     assert lesions["haemorrhage_contrast"].isnan().all(), "there is none of that kind"
@@ -144,11 +147,28 @@ def test_what_moves_the_disc_is_told_from_what_the_segmenter_misses(batch: Batch
     left[..., :80] = 1.0
     truth = (Darkness()(batch["image"]) > 0) * left
     beside = {**batch, "mask_disc": truth, "disc_known": torch.tensor([True])}
-    scores = DiscJudge(Darkness())(batch["image"], beside)
+    judge = DiscJudge(Darkness())
+    judge.start_batch(beside)
+    scores = judge(batch["image"], beside)
     assert only(scores, "disc_shift") > 0.05
     assert only(scores, "disc_moved") == 0.0
-    moved = DiscJudge(Darkness())(batch["image"] * left, beside)
+    moved = judge(batch["image"] * left, beside)
     assert only(moved, "disc_moved") > 0.05
+
+
+def test_the_disc_judge_uses_the_batch_that_was_started(batch: Batch) -> None:
+    labelled = {**batch, "mask_disc": batch["mask_fov"], "disc_known": torch.tensor([True])}
+    judge = DiscJudge(Darkness())
+    with pytest.raises(RuntimeError, match="start_batch"):
+        judge(batch["image"], labelled)
+    judge.start_batch(labelled)
+    assert only(judge(batch["image"], labelled), "disc_moved") == 0.0
+    flipped = {**labelled, "image": batch["image"].flip(3)}
+    judge.start_batch(flipped)
+    assert only(judge(flipped["image"], flipped), "disc_moved") == 0.0
+    assert only(judge(batch["image"], flipped), "disc_moved") > 0.05
+    judge.start_batch(batch)
+    assert judge(batch["image"], batch) == {}, "no label of the disc"
 
 
 def test_a_flattened_lesion_is_not_preserved(batch: Batch) -> None:
