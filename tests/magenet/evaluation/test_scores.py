@@ -1,6 +1,7 @@
 """Scores of a batch do not depend on the order of subjects or of batches."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -9,9 +10,9 @@ from torch import Tensor
 from magenet.evaluation import DiscJudge, FullReference, Scores
 from magenet.evaluation.judge import Batch, Judge
 from magenet.evaluation.score_rows import ScoreRow
-from tests.magenet.evaluation.test_judges import Darkness, batch, phantom
-
-__all__ = ["batch", "phantom"]  # fixtures
+from magenet.evaluation.scores import never_defined
+from tests.magenet.evaluation.conftest import Darkness
+from tests.magenet.evaluation.test_summary import rows
 
 
 def rows_of(scores: Scores, outputs: dict[str, Tensor], batch: Batch) -> dict[str, ScoreRow]:
@@ -72,3 +73,10 @@ def test_a_batch_is_started_once_before_its_subjects_are_scored(
 def test_two_judges_of_one_score_are_an_error(labelled: Batch, outputs: dict[str, Tensor]) -> None:
     with pytest.raises(ValueError, match="two judges return the score"):
         rows_of(Scores([FullReference(), FullReference()]), outputs, labelled)
+
+
+def test_scores_that_are_undefined_everywhere_are_named() -> None:
+    some = rows("student", [math.nan, 1.0], "ab")
+    none = [row | {"disc_dice": math.nan} for row in some]
+    assert never_defined(some) == ""
+    assert never_defined([*none, *rows("clean", [1.0, 2.0], "ab")]) == "disc_dice"

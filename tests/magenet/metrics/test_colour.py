@@ -92,7 +92,7 @@ def test_ciede2000_is_the_published_one() -> None:
     assert torch.allclose(ciede2000(other, one), published, rtol=0, atol=6e-5)
     # The same in single precision, but for hues on the edge of opposite (pairs 9 to 15).
     single = ciede2000(one.float(), other.float()).double()
-    sure = torch.tensor([place not in range(8, 15) for place in range(len(SHARMA))])
+    sure = torch.tensor([row not in range(8, 15) for row in range(len(SHARMA))])
     assert torch.allclose(single[sure], published[sure], rtol=0, atol=1e-3)
 
 

@@ -18,9 +18,9 @@ from magenet.metrics import fiqa, wfqa
     ],
 )
 def test_equals_what_was_counted_by_hand(grades: str, share: float, weighted: float) -> None:
-    places = torch.tensor([QUALITIES.index(grade) for grade in grades.split()])
-    assert float(fiqa(places)) == pytest.approx(share)
-    assert float(wfqa(places)) == pytest.approx(weighted)
+    indices = torch.tensor([QUALITIES.index(grade) for grade in grades.split()])
+    assert float(fiqa(indices)) == pytest.approx(share)
+    assert float(wfqa(indices)) == pytest.approx(weighted)
 
 
 def test_no_photograph_has_no_quality() -> None:

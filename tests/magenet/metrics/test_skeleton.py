@@ -12,9 +12,9 @@ from magenet.metrics import centerline_dice, skeleton, vessel_length_change
 EIGHT = np.ones((3, 3))
 
 
-def bars(*places: tuple[slice, slice], size: int = 32) -> Tensor:
+def bars(*boxes: tuple[slice, slice], size: int = 32) -> Tensor:
     mask = torch.zeros(1, 1, size, size, dtype=torch.bool)
-    for rows, columns in places:
+    for rows, columns in boxes:
         mask[..., rows, columns] = True
     return mask
 
@@ -98,12 +98,12 @@ def maps() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def slow_centerline_dice(probability: Tensor, truth: Tensor, mask: Tensor) -> float:
-    own = (probability[0] >= 0.5).numpy() & (mask[0] > 0).numpy()
+    predicted = (probability[0] >= 0.5).numpy() & (mask[0] > 0).numpy()
     true = (truth[0] >= 0.5).numpy() & (mask[0] > 0).numpy()
-    own_line = skeleton(torch.from_numpy(own)[None, None])[0, 0].numpy()
+    predicted_line = skeleton(torch.from_numpy(predicted)[None, None])[0, 0].numpy()
     true_line = skeleton(torch.from_numpy(true)[None, None])[0, 0].numpy()
-    precision = true[own_line].mean()
-    sensitivity = own[true_line].mean()
+    precision = true[predicted_line].mean()
+    sensitivity = predicted[true_line].mean()
     return float(2 / (1 / precision + 1 / sensitivity))
 
 
@@ -179,13 +179,13 @@ def test_length_outside_the_field_and_batches_do_not_matter(
     assert float(whole.invented.max()) > 0
     flipped = [torch.where(mask > 0, plane, 1 - plane) for plane in (truth, probability)]
     again = vessel_length_change(*flipped, mask)
-    for place in range(2):
-        assert torch.equal(again[place], whole[place])
+    for index in range(2):
+        assert torch.equal(again[index], whole[index])
         parts = [
-            vessel_length_change(truth[rows], probability[rows], mask[rows])[place]
+            vessel_length_change(truth[rows], probability[rows], mask[rows])[index]
             for rows in (slice(0, 1), slice(1, 4))
         ]
-        assert torch.equal(torch.cat(parts), whole[place])
+        assert torch.equal(torch.cat(parts), whole[index])
 
 
 def test_without_vessels_before_nothing_is_said() -> None:

@@ -26,12 +26,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> GradingDataModule:
     """Phantoms whose quality is their contrast, two of each patient."""
     folder = tmp_path_factory.mktemp("graded")
     rows, labels = ["image,split,quality"], ["image,patient,dr_grade"]
-    for place in range(36):
-        quality, split = place % 3, "val" if place >= 24 else "train"
-        image = draw_phantom(place, 48).image.float() * (1.0, 0.6, 0.3)[quality]
-        write_photograph(image.round().to(torch.uint8), folder / f"{place}.png")
-        rows.append(f"{place}.png,{split},{QUALITIES[quality]}")
-        labels.append(f"{place}.png,p{place // 2},{quality}")
+    for index in range(36):
+        quality, split = index % 3, "val" if index >= 24 else "train"
+        image = draw_phantom(index, 48).image.float() * (1.0, 0.6, 0.3)[quality]
+        write_photograph(image.round().to(torch.uint8), folder / f"{index}.png")
+        rows.append(f"{index}.png,{split},{QUALITIES[quality]}")
+        labels.append(f"{index}.png,p{index // 2},{quality}")
     (folder / "index.csv").write_text("\n".join(rows))
     (folder / "labels.csv").write_text("\n".join(labels))
     photographs = ManifestPhotographs(
