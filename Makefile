@@ -51,7 +51,7 @@ demo: $(CORE) ## Train, test and use tiny networks on phantoms; results in runs/
 	$(BIN)/magenet predict $(BASE) --config experiments/configs/runs/predict.yaml --data.photographs $(DEMO)/photographs \
 	  --output.folder $(DEMO)/enhanced \
 	  --ckpt_path $(DEMO)/mean_teacher/fit/checkpoints/best.ckpt
-	@echo; $(BIN)/python -m magenet.evaluation.tables --csv $(DEMO)/results.csv CLAHE=$(DEMO)/clahe/test \
+	@echo; $(BIN)/magenet table --csv $(DEMO)/results.csv CLAHE=$(DEMO)/clahe/test \
 	  "MAGE-Net tiny, supervised=$(DEMO)/supervised/test" "MAGE-Net tiny, mean teacher=$(DEMO)/mean_teacher/test"
 	@echo; echo "Before and after: $(DEMO)/*/test/*.png; enhanced photographs: $(DEMO)/enhanced"
 
@@ -75,7 +75,7 @@ format: $(DEV) ## Mend style where it can be done automatically
 results: $(CORE) ## Put the tables of experiments/results into docs/results.md and tables.md
 	for table in $(filter-out %_runs.csv %_against.csv,$(wildcard experiments/results/*.csv)); do \
 	  pages=$$(grep -l "<!-- table $$(basename $$table .csv)[ ]" docs/results.md experiments/results/tables.md); \
-	  [ -z "$$pages" ] || $(BIN)/python -m magenet.evaluation.tables --csv $$table --into $$pages || exit 1; \
+	  [ -z "$$pages" ] || $(BIN)/magenet table --csv $$table --into $$pages || exit 1; \
 	done
 
 .PHONY: figures

@@ -13,6 +13,7 @@ COMMANDS = {
     "fit": "train a network, as an experiment's YAML says",
     "validate": "score it on the validation part",
     "test": "score it photograph by photograph, per type of degradation",
+    "table": "put the scores of several tests into one table",
     "predict": "enhance photographs with a trained network",
     "degrade": "spoil photographs, with a file of what was done to each",
     "export": "write the network for other programs (ONNX)",

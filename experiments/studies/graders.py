@@ -1,7 +1,7 @@
-"""How far the graders agree with their labels, and whether a verdict depends on the file's size.
+"""Agreement of the graders with their labels, and dependence of the grade on the file's size.
 
 Command:  python -m experiments.studies.graders --photographs <folder> --out runs/grading
-          (or: make grading-results), of the weights in experiments/weights.
+          (or: make grading-results), with the weights in experiments/weights.
 Hardware: 2 CPU cores. Time: about 4 minutes.
 Writes:   grading.json and grading.md.
 """
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from data_modules import GradingDataModule, ManifestPhotographs
 from data_modules.datasets.photographs import cut_to_field, find_field
@@ -29,25 +30,31 @@ from experiments.configurations import CONFIGS, WEIGHTS, build, read_config
 from magenet.callbacks.provenance import commit
 from magenet.checkpoints import read_network
 from magenet.imaging.field_of_view import FieldOfView, estimate_field, field_from_mask
-from magenet.metrics import balanced_accuracy, confusion_matrix
+from magenet.metrics import balanced_accuracy
 from magenet.models import Grader
 from magenet.tasks import GradingTask, QualityTask, RetinopathyTask
 
 SIDES = (512, 1024)
-"""Long sides, in pixels, that photographs are resized to before their verdicts are compared."""
+"""Long sides, in pixels, of the two files of each photograph whose grades are compared."""
 
 RESAMPLES = 1000
-"""Bootstrap samples of the patients."""
+"""Number of bootstrap samples of the patients."""
 
 PARTS: dict[Grade, list[str]] = {"quality": ["val", "pair"], "dr_grade": ["val"]}
-"""Parts of the photographs that are graded: the one that chose the checkpoint, and, where there is
-one, a part that played no role."""
+"""Graded parts of the photographs: the one that selected the checkpoint and, where there is one, a
+part that was not used before."""
 
-Verdicts = tuple[Tensor, Tensor, list[str], list[str]]
+Graded = tuple[Tensor, Tensor, list[str], list[str]]
 
 
 def read_grader(name: str, path: Path, kind: type[QualityTask | RetinopathyTask]) -> GradingTask:
-    """Return a trained task with the network of its experiment, ready to grade."""
+    """Return a trained task in evaluation mode.
+
+    Args:
+        name: Name of the experiment in `configs/runs/judges`.
+        path: Its checkpoint.
+        kind: Class of the task.
+    """
     experiment = read_config(CONFIGS / f"runs/judges/{name}.yaml")
     task = kind(build(Grader, experiment["model"]["init_args"]["network"]))
     read_network(task.network, path, "train it first ('make judges')")
@@ -55,7 +62,7 @@ def read_grader(name: str, path: Path, kind: type[QualityTask | RetinopathyTask]
 
 
 def data(folder: Path, label: Grade, part: str, size: int) -> GradingDataModule:
-    """Return the photographs of one part as the experiments take them."""
+    """Return the data module of one part of the photographs, set up as in the training."""
     labels = {"quality": ("hygd", None), "dr_grade": ("idrid", ["idrid"])}[label]
     photographs = ManifestPhotographs(
         str(folder / "index.csv"), test_split=part, only_with=label, sets=labels[1],
@@ -65,7 +72,7 @@ def data(folder: Path, label: Grade, part: str, size: int) -> GradingDataModule:
 
 
 @torch.no_grad()
-def grade(task: GradingTask, source: GradingDataModule) -> Verdicts:
+def grade(task: GradingTask, source: GradingDataModule) -> Graded:
     """Return logits, labels, patients and data sets of the test part."""
     logits, labels = [], []
     patients: list[str] = []
@@ -80,55 +87,55 @@ def grade(task: GradingTask, source: GradingDataModule) -> Verdicts:
 
 
 def interval(task: GradingTask, grades: Tensor, labels: Tensor, patients: Sequence[str]) -> Any:
-    """Return where 95 % of bootstrap samples of the patients lie, for each score."""
+    """Return the 95 % cluster bootstrap interval over patients of each score."""
     of_patient: dict[str, list[int]] = {}
-    for place, patient in enumerate(patients):
-        of_patient.setdefault(patient, []).append(place)
+    for index, patient in enumerate(patients):
+        of_patient.setdefault(patient, []).append(index)
     groups = list(of_patient.values())
     generator = np.random.default_rng(0)
-    found: dict[str, list[float]] = {}
+    samples: dict[str, list[float]] = {}
     for _ in range(RESAMPLES):
         chosen = generator.integers(len(groups), size=len(groups))
-        places = torch.tensor([place for group in chosen for place in groups[group]])
-        for name, score in task.scores(grades[places], labels[places]).items():
-            found.setdefault(name, []).append(float(score))
-    limits = {name: np.nanquantile(values, (0.025, 0.975)) for name, values in found.items()}
+        indices = torch.tensor([index for group in chosen for index in groups[group]])
+        for name, score in task.scores(grades[indices], labels[indices]).items():
+            samples.setdefault(name, []).append(float(score))
+    limits = {name: np.nanquantile(values, (0.025, 0.975)) for name, values in samples.items()}
     return {name: [round(float(limit), 3) for limit in pair] for name, pair in limits.items()}
 
 
 def describe(task: GradingTask, source: GradingDataModule) -> dict[str, Any]:
-    """Return the task's own report of a part, with intervals, and the agreement set by set."""
+    """Return the task's report of a part, with intervals, and the agreement for each data set."""
     logits, labels, patients, sets = grade(task, source)
     grades = logits.argmax(dim=1)
     report = task.report(logits, labels, patients)
     report["interval_95"] = interval(task, grades, labels, patients)
     report["sets"] = {}
     for name in sorted(set(sets)):
-        own = torch.tensor([name == other for other in sets])
-        confusion = confusion_matrix(grades[own], labels[own], len(task.classes))
+        member = torch.tensor([name == other for other in sets])
+        confusion = multiclass_confusion_matrix(grades[member], labels[member], len(task.classes))
         accuracy = float(balanced_accuracy(confusion))
         report["sets"][name] = {"balanced_accuracy": accuracy, "confusion": confusion.tolist()}
     return report
 
 
 def resized(image: Tensor, side: int, mode: Image.Resampling) -> Tensor:
-    """Return a picture, uint8 `(C, H, W)`, with that long side, by Pillow: not our own code."""
+    """Resize a picture, uint8 `(C, H, W)`, to a long side in pixels, by Pillow and not our code."""
     picture = Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy())
-    share = side / max(picture.size)
-    size = (round(picture.width * share), round(picture.height * share))
+    scale = side / max(picture.size)
+    size = (round(picture.width * scale), round(picture.height * scale))
     array = np.array(picture.resize(size, mode))
     return torch.from_numpy(array.reshape(*array.shape[:2], -1)).permute(2, 0, 1)
 
 
 @torch.no_grad()
 def changed_verdicts(task: GradingTask, source: GradingDataModule) -> dict[str, Any]:
-    """Return how many verdicts differ between files of the two sizes.
+    """Count the photographs whose grade differs between files of the two sizes.
 
     Counted twice: with the field's mask resized like the photograph, and with the field estimated
-    anew in each file, as for a photograph that comes without a mask.
+    in each file, as for a photograph without a mask.
     """
     photographs = source.graded("test").photographs.photographs
-    verdicts: dict[str, list[list[int]]] = {"given": [], "estimated": []}
+    grades: dict[str, list[list[int]]] = {"given": [], "estimated": []}
     for photograph in photographs:
         image = read_photograph(photograph.image)
         mask = find_field(photograph, image).mask
@@ -139,16 +146,16 @@ def changed_verdicts(task: GradingTask, source: GradingDataModule) -> dict[str, 
             fields["given"].append(verdict(task, source, file, field_from_mask(small)))
             fields["estimated"].append(verdict(task, source, file, estimate_field(file)))
         for name, pair in fields.items():
-            verdicts[name].append(pair)
+            grades[name].append(pair)
     return {
         "photographs": len(photographs),
         "sides": list(SIDES),
-        **{f"changed_{k}_field": sum(a != b for a, b in pairs) for k, pairs in verdicts.items()},
+        **{f"changed_{k}_field": sum(a != b for a, b in pairs) for k, pairs in grades.items()},
     }
 
 
 def verdict(task: GradingTask, source: GradingDataModule, file: Tensor, field: FieldOfView) -> int:
-    """Return the class of a photograph that came through the data pipeline."""
+    """Return the predicted class of a photograph prepared by the data module."""
     sample = cut_to_field(file, field, DECODED * source.image_size)
     batch = {
         "image": sample["image"][None], "mask_fov": sample["mask_fov"][None],
@@ -158,18 +165,19 @@ def verdict(task: GradingTask, source: GradingDataModule, file: Tensor, field: F
 
 
 def as_markdown(report: dict[str, Any]) -> str:
-    """Return the report for people."""
+    """Return the report as Markdown."""
     lines = [
         "# Graders",
         "",
         f"Made by `make grading-results` at commit {report['commit']}; do not edit.",
         "",
-        "Quality: HYGD, IDRiD, HRF and CHASE_DB1. **No quality label is an expert's**: HYGD's are "
-        "the score of a published network (FundusQ-Net) cut at 4.5 and 6.5, IDRiD's a heuristic of "
-        "sharpness, HRF and CHASE_DB1 are assumed good. Only HYGD has rejects, so the agreement "
-        "over all sets is partly recognition of the camera: read HYGD's own line. Retinopathy: "
-        "IDRiD's grades, from experts. The checkpoint and its temperature were chosen on `val`, "
-        "which is therefore optimistic; `pair` (HYGD, other patients) played no role.",
+        "Quality: HYGD, IDRiD, HRF and CHASE_DB1. **No quality label was given by an expert**: "
+        "HYGD's are the score of a published network (FundusQ-Net) with thresholds 4.5 and 6.5, "
+        "IDRiD's a heuristic of sharpness, HRF and CHASE_DB1 are assumed good. Only HYGD has "
+        "rejects, so the agreement over all sets is partly recognition of the camera: read the "
+        "value of HYGD alone. Retinopathy: IDRiD's grades, by experts. The checkpoint and its "
+        "temperature were selected on `val`, which is therefore optimistic; `pair` (HYGD, other "
+        "patients) was not used.",
     ]  # fmt: skip
     for name, part in report["graders"].items():
         lines += [
@@ -190,11 +198,11 @@ def as_markdown(report: dict[str, Any]) -> str:
                 "",
                 f"### {split}: {result['photographs']} photographs, {result['patients']} patients",
                 "",
-                f"{scores} (95 % of bootstrap samples of patients). Expected calibration error "
+                f"{scores} (95 % bootstrap intervals over patients). Expected calibration error "
                 f"{errors[0]:.3f} before, {errors[1]:.3f} after temperature "
                 f"{result['temperature']:.2f}.",
                 "",
-                "Photographs (different patients), a row a label, a column a grade given:",
+                "Photographs (different patients), a row for each label, a column for each grade:",
                 "",
                 f"| | {' | '.join(result['classes'])} |",
                 f"|---{'|---' * len(result['classes'])}|",
@@ -206,21 +214,26 @@ def as_markdown(report: dict[str, Any]) -> str:
                 lines.append(f"| {grade_name} | {' | '.join(cells)} |")
             if len(result["sets"]) > 1:
                 of_sets = [f"{k} {v['balanced_accuracy']:.3f}" for k, v in result["sets"].items()]
-                lines += ["", f"Balanced accuracy set by set: {', '.join(of_sets)}."]
-            lines += ["", "| confidence, after | photographs | mean | right |", "|---|---|---|---|"]
+                lines += ["", f"Balanced accuracy of each set: {', '.join(of_sets)}."]
+            lines += [
+                "",
+                "| confidence, after | photographs | mean | correct |",
+                "|---|---|---|---|",
+            ]
             for bin_ in result["calibration"]["after"]["bins"]:
                 lines.append(
                     f"| {bin_['low']:.1f} to {bin_['high']:.1f} | {bin_['count']} "
                     f"| {bin_['confidence']:.2f} | {bin_['accuracy']:.2f} |"
                 )
-        for split, found in part["invariance"].items():
-            given, estimated = found["changed_given_field"], found["changed_estimated_field"]
+        for split, result in part["invariance"].items():
+            given, estimated = result["changed_given_field"], result["changed_estimated_field"]
+            count = result["photographs"]
             lines += [
                 "",
-                f"Files resized to {SIDES[0]} and {SIDES[1]} px (long side), {split}: the verdict "
-                f"changes for {given} of {found['photographs']} photographs "
-                f"({100 * given / found['photographs']:.1f} %); with the field estimated anew in "
-                f"each file, for {estimated} ({100 * estimated / found['photographs']:.1f} %).",
+                f"Files resized to {SIDES[0]} and {SIDES[1]} px (long side), {split}: the grade "
+                f"changes for {given} of {count} photographs ({100 * given / count:.1f} %); with "
+                f"the field estimated in each file, for {estimated} "
+                f"({100 * estimated / count:.1f} %).",
             ]
     return "\n".join(lines) + "\n"
 

@@ -21,7 +21,8 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from experiments.configurations import BASE, CONFIGS, EXPERIMENTS, RESULTS
-from magenet.evaluation.tables import main as make_table
+from magenet.errors import UserError
+from magenet.evaluation.tables import make_table, overview
 from magenet.models import peers
 from magenet.models.pretrained import WEIGHTS as PACKAGE
 
@@ -58,9 +59,9 @@ LEARNED = {
 """Learned rows, in their order, by the name of their configuration."""
 
 SHOWN = {
-    "synthetic": "psnr,ssim",
-    "real": "pair_vessel_dice,pair_psnr,pair_colour",
-    "downstream": "vessel_iou,disc_dice",
+    "synthetic": ("psnr", "ssim"),
+    "real": ("pair_vessel_dice", "pair_psnr", "pair_colour"),
+    "downstream": ("vessel_iou", "disc_dice"),
 }
 """Scores that are printed, by table; its CSV has all."""
 
@@ -214,12 +215,15 @@ def main(arguments: list[str] | None = None) -> int:
         facts = json.loads((tested / "provenance.json").read_text()) | wanted
         facts |= entry.facts or {}
         (rows / name / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n")
-    table = options.results / f"{options.table}.csv"
-    labels = [entry.label for entry in found.values()]
-    references = [label for label in labels if label.startswith("MAGE-Net")]
-    against = [part for reference in references for part in ("--against", reference)]
-    folders = [f"{entry.label}={rows / name}" for name, entry in found.items()]
-    return make_table([*folders, "--csv", str(table), *against, "--scores", SHOWN[options.table]])
+    path = options.results / f"{options.table}.csv"
+    tests = {entry.label: rows / name for name, entry in found.items()}
+    references = [label for label in tests if label.startswith("MAGE-Net")]
+    try:
+        print(overview(make_table(path, tests, references), SHOWN[options.table]))
+    except UserError as error:
+        print(f"magenet: error: {error}", file=sys.stderr)
+        return error.status
+    return 0
 
 
 if __name__ == "__main__":

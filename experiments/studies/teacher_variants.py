@@ -16,7 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from experiments.configurations import BASE, CONFIGS, RESULTS
-from magenet.evaluation.tables import main as make_table
+from magenet.evaluation.tables import make_table, put_into
 
 REFERENCE = "no consistency"
 VARIANTS = {
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--layer", type=Path, help="one more layer of every run, for a try")
     options = parser.parse_args(arguments)
     layer = ("--config", str(options.layer)) if options.layer else ()
-    lines, folders = [], []
+    lines, tests = [], {}
     for number, (name, changes) in enumerate(tqdm(VARIANTS.items(), unit="variant")):
         home = options.runs / "teacher" / f"variant{number}"
         checkpoint = home / "checkpoints" / "best.ckpt"
@@ -92,15 +92,16 @@ def main(arguments: list[str] | None = None) -> int:
         psnr = last(home / "metrics.csv", "val_teacher/psnr")
         apart = 255 * last(home / "metrics.csv", "val_real/disagreement")
         lines.append(f"| {name} | {psnr:.2f} | {apart:.2f} |")
-        folders.append(f"{name}={tested}")
-    page, table = options.results / "teacher.md", options.results / "teacher.csv"
-    place = "<!-- table teacher scores=pair_vessel_dice,pair_psnr,pair_colour conditions=pair -->"
+        tests[name] = tested
+    page = options.results / "teacher.md"
+    marker = "<!-- table teacher scores=pair_vessel_dice,pair_psnr,pair_colour conditions=pair -->"
     page.write_text(
         HEAD + "\n".join(lines) + "\n\nReal pairs, 95 % intervals; each run beside the first, "
-        f"photograph by photograph: `teacher_against.csv`.\n\n{place}\n<!-- end -->\n"
+        f"photograph by photograph: `teacher_against.csv`.\n\n{marker}\n<!-- end -->\n"
     )
-    against = f"{REFERENCE}, teacher"
-    return make_table([*folders, "--csv", str(table), "--against", against, "--into", str(page)])
+    table = make_table(options.results / "teacher.csv", tests, [f"{REFERENCE}, teacher"])
+    put_into(page, "teacher", table)
+    return 0
 
 
 if __name__ == "__main__":

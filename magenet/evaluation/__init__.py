@@ -1,4 +1,4 @@
-"""What a test measures: judges that see photographs, and what is made of their scores."""
+"""Evaluation of a test: judges that score photographs, statistics and tables of their scores."""
 
 from magenet.evaluation.disc import DiscJudge
 from magenet.evaluation.fidelity import FidelityJudge

@@ -1,40 +1,50 @@
-"""Whether the optic disc is still found, and in its place."""
+"""Judge by the optic disc that a segmenter finds."""
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from magenet.evaluation.judge import Batch, NetworkJudge, taken, where
 from magenet.metrics import disc_shift, masked_dice
 
 
 class DiscJudge(NetworkJudge):
-    """Score the optic disc that a segmenter finds: Dice, and where its centre is.
+    """Judge by the segmented optic disc: its Dice, and the position of its centre.
 
-    In disc diameters, `disc_shift` is the distance from the true centre, `disc_moved` that from
-    where the segmenter finds it in the input: what the enhancement alone did.
+    Distances are in disc diameters: `disc_shift` from the reference disc's centre, `disc_moved`
+    from the centre of the disc segmented in the input, which is the effect of the enhancement
+    alone.
 
     Args:
-        network: Gives disc logits, `(B, 1, H, W)`.
-        checkpoint: Of the task that trained it; as it stands if null.
+        network: Segmenter that returns disc logits, `(B, 1, H, W)`.
+        checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
     """
 
     how = "train it first ('make judges')"
-    before: tuple[Tensor, Tensor] | None = None
-    """The latest input and its discs: each is compared with several results."""
+
+    def __init__(self, network: nn.Module, checkpoint: str | None = None) -> None:
+        super().__init__(network, checkpoint)
+        self.input_disc: Tensor | None = None
+
+    def start_batch(self, batch: Batch) -> None:
+        """Segment the discs of the unenhanced photographs; see :meth:`Judge.start_batch`."""
+        self.input_disc = self.seen(taken(batch)) > 0 if "mask_disc" in batch else None
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """See :meth:`Judge.forward`."""
+        """See :meth:`Judge.forward`.
+
+        Raises:
+            RuntimeError: If :meth:`start_batch` was not called before.
+        """
         if "mask_disc" not in batch:
             return {}
-        before = taken(batch)
-        if self.before is None or self.before[0] is not before:
-            self.before = before, self.seen(before) > 0
-        found = (self.seen(image) > 0).float()
-        truth, mask = batch["mask_disc"], batch["mask_fov"]
+        if self.input_disc is None:
+            raise RuntimeError("call start_batch(batch) before scoring the batch's photographs")
+        disc = self.seen(image) > 0
+        reference, mask = batch["mask_disc"], batch["mask_fov"]
         scores = {
-            "disc_dice": masked_dice(found, truth, mask),
-            "disc_shift": disc_shift(truth >= 0.5, found > 0),
-            "disc_moved": disc_shift(self.before[1], found > 0),
+            "disc_dice": masked_dice(disc.float(), reference, mask),
+            "disc_shift": disc_shift(reference >= 0.5, disc),
+            "disc_moved": disc_shift(self.input_disc, disc),
         }
         return where(batch["disc_known"].bool(), scores)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from magenet.enhancement.verdict import fidelity_verdict
 from magenet.evaluation.judge import Batch, NetworkJudge, taken
@@ -26,23 +26,33 @@ class FidelityJudge(NetworkJudge):
 
     how = "train it first ('make judges')"
 
+    def __init__(self, network: nn.Module, checkpoint: str | None = None) -> None:
+        super().__init__(network, checkpoint)
+        self.input_vessels: Tensor | None = None
+        self.input_strength: dict[str, Tensor] = {}
+
     def start_batch(self, batch: Batch) -> None:
-        """Measure the batch's input once: each subject is compared with it."""
-        self.before = taken(batch)
-        self.vessels_before = (self.seen(self.before) > 0).float()
-        self.strength_before = strength(self.before, batch["mask_fov"])
+        """Segment and measure the unenhanced photographs; see :meth:`Judge.start_batch`."""
+        self.input_vessels = (self.seen(taken(batch)) > 0).float()
+        self.input_strength = strength(taken(batch), batch["mask_fov"])
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """See :meth:`Judge.forward`."""
+        """See :meth:`Judge.forward`.
+
+        Raises:
+            RuntimeError: If :meth:`start_batch` was not called before.
+        """
+        if self.input_vessels is None:
+            raise RuntimeError("call start_batch(batch) before scoring the batch's photographs")
         mask = batch["mask_fov"]
-        after = (self.seen(image) > 0).float()
-        scores = fidelity(self.before, image, self.vessels_before, after, mask)
-        verdict = fidelity_verdict(scores)
-        gained, before = strength(image, mask), self.strength_before
+        vessels = (self.seen(image) > 0).float()
+        scores = fidelity(taken(batch), image, self.input_vessels, vessels, mask)
+        verdict, gained = fidelity_verdict(scores), strength(image, mask)
+        brightness_change = scores.pop("brightness_drift")
         return scores | {
             "verdict": verdict,
-            "brightness_change": scores.pop("brightness_drift"),
-            "detail_gain": gained["detail"] / before["detail"],
-            "contrast_gain": gained["contrast"] / before["contrast"],
+            "brightness_change": brightness_change,
+            "detail_gain": gained["detail"] / self.input_strength["detail"],
+            "contrast_gain": gained["contrast"] / self.input_strength["contrast"],
             "abstain": (verdict == 2).float(),
         }

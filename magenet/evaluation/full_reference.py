@@ -1,4 +1,4 @@
-"""Against the clean photograph that a degraded one was made of."""
+"""Judge that compares with the clean photograph."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from magenet.metrics import (
 )
 
 MS_SSIM_LEAST = 320
-"""Side from which a round field holds the 176 px window of MS-SSIM's coarsest scale for sure."""
+"""Least side, in pixels, at which a round field contains the 176 px window of MS-SSIM."""
 
 
 class FullReference(Judge):
-    """Score by PSNR, SSIM, MS-SSIM and colour, inside the field.
+    """Judge by PSNR, SSIM, MS-SSIM and colour difference, inside the field of view.
 
-    `psnr_frame, ssim_frame` count the whole square, whose black corners are perfect for free:
-    published numbers are often of that kind. `ms_ssim` is given from 320 px on: a window of its
-    coarsest scale is 176 px wide, which a smaller round field does not hold. `colour` is the mean
-    CIEDE2000, `brightness_drift` that of L*.
+    - `psnr`, `ssim`; `psnr_frame`, `ssim_frame` are those of the whole square, whose black corners
+      always match: published numbers are often of this kind.
+    - `ms_ssim`: from 320 px on; the coarsest window is 176 px wide, and a smaller round field does
+      not contain it.
+    - `colour`: mean CIEDE2000; `brightness_drift`: mean difference of L*.
     """
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:

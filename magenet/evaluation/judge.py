@@ -1,4 +1,4 @@
-"""What every judge of enhanced photographs takes and returns."""
+"""Base classes of the judges, and helpers they share."""
 
 from __future__ import annotations
 
@@ -14,39 +14,46 @@ Batch = dict[str, Any]
 
 
 class Judge(nn.Module, ABC):
-    """Score photographs one by one, whoever made them: the same for all that are compared."""
+    """Module that scores each photograph of a batch, in the same way for every subject."""
 
     def load(self) -> None:
-        """Read what it needs from disk; called once before a test."""
+        """Read weights or models from disk; called once before a test."""
 
     def start_batch(self, batch: Batch) -> None:
-        """Measure what all subjects of a batch are compared with; called once before them."""
+        """Compute what all subjects of a batch share; called once, before they are scored.
+
+        The order of the subjects then does not matter. Most judges need nothing.
+
+        Args:
+            batch: See :meth:`forward`.
+        """
 
     @abstractmethod
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Score the photographs of a batch.
+        """Score one subject's photographs of a batch.
 
         Args:
-            image: What somebody made of them, `(B, 3, H, W)` in [0, 1], black outside the field.
-            batch: What the data module gave: `mask_fov`, labels, `image_clean` where it is known.
+            image: The subject's photographs, `(B, 3, H, W)` in [0, 1], black outside the field.
+            batch: Batch of the data module, the last one given to :meth:`start_batch`: `mask_fov`,
+                labels, `image_clean` where available.
 
         Returns:
-            `(B,)` a score, by its name. NaN marks a photograph that a score is not defined for:
-            it stays an empty cell and is never a zero. Nothing where the batch has not what the
-            judge needs.
+            Scores `(B,)` by name. NaN marks a photograph for which a score is undefined: its cell
+            stays empty, and it never counts as zero. Empty where the batch lacks what the judge
+            needs.
         """
 
 
 class NetworkJudge(Judge):
-    """Judge with the eyes of a frozen network.
+    """Judge that scores with a frozen network.
 
     Args:
         network: The network.
-        checkpoint: Checkpoint of the task that trained it; as it stands if null.
+        checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
     """
 
     how = "train it first"
-    """What to do where the checkpoint is missing."""
+    """Advice in the error message where the checkpoint is missing."""
 
     def __init__(self, network: nn.Module, checkpoint: str | None = None) -> None:
         super().__init__()
@@ -59,14 +66,14 @@ class NetworkJudge(Judge):
             read_network(self.network, self.checkpoint, self.how)
 
     def train(self, mode: bool = True) -> NetworkJudge:
-        """Stay in evaluation mode, whatever is asked."""
+        """Keep the network in evaluation mode."""
         return super().train(False)
 
     def seen(self, image: Tensor) -> Tensor:
         """Return the network's logits in fp32.
 
-        The network itself runs in bf16, whatever the test's own precision: everybody who is
-        compared is seen through the same eyes.
+        The network runs in bf16 whatever the precision of the test, so that all subjects are
+        scored alike.
         """
         with torch.autocast(image.device.type, torch.bfloat16):
             logits: Tensor = self.network(image.contiguous(memory_format=torch.channels_last))
@@ -74,16 +81,16 @@ class NetworkJudge(Judge):
 
 
 def taken(batch: Batch) -> Tensor:
-    """Return a batch's photographs as they were before anybody enhanced them."""
+    """Return a batch's unenhanced photographs, `(B, 3, H, W)`."""
     image: Tensor = batch["image_degraded"] if "image_degraded" in batch else batch["image"]
     return image
 
 
 def where(known: Tensor, scores: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return scores with NaN where the label that they need is unknown.
+    """Return scores with NaN for photographs without the label that they need.
 
     Args:
-        known: bool `(B,)`.
+        known: Whether the label is known, bool `(B,)`.
         scores: `(B,)` each.
     """
     return {name: value.where(known, torch.nan) for name, value in scores.items()}

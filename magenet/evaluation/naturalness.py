@@ -1,4 +1,4 @@
-"""How far a photograph is from good ones in the statistics of its texture."""
+"""Judge by a no-reference model of good photographs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from magenet.metrics import NaturalnessModel
 
 
 class NaturalnessJudge(Judge):
-    """Score in the manner of NIQE, against a model fitted on good fundus photographs.
+    """Judge in the manner of NIQE, with a model fitted on good fundus photographs.
 
-    `naturalness`: lower is nearer to good photographs. It needs no reference and knows no retina:
-    smooth invention can please it. Never rank by it alone.
+    `naturalness`: distance from the model, lower is better. It needs no reference and has no notion
+    of a retina: smooth invented texture can score well. Never rank by it alone.
 
     Args:
-        path: The fitted model (`make judges` writes it).
+        path: File of the fitted model (`make judges` writes it).
     """
 
     def __init__(self, path: str) -> None:
@@ -28,12 +28,12 @@ class NaturalnessJudge(Judge):
         """Read the model.
 
         Raises:
-            UserError: If there is none, or it cannot be read.
+            UserError: If the file is missing or cannot be read.
         """
         self.model = NaturalnessModel.load(self.path)
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
         """See :meth:`Judge.forward`."""
         if self.model is None:
-            raise UserError(f"{self.path}: not read yet: call load() first")
+            raise UserError(f"{self.path}: not read yet; call load() first")
         return {"naturalness": self.model.score(image, batch["mask_fov"]).float()}

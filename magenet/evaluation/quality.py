@@ -1,4 +1,4 @@
-"""How an automatic grader would file the photograph."""
+"""Judge by an automatic grader of image quality."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from magenet.evaluation.judge import Batch, NetworkJudge
 
 
 class QualityJudge(NetworkJudge):
-    """Score by a three-class quality grader, so that means are the field's quality scores.
+    """Judge by a three-class quality grader.
 
     - `fiqa`: 1 where graded good, else 0; the mean is the share graded good.
     - `wfqa`: 2 for good, 1 for usable, 0 for reject; the mean is (2 good + usable) / N.
 
-    A grader knows legibility, not truth: a result may please it and be wrong.
+    A grader measures legibility, not fidelity: a wrong result may score well.
 
     Args:
-        network: Gives logits `(B, 3)` for good, usable and reject.
-        checkpoint: Of the task that trained it; as it stands if null.
+        network: Grader that returns logits `(B, 3)` for good, usable and reject.
+        checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
     """
 
     how = "train it first ('make quality-grader')"

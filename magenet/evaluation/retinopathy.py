@@ -1,4 +1,4 @@
-"""Whether a grader of diabetic retinopathy still sees the disease."""
+"""Judge by a grader of diabetic retinopathy."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from magenet.evaluation.judge import Batch, NetworkJudge, where
 
 
 class RetinopathyJudge(NetworkJudge):
-    """Score the grade that a network gives, against the true one.
+    """Judge by the agreement of a network's grade of retinopathy with the label.
 
-    - `dr_correct`: 1 where it is the true grade, else 0; the mean is the accuracy.
-    - `dr_error`: grades between both; lower is better.
+    - `dr_correct`: 1 where the grade equals the label, else 0; the mean is the accuracy.
+    - `dr_error`: absolute difference of grade and label; lower is better.
 
     Args:
-        network: Gives logits `(B, 5)` for grades 0 to 4.
-        checkpoint: Of the task that trained it; as it stands if null.
+        network: Grader that returns logits `(B, 5)` for grades 0 to 4.
+        checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
     """
 
     how = "train it first ('make retinopathy-grader')"
@@ -24,6 +24,6 @@ class RetinopathyJudge(NetworkJudge):
         """See :meth:`Judge.forward`."""
         if "dr_grade" not in batch:
             return {}
-        truth = batch["dr_grade"]
-        error = (self.seen(image).argmax(dim=1) - truth).abs().float()
-        return where(truth >= 0, {"dr_correct": (error == 0).float(), "dr_error": error})
+        label = batch["dr_grade"]
+        error = (self.seen(image).argmax(dim=1) - label).abs().float()
+        return where(label >= 0, {"dr_correct": (error == 0).float(), "dr_error": error})

@@ -1,4 +1,4 @@
-"""A test's scores on disk: a line a photograph, condition and subject."""
+"""CSV files of a test's scores: a row for each photograph, condition and subject."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from magenet.errors import UserError
 
 KEYS = ("subject", "name", "patient", "condition")
-"""What a row is about: whose photograph, which, of whom, and what had been done to it."""
+"""Columns that identify a row; all others are scores."""
 
 ScoreRow = dict[str, str | float]
 
 
 def write_rows(path: Path, rows: Sequence[ScoreRow]) -> None:
-    """Write rows as CSV, with a column for every score that any of them has."""
+    """Write rows as CSV, with a column for every score that any row has; NaN is an empty cell."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns, restval="")
@@ -26,10 +26,10 @@ def write_rows(path: Path, rows: Sequence[ScoreRow]) -> None:
 
 
 def read_rows(path: Path) -> list[ScoreRow]:
-    """Return the rows that :func:`write_rows` wrote; an empty cell is NaN.
+    """Read rows that :func:`write_rows` wrote; an empty cell is NaN.
 
     Raises:
-        UserError: If there is no such file, or it is none of scores.
+        UserError: If the file is missing, or lacks one of the columns :data:`KEYS`.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
@@ -45,5 +45,5 @@ def read_rows(path: Path) -> list[ScoreRow]:
 
 
 def _is_nan(value: str | float) -> bool:
-    """Return whether a cell is an undefined score."""
+    """Return whether a cell's value is NaN."""
     return isinstance(value, float) and math.isnan(value)

@@ -1,4 +1,4 @@
-"""The scores of a test: every photograph, every judge, everybody who is compared."""
+"""Callback that scores every subject's photographs in a test by every judge."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from magenet.evaluation.score_rows import KEYS, ScoreRow, write_rows
 from magenet.evaluation.summary import CLEAN, summarise
 
 ENDS = (CLEAN, "high")
-"""Subjects that nobody made: their scores need no place on the screen."""
+"""Subjects that are reference photographs: their scores are not shown on the screen."""
 
 
 class Scores(Callback):
-    """Score a test's photographs and write `scores.csv` and `results.json` into its folder.
+    """Callback that writes a test's `scores.csv` and `results.json` into the run's folder.
 
-    `scores.csv` has a line for every photograph, condition and subject (the untouched input, the
+    `scores.csv` has a row for every photograph, condition and subject (the unenhanced input, the
     networks, the clean photograph where there is one) and a column for every score; an empty cell
-    is a score that is not defined there. `results.json` sums them up by condition.
+    is an undefined score. `results.json` summarises them by condition.
 
     Args:
-        judges: Who scores; PSNR and SSIM against the clean photograph if null.
+        judges: Judges that score; :class:`FullReference` alone if null.
     """
 
     def __init__(self, judges: list[Judge] | None = None) -> None:
@@ -39,10 +39,10 @@ class Scores(Callback):
         self.rows: list[ScoreRow] = []
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start a new table, and make the judges ready.
+        """Clear the rows, load the judges and move them to the device.
 
         Raises:
-            UserError: On several devices, which would score padded photographs twice; or if a
+            UserError: On several devices, where padding would count photographs twice; or if a
                 judge's checkpoint is missing.
         """
         if trainer.world_size > 1:
@@ -62,10 +62,10 @@ class Scores(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Score a batch's photographs, by subject.
+        """Score a batch's photographs, subject by subject.
 
         Raises:
-            ValueError: If two judges give a score of one name.
+            ValueError: If two judges return a score of the same name.
         """
         if not isinstance(outputs, dict):
             return
@@ -75,30 +75,30 @@ class Scores(Callback):
             for subject, image in outputs.items():
                 scores: dict[str, Tensor] = {}
                 for judge in self.judges:
-                    own = judge(image, batch)
-                    if twice := scores.keys() & own.keys():
-                        raise ValueError(f"two judges give the score '{min(twice)}'")
-                    scores |= own
+                    new = judge(image, batch)
+                    if duplicates := scores.keys() & new.keys():
+                        raise ValueError(f"two judges return the score '{min(duplicates)}'")
+                    scores |= new
                 lists = {name: value.tolist() for name, value in scores.items()}
-                for place, name in enumerate(batch["name"]):
+                for index, name in enumerate(batch["name"]):
                     self.rows.append(
                         {
                             "subject": subject,
                             "name": name,
-                            "patient": batch["patient"][place],
-                            "condition": batch["condition"][place],
-                            **{score: round(values[place], 5) for score, values in lists.items()},
+                            "patient": batch["patient"][index],
+                            "condition": batch["condition"][index],
+                            **{score: round(values[index], 5) for score, values in lists.items()},
                         }
                     )
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the means by condition: `test/psnr_spots`, `test_teacher/psnr_spots`.
 
-        A mean over all conditions would hide clusters 20 dB apart: there is none. The screen
-        shows the first two scores only; the files and the loggers have all.
+        There is no mean over all conditions: they form clusters 20 dB apart. The screen shows the
+        first two scores only; files and loggers have all.
         """
         totals: dict[str, list[float]] = {}
-        shown: dict[str, list[float]] = {}
+        screen: dict[str, list[float]] = {}
         for row in self.rows:
             stage = "test" if row["subject"] == "student" else f"test_{row['subject']}"
             scores = [name for name in row if name not in KEYS]
@@ -107,10 +107,10 @@ class Scores(Callback):
                     name = f"{stage}/{score}_{row['condition']}"
                     totals.setdefault(name, []).append(value)
                     if score in scores[:2] and row["subject"] not in ENDS:
-                        shown[name] = totals[name]
+                        screen[name] = totals[name]
         for logger in trainer.loggers:
             logger.log_metrics({name: sum(v) / len(v) for name, v in totals.items()})
-        pl_module.log_dict({name: sum(v) / len(v) for name, v in shown.items()}, logger=False)
+        pl_module.log_dict({name: sum(v) / len(v) for name, v in screen.items()}, logger=False)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the scores and their summary into the run's folder."""
@@ -123,14 +123,14 @@ class Scores(Callback):
         text = json.dumps(summary, indent=1).replace("NaN", "null")
         (folder / "results.json").write_text(text + "\n")
         if empty := never_defined(self.rows):
-            print(f"no photograph has what these scores need: {empty}", file=sys.stderr)
+            print(f"no photograph has the labels that these scores need: {empty}", file=sys.stderr)
 
 
 def never_defined(rows: Sequence[ScoreRow]) -> str:
-    """Return the names of the scores that no photograph has, in a line; empty if there are none.
+    """Return the names of scores that are undefined for all photographs, separated by commas.
 
     Args:
-        rows: All of a test.
+        rows: All rows of a test.
     """
     scores = dict.fromkeys(name for row in rows for name in row if name not in KEYS)
     return ", ".join(

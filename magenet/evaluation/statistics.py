@@ -1,4 +1,4 @@
-"""How sure a mean over photographs is, when several photographs show one patient."""
+"""Bootstrap intervals and permutation tests over patients, who may have several photographs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 EXACT_PATIENTS = 12
-"""Up to so many patients all sign flips are tried: 4,096."""
+"""Largest number of patients for which all sign flips are evaluated: 4,096 flips."""
 
 FLIPS = 10_000
-"""How many sign flips are drawn for more patients."""
+"""Number of random sign flips for more patients."""
 
 
 class Interval(NamedTuple):
-    """Say a mean and how far it may be off.
+    """Mean with its confidence interval.
 
     Attributes:
-        mean: Over all photographs, each counted once.
+        mean: Mean over all photographs, each counted once.
         low: Lower end of the interval.
         high: Upper end.
     """
@@ -30,16 +30,16 @@ class Interval(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Say whether one method scores above another on the same photographs.
+    """Paired comparison of a first and a second method on the same photographs.
 
     Attributes:
-        difference: Mean over photographs of one less the other.
+        difference: Mean over photographs of the first method's score minus the second's.
         low: Lower end of its 95 % interval.
         high: Upper end.
-        wins: Patients on whose photographs one scores higher on average.
-        ties: Patients on whom both score the same.
-        losses: Patients on whom the other scores higher.
-        p: Two-sided, of a permutation test over patients.
+        wins: Number of patients for whom the first method's mean score is higher.
+        ties: Number of patients for whom both are equal.
+        losses: Number of patients for whom the second method's mean score is higher.
+        p: Two-sided p-value of a permutation test over patients.
     """
 
     difference: float
@@ -54,17 +54,17 @@ class Comparison(NamedTuple):
 def bootstrap_interval(
     values: ArrayLike, groups: ArrayLike, level: float = 0.95, draws: int = 2000, seed: int = 0
 ) -> Interval:
-    """Return the mean over photographs and its bootstrap interval over patients.
+    """Return the mean over photographs with a cluster bootstrap interval over patients.
 
-    Patients are drawn with replacement, each with all of their photographs: two eyes of one patient
-    are no two witnesses. The interval is between percentiles of the drawn means.
+    Patients are resampled with replacement, each with all their photographs, because two eyes of
+    one patient are not independent. The interval is between percentiles of the resampled means.
 
     Args:
         values: Score of each photograph, `(n,)`; NaN is left out.
         groups: Patient of each photograph, `(n,)`, names or numbers.
-        level: How much of the drawn means the interval holds.
-        draws: How often patients are drawn.
-        seed: Of the draws.
+        level: Share of the resampled means inside the interval, 0 to 1.
+        draws: Number of bootstrap samples.
+        seed: Seed of the bootstrap samples.
 
     Returns:
         Mean, low and high.
@@ -90,27 +90,27 @@ def bootstrap_interval(
 def paired_comparison(
     one: ArrayLike, other: ArrayLike, groups: ArrayLike, seed: int = 0
 ) -> Comparison:
-    """Compare two methods on the same photographs, patient by patient.
+    """Compare two methods on the same photographs by a sign-flip permutation test over patients.
 
-    If neither were better, each patient's differences could as well have the other sign: `p` is how
-    often flipped signs give a mean difference at least as far from 0. All flips are tried for at
-    most 12 patients, else 10,000 drawn ones beside the one that happened.
+    Under the null hypothesis each patient's differences may have either sign: `p` is the share of
+    sign flips with a mean difference at least as far from 0. All flips are evaluated for at most 12
+    patients, else 10,000 random ones and the observed one.
 
     Args:
-        one: Scores of one method, `(n,)`; photographs with NaN in either are left out.
-        other: Scores of the other, `(n,)`.
+        one: Scores of the first method, `(n,)`; photographs with NaN in either are left out.
+        other: Scores of the second method, `(n,)`.
         groups: Patient of each photograph, `(n,)`, names or numbers.
-        seed: Of the interval's draws and the flips.
+        seed: Seed of the bootstrap samples and of the random flips.
 
     Returns:
-        The difference `one - other` with its interval, and who won how often.
+        The difference `one - other` with its interval, wins, ties, losses and p-value.
 
     Raises:
         ValueError: If fewer than two patients have both scores, or lengths differ.
 
     References:
-        Phipson and Smyth, "Permutation p-values should never be zero", 2010: drawn flips count the
-        observed one too.
+        Phipson and Smyth, "Permutation p-values should never be zero", 2010: random flips include
+        the observed one.
 
     Example:
         >>> paired_comparison([0.8, 0.9, 0.7], [0.7, 0.8, 0.7], ["a", "b", "c"]).p
@@ -122,7 +122,7 @@ def paired_comparison(
     differences = one - other
     difference, low, high = bootstrap_interval(differences, groups, seed=seed)
     sums, _ = _by_patient(differences, groups)
-    rounding = 1e-9 * float(np.abs(sums).sum())  # a sum in another order is no other sum
+    rounding = 1e-9 * float(np.abs(sums).sum())  # sums depend on the order of summation
     if len(sums) > EXACT_PATIENTS:
         generator = np.random.default_rng(seed)
         signs = 2 * generator.integers(2, size=(FLIPS + 1, len(sums)), dtype=np.int8) - 1
@@ -136,18 +136,18 @@ def paired_comparison(
 
 
 def gap_closed(method: ArrayLike, untouched: ArrayLike, clean: ArrayLike) -> float:
-    """Return how much of the way from untouched to clean photographs a method goes.
+    """Return the share of the gap between unenhanced and clean photographs that a method closes.
 
-    Of the mean scores, not a mean of quotients: single photographs may have no gap.
+    A ratio of mean scores, not a mean of ratios: the gap of a single photograph may be 0.
 
     Args:
-        method: Scores on enhanced photographs, `(n,)` or their mean.
-        untouched: Scores on the same photographs as they were.
-        clean: Scores on their clean counterparts. Photographs with NaN in any are left out.
+        method: Scores of the enhanced photographs, `(n,)` or their mean.
+        untouched: Scores of the unenhanced photographs.
+        clean: Scores of the clean photographs. Photographs with NaN in any are left out.
 
     Returns:
-        1 if the method equals clean photographs, 0 if it changes nothing; NaN where clean equals
-        untouched or nothing is left.
+        1 if the method scores like clean photographs, 0 if like unenhanced ones; NaN where the two
+        are equal or no photograph is left.
 
     Raises:
         ValueError: If lengths differ.
@@ -167,14 +167,18 @@ def gap_closed(method: ArrayLike, untouched: ArrayLike, clean: ArrayLike) -> flo
 def _by_patient(
     values: ArrayLike, groups: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return each patient's sum and number of values, NaN left out; raise for under two."""
+    """Return the sum and number of each patient's values, without NaN.
+
+    Raises:
+        ValueError: If fewer than two patients have a value, or lengths differ.
+    """
     values, groups = np.asarray(values, dtype=float), np.asarray(groups)
     if values.ndim != 1 or values.shape != groups.shape:
         raise ValueError(f"cannot group values {values.shape} by patients {groups.shape}")
     known = ~np.isnan(values)
-    names, places = np.unique(groups[known], return_inverse=True)
+    names, indices = np.unique(groups[known], return_inverse=True)
     if len(names) < 2:
         raise ValueError(f"an interval over patients needs two with a score, not {len(names)}")
     sums = np.zeros(len(names))
-    np.add.at(sums, places, values[known])
-    return sums, np.bincount(places)
+    np.add.at(sums, indices, values[known])
+    return sums, np.bincount(indices)

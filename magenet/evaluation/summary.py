@@ -1,4 +1,4 @@
-"""Sum up a test: means with intervals over patients, and everybody against the untouched input."""
+"""Summary of a test: means with intervals over patients, and comparisons with the input."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from magenet.evaluation.statistics import (
 )
 
 UNTOUCHED = "input"
-"""Subject that marks one end: doing nothing."""
+"""Subject that is the unenhanced photograph, one end of the gap."""
 
 CLEAN, HIGH = "clean", "high"
-"""Subjects that mark the other: the photograph before it was degraded, or its better partner."""
+"""Subjects at the other end of the gap: the clean photograph, or the high-quality one of a pair."""
 
 LOWER_IS_BETTER = frozenset(
     {
@@ -29,9 +29,10 @@ LOWER_IS_BETTER = frozenset(
         "vessel_lost", "vessel_invented", "naturalness", "verdict", "abstain",
     }
 )  # fmt: skip
+"""Scores that are better the lower they are."""
 
 SIGNED = frozenset({"brightness_drift", "brightness_change"})
-"""Scores that are best at 0: they are compared by their size, and less is better."""
+"""Scores that are best at 0: absolute values are compared, and lower is better."""
 
 AGAINST_INPUT = frozenset(
     {
@@ -40,37 +41,37 @@ AGAINST_INPUT = frozenset(
         *(f"{kind}_preserved" for kind in KINDS),
     }
 )  # fmt: skip
-"""Scores of a change: doing nothing is perfect by them, so that there is no gap to close."""
+"""Scores of the change from the input: no change is best, so there is no gap to close."""
 
 NO_GAP = AGAINST_INPUT | SIGNED | {"psnr", "psnr_frame", "pair_psnr"}
-"""Scores without a gap: the last ones end at a cap of ours."""
+"""Scores without a gap to close; PSNR's other end would be our cap of 60 dB."""
 
 NAN = float("nan")
 
 
 class ScoreSummary(NamedTuple):
-    """Hold one score of one subject under one condition.
+    """Statistics of one score of one subject under one condition.
 
     Attributes:
-        subject: Whose photographs.
-        condition: What had been done to them.
-        score: Which score.
-        mean: Over photographs.
-        low: Lower end of the mean's 95 % interval, by bootstrap over patients; NaN with one.
+        subject: Whose photographs are scored.
+        condition: Degradation that the test applied.
+        score: Name of the score.
+        mean: Mean over photographs.
+        low: Lower end of the mean's 95 % bootstrap interval over patients; NaN with one patient.
         high: Upper end.
-        photographs: How many count, those with this score.
-        patients: Whose they are.
-        difference: Mean difference from the untouched input; NaN for the input itself.
-        difference_low: Lower end of its interval.
+        photographs: Number of photographs for which the score is defined.
+        patients: Number of their patients.
+        difference: Mean difference from the unenhanced input; NaN for the input itself.
+        difference_low: Lower end of its 95 % interval.
         difference_high: Upper end.
-        wins: Patients with a better score than the input's: lower by :data:`LOWER_IS_BETTER`,
-            nearer to 0 by :data:`SIGNED`, else higher.
-        ties: With the same.
-        losses: With a worse one.
-        p: Of a paired permutation test over patients; one test of many, not corrected for them.
-        gap_closed: Share of the way from the input's mean to that of the clean (or high)
-            photograph, over the photographs that have all three; NaN where these ends cannot be
-            told apart or the input's is the better one, and for :data:`NO_GAP`.
+        wins: Patients with a better score than the input's: lower for :data:`LOWER_IS_BETTER`,
+            nearer to 0 for :data:`SIGNED`, else higher.
+        ties: Patients with the same score.
+        losses: Patients with a worse score.
+        p: P-value of a paired permutation test over patients, not corrected for multiple tests.
+        gap_closed: Share of the gap between the means of the input and of the clean (or high)
+            photograph that is closed, over the photographs that have all three; NaN where the two
+            ends do not differ significantly or the input's is better, and for :data:`NO_GAP`.
     """
 
     subject: str
@@ -92,7 +93,7 @@ class ScoreSummary(NamedTuple):
 
 
 class Column(NamedTuple):
-    """Hold one score of one subject under one condition, photograph by photograph."""
+    """One score of one subject under one condition, photograph by photograph."""
 
     names: list[str]
     patients: list[str]
@@ -100,10 +101,10 @@ class Column(NamedTuple):
 
 
 def summarise(rows: Sequence[ScoreRow]) -> list[ScoreSummary]:
-    """Return one line for every subject, condition and score that is defined somewhere.
+    """Return a summary for every subject, condition and score with a defined value.
 
     Args:
-        rows: Of one test.
+        rows: All rows of one test.
     """
     columns: dict[tuple[str, str, str], Column] = {}
     for row in rows:
@@ -139,33 +140,34 @@ def summarise(rows: Sequence[ScoreRow]) -> list[ScoreSummary]:
 
 
 def _against(line: ScoreSummary, column: Column, untouched: Column) -> ScoreSummary:
-    """Return a line with its comparison with the untouched input, photograph by photograph.
+    """Add the paired comparison with the unenhanced input to a summary.
 
     Raises:
-        UserError: If the two are about other photographs.
+        UserError: If the two have different photographs.
     """
     if column.names != untouched.names:
-        odd = sorted(set(column.names) ^ set(untouched.names)) or ["(another order)"]
+        differing = sorted(set(column.names) ^ set(untouched.names)) or ["(another order)"]
         raise UserError(
             f"scores of '{line.subject}' and of '{UNTOUCHED}' under '{line.condition}' are not "
-            f"about the same photographs: {odd[0]}; run the test again"
+            f"of the same photographs: {differing[0]}; run the test again"
         )
-    found = compared(line.score, column, untouched)
-    if found is None:
+    comparison = compared(line.score, column, untouched)
+    if comparison is None:
         return line
     return line._replace(
-        difference=found.difference, difference_low=found.low, difference_high=found.high,
-        wins=found.wins, ties=found.ties, losses=found.losses, p=found.p,
+        difference=comparison.difference, difference_low=comparison.low,
+        difference_high=comparison.high, wins=comparison.wins, ties=comparison.ties,
+        losses=comparison.losses, p=comparison.p,
     )  # fmt: skip
 
 
 def compared(score: str, one: Column, other: Column) -> Comparison | None:
-    """Return the paired comparison of a score, whose wins are better ones.
+    """Compare a score of two subjects; a win is a better score, which may be a lower one.
 
     Args:
-        score: Which one it is.
-        one: Of somebody.
-        other: Of somebody else, of the same photographs in the same order.
+        score: Name of the score.
+        one: Scores of the first subject.
+        other: Scores of the second subject, of the same photographs in the same order.
 
     Returns:
         None with fewer than two patients.
@@ -177,14 +179,14 @@ def compared(score: str, one: Column, other: Column) -> Comparison | None:
     values, others = one.values[both], other.values[both]
     if score in SIGNED:
         values, others = np.abs(values), np.abs(others)
-    found = paired_comparison(values, others, patients)
+    comparison = paired_comparison(values, others, patients)
     if score in LOWER_IS_BETTER | SIGNED:
-        found = found._replace(wins=found.losses, losses=found.wins)
-    return found
+        comparison = comparison._replace(wins=comparison.losses, losses=comparison.wins)
+    return comparison
 
 
 def _gap(score: str, column: Column, untouched: Column, goal: Column) -> float:
-    """Return the share of the gap that is closed; NaN if there may be none to close."""
+    """Return the share of the gap that is closed; NaN if the two ends do not differ."""
     ends = compared(score, goal, untouched)
     if ends is None or ends.low <= 0.0 <= ends.high:
         return NAN

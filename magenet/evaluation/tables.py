@@ -1,9 +1,8 @@
-"""One table from the scores of several tests: `python -m magenet.evaluation.tables`.
+"""Tables made from the scores of several tests.
 
-With tests it writes CSV files: the table's, one line for each row, condition and score; beside it
-`<name>_runs.csv`, what each row was made with, and `<name>_against.csv`, the comparisons with rows
-named by `--against`, photograph by photograph. With `--into` it then fills the places
-that a Markdown file has for the table:
+:func:`make_table` writes CSV files: the table's, one line for each row, condition and score; beside
+it `<name>_runs.csv`, what each row was made with, and `<name>_against.csv`, paired comparisons with
+chosen rows. :func:`put_into` fills the markers that a Markdown file has for the table:
 
     <!-- table NAME scores=psnr,ssim conditions=spots,blur -->
     <!-- end -->
@@ -14,12 +13,10 @@ the conditions.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import re
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,38 +35,72 @@ from magenet.evaluation.summary import (
 )
 
 LABELS = {UNTOUCHED: "do nothing", CLEAN: "clean", HIGH: "the high photograph itself"}
-"""What the rows are called that are no method's."""
+"""Names of the rows that are not a method's, by subject."""
+
+SCORES = ("psnr", "ssim")
+"""Scores that are shown by default."""
 
 COLUMNS = ("row", *ScoreSummary._fields[1:])
 AGAINST = (
     "row", "against", "condition", "score", "difference", "low", "high", "wins", "ties", "losses",
     "p",
 )  # fmt: skip
-PLACE = re.compile(r"<!-- table (\S+?)((?: \w+=\S+)*) -->\n.*?<!-- end -->", re.DOTALL)
+MARKER = re.compile(r"<!-- table (\S+?)((?: \w+=\S+)*) -->\n.*?<!-- end -->", re.DOTALL)
 
 Cells = dict[str, str]
 Entries = dict[str, tuple[str, list[ScoreRow]]]
-"""By the name of a table's row: the subject that it is, and all rows of that subject's test."""
+"""By the name of a table's row: its subject, and all score rows of the test it comes from."""
 
 Photograph = tuple[str, str, str]
 
 
+def make_table(path: Path, runs: Mapping[str, Path], against: Sequence[str] = ()) -> list[Cells]:
+    """Put the scores of several tests into one table and write its CSV files.
+
+    Args:
+        path: CSV file of the table; the other files are named after it.
+        runs: Folder of each test's results, by the name of its row.
+        against: Names of rows that all others are compared with.
+
+    Returns:
+        Lines of the table.
+
+    Raises:
+        UserError: If a test has no results, the tests have different photographs, or there is no
+            row of a name in `against`.
+    """
+    entries, facts = collect(runs)
+    paired = [line for name in against for line in comparisons(entries, name)]
+    table = lines_of(entries)
+    write_table(path, COLUMNS, table)
+    write_table(path.with_name(f"{path.stem}_runs.csv"), ("row", *FACTS), facts)
+    if paired:
+        write_table(path.with_name(f"{path.stem}_against.csv"), AGAINST, paired)
+    return table
+
+
 def label(name: str, subject: str, subjects: Iterable[str]) -> str:
-    """Return what a table calls a subject of a run."""
+    """Return the name of a table's row.
+
+    Args:
+        name: Name of the run.
+        subject: One of its subjects.
+        subjects: All its subjects.
+    """
     networks = [s for s in subjects if s not in LABELS]
     return LABELS.get(subject, name if len(networks) == 1 else f"{name}, {subject}")
 
 
 def photographs(rows: Sequence[ScoreRow]) -> set[Photograph]:
-    """Return what a test is of: each photograph's name, patient and condition."""
+    """Return name, patient and condition of each photograph of a test."""
     return {(str(r["name"]), str(r["patient"]), str(r["condition"])) for r in rows}
 
 
 def read_facts(path: Path) -> dict[str, object]:
-    """Return what a test was made with.
+    """Read a test's provenance.
 
     Raises:
-        UserError: If there is no such file.
+        UserError: If the file is missing.
     """
     try:
         return dict(json.loads(path.read_text()))
@@ -77,96 +108,101 @@ def read_facts(path: Path) -> dict[str, object]:
         raise UserError(f"{path}: no such file; run the test again") from None
 
 
-def collect(runs: dict[str, Path]) -> tuple[Entries, list[Cells]]:
-    """Return what there is, and what each row was made with.
+def collect(runs: Mapping[str, Path]) -> tuple[Entries, list[Cells]]:
+    """Read the results of several tests.
 
     Args:
-        runs: The folder of each test's results, by the name of its row.
+        runs: Folder of each test's results, by the name of its row.
+
+    Returns:
+        Scores by row, and the provenance of each row.
 
     Raises:
-        UserError: If a run has no results, or the tests are of other photographs.
+        UserError: If a run has no results, or the tests have different photographs.
     """
     entries: Entries = {}
     facts: list[Cells] = []
     first: tuple[Path, set[Photograph]] | None = None
     for name, folder in runs.items():
         rows = read_rows(folder / "scores.csv")
-        shown = photographs(rows)
-        first = first or (folder, shown)
-        if odd := sorted(first[1] ^ shown):
-            what = ", ".join(odd[0])
+        tested = photographs(rows)
+        first = first or (folder, tested)
+        if differing := sorted(first[1] ^ tested):
+            example = ", ".join(differing[0])
             raise UserError(
-                f"{folder} and {first[0]} are tests of other photographs ({len(shown)} and "
-                f"{len(first[1])}; only in one of them: {what}): one table needs the same test"
+                f"{folder} and {first[0]} are tests of different photographs ({len(tested)} and "
+                f"{len(first[1])}; only in one of them: {example}): one table needs the same test"
             )
         subjects = list(dict.fromkeys(str(row["subject"]) for row in rows))
-        made = read_facts(folder / "provenance.json")
+        provenance = read_facts(folder / "provenance.json")
         for subject in subjects:
-            own = label(name, subject, subjects)
-            entries.setdefault(own, (subject, rows))  # both ends are the first test's
+            entry = label(name, subject, subjects)
+            entries.setdefault(entry, (subject, rows))  # input and clean: the first test's
             if subject not in LABELS:
-                facts.append({"row": own} | {fact: str(made[fact]) for fact in FACTS})
+                facts.append({"row": entry} | {fact: str(provenance[fact]) for fact in FACTS})
     return entries, facts
 
 
 def lines_of(entries: Entries) -> list[Cells]:
-    """Return the table's lines."""
+    """Return the table's lines: the input's first, those of clean or high photographs last."""
     table = []
-    for own in sorted(entries, key=lambda own: list(LABELS).index(entries[own][0])
-                      if entries[own][0] in LABELS else 0.5):  # fmt: skip
-        subject, rows = entries[own]
+    for name in sorted(entries, key=lambda name: list(LABELS).index(entries[name][0])
+                       if entries[name][0] in LABELS else 0.5):  # fmt: skip
+        subject, rows = entries[name]
         kept = [row for row in rows if row["subject"] in (subject, UNTOUCHED, CLEAN, HIGH)]
         for line in summarise(kept):
             if line.subject != subject:
                 continue
-            cells = {"row": own} | {k: _cell(v) for k, v in line._asdict().items()}
+            cells = {"row": name} | {k: _cell(v) for k, v in line._asdict().items()}
             cells.pop("subject")
             table.append(cells)
     return table
 
 
 def comparisons(entries: Entries, against: str) -> list[Cells]:
-    """Return how every row compares with one of them, by condition and score.
+    """Return the paired comparisons of all rows with one of them, by condition and score.
 
     Args:
         entries: All rows.
-        against: The name of that one.
+        against: Name of the row to compare with.
 
     Raises:
-        UserError: If there is none of that name.
+        UserError: If there is no row of that name.
     """
     if against not in entries:
-        raise UserError(f"--against '{against}' is none of {', '.join(entries)}")
+        raise UserError(f"no row '{against}' to compare with; there are {', '.join(entries)}")
     others = columns_of(*entries[against])
     lines = []
-    for own, (subject, rows) in entries.items():
-        if own == against or subject in LABELS:
+    for name, (subject, rows) in entries.items():
+        if name == against or subject in LABELS:
             continue
         for (condition, score), column in columns_of(subject, rows).items():
             other = others.get((condition, score))
-            found = None if other is None else compared(score, column, other)
-            if found is None:
+            comparison = None if other is None else compared(score, column, other)
+            if comparison is None:
                 continue
-            numbers = (found.difference, found.low, found.high)
-            counts = (found.wins, found.ties, found.losses, found.p)
-            texts = (own, against, condition, score, *map(_cell, (*numbers, *counts)))
+            numbers = (comparison.difference, comparison.low, comparison.high)
+            counts = (comparison.wins, comparison.ties, comparison.losses, comparison.p)
+            texts = (name, against, condition, score, *map(_cell, (*numbers, *counts)))
             lines.append(dict(zip(AGAINST, texts, strict=True)))
     return lines
 
 
 def columns_of(subject: str, rows: Sequence[ScoreRow]) -> dict[tuple[str, str], Column]:
     """Return a subject's scores by condition and score, photographs in the order of names."""
-    own = sorted((row for row in rows if row["subject"] == subject), key=lambda row: row["name"])
-    found = {}
-    for condition in dict.fromkeys(str(row["condition"]) for row in own):
-        some = [row for row in own if row["condition"] == condition]
+    selected = sorted(
+        (row for row in rows if row["subject"] == subject), key=lambda row: row["name"]
+    )
+    columns = {}
+    for condition in dict.fromkeys(str(row["condition"]) for row in selected):
+        some = [row for row in selected if row["condition"] == condition]
         for score in (name for name in some[0] if name not in KEYS):
-            found[condition, score] = Column(
+            columns[condition, score] = Column(
                 [str(row["name"]) for row in some],
                 [str(row["patient"]) for row in some],
                 np.array([float(row[score]) for row in some]),
             )
-    return found
+    return columns
 
 
 def _cell(value: object) -> str:
@@ -176,16 +212,32 @@ def _cell(value: object) -> str:
     return str(value)
 
 
+def overview(table: Sequence[Cells], scores: Sequence[str] = SCORES) -> str:
+    """Return scores of a table as Markdown, under every condition that has all of them.
+
+    Args:
+        table: Lines of the table.
+        scores: Names of the scores.
+
+    Raises:
+        UserError: If no condition has all scores.
+    """
+    available = {(cells["condition"], cells["score"]) for cells in table}
+    conditions = list(dict.fromkeys(cells["condition"] for cells in table))
+    complete = [c for c in conditions if all((c, score) in available for score in scores)]
+    return as_markdown(table, scores, complete or conditions)
+
+
 def as_markdown(table: Sequence[Cells], scores: Sequence[str], conditions: Sequence[str]) -> str:
     """Return chosen columns as Markdown, a line for every row of the table.
 
     Args:
         table: Lines of the table.
-        scores: Which scores.
-        conditions: Under which conditions.
+        scores: Names of the scores.
+        conditions: Names of the conditions.
 
     Raises:
-        UserError: If the table has none of that.
+        UserError: If the table lacks a score under a condition.
     """
     cells = {(c["row"], c["condition"], c["score"]): c for c in table}
     for condition in conditions:
@@ -206,14 +258,14 @@ def as_markdown(table: Sequence[Cells], scores: Sequence[str], conditions: Seque
         for group in groups:
             parts = [cells.get((row, condition, score)) for condition, score in group]
             interval = len(conditions) == 1
-            texts.append(" / ".join(_shown(part, interval=interval) for part in parts if part))
+            texts.append(" / ".join(_formatted(part, interval=interval) for part in parts if part))
         if any(texts):
             lines.append(f"| {row} | " + " | ".join(texts) + " |")
     return "\n".join(lines)
 
 
-def _shown(cells: Cells, *, interval: bool) -> str:
-    """Return a mean as a person reads it, with its interval if wanted."""
+def _formatted(cells: Cells, *, interval: bool) -> str:
+    """Return a rounded mean, with its interval if wanted."""
     mean = float(cells["mean"])
     digits = 2 if abs(mean) >= 5 else 3
     text = f"{mean:.{digits}f}"
@@ -223,37 +275,42 @@ def _shown(cells: Cells, *, interval: bool) -> str:
 
 
 def put_into(path: Path, name: str, table: Sequence[Cells]) -> None:
-    """Fill the places that a Markdown file has for a table.
+    """Fill the markers that a Markdown file has for a table.
+
+    Args:
+        path: Markdown file.
+        name: Name of the table in the markers.
+        table: Lines of the table.
 
     Raises:
-        UserError: If it has none, or one asks for what the table has not.
+        UserError: If the file has no such marker, or one names a score that the table lacks.
     """
     text = path.read_text(encoding="utf-8")
-    found = 0
+    count = 0
 
-    def fill(place: re.Match[str]) -> str:
-        nonlocal found
-        if place[1] != name:
-            return place[0]
-        found += 1
-        asked = dict(part.split("=", 1) for part in place[2].split())
-        scores = asked.get("scores", "psnr,ssim").split(",")
+    def fill(marker: re.Match[str]) -> str:
+        nonlocal count
+        if marker[1] != name:
+            return marker[0]
+        count += 1
+        options = dict(part.split("=", 1) for part in marker[2].split())
+        scores = options["scores"].split(",") if "scores" in options else SCORES
         every = dict.fromkeys(cells["condition"] for cells in table)
-        conditions = asked["conditions"].split(",") if "conditions" in asked else list(every)
-        shown = as_markdown(table, scores, conditions)
-        return f"<!-- table {name}{place[2]} -->\n\n{shown}\n\n<!-- end -->"
+        conditions = options["conditions"].split(",") if "conditions" in options else list(every)
+        content = as_markdown(table, scores, conditions)
+        return f"<!-- table {name}{marker[2]} -->\n\n{content}\n\n<!-- end -->"
 
-    text = PLACE.sub(fill, text)
-    if not found:
-        raise UserError(f"{path}: no place '<!-- table {name} --> ... <!-- end -->' in it")
+    text = MARKER.sub(fill, text)
+    if not count:
+        raise UserError(f"{path}: no marker '<!-- table {name} --> ... <!-- end -->' in it")
     path.write_text(text, encoding="utf-8")
 
 
 def read_table(path: Path) -> list[Cells]:
-    """Return the lines of a table's CSV file.
+    """Read the lines of a table's CSV file.
 
     Raises:
-        UserError: If there is no such file.
+        UserError: If the file is missing.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
@@ -269,60 +326,3 @@ def write_table(path: Path, columns: Sequence[str], lines: Sequence[Cells]) -> N
         writer = csv.DictWriter(stream, columns, restval="")
         writer.writeheader()
         writer.writerows(lines)
-
-
-def run(options: argparse.Namespace, runs: dict[str, Path]) -> None:
-    """Make, print or place a table; see :func:`main`.
-
-    Raises:
-        UserError: If results or places are missing.
-    """
-    if runs:
-        entries, facts = collect(runs)
-        paired = [line for name in options.against for line in comparisons(entries, name)]
-        write_table(options.csv, COLUMNS, lines_of(entries))
-        write_table(options.csv.with_name(f"{options.csv.stem}_runs.csv"), ("row", *FACTS), facts)
-        if paired:
-            write_table(options.csv.with_name(f"{options.csv.stem}_against.csv"), AGAINST, paired)
-    table = read_table(options.csv)
-    for path in options.into:
-        put_into(path, options.csv.stem, table)
-    if not options.into:
-        scores = options.scores.split(",")
-        known = {(cells["condition"], cells["score"]) for cells in table}
-        every = dict.fromkeys(cells["condition"] for cells in table)
-        scored = [c for c in every if all((c, score) in known for score in scores)]
-        print(as_markdown(table, scores, scored or list(every)))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Make, print or place a table."""
-    parser = argparse.ArgumentParser(description="Make one table from the scores of several tests.")
-    parser.add_argument("runs", nargs="*", metavar="NAME=FOLDER", help="row and test folder")
-    parser.add_argument("--csv", type=Path, required=True, help="the table's file")
-    parser.add_argument(
-        "--against", action="append", default=[], help="row that every other one is compared with"
-    )
-    parser.add_argument("--scores", default="psnr,ssim", help="what is printed (psnr,ssim)")
-    parser.add_argument(
-        "--into", type=Path, nargs="+", default=[], help="Markdown files to put the table into"
-    )
-    options = parser.parse_args(arguments)
-    runs: dict[str, Path] = {}
-    for run_ in options.runs:
-        name, separator, folder = run_.rpartition("=")
-        if not separator:
-            parser.error(f"'{run_}' is not NAME=FOLDER")
-        if name in runs:
-            parser.error(f"two rows are called '{name}'")
-        runs[name] = Path(folder)
-    try:
-        run(options, runs)
-    except UserError as error:
-        print(f"magenet: error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""What a vessel segmenter still finds after enhancement, against the true vessels."""
+"""Judge by the vessels that a segmenter finds, against the reference vessels."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from magenet.metrics import vessel_scores
 
 
 class VesselJudge(NetworkJudge):
-    """Score the vessels that a segmenter, which never saw a degraded photograph, finds.
+    """Judge by the vessels that a segmenter trained without degraded photographs finds.
 
     `vessel_balanced_accuracy` is what published tables of this field call AUC; see
-    :func:`magenet.metrics.vessel_scores`. The segmenter must be another than the one that a
-    network learnt structure from, or the network is judged by its teacher.
+    :func:`magenet.metrics.vessel_scores`. Do not use the segmenter that made the network's
+    structure target: the network was trained to satisfy it.
 
     Args:
-        network: Gives vessel logits, `(B, 1, H, W)`.
-        checkpoint: Of the task that trained it; as it stands if null.
+        network: Segmenter that returns vessel logits, `(B, 1, H, W)`.
+        checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
     """
 
     how = "train it first ('make judges')"

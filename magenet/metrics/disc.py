@@ -1,4 +1,4 @@
-"""Whether the optic disc stayed where it was. How well its area agrees is `masked_dice`."""
+"""Displacement of the optic disc. Its overlap is :func:`magenet.metrics.masked_dice`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from magenet.metrics.planes import check_planes
 
 
 def disc_shift(before: Tensor, after: Tensor) -> Tensor:
-    """Return how far the disc's centre moved, in diameters of the disc before.
+    """Return the distance between two discs' centroids, in diameters of the first disc.
 
     The diameter is that of a circle of the same area.
 
     Args:
-        before: Disc of one photograph, `(B, 1, H, W)`; at least 0.5 is inside.
-        after: Disc of the other, same shape.
+        before: Reference disc, `(B, 1, H, W)`; at least 0.5 is inside.
+        after: Other disc, same shape.
 
     Returns:
-        `(B,)`; NaN where either is empty.
+        `(B,)`, at least 0; NaN where either disc is empty.
 
     Raises:
         ValueError: If shapes differ.
@@ -32,14 +32,14 @@ def disc_shift(before: Tensor, after: Tensor) -> Tensor:
         tensor([0.4431])
     """
     check_planes(before, after)
-    way = _centre(after >= 0.5) - _centre(before >= 0.5)
+    offset = _centroid(after >= 0.5) - _centroid(before >= 0.5)
     area = (before >= 0.5).sum(dim=(1, 2, 3)).double()
-    shift: Tensor = torch.linalg.vector_norm(way, dim=1) / (4 * area / math.pi).sqrt()
+    shift: Tensor = torch.linalg.vector_norm(offset, dim=1) / (4 * area / math.pi).sqrt()
     return shift.float()
 
 
-def _centre(disc: Tensor) -> Tensor:
-    """Return each disc's centroid, row and column, `(B, 2)`; NaN where it is empty."""
+def _centroid(disc: Tensor) -> Tensor:
+    """Return each disc's centroid (row, column), `(B, 2)`; NaN where the disc is empty."""
     height, width = disc.shape[-2:]
     rows = torch.arange(height, dtype=torch.double, device=disc.device)
     columns = torch.arange(width, dtype=torch.double, device=disc.device)

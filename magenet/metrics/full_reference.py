@@ -1,4 +1,4 @@
-"""Scores against a clean photograph, per photograph and inside the field of view."""
+"""Full-reference image quality of each photograph, inside the field of view."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from torch.nn import functional
 from magenet.metrics.mean import MeanPerImage
 
 PSNR_CAP = 60.0
-"""Greatest PSNR, in dB: rounding to 8 bit alone costs 59 dB. Identical photographs score this."""
+"""Upper limit of PSNR in dB, which identical photographs score; 8-bit rounding alone gives 59."""
 
 SSIM_WINDOW = 11
-"""Side of the Gaussian window, sigma 1.5 (Wang et al. 2004)."""
+"""Side of the Gaussian window in pixels, sigma 1.5 (Wang et al. 2004)."""
 
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""What each scale counts, finest first (Wang et al. 2003, section 3.2)."""
+"""Exponent of each scale, finest first (Wang et al. 2003, section 3.2)."""
 
 MS_SSIM_SIDE = SSIM_WINDOW * 2 ** (len(MS_SSIM_WEIGHTS) - 1)
-"""Side of the coarsest scale's window in pixels of the photograph: 176."""
+"""Side of the coarsest scale's window in full-resolution pixels: 176."""
 
 
 def masked_psnr(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
-    """Return each photograph's PSNR inside the field, in dB, at most 60.
+    """Return each photograph's peak signal-to-noise ratio inside the field of view.
 
     Args:
         image: `(B, 3, H, W)` in [0, 1].
-        clean: Same shape.
+        clean: Reference, same shape.
         mask: Field of view, `(B, 1, H, W)`, 0 or 1, none of them empty.
 
     Returns:
-        `(B,)`.
+        `(B,)` in dB, at most 60.
 
     Raises:
         ValueError: If a field is empty or shapes differ.
@@ -52,27 +52,27 @@ def masked_psnr(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
-    """Return each photograph's SSIM, over the windows that lie wholly inside the field.
+    """Return each photograph's structural similarity, over windows wholly inside the field.
 
     Args:
         image: `(B, 3, H, W)` in [0, 1].
-        clean: Same shape.
+        clean: Reference, same shape.
         mask: Field of view, `(B, 1, H, W)`, 0 or 1.
 
     Returns:
-        `(B,)`, mean over places and colours.
+        `(B,)` in [-1, 1], mean over pixels and channels.
 
     Raises:
-        ValueError: If a field holds no whole window or shapes differ.
+        ValueError: If a field does not contain a whole window or shapes differ.
 
     References:
         Wang et al., "Image quality assessment: from error visibility to structural similarity",
         IEEE TIP 2004: 11 px Gaussian window, sigma 1.5, K1 0.01, K2 0.03.
     """
     check_photographs(image, clean, mask)
-    half = SSIM_WINDOW // 2
+    margin = SSIM_WINDOW // 2
     inside = -functional.max_pool2d(-mask.float(), SSIM_WINDOW, 1, 0)
-    inside = functional.pad(inside, (half, half, half, half))
+    inside = functional.pad(inside, (margin, margin, margin, margin))
     if not bool(inside.flatten(1).any(dim=1).all()):
         raise ValueError("a field of view is too small for one SSIM window of 11 px")
     values: Tensor = ssim(image.float(), clean.float(), SSIM_WINDOW, 1.0)
@@ -80,20 +80,21 @@ def masked_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_ms_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
-    """Return each photograph's SSIM over five scales, each over windows wholly inside the field.
+    """Return each photograph's multi-scale SSIM, over windows wholly inside the field.
 
-    Structure is compared at 1, 1/2, 1/4, 1/8 and 1/16 of the size, luminance at 1/16 alone. A
-    coarse pixel is inside where all that it averages are, so the coarsest scale sees the middle of
-    the field only, and a round field has to be some 270 px wide to hold one window of it.
+    Contrast and structure are compared at 1, 1/2, 1/4, 1/8 and 1/16 of the size, luminance at 1/16
+    alone. A coarse pixel is inside where all the pixels that it averages are, so the coarsest scale
+    covers only the centre of the field: a round field must be about 270 px wide to contain one
+    window of it.
 
     Args:
         image: `(B, 3, H, W)` in [0, 1], H and W at least 176.
-        clean: Same shape.
+        clean: Reference, same shape.
         mask: Field of view, `(B, 1, H, W)`, 0 or 1.
 
     Returns:
-        `(B,)` in [0, 1]; each scale is the mean over places and colours, a negative one counts
-        as 0.
+        `(B,)` in [0, 1]; each scale is the mean over pixels and channels, and a negative mean
+        counts as 0.
 
     Raises:
         ValueError: If the photograph or a field is too small for five scales or shapes differ.
@@ -121,11 +122,11 @@ def masked_ms_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
         whole = -functional.max_pool2d(-inside, SSIM_WINDOW, 1)
         if not bool(whole.flatten(1).any(dim=1).all()):
             raise ValueError(
-                f"a field of view is too small for five scales: it holds no square of "
+                f"a field of view is too small for five scales: it contains no square of "
                 f"{MS_SSIM_SIDE} px. Score larger photographs, or use masked_ssim"
             )
         luminance, structure = _ssim_terms(image, clean)
-        # Deviation from torchmetrics, which lets reflected borders into the last scale alone.
+        # Deviation: torchmetrics counts windows over reflected borders at the last scale.
         values = luminance * structure if weight == MS_SSIM_WEIGHTS[-1] else structure
         mean = (values * whole).sum(dim=(1, 2, 3)) / (whole.sum(dim=(1, 2, 3)) * image.shape[1])
         score = score * mean.relu() ** weight
@@ -135,23 +136,25 @@ def masked_ms_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
 
 
 def _ssim_terms(image: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
-    """Return SSIM's luminance and its contrast-and-structure, `(B, C, H - 10, W - 10)` each."""
+    """Return maps of SSIM's luminance and contrast-structure terms, `(B, C, H - 10, W - 10)`."""
+    # Our own: neither kornia nor torchmetrics returns a map of the contrast-structure term.
     kernel = get_gaussian_kernel1d(SSIM_WINDOW, 1.5, device=image.device)
 
     def mean(value: Tensor) -> Tensor:
         result: Tensor = filter2d_separable(value, kernel, kernel, padding="valid")
         return result
 
-    own, true = mean(image), mean(clean)
-    spread = (mean(image.square()) - own.square()).clamp(min=0.0)
-    spread = spread + (mean(clean.square()) - true.square()).clamp(min=0.0)
-    common = mean(image * clean) - own * true
-    luminance = (2 * own * true + 0.01**2) / (own.square() + true.square() + 0.01**2)
-    return luminance, (2 * common + 0.03**2) / (spread + 0.03**2)
+    mean_image, mean_clean = mean(image), mean(clean)
+    squares = mean_image.square() + mean_clean.square()
+    variance = (mean(image.square()) - mean_image.square()).clamp(min=0.0)
+    variance = variance + (mean(clean.square()) - mean_clean.square()).clamp(min=0.0)
+    covariance = mean(image * clean) - mean_image * mean_clean
+    luminance = (2 * mean_image * mean_clean + 0.01**2) / (squares + 0.01**2)
+    return luminance, (2 * covariance + 0.03**2) / (variance + 0.03**2)
 
 
 def check_photographs(image: Tensor, clean: Tensor, mask: Tensor) -> None:
-    """Check that two photographs and their field can be scored.
+    """Check the shapes of two photographs and their field of view.
 
     Args:
         image: `(B, C, H, W)`.
@@ -159,7 +162,7 @@ def check_photographs(image: Tensor, clean: Tensor, mask: Tensor) -> None:
         mask: Field of view, `(B, 1, H, W)`, 0 or 1.
 
     Raises:
-        ValueError: If shapes do not fit or a field is empty.
+        ValueError: If shapes do not match or a field is empty.
     """
     if image.shape != clean.shape or mask.shape != (len(image), 1, *image.shape[-2:]):
         raise ValueError(
@@ -171,7 +174,7 @@ def check_photographs(image: Tensor, clean: Tensor, mask: Tensor) -> None:
 
 
 class MaskedPSNR(MeanPerImage):
-    """Average :func:`masked_psnr` over photographs; arguments are torchmetrics' own."""
+    """Mean :func:`masked_psnr` over photographs; arguments are torchmetrics' own."""
 
     def update(self, image: Tensor, clean: Tensor, mask: Tensor) -> None:
         """Add a batch; see :func:`masked_psnr`."""
@@ -179,16 +182,8 @@ class MaskedPSNR(MeanPerImage):
 
 
 class MaskedSSIM(MeanPerImage):
-    """Average :func:`masked_ssim` over photographs; arguments are torchmetrics' own."""
+    """Mean :func:`masked_ssim` over photographs; arguments are torchmetrics' own."""
 
     def update(self, image: Tensor, clean: Tensor, mask: Tensor) -> None:
         """Add a batch; see :func:`masked_ssim`."""
         self.add(masked_ssim(image, clean, mask))
-
-
-class MaskedMSSSIM(MeanPerImage):
-    """Average :func:`masked_ms_ssim` over photographs; arguments are torchmetrics' own."""
-
-    def update(self, image: Tensor, clean: Tensor, mask: Tensor) -> None:
-        """Add a batch; see :func:`masked_ms_ssim`."""
-        self.add(masked_ms_ssim(image, clean, mask))

@@ -1,4 +1,4 @@
-"""How well grades agree with labels, and how far their confidence can be believed."""
+"""Agreement of predicted grades with labels, and calibration of their confidence."""
 
 from __future__ import annotations
 
@@ -7,97 +7,75 @@ from torch import Tensor
 from torch.nn import functional
 
 BINS = 10
-"""Bins of confidence in a reliability diagram (Guo et al. use 15, of thousands of pictures)."""
-
-
-def confusion_matrix(grades: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """Return how often each label (row) was graded as each class (column).
-
-    Args:
-        grades: Long `(N,)`.
-        labels: Long `(N,)`.
-        classes: How many there are.
-
-    Returns:
-        Long `(classes, classes)`.
-    """
-    counts = torch.bincount(labels * classes + grades, minlength=classes * classes)
-    return counts.view(classes, classes)
+"""Confidence bins of a reliability diagram (Guo et al. use 15, on thousands of images)."""
 
 
 def balanced_accuracy(confusion: Tensor) -> Tensor:
-    """Return the mean recall of the classes that occur, of a :func:`confusion_matrix`.
+    """Return the mean recall over the classes that occur among the labels.
+
+    Not torchmetrics' macro recall, which counts a class that was only predicted as a recall of 0.
+
+    Args:
+        confusion: Long `(classes, classes)`, a row for each label, a column for each prediction.
 
     Example:
-        >>> float(balanced_accuracy(torch.tensor([[3, 1, 0], [1, 3, 0], [0, 0, 0]])))
-        0.75
+        >>> float(balanced_accuracy(torch.tensor([[3, 1, 0], [1, 2, 1], [0, 0, 0]])))
+        0.625
     """
     totals = confusion.sum(dim=1)
     return (confusion.diag()[totals > 0] / totals[totals > 0]).mean()
 
 
-def quadratic_kappa(confusion: Tensor) -> Tensor:
-    """Return Cohen's kappa with quadratic weights, of a :func:`confusion_matrix`.
-
-    Returns:
-        1 for full agreement, 0 for what chance gives; NaN if only one class occurs on both sides.
-
-    References:
-        Cohen, "Weighted kappa", Psychological Bulletin 70(4), 1968.
-    """
-    matrix = confusion.double()
-    places = torch.arange(len(matrix), device=matrix.device)
-    apart = (places[:, None] - places[None, :]).square()
-    by_chance = matrix.sum(dim=1)[:, None] * matrix.sum(dim=0)[None, :] / matrix.sum()
-    return (1 - (apart * matrix).sum() / (apart * by_chance).sum()).float()
-
-
 def reliability(probabilities: Tensor, labels: Tensor) -> list[dict[str, float]]:
-    """Return the bins of a reliability diagram, empty ones left out.
+    """Return the non-empty bins of a reliability diagram.
 
     Args:
         probabilities: `(N, classes)`, rows sum to 1.
         labels: Long `(N,)`.
 
     Returns:
-        `low`, `high`, `count`, mean `confidence` (in the class graded) and `accuracy` of each.
+        `low`, `high`, `count`, mean `confidence` (in the predicted class) and `accuracy` of each.
     """
     confidence, grades = probabilities.max(dim=1)
-    right = (grades == labels).float()
-    places = (confidence * BINS).long().clamp(max=BINS - 1)
+    correct = (grades == labels).float()
+    bins = (confidence * BINS).long().clamp(max=BINS - 1)
     return [
         {
-            "low": place / BINS,
-            "high": (place + 1) / BINS,
-            "count": int((places == place).sum()),
-            "confidence": float(confidence[places == place].mean()),
-            "accuracy": float(right[places == place].mean()),
+            "low": index / BINS,
+            "high": (index + 1) / BINS,
+            "count": int((bins == index).sum()),
+            "confidence": float(confidence[bins == index].mean()),
+            "accuracy": float(correct[bins == index].mean()),
         }
-        for place in sorted(set(places.tolist()))
+        for index in sorted(set(bins.tolist()))
     ]
 
 
 def expected_calibration_error(bins: list[dict[str, float]]) -> float:
-    """Return the mean distance of confidence and accuracy over :func:`reliability` bins.
+    """Return the expected calibration error: mean |confidence - accuracy|, weighted by count.
+
+    Args:
+        bins: See :func:`reliability`.
 
     References:
         Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
     """
-    apart = sum(bin_["count"] * abs(bin_["confidence"] - bin_["accuracy"]) for bin_ in bins)
-    return apart / sum(bin_["count"] for bin_ in bins)
+    total = sum(bin_["count"] * abs(bin_["confidence"] - bin_["accuracy"]) for bin_ in bins)
+    return total / sum(bin_["count"] for bin_ in bins)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the temperature by which logits give the likeliest probabilities.
+    """Return the softmax temperature that minimises the negative log-likelihood of the labels.
 
-    Searched on a grid from 0.1 to 10: one number needs no gradient, and a grid has no bad start.
+    Grid search over 401 logarithmic steps from 0.1 to 10 (our choice): one parameter needs no
+    gradient, and a grid needs no starting value.
 
     Args:
         logits: `(N, classes)`.
         labels: Long `(N,)`.
 
     Returns:
-        A number.
+        Scalar.
 
     References:
         Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.

@@ -1,7 +1,7 @@
-"""Whether lesions can still be told from the retina around them.
+"""Visibility of lesions against the surrounding retina.
 
-All pixels of one kind of lesion are held against a ring around them. To keep other kinds out of the
-ring, leave them out of the mask.
+The pixels of all lesions of one kind are compared with a ring around them. Remove lesions of other
+kinds from the mask to keep them out of the ring.
 """
 
 from __future__ import annotations
@@ -15,26 +15,27 @@ from magenet.metrics.planes import check_planes, dilate
 from magenet.metrics.roc import roc_auc
 
 RING = 8
-"""Width of the ring, in pixels of a field that is 512 wide: two microaneurysms (our choice)."""
+"""Width of the ring in pixels, for a field 512 px wide: two microaneurysms (our choice)."""
 
 ROUNDING = 1 / (255 * math.sqrt(12))
-"""Least standard deviation of the ring: what rounding to 8 bit alone makes."""
+"""Floor of the ring's standard deviation: that of 8-bit rounding alone."""
 
 
 def lesion_contrast(image: Tensor, lesion: Tensor, mask: Tensor, ring: int = RING) -> Tensor:
     """Return each photograph's contrast-to-noise ratio of one kind of lesion, in green.
 
-    The distance of the mean levels of lesion and ring over the ring's standard deviation. Smoothing
-    raises it, and it does not tell dark from bright: read it beside :func:`detectability`.
+    The absolute difference of the mean levels of lesion and ring over the ring's standard
+    deviation. Smoothing raises it, and it does not distinguish dark from bright: read it beside
+    :func:`detectability`.
 
     Args:
         image: `(B, 3, H, W)` in [0, 1].
-        lesion: Where lesions of this kind are, `(B, 1, H, W)`; at least 0.5 is inside.
-        mask: Field of view less the lesions of other kinds, `(B, 1, H, W)`, 0 or 1.
+        lesion: Lesions of this kind, `(B, 1, H, W)`; at least 0.5 is inside.
+        mask: Field of view without the lesions of other kinds, `(B, 1, H, W)`, 0 or 1.
         ring: Width of the ring, in pixels.
 
     Returns:
-        `(B,)`, 0 or more; NaN where no lesion or no ring is.
+        `(B,)`, at least 0; NaN where there is no lesion or no ring.
 
     Raises:
         ValueError: If shapes differ.
@@ -56,19 +57,19 @@ def lesion_contrast(image: Tensor, lesion: Tensor, mask: Tensor, ring: int = RIN
 def detectability(
     image: Tensor, lesion: Tensor, mask: Tensor, dark: bool, ring: int = RING
 ) -> Tensor:
-    """Return how well green alone tells one kind of lesion from its ring: the ROC area.
+    """Return the area under the ROC curve of green as a classifier of lesion against ring pixels.
 
     Args:
         image: `(B, 3, H, W)` in [0, 1].
-        lesion: Where lesions of this kind are, `(B, 1, H, W)`; at least 0.5 is inside.
-        mask: Field of view less the lesions of other kinds, `(B, 1, H, W)`, 0 or 1.
+        lesion: Lesions of this kind, `(B, 1, H, W)`; at least 0.5 is inside.
+        mask: Field of view without the lesions of other kinds, `(B, 1, H, W)`, 0 or 1.
         dark: Whether such lesions are darker than the retina (microaneurysms, haemorrhages) or
             brighter (hard and soft exudates).
         ring: Width of the ring, in pixels.
 
     Returns:
-        `(B,)` in [0, 1]; 0.5 is chance, less is a lesion turned the wrong way; NaN where no lesion
-        or no ring is.
+        `(B,)` in [0, 1]; 0.5 is chance, below it the contrast is inverted; NaN where there is no
+        lesion or no ring.
 
     Raises:
         ValueError: If shapes differ.
@@ -82,20 +83,21 @@ def detectability(
     """
     inside, around = _lesion_and_ring(image, lesion, mask, ring)
     green = image[:, 1:2].float()
-    return roc_auc(-green if dark else green, inside, inside | around)
+    area = roc_auc(green, inside, inside | around)
+    return 1 - area if dark else area
 
 
 def preservation(before: Tensor, after: Tensor, chance: float = 0.0) -> Tensor:
-    """Return what is left of a score, 1 if all of it; more if it was raised.
+    """Return the preserved share of a score above chance: 1 if unchanged, more if raised.
 
     Args:
-        before: Score of the photograph before, `(B,)`.
-        after: Score after, same shape.
-        chance: What the score is where nothing can be seen: 0 for :func:`lesion_contrast`, 0.5 for
+        before: Score of the unenhanced photograph, `(B,)`.
+        after: Score of the enhanced photograph, same shape.
+        chance: Score of an invisible lesion: 0 for :func:`lesion_contrast`, 0.5 for
             :func:`detectability`.
 
     Returns:
-        `(B,)`; NaN where nothing could be seen before.
+        `(B,)`; NaN where the score before does not exceed chance.
 
     Example:
         >>> preservation(torch.tensor([0.9]), torch.tensor([0.7]), chance=0.5)
@@ -107,12 +109,12 @@ def preservation(before: Tensor, after: Tensor, chance: float = 0.0) -> Tensor:
 def _lesion_and_ring(
     image: Tensor, lesion: Tensor, mask: Tensor, ring: int
 ) -> tuple[Tensor, Tensor]:
-    """Return lesions and the ring around them, both inside the mask, bool `(B, 1, H, W)`."""
+    """Return the lesions and the ring around them, inside the mask, bool `(B, 1, H, W)` each."""
     check_planes(image[:, 1:2], lesion, mask)
     inside = (lesion >= 0.5) & (mask > 0)
     return inside, dilate(inside, ring) & ~inside & (mask > 0)
 
 
 def _mean(value: Tensor, where: Tensor) -> Tensor:
-    """Return the mean of each `(1, H, W)` over some of its pixels, `(B,)`; NaN over none."""
+    """Return the mean of each `(1, H, W)` over selected pixels, `(B,)`; NaN if none are."""
     return torch.where(where, value, 0.0).sum(dim=(1, 2, 3)) / where.sum(dim=(1, 2, 3))

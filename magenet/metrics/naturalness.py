@@ -1,4 +1,4 @@
-"""How close a photograph's local statistics are to those of good ones, without a reference."""
+"""No-reference quality in the manner of NIQE, fitted on good fundus photographs."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from torch.nn import functional
 from magenet.errors import UserError
 
 FEATURES = 36
-"""Per patch: 18 at each of two scales."""
+"""Features of a patch: 18 at each of two scales."""
 
 SHARP = 0.75
-"""Share of a photograph's sharpest patch that a patch must reach to be fitted (paper)."""
+"""Least sharpness of a patch used in a fit, as a share of the photograph's sharpest (paper)."""
 
 SHAPES = torch.arange(0.2, 10.0, 0.001, dtype=torch.float64)
-"""Shapes that a generalised Gaussian may have; the grid of the authors' code."""
+"""Search grid for the shape of a generalised Gaussian, that of the authors' code."""
 
 TINY = 1e-12
-"""Floor of a power: a flat patch has none."""
+"""Floor of a mean square, which is 0 for a flat patch."""
 
 
 @dataclass(frozen=True)
 class NaturalnessModel:
-    """Say how far photographs are from a set of good ones, in the manner of NIQE.
+    """Natural image quality evaluator (NIQE) with a model of good fundus photographs.
 
-    Fitted on good fundus photographs, since NIQE's own model knows everyday scenes. Fit and score
-    photographs of one size, best 512 px or more: the statistics belong to a scale. Do not rank by
-    it alone: it sees local statistics, not whether a vessel is where it was, and a wrong but
-    plausible texture or the noise of another camera moves it as much as a better photograph does.
+    NIQE's own model was fitted on everyday scenes. Fit and score photographs of one size, best
+    512 px or more: the statistics depend on the scale. Do not rank by this score alone: it compares
+    local statistics, not the position of vessels, and a wrong but plausible texture or the noise of
+    another camera changes it as much as a better photograph does.
 
     Args:
-        mean: Of the features, `(36,)`.
-        covariance: Of the features, `(36, 36)`.
+        mean: Mean of the features, `(36,)`.
+        covariance: Covariance of the features, `(36, 36)`.
         patch: Side of the patches in px, even.
 
     References:
@@ -54,15 +54,15 @@ class NaturalnessModel:
     def fit(
         cls, images: Iterable[Tensor], masks: Iterable[Tensor], patch: int = 96
     ) -> NaturalnessModel:
-        """Return the model of good photographs, from the sharpest patches of each.
+        """Fit a model to the sharpest patches of each photograph.
 
         Args:
-            images: `(N, 3, H, W)` in [0, 1], or `(3, H, W)` one by one where memory is short.
-            masks: Fields of view, `(N, 1, H, W)` or `(1, H, W)` one by one, 0 or 1.
+            images: `(N, 3, H, W)` in [0, 1], or an iterable of `(3, H, W)` where memory is short.
+            masks: Fields of view, `(N, 1, H, W)` or an iterable of `(1, H, W)`, 0 or 1.
             patch: Side of the patches in px, even; 96 is the paper's. 48 suits 256 px.
 
         Raises:
-            ValueError: If they hold too few patches for a covariance, shapes differ, or the side
+            ValueError: If there are too few patches for a covariance, shapes differ, or the side
                 is odd.
         """
         chosen = []
@@ -80,15 +80,15 @@ class NaturalnessModel:
         return cls(features.mean(dim=0), features.mT.cov(), patch)
 
     def score(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Return each photograph's distance from the good ones.
+        """Return each photograph's distance from the fitted model.
 
         Args:
             image: `(B, 3, H, W)` in [0, 1], of the size that the model was fitted on.
             mask: Field of view, `(B, 1, H, W)`, 0 or 1.
 
         Returns:
-            `(B,)`, at least 0, smaller is better; NaN is empty: fewer than two patches lie wholly
-            inside the field.
+            `(B,)`, at least 0, lower is better; NaN where fewer than two patches lie wholly inside
+            the field.
 
         Raises:
             ValueError: If shapes differ.
@@ -96,17 +96,17 @@ class NaturalnessModel:
         features, _, owner = _patches(image, mask, self.patch)
         mean, covariance = self.mean.to(features.device), self.covariance.to(features.device)
         result = features.new_full((len(image),), torch.nan)
-        for place in range(len(image)):
-            own = features[owner == place]
-            if len(own) >= 2:
-                apart = own.mean(dim=0) - mean
-                inverse = torch.linalg.pinv((own.mT.cov() + covariance) / 2, hermitian=True)
-                result[place] = (apart @ inverse @ apart).clamp(min=0.0).sqrt()
+        for index in range(len(image)):
+            patches = features[owner == index]
+            if len(patches) >= 2:
+                offset = patches.mean(dim=0) - mean
+                inverse = torch.linalg.pinv((patches.mT.cov() + covariance) / 2, hermitian=True)
+                result[index] = (offset @ inverse @ offset).clamp(min=0.0).sqrt()
         return result.float()
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """Return all that the model is, as plain tensors."""
+        """Return the model as plain tensors."""
         return {
             "mean": self.mean,
             "covariance": self.covariance,
@@ -129,33 +129,33 @@ class NaturalnessModel:
 
     @classmethod
     def load(cls, path: str | Path) -> NaturalnessModel:
-        """Return the model that :meth:`save` wrote.
+        """Read a model that :meth:`save` wrote.
 
         Raises:
-            UserError: If the file is missing, cannot be read, or holds something else.
+            UserError: If the file is missing, cannot be read, or is no such model.
         """
         path = Path(path)
         if not path.is_file():
-            raise UserError(f"{path}: no such naturalness model: fit one and save it there")
+            raise UserError(f"{path}: no such naturalness model; fit one and save it there")
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception:  # torch raises a different error for each way to be no checkpoint
-            raise UserError(f"{path}: not a naturalness model that can be read") from None
-        wanted = {"mean": (FEATURES,), "covariance": (FEATURES, FEATURES), "patch": ()}
-        if not isinstance(state, dict) or wanted != {
+        except Exception:  # torch.load raises many kinds of errors for damaged files
+            raise UserError(f"{path}: not a readable naturalness model") from None
+        shapes = {"mean": (FEATURES,), "covariance": (FEATURES, FEATURES), "patch": ()}
+        if not isinstance(state, dict) or shapes != {
             name: tuple(getattr(value, "shape", (-1,))) for name, value in state.items()
         }:
-            raise UserError(f"{path}: holds no naturalness model: fit one and save it there")
+            raise UserError(f"{path}: not a naturalness model; fit one and save it there")
         return cls(state["mean"], state["covariance"], int(state["patch"]))
 
 
 def _patches(image: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return features `(M, 36)`, sharpness `(M,)` and owner `(M,)` of patches inside the fields.
+    """Return features `(M, 36)`, sharpness `(M,)` and image index `(M,)` of patches in the fields.
 
-    Patches lie side by side, the grid in the middle of the photograph.
+    Patches do not overlap; their grid is centred in the photograph.
 
     Raises:
-        ValueError: If shapes do not fit or the side is odd.
+        ValueError: If shapes do not match or the side is odd.
     """
     if image.ndim != 4 or mask.shape != (len(image), 1, *image.shape[-2:]):
         raise ValueError(f"cannot score {tuple(image.shape)} inside {tuple(mask.shape)}")
@@ -165,7 +165,7 @@ def _patches(image: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor, Te
     chosen = _grid(inside, side, 2).amin(dim=(3, 4)) > 0
     normal, deviation = _normalised(grey, inside)
     fine, sharpness = _grid(normal, side, 2)[chosen], _grid(deviation, side, 2)[chosen]
-    # Deviation: half the size by averaging 2x2, where the authors' code resizes bicubically.
+    # Deviation: the second scale averages 2x2 pixels; the authors' code resizes bicubically.
     normal, _ = _normalised(functional.avg_pool2d(grey, 2), -functional.max_pool2d(-inside, 2))
     coarse = _grid(normal, side // 2, 1)[chosen]
     features = torch.cat([_statistics(fine), _statistics(coarse)], dim=1)
@@ -173,9 +173,9 @@ def _patches(image: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor, Te
 
 
 def _grid(plane: Tensor, side: int, step: int) -> Tensor:
-    """Return `(B, rows, columns, side, side)` of `(B, 1, H, W)`, starting at a multiple of `step`.
+    """Split `(B, 1, H, W)` into `(B, rows, columns, side, side)`, at an offset divisible by `step`.
 
-    A step of 2 at the full size and 1 at half of it cut the same places.
+    A step of 2 at full size and of 1 at half size give the same patches.
     """
     height, width = plane.shape[-2:]
     rows, columns = height // side, width // side
@@ -186,18 +186,18 @@ def _grid(plane: Tensor, side: int, step: int) -> Tensor:
 
 
 def _normalised(grey: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
-    """Return luminance less its local mean over its local deviation, and that deviation.
+    """Return mean-subtracted, contrast-normalised luminance, and the local standard deviation.
 
-    Deviation: a window that sticks out of the field counts what of it lies inside, so that the
-    black surround is no edge.
+    Deviation: a window that crosses the field's edge counts only its part inside, so that the
+    black surround is not an edge.
 
     Args:
         grey: `(B, 1, H, W)` in [0, 1].
         inside: Same shape, 0 or 1.
 
     References:
-        Mittal et al. 2013, equations 1 to 3: 7x7 Gaussian window, which their code gives a sigma
-        of 7/6, and a constant of 1 grey level of 255.
+        Mittal et al. 2013, equations 1 to 3: 7x7 Gaussian window, sigma 7/6 (authors' code), and
+        a constant of 1 grey level of 255.
     """
     kernel = get_gaussian_kernel1d(7, 7 / 6, device=grey.device, dtype=grey.dtype)
 
@@ -216,16 +216,16 @@ def _statistics(patches: Tensor) -> Tensor:
     """Return the 18 features of patches `(M, S, S)` at one scale: `(M, 18)`.
 
     Shape and scale of the values, then shape, mean and both scales of the products of neighbours:
-    horizontal, vertical and on both diagonals.
+    horizontal, vertical and along both diagonals.
 
-    Deviation: products stay inside the patch, where the authors' code wraps round its edges.
+    Deviation: products stay inside the patch; the authors' code wraps around its edges.
     """
-    here, below = patches[:, :-1], patches[:, 1:]
+    upper, lower = patches[:, :-1], patches[:, 1:]
     products = (
         patches[:, :, :-1] * patches[:, :, 1:],
-        here * below,
-        here[:, :, :-1] * below[:, :, 1:],
-        here[:, :, 1:] * below[:, :, :-1],
+        upper * lower,
+        upper[:, :, :-1] * lower[:, :, 1:],
+        upper[:, :, 1:] * lower[:, :, :-1],
     )
     parts = [_symmetric(patches.flatten(1))]
     parts += [_asymmetric(product.flatten(1)) for product in products]
@@ -233,14 +233,17 @@ def _statistics(patches: Tensor) -> Tensor:
 
 
 def _symmetric(values: Tensor) -> Tensor:
-    """Return shape and scale of the generalised Gaussian of each row of `(M, n)`: `(M, 2)`."""
+    """Fit a generalised Gaussian to each row of `(M, n)`: shape and scale, `(M, 2)`."""
     power = values.square().mean(dim=1).clamp(min=TINY)
     shape = _shape(values.abs().mean(dim=1).square() / power)
     return torch.stack([shape, power.sqrt() * _spread(shape)], dim=1)
 
 
 def _asymmetric(values: Tensor) -> Tensor:
-    """Return shape, mean, left and right scale of each row's asymmetric one: `(M, 4)`.
+    """Fit an asymmetric generalised Gaussian to each row of `(M, n)`.
+
+    Returns:
+        Shape, mean, left and right scale, `(M, 4)`.
 
     References:
         Mittal et al. 2013, equations 6 to 8; moments matched as in Lasmar, Stitou, Berthoumieu,
@@ -252,21 +255,21 @@ def _asymmetric(values: Tensor) -> Tensor:
         for side in (values.neg().relu(), values.relu())
     )
     skew = left / right
-    evened = (skew**3 + 1) * (skew + 1) / (skew.square() + 1).square()
-    shape = _shape(values.abs().mean(dim=1).square() / power * evened)
+    correction = (skew**3 + 1) * (skew + 1) / (skew.square() + 1).square()
+    shape = _shape(values.abs().mean(dim=1).square() / power * correction)
     left, right = left * _spread(shape), right * _spread(shape)
     mean = (right - left) * ((2 / shape).lgamma() - (1 / shape).lgamma()).exp()
     return torch.stack([shape, mean, left, right], dim=1)
 
 
 def _shape(ratio: Tensor) -> Tensor:
-    """Return the shape on the grid whose squared mean magnitude over power is nearest, `(M,)`."""
+    """Return the grid's shape whose ratio of squared mean magnitude to power is nearest, `(M,)`."""
     shapes = SHAPES.to(ratio.device)
     ratios = (2 * (2 / shapes).lgamma() - (1 / shapes).lgamma() - (3 / shapes).lgamma()).exp()
-    # The ratio rises with the shape: the bounds between the grid's points find the nearest.
+    # The ratio increases with the shape: midpoints between grid values separate the nearest ones.
     return shapes[torch.searchsorted((ratios[1:] + ratios[:-1]) / 2, ratio)]
 
 
 def _spread(shape: Tensor) -> Tensor:
-    """Return the scale of a generalised Gaussian over its standard deviation, `(M,)`."""
+    """Return a generalised Gaussian's scale divided by its standard deviation, `(M,)`."""
     return (((1 / shape).lgamma() - (3 / shape).lgamma()) / 2).exp()

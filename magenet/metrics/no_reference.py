@@ -1,4 +1,4 @@
-"""Scores that need no clean photograph, for watching real ones."""
+"""No-reference scores, to monitor real photographs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from torch.nn import functional
 
 
 def local_contrast(image: Tensor, mask: Tensor) -> Tensor:
-    """Return each photograph's fine contrast: how far green strays from its local mean.
+    """Return each photograph's root mean square deviation of green from its local mean.
 
-    Vessels are seen in green. Relative to the mean level, so that brightening alone gains
-    nothing. Noise and sharpening raise it too: watch it, do not rank by it.
+    Green shows vessels best. The deviation is divided by the mean level, so that brightening alone
+    does not raise it. Noise and sharpening do: monitor it, do not rank by it.
 
     Args:
         image: `(B, 3, H, W)` in [0, 1].
         mask: Field of view, `(B, 1, H, W)`, 0 or 1.
 
     Returns:
-        `(B,)`, a share of the level.
+        `(B,)`, at least 0, relative to the mean level.
     """
     green, mask = image[:, 1:2].float(), mask.float()
     size = 2 * max(2, image.shape[-1] // 32) + 1

@@ -1,4 +1,4 @@
-"""What the scores of masks share: planes `(B, 1, H, W)` of one shape, and what lies near them."""
+"""Shape check and dilation of masks `(B, 1, H, W)`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch.nn import functional
 
 
 def check_planes(*planes: Tensor) -> None:
-    """Raise unless all are `(B, 1, H, W)` and alike: others would broadcast to wrong scores.
+    """Check that planes share one shape `(B, 1, H, W)`: others would broadcast to wrong scores.
 
     Args:
         planes: Masks or maps.
 
     Raises:
-        ValueError: If one is not.
+        ValueError: If shapes differ or are not `(B, 1, H, W)`.
     """
     shapes = [tuple(plane.shape) for plane in planes]
     if len(set(shapes)) > 1 or len(shapes[0]) != 4 or shapes[0][1] != 1:
@@ -22,11 +22,11 @@ def check_planes(*planes: Tensor) -> None:
 
 
 def dilate(mask: Tensor, radius: int) -> Tensor:
-    """Return where a mask is no farther than `radius` pixels, measured straight.
+    """Dilate masks by a disc.
 
     Args:
         mask: bool `(B, 1, H, W)`.
-        radius: In pixels.
+        radius: Radius of the disc (Euclidean), in pixels.
 
     Returns:
         bool, same shape.
@@ -39,5 +39,5 @@ def dilate(mask: Tensor, radius: int) -> Tensor:
     """
     offsets = torch.arange(-radius, radius + 1, device=mask.device)
     disc = offsets[:, None].square() + offsets.square() <= radius**2
-    # Of zeros and ones: a sum of at least one is exact enough in any precision.
+    # Summands are 0 or 1, so that a threshold of 0.5 is safe in any precision.
     return functional.conv2d(mask.float(), disc.float()[None, None], padding=radius) > 0.5

@@ -1,10 +1,8 @@
-"""Quality of a set of photographs, from the grades of its members."""
+"""Quality scores of a set of photographs, from quality grades."""
 
 from __future__ import annotations
 
 from torch import Tensor
-
-from magenet.metrics.mean import MeanPerImage
 
 
 def fiqa(grades: Tensor) -> Tensor:
@@ -14,7 +12,7 @@ def fiqa(grades: Tensor) -> Tensor:
         grades: 0 good, 1 usable, 2 reject, long `(N,)`.
 
     Returns:
-        A number in [0, 1]; NaN of no photographs.
+        Scalar in [0, 1]; NaN for an empty set.
 
     References:
         The three grades are those of EyeQ: Fu et al., "Evaluation of Retinal Image Quality
@@ -29,13 +27,13 @@ def fiqa(grades: Tensor) -> Tensor:
 
 
 def wfqa(grades: Tensor) -> Tensor:
-    """Return the weighted quality: good counts 2, usable 1, reject 0.
+    """Return the weighted mean of quality grades: good counts 2, usable 1, reject 0.
 
     Args:
         grades: 0 good, 1 usable, 2 reject, long `(N,)`.
 
     Returns:
-        (2 good + usable) / N, in [0, 2]; NaN of no photographs.
+        (2 good + usable) / N, in [0, 2]; NaN for an empty set.
 
     Example:
         >>> import torch
@@ -43,19 +41,3 @@ def wfqa(grades: Tensor) -> Tensor:
         1.25
     """
     return (2 - grades).float().mean()
-
-
-class FIQA(MeanPerImage):
-    """Accumulate :func:`fiqa` over batches; arguments are torchmetrics' own."""
-
-    def update(self, grades: Tensor) -> None:
-        """Add a batch's grades, long `(B,)`."""
-        self.add((grades == 0).float())
-
-
-class WFQA(MeanPerImage):
-    """Accumulate :func:`wfqa` over batches; arguments are torchmetrics' own."""
-
-    def update(self, grades: Tensor) -> None:
-        """Add a batch's grades, long `(B,)`."""
-        self.add((2 - grades).float())

@@ -1,25 +1,22 @@
-"""The area under the ROC curve: how well a score ranks two kinds of pixels."""
+"""The area under the ROC curve, photograph by photograph."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torchmetrics.functional.classification import binary_auroc
 
 
 def roc_auc(score: Tensor, positive: Tensor, mask: Tensor) -> Tensor:
-    """Return how often a positive pixel scores above a negative one; ties count half.
+    """Return each photograph's area under the ROC curve of its pixels; ties count half.
 
     Args:
-        score: `(B, 1, H, W)`, any range.
-        positive: bool, same shape.
-        mask: Which pixels count, bool, same shape.
+        score: `(B, 1, H, W)` in [0, 1]; torchmetrics applies a sigmoid to other ranges.
+        positive: Pixels of the positive class, bool, same shape.
+        mask: Pixels that count, bool, same shape.
 
     Returns:
-        `(B,)` in [0, 1]; NaN where either kind is missing.
-
-    References:
-        Hanley and McNeil, "The meaning and use of the area under a ROC curve", Radiology 1982:
-        the area is the Mann-Whitney statistic.
+        `(B,)` in [0, 1]; NaN where either class is missing.
 
     Example:
         >>> score = torch.tensor([0.9, 0.4, 0.4, 0.1]).view(1, 1, 2, 2)
@@ -28,8 +25,10 @@ def roc_auc(score: Tensor, positive: Tensor, mask: Tensor) -> Tensor:
         tensor([0.8750])
     """
     areas = []
-    for values, own, inside in zip(score.detach(), positive, mask, strict=True):
-        above, below = values[own & inside], values[~own & inside].sort().values
-        beaten = torch.searchsorted(below, above) + torch.searchsorted(below, above, right=True)
-        areas.append(beaten.double().mean() / (2 * below.numel()) if below.numel() else torch.nan)
-    return torch.as_tensor(areas, dtype=torch.float32, device=score.device)
+    for values, classes, inside in zip(score.detach(), positive, mask, strict=True):
+        target = classes[inside]
+        # torchmetrics returns 0 with a warning where a class is missing.
+        defined = bool(target.any()) and not bool(target.all())
+        area = binary_auroc(values[inside], target.long(), validate_args=False) if defined else None
+        areas.append(torch.nan if area is None else float(area))
+    return torch.tensor(areas, dtype=torch.float32, device=score.device)

@@ -1,4 +1,4 @@
-"""Scores of a segmentation inside the field of view."""
+"""Segmentation scores inside the field of view."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from magenet.metrics.skeleton import centerline_dice
 
 
 def masked_dice(probability: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """Return each photograph's Dice coefficient of the hard masks, inside the field.
+    """Return each photograph's Dice coefficient of thresholded masks, inside the field of view.
 
     Args:
         probability: `(B, 1, H, W)` in [0, 1]; at least 0.5 is inside.
-        truth: Same shape; at least 0.5 is inside.
+        truth: Reference mask, same shape; at least 0.5 is inside.
         mask: Field of view, same shape, 0 or 1.
 
     Returns:
-        `(B,)`; 1 where both are empty.
+        `(B,)` in [0, 1]; 1 where both masks are empty.
     """
-    own = ((probability >= 0.5) & (mask > 0)).flatten(1)
-    true = ((truth >= 0.5) & (mask > 0)).flatten(1)
-    both = (own & true).sum(dim=1).double()
-    sizes = own.sum(dim=1).double() + true.sum(dim=1).double()
-    return torch.where(sizes > 0, 2 * both / sizes.clamp(min=1), 1.0).float()
+    predicted = ((probability >= 0.5) & (mask > 0)).flatten(1)
+    reference = ((truth >= 0.5) & (mask > 0)).flatten(1)
+    overlap = (predicted & reference).sum(dim=1).double()
+    sizes = predicted.sum(dim=1).double() + reference.sum(dim=1).double()
+    return torch.where(sizes > 0, 2 * overlap / sizes.clamp(min=1), 1.0).float()
 
 
 class MaskedDice(MeanPerImage):
-    """Average :func:`masked_dice` over photographs; arguments are torchmetrics' own."""
+    """Mean :func:`masked_dice` over photographs; arguments are torchmetrics' own."""
 
     def update(self, probability: Tensor, truth: Tensor, mask: Tensor) -> None:
         """Add a batch; see :func:`masked_dice`."""
@@ -38,26 +38,25 @@ class MaskedDice(MeanPerImage):
 
 
 def vessel_scores(probability: Tensor, truth: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    """Return each photograph's scores of its vessels, inside the field.
+    """Return each photograph's vessel segmentation scores inside the field of view.
 
-    All but `roc_auc` are of the hard masks.
+    All but `roc_auc` are computed from masks thresholded at 0.5.
 
     - `balanced_accuracy`: mean of sensitivity and specificity. Published tables of enhancement call
-      it AUC (derived: no other reading fits their other columns).
-    - `accuracy`: share of pixels that are right; 0.9 where no vessel is found at all.
-    - `iou`, `dice`: of the vessels.
+      it AUC (our inference: no other reading fits their other columns).
+    - `accuracy`: share of correct pixels; about 0.9 even if no vessel is found.
+    - `iou`, `dice`: of the vessel class.
     - `roc_auc`: area under the ROC curve of the probabilities, see :func:`roc_auc`.
-    - `cldice`: of the vessels' centre lines, see :func:`centerline_dice`.
+    - `cldice`: Dice of the vessels' centre lines, see :func:`centerline_dice`.
 
     Args:
         probability: `(B, 1, H, W)` in [0, 1]; at least 0.5 is inside.
-        truth: Same shape; at least 0.5 is inside.
+        truth: Reference vessel mask, same shape; at least 0.5 is inside.
         mask: Field of view, same shape, 0 or 1.
 
     Returns:
-        `(B,)` each, in [0, 1]. Without a true vessel only accuracy is defined, and all others are
-        NaN; so are `balanced_accuracy` and `roc_auc` where all is vessel, and accuracy in an empty
-        field.
+        `(B,)` each, in [0, 1]. Without a reference vessel all but `accuracy` are NaN; where all
+        pixels are vessel, `balanced_accuracy` and `roc_auc` are; in an empty field all are.
 
     Raises:
         ValueError: If shapes differ, or a probability inside the field is NaN.
@@ -71,19 +70,21 @@ def vessel_scores(probability: Tensor, truth: Tensor, mask: Tensor) -> dict[str,
     inside = mask > 0
     if bool((probability.isnan() & inside).any()):
         raise ValueError("a probability is NaN: it would count as no vessel")
-    own, true = probability >= 0.5, truth >= 0.5
+    predicted, reference = probability >= 0.5, truth >= 0.5
 
     def count(where: Tensor) -> Tensor:
-        return (where & inside).sum(dim=(1, 2, 3)).double()  # so that 0 of 0 becomes NaN
+        return (where & inside).sum(dim=(1, 2, 3)).double()  # so that 0 / 0 becomes NaN
 
-    hits, quiet = count(own & true), count(~own & ~true)
-    vessel, background = count(true), count(~true)
+    true_positives = count(predicted & reference)
+    true_negatives = count(~predicted & ~reference)
+    positives, negatives = count(reference), count(~reference)
+    iou = true_positives / count(predicted | reference)
     result = {
-        "balanced_accuracy": (hits / vessel + quiet / background) / 2,
-        "accuracy": (hits + quiet) / count(inside),
-        "iou": torch.where(vessel > 0, hits / count(own | true), torch.nan),
-        "dice": torch.where(vessel > 0, masked_dice(probability, truth, mask), torch.nan),
-        "roc_auc": roc_auc(probability, true, inside),
+        "balanced_accuracy": (true_positives / positives + true_negatives / negatives) / 2,
+        "accuracy": (true_positives + true_negatives) / count(inside),
+        "iou": torch.where(positives > 0, iou, torch.nan),
+        "dice": torch.where(positives > 0, masked_dice(probability, truth, mask), torch.nan),
+        "roc_auc": roc_auc(probability, reference, inside),
         "cldice": centerline_dice(probability, truth, mask),
     }
     return {name: score.float() for name, score in result.items()}

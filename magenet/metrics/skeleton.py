@@ -1,4 +1,4 @@
-"""Vessels as lines: thinning, the Dice of centre lines, and which vessels came or went."""
+"""Vessel centre lines: thinning, clDice, and length lost or invented by an enhancement."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from magenet.metrics.mean import MeanWhereDefined
 from magenet.metrics.planes import check_planes, dilate
 
 _BIT = torch.tensor([[128.0, 1.0, 2.0], [64.0, 0.0, 4.0], [32.0, 16.0, 8.0]])
-"""What each neighbour adds to a pixel's code: north is bit 0, the others follow clockwise."""
+"""Weights of the eight neighbours in a pixel's 8-bit code: north is bit 0, then clockwise."""
 
 
 def _removable(first: bool) -> Tensor:
-    """Return which of the 256 neighbourhoods a pass takes away, bool `(256,)`.
+    """Return which of the 256 neighbourhood codes a pass deletes, bool `(256,)`.
 
-    Names follow the paper, but for the order of neighbours.
+    Conditions are those of the paper; the order of the neighbours is ours.
+
+    Args:
+        first: First or second subiteration.
     """
     table = torch.zeros(256, dtype=torch.bool)
     for code in range(256):
@@ -40,13 +42,13 @@ _PASSES = torch.stack([_removable(True), _removable(False)])
 
 
 def skeleton(mask: Tensor) -> Tensor:
-    """Return masks thinned to lines one pixel wide, connected as before.
+    """Thin masks to lines one pixel wide, keeping their connectivity.
 
     Args:
         mask: bool `(B, 1, H, W)`.
 
     Returns:
-        bool, same shape, a subset. Thinning a skeleton changes nothing.
+        bool, same shape, a subset of the mask. Thinning is idempotent.
 
     References:
         Guo and Hall, "Parallel thinning with two-subiteration algorithms", CACM 1989, algorithm A1.
@@ -69,18 +71,19 @@ def skeleton(mask: Tensor) -> Tensor:
 
 
 def centerline_dice(probability: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """Return each photograph's clDice of the hard masks, inside the field.
+    """Return each photograph's clDice of thresholded masks, inside the field of view.
 
-    The harmonic mean of two shares: of the found centre lines that lie on true vessels, and of the
-    true centre lines that lie on found ones. Thin vessels count as much as wide ones.
+    The harmonic mean of topology precision (the share of predicted centre lines inside the
+    reference) and topology sensitivity (the share of reference centre lines inside the prediction).
+    Thin vessels count as much as wide ones.
 
     Args:
         probability: `(B, 1, H, W)` in [0, 1]; at least 0.5 is inside.
-        truth: Same shape; at least 0.5 is inside.
+        truth: Reference mask, same shape; at least 0.5 is inside.
         mask: Field of view, same shape, 0 or 1.
 
     Returns:
-        `(B,)` in [0, 1]; NaN where the truth is empty.
+        `(B,)` in [0, 1]; NaN where the reference is empty.
 
     Raises:
         ValueError: If shapes differ.
@@ -92,32 +95,25 @@ def centerline_dice(probability: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     Example:
         >>> truth = torch.zeros(1, 1, 8, 8)
         >>> truth[..., 4, :] = 1.0
-        >>> found = truth * (torch.arange(8) < 4)
-        >>> centerline_dice(found, truth, torch.ones_like(truth))
+        >>> predicted = truth * (torch.arange(8) < 4)
+        >>> centerline_dice(predicted, truth, torch.ones_like(truth))
         tensor([0.6667])
     """
     check_planes(probability, truth, mask)
-    own, true = (probability >= 0.5) & (mask > 0), (truth >= 0.5) & (mask > 0)
-    precision, sensitivity = _share(skeleton(own), true), _share(skeleton(true), own)
-    precision = torch.where(_length(own) > 0, precision, 0.0)  # nothing found is a score, of 0
-    both = precision + sensitivity
-    return torch.where(both == 0, both, 2 * precision * sensitivity / both).float()
-
-
-class CenterlineDice(MeanWhereDefined):
-    """Average :func:`centerline_dice` over photographs; arguments are torchmetrics' own."""
-
-    def update(self, probability: Tensor, truth: Tensor, mask: Tensor) -> None:
-        """Add a batch; see :func:`centerline_dice`."""
-        self.add(centerline_dice(probability, truth, mask))
+    predicted, reference = (probability >= 0.5) & (mask > 0), (truth >= 0.5) & (mask > 0)
+    precision = _share(skeleton(predicted), reference)
+    sensitivity = _share(skeleton(reference), predicted)
+    precision = torch.where(_length(predicted) > 0, precision, 0.0)  # no prediction scores 0
+    total = precision + sensitivity
+    return torch.where(total == 0, total, 2 * precision * sensitivity / total).float()
 
 
 class LengthChange(NamedTuple):
-    """Say how much of the vessels' length came or went.
+    """Vessel length lost and invented, relative to the length before.
 
     Attributes:
-        lost: `(B,)` in [0, 1], share of the length before.
-        invented: `(B,)`, in lengths before; above 1 where more was invented than there had been.
+        lost: `(B,)` in [0, 1].
+        invented: `(B,)`, at least 0; above 1 where the invented length exceeds the length before.
     """
 
     lost: Tensor
@@ -127,19 +123,19 @@ class LengthChange(NamedTuple):
 def vessel_length_change(
     before: Tensor, after: Tensor, mask: Tensor, tolerance: int = 2
 ) -> LengthChange:
-    """Return the centre lines that an enhancement lost, and those that it invented.
+    """Return the relative length of vessel centre lines that an enhancement lost and invented.
 
-    Lengths are pixels of the skeleton: a diagonal step counts as one.
+    Lengths are numbers of skeleton pixels: a diagonal step counts as one.
 
     Args:
-        before: Vessels of one photograph, `(B, 1, H, W)`; at least 0.5 is inside.
-        after: Vessels of the other, same shape.
+        before: Vessels in the unenhanced photograph, `(B, 1, H, W)`; at least 0.5 is inside.
+        after: Vessels in the enhanced photograph, same shape.
         mask: Field of view, same shape, 0 or 1.
-        tolerance: How far, in pixels, a line may lie off the other's vessels (our choice, for
-            fields 512 wide).
+        tolerance: Largest distance in pixels between a centre line and the other photograph's
+            vessels that still counts as a match (our choice, for fields 512 px wide).
 
     Returns:
-        Shares per photograph; NaN where no vessel was there before.
+        Lengths lost and invented; NaN where there was no vessel before.
 
     Raises:
         ValueError: If shapes differ.
@@ -152,16 +148,17 @@ def vessel_length_change(
         LengthChange(lost=tensor([0.5000]), invented=tensor([0.]))
     """
     check_planes(before, after, mask)
-    old, new = (before >= 0.5) & (mask > 0), (after >= 0.5) & (mask > 0)
-    old_line, new_line = skeleton(old), skeleton(new)
-    length = _length(old_line)
+    vessels_before, vessels_after = (before >= 0.5) & (mask > 0), (after >= 0.5) & (mask > 0)
+    line_before, line_after = skeleton(vessels_before), skeleton(vessels_after)
+    length = _length(line_before)
     length = torch.where(length > 0, length, torch.nan)
-    lost, invented = old_line & ~dilate(new, tolerance), new_line & ~dilate(old, tolerance)
+    lost = line_before & ~dilate(vessels_after, tolerance)
+    invented = line_after & ~dilate(vessels_before, tolerance)
     return LengthChange((_length(lost) / length).float(), (_length(invented) / length).float())
 
 
 def _length(line: Tensor) -> Tensor:
-    """Return how many pixels each has, `(B,)`; in double, so that 0 of 0 becomes NaN."""
+    """Return each line's number of pixels, `(B,)`; double, so that 0 / 0 becomes NaN."""
     return line.sum(dim=(1, 2, 3)).double()
 
 

@@ -1,4 +1,4 @@
-"""Training a grader of photographs: of their quality, or of diabetic retinopathy."""
+"""LightningModules that train graders of image quality and of diabetic retinopathy."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics import CatMetric
+from torchmetrics.functional.classification import (
+    multiclass_cohen_kappa,
+    multiclass_confusion_matrix,
+)
 
 from data_modules.datasets.manifest import QUALITIES
 from magenet.errors import UserError
 from magenet.metrics import (
     balanced_accuracy,
-    confusion_matrix,
     expected_calibration_error,
     fiqa,
     fit_temperature,
-    quadratic_kappa,
     reliability,
     wfqa,
 )
@@ -33,16 +35,16 @@ RETINOPATHY = ("none", "mild", "moderate", "severe", "proliferative")
 
 
 class GradingTask(FundusTask):
-    """Train a network to grade photographs, and say how far its confidence can be believed.
+    """Train a classifier of photographs and calibrate its confidence by temperature scaling.
 
-    The temperature of the network is fitted on the validation photographs whenever they are
-    scored, so that each checkpoint holds its own. Where the test has the same photographs, as it
-    does unless the data set another `test_split`, the calibration after it is optimistic.
+    The network's temperature is fitted to the validation photographs after each validation, so
+    that each checkpoint contains its own. Where the test uses the same photographs, which it does
+    unless the data sets another `test_split`, the calibration it reports is optimistic.
 
     Args:
-        network: Gives logits.
-        classes: What the grades are called, in the order of the labels.
-        label_smoothing: Share of the wanted probability given to all grades alike.
+        network: Network that returns logits.
+        classes: Names of the grades, in the order of the labels.
+        label_smoothing: Share of the target probability spread evenly over all grades.
         optimizer: See :class:`FundusTask`.
         warm_up: See :class:`FundusTask`.
         channels_last: See :class:`FundusTask`.
@@ -70,7 +72,7 @@ class GradingTask(FundusTask):
 
     @property
     def grader(self) -> Grader:
-        """Return the network that is trained."""
+        """Return the trained network as a :class:`Grader`."""
         network = self.network
         assert isinstance(network, Grader)  # by construction
         return network
@@ -80,7 +82,7 @@ class GradingTask(FundusTask):
         return self.grader.probabilities(self.laid_out(image))
 
     def training_loss(self, batch: Batch) -> Tensor:
-        """Return cross-entropy, in which each grade counts alike."""
+        """Return the cross-entropy, weighted so that each grade contributes equally."""
         losses = functional.cross_entropy(
             self.grader(self.laid_out(batch["image"])),
             batch["label"],
@@ -91,26 +93,26 @@ class GradingTask(FundusTask):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Keep what the network says."""
+        """Collect logits, labels and patients."""
         self.seen_logits.update(self.grader(self.laid_out(batch["image"])))
         self.seen_labels.update(batch["label"])
         self.seen_patients.extend(batch["patient"])
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Keep what the network says."""
+        """Collect logits, labels and patients."""
         self.validation_step(batch, batch_idx)
 
     def on_test_epoch_start(self) -> None:
-        """Refuse what would count photographs twice.
+        """Check the number of devices.
 
         Raises:
-            UserError: On several devices.
+            UserError: On several devices, where padding would count photographs twice.
         """
         if self.trainer.world_size > 1:
             raise UserError("a test counts every photograph once: use --trainer.devices 1")
 
     def on_validation_epoch_end(self) -> None:
-        """Log the agreement with the labels; while training, fit the temperature."""
+        """Log the scores; in a training, fit the temperature first."""
         logits, labels, _ = self._take()
         if self.trainer.state.fn == TrainerFn.FITTING:
             self.grader.temperature.copy_(fit_temperature(logits, labels))
@@ -120,7 +122,7 @@ class GradingTask(FundusTask):
         self.log("val/cross_entropy", functional.cross_entropy(logits, labels))
 
     def on_test_epoch_end(self) -> None:
-        """Log the agreement with the labels, and write `grading.json` beside the run."""
+        """Log the scores and write `grading.json` into the run's folder."""
         logits, labels, patients = self._take()
         self.log_dict(
             {f"test/{k}": v for k, v in self.scores(logits.argmax(dim=1), labels).items()}
@@ -132,27 +134,27 @@ class GradingTask(FundusTask):
             (folder / "grading.json").write_text(json.dumps(report, indent=1) + "\n")
 
     def scores(self, grades: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Return the scores of grades, by name.
+        """Return scores by name.
 
         Args:
-            grades: Long `(N,)`.
-            labels: Long `(N,)`.
+            grades: Predicted classes, long `(N,)`.
+            labels: Reference classes, long `(N,)`.
         """
-        confusion = confusion_matrix(grades, labels, len(self.classes))
+        confusion = multiclass_confusion_matrix(grades, labels, len(self.classes))
         return {"balanced_accuracy": balanced_accuracy(confusion)}
 
     def report(self, logits: Tensor, labels: Tensor, patients: Sequence[str]) -> dict[str, Any]:
-        """Return all that is said of graded photographs.
+        """Return the report that is written to `grading.json`.
 
         Args:
             logits: `(N, classes)`, not calibrated.
-            labels: Long `(N,)`.
-            patients: Whose eye each is.
+            labels: Reference classes, long `(N,)`.
+            patients: Patient of each photograph.
 
         Returns:
-            Scores; `confusion`, counts of photographs, a row a label, a column a grade;
-            `confusion_patients`, counts of the different patients behind each of those;
-            `calibration` before and after the temperature: error and reliability bins.
+            Scores; `confusion`, numbers of photographs, a row for each label and a column for each
+            grade; `confusion_patients`, numbers of different patients in the same layout;
+            `calibration` before and after temperature scaling: error and reliability bins.
         """
         grades, count = logits.argmax(dim=1), len(self.classes)
         cells: list[list[set[str]]] = [[set() for _ in self.classes] for _ in self.classes]
@@ -168,14 +170,14 @@ class GradingTask(FundusTask):
             "patients": len(set(patients)),
             "classes": list(self.classes),
             **{name: float(score) for name, score in self.scores(grades, labels).items()},
-            "confusion": confusion_matrix(grades, labels, count).tolist(),
+            "confusion": multiclass_confusion_matrix(grades, labels, count).tolist(),
             "confusion_patients": [[len(cell) for cell in row] for row in cells],
             "temperature": float(temperature),
             "calibration": calibration,
         }
 
     def _take(self) -> tuple[Tensor, Tensor, list[str]]:
-        """Return logits, labels and patients seen on all ranks, and forget them."""
+        """Return the collected logits, labels and patients of all ranks, and reset them."""
         logits, labels = self.seen_logits.compute(), self.seen_labels.compute().long()
         patients, self.seen_patients = self.seen_patients, []
         self.seen_logits.reset()
@@ -184,9 +186,9 @@ class GradingTask(FundusTask):
 
 
 class QualityTask(GradingTask):
-    """Train a grader of quality: good, usable or reject.
+    """Train a grader of image quality: good, usable or reject.
 
-    The labels that it learns from are no expert's: see `data_modules.GradingDataModule`.
+    The labels were not given by experts: see `data_modules.GradingDataModule`.
 
     Args:
         network: See :class:`GradingTask`.
@@ -207,7 +209,7 @@ class QualityTask(GradingTask):
         super().__init__(network, QUALITIES, label_smoothing, optimizer, warm_up, channels_last)
 
     def scores(self, grades: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Add FIQA and WFQA of the grades; see :meth:`GradingTask.scores`."""
+        """Return also FIQA and WFQA of the grades; see :meth:`GradingTask.scores`."""
         return super().scores(grades, labels) | {"fiqa": fiqa(grades), "wfqa": wfqa(grades)}
 
 
@@ -233,6 +235,12 @@ class RetinopathyTask(GradingTask):
         super().__init__(network, RETINOPATHY, label_smoothing, optimizer, warm_up, channels_last)
 
     def scores(self, grades: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Add the quadratic weighted kappa; see :meth:`GradingTask.scores`."""
-        confusion = confusion_matrix(grades, labels, len(self.classes))
-        return super().scores(grades, labels) | {"quadratic_kappa": quadratic_kappa(confusion)}
+        """Return also Cohen's kappa with quadratic weights; see :meth:`GradingTask.scores`.
+
+        1 for full agreement, 0 for chance; NaN if all labels and grades are one class.
+
+        References:
+            Cohen, "Weighted kappa", Psychological Bulletin 70(4), 1968.
+        """
+        kappa = multiclass_cohen_kappa(grades, labels, len(self.classes), weights="quadratic")
+        return super().scores(grades, labels) | {"quadratic_kappa": kappa}

@@ -1,4 +1,4 @@
-"""Intervals and tests treat patients, not photographs, as witnesses."""
+"""Intervals and tests resample patients, not photographs."""
 
 import itertools
 import math
@@ -31,16 +31,16 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
         values = np.repeat(levels, 2) + 0.1 * generator.normal(size=80)
         _, low, high = bootstrap_interval(values, np.repeat(np.arange(40), 2), draws=400, seed=seed)
         covered += low <= 0 <= high
-    assert 0.88 <= covered / 150 <= 0.99  # photographs as witnesses: about 0.83
+    assert 0.88 <= covered / 150 <= 0.99  # photographs as units: about 0.83
 
 
-def test_photographs_of_one_patient_are_one_witness() -> None:
+def test_photographs_of_one_patient_are_not_independent() -> None:
     values = np.random.default_rng(1).normal(size=20)
     once = bootstrap_interval(values, np.arange(20))
     copied = bootstrap_interval(np.repeat(values, 9), np.repeat(np.arange(20), 9))
     assert copied == pytest.approx(once), "nine copies of a photograph add nothing"
-    apart = bootstrap_interval(np.repeat(values, 9), np.arange(180))
-    assert apart.high - apart.low < 0.5 * (copied.high - copied.low)
+    independent = bootstrap_interval(np.repeat(values, 9), np.arange(180))
+    assert independent.high - independent.low < 0.5 * (copied.high - copied.low)
 
 
 def test_the_interval_is_deterministic_and_leaves_out_nan() -> None:
@@ -93,7 +93,7 @@ def test_signs_flip_by_patient_with_all_photographs() -> None:
     flips = [abs(np.dot(signs, sums)) for signs in itertools.product([1, -1], repeat=3)]
     wanted = np.mean([flip >= sum(sums) - 1e-12 for flip in flips])
     assert paired_comparison(one, np.zeros(7), groups).p == pytest.approx(wanted) == 0.25
-    # As witnesses of their own, seven photographs that all agree would be worth 2 of 128.
+    # As seven independent patients the photographs, which all agree, would give 2 of 128.
     assert paired_comparison(one, np.zeros(7), np.arange(7)).p == pytest.approx(2 / 128)
 
 

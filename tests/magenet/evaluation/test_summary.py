@@ -1,11 +1,11 @@
+"""A method is compared with the input and with the clean photograph, patient by patient."""
+
 import math
-from pathlib import Path
 
 import pytest
 
 from magenet.errors import UserError
-from magenet.evaluation.score_rows import ScoreRow, read_rows, write_rows
-from magenet.evaluation.scores import never_defined
+from magenet.evaluation.score_rows import ScoreRow
 from magenet.evaluation.summary import ScoreSummary, summarise
 
 
@@ -15,12 +15,12 @@ def rows(
     return [
         {
             "subject": subject,
-            "name": f"p{place}",
+            "name": f"p{index}",
             "patient": patient,
             "condition": "spots",
             score: value,
         }
-        for place, (value, patient) in enumerate(zip(values, patients, strict=True))
+        for index, (value, patient) in enumerate(zip(values, patients, strict=True))
     ]
 
 
@@ -103,13 +103,6 @@ def test_what_is_not_defined_is_left_out_and_never_a_zero() -> None:
     assert not summarise(rows("student", [math.nan] * 6))
 
 
-def test_scores_that_nobody_has_are_told() -> None:
-    some = rows("student", [math.nan, 1.0], "ab")
-    none = [row | {"disc_dice": math.nan} for row in some]
-    assert never_defined(some) == ""
-    assert never_defined([*none, *rows("clean", [1.0, 2.0], "ab")]) == "disc_dice"
-
-
 def test_one_patient_has_no_interval() -> None:
     found = line(summarise(rows("input", [1.0, 2.0], "aa")), "input")
     assert found.mean == 1.5
@@ -119,14 +112,3 @@ def test_one_patient_has_no_interval() -> None:
 def test_other_photographs_cannot_be_compared() -> None:
     with pytest.raises(UserError, match="same photographs: p2"):
         summarise([*INPUT, *rows("student", [1.0, 2.0], "ab")])
-
-
-def test_rows_come_back_from_disk_with_their_gaps(tmp_path: Path) -> None:
-    written = [*INPUT, {**CLEAN[0], "vessel_dice": math.nan, "dice": 0.5}]
-    write_rows(tmp_path / "scores.csv", written)
-    read = read_rows(tmp_path / "scores.csv")
-    assert [row["vessel_dice"] for row in read[:6]] == [row["vessel_dice"] for row in INPUT]
-    assert math.isnan(float(read[6]["vessel_dice"]))
-    assert math.isnan(float(read[0]["dice"])), "a score that only others have"
-    with pytest.raises(UserError, match="run the test first"):
-        read_rows(tmp_path / "none.csv")

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from magenet.callbacks.provenance import FACTS
+from magenet.errors import UserError
 from magenet.evaluation.score_rows import write_rows
-from magenet.evaluation.tables import main
+from magenet.evaluation.tables import make_table, overview, put_into, read_table
 from tests.conftest import ROOT
 
 RESULTS = ROOT / "experiments/results"
@@ -33,24 +34,21 @@ def lines(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def test_a_table_names_its_rows_and_averages_photographs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_table_names_its_rows_and_averages_photographs(tmp_path: Path) -> None:
     one = run(tmp_path / "one", {"input": 10.0, "student": 20.0, "clean": 40.0})
     two = run(tmp_path / "two", {"input": 10.0, "student": 30.0, "teacher": 31.0, "clean": 40.0})
-    table = tmp_path / "table.csv"
-    command = [f"plain={one}", f"width=8={two}", "--csv", str(table), "--against", "plain"]
-    command += ["--against", "width=8, student"]
-    assert main(command) == 0
-    printed = capsys.readouterr().out.splitlines()
-    assert printed[2:] == [
+    path = tmp_path / "table.csv"
+    table = make_table(path, {"plain": one, "width=8": two}, ["plain", "width=8, student"])
+    assert read_table(path) == table
+    text = overview(table).splitlines()
+    assert text[2:] == [
         "| do nothing | 11.00 [10.00, 12.00] | 0.600 [0.500, 0.700] |",
         "| plain | 21.00 [20.00, 22.00] | 0.600 [0.500, 0.700] |",
         "| width=8, student | 31.00 [30.00, 32.00] | 0.600 [0.500, 0.700] |",
         "| width=8, teacher | 32.00 [31.00, 33.00] | 0.600 [0.500, 0.700] |",
         "| clean | 41.00 [40.00, 42.00] | 0.600 [0.500, 0.700] |",
     ]
-    psnr = {cells["row"]: cells for cells in lines(table) if cells["score"] == "psnr"}
+    psnr = {cells["row"]: cells for cells in table if cells["score"] == "psnr"}
     assert psnr["plain"]["gap_closed"] == "", "PSNR has no other end"
     assert psnr["plain"]["difference"] == "10"
     assert psnr["do nothing"]["difference"] == ""
@@ -73,70 +71,68 @@ def test_a_table_names_its_rows_and_averages_photographs(
         "<!-- table table scores=ssim conditions=spots -->\n<!-- end -->\nafter\n"
     )
     for _ in range(2):  # twice gives the same
-        assert main(["--csv", str(table), "--into", str(readme)]) == 0
-        text = readme.read_text().splitlines()
-        assert text[3 : 3 + len(printed)] == printed
-        assert text[-5:] == [
+        put_into(readme, "table", table)
+        filled = readme.read_text().splitlines()
+        assert filled[3 : 3 + len(text)] == text
+        assert filled[-5:] == [
             "| width=8, teacher | 0.600 [0.500, 0.700] |", "| clean | 0.600 [0.500, 0.700] |",
             "", "<!-- end -->", "after",
         ]  # fmt: skip
-        assert "old" not in text
+        assert "old" not in filled
 
 
-def test_missing_results_and_places_are_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def said(*arguments: str) -> str:
-        assert main([*arguments, "--csv", str(tmp_path / "t.csv")]) == 1
-        return capsys.readouterr().err
-
-    assert "scores.csv: no such file; run the test first" in said(f"x={tmp_path}")
+def test_missing_results_and_markers_are_named(tmp_path: Path) -> None:
+    path, readme = tmp_path / "t.csv", tmp_path / "README.md"
+    with pytest.raises(UserError, match=r"scores\.csv: no such file; run the test first"):
+        make_table(path, {"x": tmp_path})
     one = run(tmp_path / "one", {"input": 10.0, "student": 20.0})
-    (tmp_path / "README.md").write_text("nothing")
-    assert "no place" in said(f"x={one}", "--into", str(tmp_path / "README.md"))
-    (tmp_path / "README.md").write_text("<!-- table t scores=dice -->\n<!-- end -->\n")
-    assert "no score 'dice'" in said(f"x={one}", "--into", str(tmp_path / "README.md"))
-    assert "'nobody' is none of do nothing, x" in said(f"x={one}", "--against", "nobody")
+    table = make_table(path, {"x": one})
+    readme.write_text("nothing")
+    with pytest.raises(UserError, match=r"README\.md: no marker '<!-- table t -->"):
+        put_into(readme, "t", table)
+    readme.write_text("<!-- table t scores=dice -->\n<!-- end -->\n")
+    with pytest.raises(UserError, match="no score 'dice'"):
+        put_into(readme, "t", table)
+    with pytest.raises(UserError, match="no row 'other' to compare with; there are do nothing, x"):
+        make_table(path, {"x": one}, ["other"])
+    with pytest.raises(UserError, match="no such table"):
+        read_table(tmp_path / "absent.csv")
 
 
-def test_only_conditions_that_have_the_scores_are_printed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_only_conditions_that_have_the_scores_are_shown(tmp_path: Path) -> None:
     one = run(tmp_path / "one", {"input": 10.0, "student": 20.0})
     with (one / "scores.csv").open("a") as stream:
         stream.write("input,c,c,pair,,\nstudent,c,c,pair,,\n")
-    assert main([f"x={one}", "--csv", str(tmp_path / "t.csv")]) == 0
-    assert "spots: psnr" in capsys.readouterr().out
-    assert main([f"x={one}", "--csv", str(tmp_path / "t.csv"), "--scores", "dice"]) == 1
+    table = make_table(tmp_path / "t.csv", {"x": one})
+    assert "spots: psnr" in overview(table)
+    with pytest.raises(UserError, match="no score 'dice'"):
+        overview(table, ["dice"])
 
 
-def test_rows_of_other_photographs_make_no_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_rows_of_different_photographs_make_no_table(tmp_path: Path) -> None:
     one = run(tmp_path / "one", {"input": 10.0, "student": 20.0})
     other = run(tmp_path / "two", {"input": 10.0, "student": 30.0}, names="ac")
-    table = ["--csv", str(tmp_path / "t.csv")]
-    assert main([f"x={one}", f"y={other}", *table]) == 1
-    assert "tests of other photographs (2 and 2; only in one of them: b, b, spots)" in (
-        capsys.readouterr().err
-    )
-    with pytest.raises(SystemExit):
-        main([f"x={one}", f"x={other}", *table])
-    assert "two rows are called 'x'" in capsys.readouterr().err
+    path = tmp_path / "t.csv"
+    with pytest.raises(
+        UserError,
+        match=r"tests of different photographs \(2 and 2; only in one of them: b, b, spots\)",
+    ):
+        make_table(path, {"x": one, "y": other})
+    assert not path.exists()
     (one / "provenance.json").unlink()
-    assert main([f"x={one}", *table]) == 1
-    assert "provenance.json: no such file" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"provenance\.json: no such file"):
+        make_table(path, {"x": one})
     (one / "scores.csv").write_text("name,psnr\n")
-    assert main([f"x={one}", *table]) == 1
-    assert "the column 'subject' is missing" in capsys.readouterr().err
+    with pytest.raises(UserError, match="the column 'subject' is missing"):
+        make_table(path, {"x": one})
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda path: path.stem)
 def test_the_pages_show_the_committed_results(table: Path, tmp_path: Path) -> None:
-    for page in (ROOT / "README.md", RESULTS / "tables.md"):
+    for page in (ROOT / "docs/results.md", RESULTS / "tables.md"):
         if f"<!-- table {table.stem}" not in page.read_text():
             continue
         copy = tmp_path / page.name
         copy.write_text(page.read_text())
-        assert main(["--csv", str(table), "--into", str(copy)]) == 0
+        put_into(copy, table.stem, read_table(table))
         assert copy.read_text() == page.read_text(), "run 'make results'"

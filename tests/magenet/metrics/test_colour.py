@@ -7,13 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from magenet.metrics import (
-    BrightnessDrift,
-    ColourDifference,
-    brightness_drift,
-    ciede2000,
-    colour_difference,
-)
+from magenet.metrics import brightness_drift, ciede2000, colour_difference
 
 # Sharma, Wu, Dalal 2005, table 1: L*, a*, b* of either colour and their difference.
 SHARMA = (
@@ -98,7 +92,7 @@ def test_ciede2000_is_the_published_one() -> None:
     assert torch.allclose(ciede2000(other, one), published, rtol=0, atol=6e-5)
     # The same in single precision, but for hues on the edge of opposite (pairs 9 to 15).
     single = ciede2000(one.float(), other.float()).double()
-    sure = torch.tensor([place not in range(8, 15) for place in range(len(SHARMA))])
+    sure = torch.tensor([row not in range(8, 15) for row in range(len(SHARMA))])
     assert torch.allclose(single[sure], published[sure], rtol=0, atol=1e-3)
 
 
@@ -114,11 +108,6 @@ def test_equals_an_independent_implementation_inside_the_field() -> None:
         difference.append(np.mean([slow_ciede2000(*pair) for pair in pairs]))
     assert colour_difference(IMAGE, REFERENCE, MASK).tolist() == pytest.approx(difference, rel=1e-3)
     assert brightness_drift(IMAGE, REFERENCE, MASK).tolist() == pytest.approx(drift, abs=5e-3)
-    for metric, expected in ((ColourDifference(), difference), (BrightnessDrift(), drift)):
-        for part in (slice(0, 1), slice(1, 5)):
-            metric.update(IMAGE[part], REFERENCE[part], MASK[part])
-        assert float(metric.compute()) == pytest.approx(np.mean(expected), rel=1e-3, abs=5e-3)
-        assert not metric.higher_is_better
 
 
 def test_what_lies_outside_the_field_does_not_count() -> None:

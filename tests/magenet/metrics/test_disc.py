@@ -31,9 +31,9 @@ def test_equals_a_slow_sum_and_knows_no_neighbours() -> None:
     before, after = (torch.rand(3, 1, 17, 23) for _ in range(2))
     expected = []
     for one, other in zip(before, after, strict=True):
-        places = [(plane[0] >= 0.5).nonzero().double() for plane in (one, other)]
-        way = (places[0].mean(dim=0) - places[1].mean(dim=0)).norm()
-        expected.append(float(way) / (2 * math.sqrt(len(places[0]) / math.pi)))
+        pixels = [(plane[0] >= 0.5).nonzero().double() for plane in (one, other)]
+        offset = (pixels[0].mean(dim=0) - pixels[1].mean(dim=0)).norm()
+        expected.append(float(offset) / (2 * math.sqrt(len(pixels[0]) / math.pi)))
     assert disc_shift(before, after).tolist() == pytest.approx(expected, rel=1e-5)
     alone = [disc_shift(before[i : i + 1], after[i : i + 1]) for i in range(3)]
     assert torch.equal(torch.cat(alone), disc_shift(before, after))

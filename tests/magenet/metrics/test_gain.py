@@ -6,7 +6,15 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
 from data_modules.datasets.phantom import draw_phantom
-from magenet.metrics import ContrastGain, DetailGain, contrast_gain, detail_gain
+from magenet.metrics.gain import strength
+
+
+def detail_gain(image: Tensor, original: Tensor, mask: Tensor) -> Tensor:
+    return strength(image, mask)["detail"] / strength(original, mask)["detail"]
+
+
+def contrast_gain(image: Tensor, original: Tensor, mask: Tensor) -> Tensor:
+    return strength(image, mask)["contrast"] / strength(original, mask)["contrast"]
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +52,8 @@ def test_detail_gain_tells_fine_from_coarse(pair: tuple[Tensor, Tensor]) -> None
     assert bool((contrast_gain(image + slope, image, mask) > 1.1).all())
 
 
-@pytest.mark.parametrize(
-    ("gain", "metric"), [(detail_gain, DetailGain), (contrast_gain, ContrastGain)]
-)
-def test_properties_of_both(gain, metric, pair: tuple[Tensor, Tensor]) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("gain", [detail_gain, contrast_gain])
+def test_properties_of_both(gain, pair: tuple[Tensor, Tensor]) -> None:  # type: ignore[no-untyped-def]
     image, mask = pair
     changed = image.sqrt() + 0.05 * torch.rand_like(image)
     assert gain(image, image, mask).tolist() == [1.0] * 3
@@ -57,10 +63,3 @@ def test_properties_of_both(gain, metric, pair: tuple[Tensor, Tensor]) -> None: 
     assert torch.allclose(both * back, torch.ones(3), rtol=1e-4)
     outside = torch.where(mask.bool(), changed, 1 - changed)
     assert torch.equal(gain(outside, image, mask), both)
-    accumulated = metric()
-    accumulated.update(changed[:1], image[:1], mask[:1])
-    accumulated.update(changed[1:], image[1:], mask[1:])
-    assert float(accumulated.compute()) == pytest.approx(float(both.mean()), rel=1e-4)
-    assert accumulated.higher_is_better is None
-    with pytest.raises(ValueError, match="empty"):
-        gain(changed, image, mask * 0)

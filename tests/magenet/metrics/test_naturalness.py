@@ -1,4 +1,4 @@
-"""Features equal a slow implementation; what spoils a photograph raises its score."""
+"""Features equal a slow implementation; degrading a photograph raises its score."""
 
 from pathlib import Path
 
@@ -97,9 +97,10 @@ def slow_features(image: Tensor, mask: Tensor, side: int) -> tuple[np.ndarray, n
     for y in corners:
         for x in corners:
             if inside[y : y + side, x : x + side].min() > 0:
-                place = (slice(y // 2, (y + side) // 2), slice(x // 2, (x + side) // 2))
+                window = (slice(y // 2, (y + side) // 2), slice(x // 2, (x + side) // 2))
                 features.append(
-                    slow_statistics(full[y : y + side, x : x + side]) + slow_statistics(half[place])
+                    slow_statistics(full[y : y + side, x : x + side])
+                    + slow_statistics(half[window])
                 )
                 sharpness.append(deviation[y : y + side, x : x + side].mean())
     return np.array(features), np.array(sharpness)
@@ -109,12 +110,12 @@ def test_features_equal_an_independent_implementation(photographs: Photographs) 
     image, mask = photographs
     image, mask = image[:2, :, 5:251, 5:251], mask[:2, :, 5:251, 5:251]  # 246: 48 leaves 6
     features, sharpness, owner = _patches(image, mask, 48)
-    for place in range(2):
-        expected, sharp = slow_features(image[place], mask[place], 48)
+    for index in range(2):
+        expected, sharp = slow_features(image[index], mask[index], 48)
         assert len(expected) >= 8
         # Ours rounds shapes to 0.001, which the scales follow.
-        assert np.allclose(features[owner == place].numpy(), expected, rtol=5e-3, atol=2e-3)
-        assert np.allclose(sharpness[owner == place].numpy(), sharp, rtol=1e-5)
+        assert np.allclose(features[owner == index].numpy(), expected, rtol=5e-3, atol=2e-3)
+        assert np.allclose(sharpness[owner == index].numpy(), sharp, rtol=1e-5)
 
 
 def test_known_shapes_are_found() -> None:
@@ -148,22 +149,22 @@ def test_fit_takes_the_sharpest_patches_and_score_takes_all(photographs: Photogr
     assert np.allclose(fitted.mean.numpy(), rows.mean(axis=0))
     assert np.allclose(fitted.covariance.numpy(), np.cov(rows, rowvar=False))
 
-    own = everything[0]
-    apart = own.mean(axis=0) - rows.mean(axis=0)
-    middle = (np.cov(own, rowvar=False) + np.cov(rows, rowvar=False)) / 2
-    expected = np.sqrt(apart @ np.linalg.solve(middle, apart))
+    patches = everything[0]
+    offset = patches.mean(axis=0) - rows.mean(axis=0)
+    middle = (np.cov(patches, rowvar=False) + np.cov(rows, rowvar=False)) / 2
+    expected = np.sqrt(offset @ np.linalg.solve(middle, offset))
     assert float(fitted.score(image[:1], mask[:1])) == pytest.approx(expected, rel=1e-4)
 
 
-def test_what_spoils_a_photograph_raises_the_score(
+def test_degrading_a_photograph_raises_the_score(
     photographs: Photographs, model: NaturalnessModel
 ) -> None:
     image, mask = (part[12:] for part in photographs)  # not those of the fit
     good = model.score(image, mask)
     blurred = gaussian_blur2d(image, (9, 9), (1.5, 1.5))
     noisy = (image + 0.05 * torch.randn_like(image)).clamp(0, 1)
-    for spoilt in (blurred, noisy):
-        assert bool((model.score(spoilt, mask) > 1.5 * good).all())
+    for degraded in (blurred, noisy):
+        assert bool((model.score(degraded, mask) > 1.5 * good).all())
 
 
 def test_photographs_are_scored_one_by_one_and_inside_the_field(
@@ -223,11 +224,11 @@ def test_a_model_survives_its_file(
     with pytest.raises(UserError, match="no such naturalness model"):
         NaturalnessModel.load(tmp_path / "absent.pt")
     (tmp_path / "text.pt").write_text("not a model")
-    with pytest.raises(UserError, match="can be read"):
+    with pytest.raises(UserError, match="not a readable naturalness model"):
         NaturalnessModel.load(tmp_path / "text.pt")
     for content in ([1], {"mean": torch.zeros(36)}, {**model.state, "mean": torch.zeros(35)}):
         torch.save(content, tmp_path / "other.pt")
-        with pytest.raises(UserError, match="holds no naturalness model"):
+        with pytest.raises(UserError, match="not a naturalness model"):
             NaturalnessModel.load(tmp_path / "other.pt")
     with pytest.raises(UserError, match="cannot be written"):
         model.save(path / "below_a_file.pt")

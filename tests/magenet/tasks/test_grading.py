@@ -26,12 +26,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> GradingDataModule:
     """Phantoms whose quality is their contrast, two of each patient."""
     folder = tmp_path_factory.mktemp("graded")
     rows, labels = ["image,split,quality"], ["image,patient,dr_grade"]
-    for place in range(36):
-        quality, split = place % 3, "val" if place >= 24 else "train"
-        image = draw_phantom(place, 48).image.float() * (1.0, 0.6, 0.3)[quality]
-        write_photograph(image.round().to(torch.uint8), folder / f"{place}.png")
-        rows.append(f"{place}.png,{split},{QUALITIES[quality]}")
-        labels.append(f"{place}.png,p{place // 2},{quality}")
+    for index in range(36):
+        quality, split = index % 3, "val" if index >= 24 else "train"
+        image = draw_phantom(index, 48).image.float() * (1.0, 0.6, 0.3)[quality]
+        write_photograph(image.round().to(torch.uint8), folder / f"{index}.png")
+        rows.append(f"{index}.png,{split},{QUALITIES[quality]}")
+        labels.append(f"{index}.png,p{index // 2},{quality}")
     (folder / "index.csv").write_text("\n".join(rows))
     (folder / "labels.csv").write_text("\n".join(labels))
     photographs = ManifestPhotographs(
@@ -123,6 +123,27 @@ def test_retinopathy_is_scored_by_the_distance_of_grades() -> None:
         for grades in ([0, 1, 2, 3, 3], [0, 1, 2, 3, 0])
     )
     assert float(far) < float(near) < 1.0
+
+
+@pytest.mark.parametrize("classes", [5, 3, 2])
+def test_kappa_equals_cohens_formula_also_with_absent_classes(classes: int) -> None:
+    labels, grades = torch.randint(classes, (300,)), torch.randint(classes, (300,))
+    grades = torch.where(torch.rand(300) < 0.5, labels, grades)
+    pairs = list(zip(labels.tolist(), grades.tolist(), strict=True))
+    observed = sum((label - grade) ** 2 for label, grade in pairs) / len(pairs)
+    chance = sum((label - grade) ** 2 for label, _ in pairs for _, grade in pairs) / len(pairs) ** 2
+    scores = RetinopathyTask(network(5)).scores(grades, labels)
+    assert float(scores["quadratic_kappa"]) == pytest.approx(1 - observed / chance, abs=1e-6)
+
+
+def test_kappa_of_agreement_is_one_of_chance_zero_and_of_one_class_undefined() -> None:
+    task = RetinopathyTask(network(5))
+    labels = torch.arange(3).repeat_interleave(3)
+    assert float(task.scores(labels, labels)["quadratic_kappa"]) == 1.0
+    chance = task.scores(torch.arange(3).repeat(3), labels)["quadratic_kappa"]
+    assert float(chance) == pytest.approx(0.0, abs=1e-6)
+    alone = torch.full((4,), 2)
+    assert bool(task.scores(alone, alone)["quadratic_kappa"].isnan())
 
 
 def test_another_number_of_classes_is_refused() -> None:

@@ -1,0 +1,46 @@
+"""Pairs are compared up to a shift of two pixels and another illumination."""
+
+import pytest
+import torch
+from torch import nn
+
+from magenet.evaluation import PairJudge
+from magenet.evaluation.judge import Batch
+from magenet.evaluation.pairs import matched
+from tests.magenet.evaluation.conftest import Darkness, only
+
+
+def test_pairs_allow_two_pixels_and_another_illumination(batch: Batch) -> None:
+    high = batch["image"]
+    pair = {**batch, "image_high": high, "mask_valid": batch["mask_fov"]}
+    judge = PairJudge(Darkness())
+    same = judge(high, pair)
+    assert only(same, "pair_vessel_dice") == pytest.approx(1.0)
+    assert only(same, "pair_colour") == 0.0
+
+    moved = judge(torch.roll(high, (2, -1), (2, 3)), pair)
+    assert only(moved, "pair_vessel_dice") > 0.99
+    assert only(moved, "pair_psnr") > 45
+    far = judge(torch.roll(high, (9, 9), (2, 3)), pair)
+    assert only(far, "pair_vessel_dice") < 0.5
+
+    dimmed = judge(high * torch.tensor([0.7, 0.8, 0.9])[:, None, None], pair)
+    assert only(dimmed, "pair_psnr") > 45, "another illumination"
+    assert only(dimmed, "pair_colour") > 3
+
+    blurred = judge(nn.functional.avg_pool2d(high, 9, 1, 4) * batch["mask_fov"], pair)
+    for name in ("pair_vessel_dice", "pair_psnr", "pair_ssim"):
+        assert only(blurred, name) < only(moved, name), name
+
+    half = batch["mask_fov"].clone()
+    half[..., :80] = 0.0
+    changed = high.clone()
+    changed[..., :70] = 0.5
+    pair["mask_valid"] = half
+    assert only(judge(changed, pair), "pair_vessel_dice") > 0.9, "outside the valid part"
+
+
+def test_matching_is_the_least_squares_fit(batch: Batch) -> None:
+    image, mask = batch["image"], batch["mask_fov"]
+    like = (0.6 * image + 0.05) * mask
+    assert torch.allclose(matched(image, like, mask) * mask, like, atol=1e-4)
