@@ -105,7 +105,8 @@ class CLAHE(Classical):
     The black surround has little effect: it is one value of a tile's histogram, which is clipped.
 
     Args:
-        clip_limit: Clip limit of the local histogram; 2 as usual for fundus photographs.
+        clip_limit: Clip limit, the largest slope of the local histogram; 2 as usual for fundus
+            photographs.
         grid: Tiles along each axis; 8 as usual.
 
     Example:
@@ -140,7 +141,8 @@ class Setiawan(CLAHE):
     """CLAHE of the green channel alone, where vessels have the most contrast (Setiawan et al.).
 
     Args:
-        clip_limit: Clip limit of the local histogram; 2 as in `CLAHE` (our choice).
+        clip_limit: Clip limit, the largest slope of the local histogram; 2 as in `CLAHE` (our
+            choice).
         grid: Tiles along each axis; 8 as in `CLAHE` (our choice).
 
     Example:

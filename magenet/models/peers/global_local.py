@@ -21,7 +21,8 @@ class GlobalLocalContrast(CLAHE):
     fixed instead of optimised; weights are smoothed to avoid artefacts between neighbouring pixels.
 
     Args:
-        clip_limit: Clip limit of the local histogram; 2 as in `CLAHE` (our choice).
+        clip_limit: Clip limit, the largest slope of the local histogram; 2 as in `CLAHE` (our
+            choice).
         grid: Tiles along each axis; 8 as in `CLAHE` (our choice).
         flatness: Weight of the flat histogram against the photograph's own; 2 (our choice), since
             at 1 the noise of uniform regions shows.
