@@ -7,7 +7,8 @@ from typing import Any
 from lightning.pytorch.utilities import CombinedLoader
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import Batch, FundusDataModule
+from data_modules.base import FundusDataModule
+from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographSource
 from data_modules.paired import PairedDataModule
 from data_modules.unpaired import StrongView, UnpairedDataModule

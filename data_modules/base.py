@@ -14,12 +14,11 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torchdata.stateful_dataloader import StatefulDataLoader
 
+from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographDataset, PhotographSource
 from data_modules.datasets.sampling import Plan
 from magenet.degradation import CounterRNG
 from magenet.imaging.contact_sheet import sheet
-
-Batch = dict[str, Any]
 
 VIEWS = ("image_clean", "image_degraded", "image", "image_strong")
 """Images of a prepared batch, in the order of a row of the contact sheet."""
@@ -93,9 +92,10 @@ class FundusDataModule(LightningDataModule, ABC):
     ) -> Batch:
         """Move a batch to a device, except its keys: random numbers are drawn on the host."""
         moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
-        for target, source in ((moved, batch), *((moved[k], batch[k]) for k in _parts(batch))):
-            if "key" in source:
-                target["key"] = source["key"]
+        moved_parts = _parts(moved)
+        for name, part in _parts(batch).items():
+            if "key" in part:
+                moved_parts[name]["key"] = part["key"]
         return moved
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
@@ -114,10 +114,11 @@ class FundusDataModule(LightningDataModule, ABC):
         trainer = self.trainer
         if trainer is None or trainer.log_dir is None or not trainer.is_global_zero:
             return
-        parts = {f"_{name}": prepared[name] for name in _parts(prepared)} or {"": prepared}
-        for name, part in parts.items():
-            views = [part[view] for view in VIEWS if view in part]
-            path = Path(trainer.log_dir) / f"first_batch{name}.png"
+        for name, part in _parts(prepared).items():
+            found = dict(part.items())
+            views = [found[view] for view in VIEWS if view in found]
+            suffix = f"_{name}" if name else ""
+            path = Path(trainer.log_dir) / f"first_batch{suffix}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             sheet(list(zip(*views, strict=True))).save(path)
             if "parameters" in part:
@@ -196,15 +197,14 @@ class SourceDataModule(FundusDataModule):
         return self.fixed_loader(self.photographs.dataset("test", self.image_size))
 
 
-def _parts(batch: Batch) -> list[str]:
-    """Return the names of the batches nested in a batch."""
-    return [name for name, value in batch.items() if isinstance(value, dict)]
+def _parts(batch: Batch) -> dict[str, Batch]:
+    """Return the batches nested in a mixed batch by name; another one itself, without a name."""
+    if "synthetic" in batch and "real" in batch:
+        return {"synthetic": batch["synthetic"], "real": batch["real"]}
+    return {"": batch}
 
 
 def _tensors(batch: Batch) -> Iterator[Tensor]:
     """Yield the tensors of a batch, including nested ones."""
-    for value in batch.values():
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, dict):
-            yield from _tensors(value)
+    for part in _parts(batch).values():
+        yield from (value for value in part.values() if isinstance(value, Tensor))

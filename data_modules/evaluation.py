@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import Batch, SourceDataModule, to_unit
+from data_modules.base import SourceDataModule, to_unit
+from data_modules.batch import AnyBatch, Batch
 from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
 from data_modules.datasets.photographs import (
     PhotographDataset,
@@ -195,10 +196,10 @@ class EvaluationDataModule(SourceDataModule):
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
         """Return the batch as floats, black outside the field."""
-        prepared: Batch = {}
+        prepared: AnyBatch = {}
         mask = to_unit(batch["mask_fov"])
-        for name, value in batch.items():
+        for name, value in dict[str, Any](batch).items():
             if isinstance(value, Tensor) and value.dtype in (torch.uint8, torch.bool):
                 value = to_unit(value) if value.ndim == 4 else value
             prepared[name] = value * mask if name.startswith("image") else value
-        return prepared
+        return cast(Batch, prepared)

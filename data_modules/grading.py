@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import Batch, SourceDataModule, orient, to_unit
+from data_modules.base import SourceDataModule, orient, to_unit
+from data_modules.batch import Batch
 from data_modules.datasets.manifest import QUALITIES, Photograph
 from data_modules.datasets.photographs import PhotographDataset, Sample, Stage
 from data_modules.datasets.sources import ManifestDataset, ManifestPhotographs

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import Batch, SourceDataModule, orient, to_unit
+from data_modules.base import SourceDataModule, orient, to_unit
+from data_modules.batch import AnyBatch, Batch
 from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample
 from magenet.degradation import (
     TYPES,
@@ -109,16 +110,15 @@ class PairedDataModule(SourceDataModule):
         `parameters` holds the degradation of each, except in a test; see `magenet.degradation`.
         """
         rng = CounterRNG(batch["key"], self.seed if training else 0)
-        masks = [name for name in batch if name.startswith("mask_")]
-        tensors = [to_unit(batch[name]) for name in ("image", *masks)]
+        given: AnyBatch = dict(batch)
+        image = to_unit(given.pop("image"))
+        masks = {name: to_unit(v) for name, v in given.items() if name.startswith("mask_")}
         if training:
-            tensors = orient(tensors, rng)
-        prepared = {k: v for k, v in batch.items() if k != "image" and k not in masks}
-        prepared.update(zip(masks, tensors[1:], strict=True))
-        mask = prepared["mask_fov"]
-        # Only the field is compared: both are black outside, as in the published protocols.
-        prepared["image_clean"] = tensors[0] * mask
-        clean = prepared["image_clean"]
+            image, *oriented = orient([image, *masks.values()], rng)
+            masks = dict(zip(masks, oriented, strict=True))
+        mask = masks["mask_fov"]
+        clean = image * mask  # only the field is compared, as in the published protocols
+        prepared = cast(Batch, given | masks | {"image_clean": clean})
         if "condition" in batch:
             prepared["image_degraded"] = self._degraded_for_test(
                 clean, mask, rng, batch["condition"]

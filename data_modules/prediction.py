@@ -9,14 +9,11 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import Batch
-from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
-from data_modules.datasets.photographs import DecodedPhotograph, read_with_field
+from data_modules.batch import Batch, PredictionItem
+from data_modules.datasets.manifest import Manifest, ManifestError
+from data_modules.datasets.photographs import read_with_field
 from data_modules.files.memory import parsed_memory
 from data_modules.files.pictures import NATIVE_SUFFIXES, PictureError
-
-PredictionItem = tuple[Photograph, DecodedPhotograph | PictureError]
-"""A photograph, and its pixels and field of view or why they cannot be had."""
 
 
 class PredictionDataset(Dataset[PredictionItem]):

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import Batch, SourceDataModule, orient, to_unit
+from data_modules.base import SourceDataModule, orient, to_unit
+from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographSource
 from magenet.degradation import CounterRNG
 from magenet.errors import UserError
@@ -79,12 +80,16 @@ class SegmentationDataModule(SourceDataModule):
         Raises:
             UserError: If a photograph has no mask of the structure.
         """
-        known = batch.get(f"{self.structure}_known", torch.zeros(len(batch["name"])))
-        if not bool(known.all()):
+        unknown = torch.zeros(len(batch["name"]))
+        if self.structure == "vessel":
+            known, reference = batch.get("vessel_known", unknown), batch.get("mask_vessel")
+        else:
+            known, reference = batch.get("disc_known", unknown), batch.get("mask_disc")
+        if reference is None or not bool(known.all()):
             names = [n for n, k in zip(batch["name"], known, strict=True) if not k]
             raise UserError(f"no {self.structure} mask: {', '.join(names)} (see only_with, labels)")
-        keys = ("image", "mask_fov", f"mask_{self.structure}")
-        image, mask, structure = (to_unit(batch[key]) for key in keys)
+        given = (batch["image"], batch["mask_fov"], reference)
+        image, mask, structure = (to_unit(tensor) for tensor in given)
         if training:
             rng = CounterRNG(batch["key"], self.seed)
             oriented = orient([image, mask, structure], rng)

@@ -7,7 +7,8 @@ from typing import Any
 from kornia.enhance import adjust_brightness_accumulative, adjust_gamma
 from torch import Tensor, nn
 
-from data_modules.base import Batch, SourceDataModule, orient, to_unit
+from data_modules.base import SourceDataModule, orient, to_unit
+from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographSource
 from magenet.degradation import CounterRNG, Degradation, FundusDegradation
 

@@ -244,7 +244,7 @@ def judge(
         for batch in tqdm(module.val_dataloader(), "judging", unit="photograph"):
             key = batch["key"]
             for draw in range(DRAWS):
-                pair = module.prepare({**batch, "key": key + draw}, training=False)
+                pair = module.prepare(batch | {"key": key + draw}, training=False)
                 clean, mask = pair["image_clean"], pair["mask_fov"]
                 names += batch["patient"]
                 for scores, image in zip(psnr, enhanced(pair["image_degraded"], mask), strict=True):

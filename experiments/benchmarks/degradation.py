@@ -23,7 +23,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from data_modules import AdaptationDataModule, PairedDataModule, PhantomPhotographs
-from data_modules.base import Batch, FundusDataModule
+from data_modules.base import FundusDataModule
+from data_modules.batch import Batch
 from data_modules.datasets.phantom import draw_phantom
 from experiments.benchmarks.networks import sized
 from experiments.benchmarks.timing import median_of

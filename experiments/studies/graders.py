@@ -23,6 +23,7 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from data_modules import GradingDataModule, ManifestPhotographs
+from data_modules.batch import Batch
 from data_modules.datasets.photographs import cut_to_field, find_field
 from data_modules.files.pictures import read_photograph
 from data_modules.grading import DECODED, Grade
@@ -157,7 +158,7 @@ def changed_verdicts(task: GradingTask, source: GradingDataModule) -> dict[str, 
 def verdict(task: GradingTask, source: GradingDataModule, file: Tensor, field: FieldOfView) -> int:
     """Return the predicted class of a photograph prepared by the data module."""
     sample = cut_to_field(file, field, DECODED * source.image_size)
-    batch = {
+    batch: Batch = {
         "image": sample["image"][None], "mask_fov": sample["mask_fov"][None],
         "label": torch.zeros(1, dtype=torch.long), "name": [""], "patient": [""],
     }  # fmt: skip

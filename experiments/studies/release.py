@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from scipy.optimize import isotonic_regression
@@ -139,7 +139,7 @@ def degraded_pairs(size: int, name: str) -> Iterator[dict[str, Tensor]]:
     module = pairs(size)
     for batch in tqdm(module.val_dataloader(), name):
         for draw in range(DRAWS):
-            pair = module.prepare({**batch, "key": batch["key"] + draw}, training=False)
+            pair: Any = module.prepare(batch | {"key": batch["key"] + draw}, training=False)
             yield {name: pair[name][0] for name in ("image_degraded", "image_clean", "mask_fov")}
 
 

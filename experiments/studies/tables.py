@@ -106,12 +106,10 @@ def entries(table: str, runs: Path, rows: Path) -> dict[str, Entry]:
         rows: Folder of the rows that were tested.
     """
     classical = CONFIGS / "runs/classical.yaml"
-    # What needs no training at one size is tested at the size that the table scores.
-    size = () if table == "synthetic" else ("--data.image_size", "512")
     code = tuple(sorted(Path(peers.__file__).parent.glob("*.py")))
     found = {}
     for network, label in CLASSICAL.items():
-        options = ("--model.network", f"magenet.models.peers.{network}", *size)
+        options = ("--model.network", f"magenet.models.peers.{network}")
         found[FOLDERS[network]] = Entry(
             label,
             f"runs/classical.yaml --model.network magenet.models.peers.{network}",
@@ -137,7 +135,7 @@ def entries(table: str, runs: Path, rows: Path) -> dict[str, Entry]:
         "runs/release/mage_net.yaml",
         [BASE, classical],
         made_of=tuple(PACKAGE / "mage_net" / file for file in FILES),
-        options=("--model.network", "magenet.enhancement.released.ReleasedEnhancer", *size),
+        options=("--model.network", "magenet.enhancement.released.ReleasedEnhancer"),
         facts={"checkpoint": "in the package", "steps": CARD, "chosen": CARD},
     )
     return found

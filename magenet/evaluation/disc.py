@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from magenet.evaluation.judge import Batch, NetworkJudge, taken, where
+from data_modules.batch import Batch
+from magenet.evaluation.judge import NetworkJudge, taken, where
 from magenet.metrics import disc_shift, masked_dice
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from data_modules.batch import Batch
 from magenet.enhancement.verdict import fidelity_verdict
-from magenet.evaluation.judge import Batch, NetworkJudge, taken
+from magenet.evaluation.judge import NetworkJudge, taken
 from magenet.metrics import fidelity
 from magenet.metrics.gain import strength
 

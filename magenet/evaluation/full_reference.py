@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from magenet.evaluation.judge import Batch, Judge
+from data_modules.batch import Batch
+from magenet.evaluation.judge import Judge
 from magenet.metrics import (
     brightness_drift,
     colour_difference,

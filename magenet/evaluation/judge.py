@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from data_modules.batch import Batch
 from magenet.checkpoints import read_network
-
-Batch = dict[str, Any]
 
 
 class Judge(nn.Module, ABC):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from magenet.evaluation.judge import Batch, Judge, taken, where
+from data_modules.batch import Batch
+from magenet.evaluation.judge import Judge, taken, where
 from magenet.metrics import detectability, lesion_contrast, preservation
 
 KINDS = {"microaneurysm": True, "haemorrhage": True, "hard_exudate": False, "soft_exudate": False}

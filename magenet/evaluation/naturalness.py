@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from data_modules.batch import Batch
 from magenet.errors import UserError
-from magenet.evaluation.judge import Batch, Judge
+from magenet.evaluation.judge import Judge
 from magenet.metrics import NaturalnessModel
 
 

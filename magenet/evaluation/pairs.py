@@ -8,7 +8,8 @@ import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
-from magenet.evaluation.judge import Batch, NetworkJudge
+from data_modules.batch import Batch
+from magenet.evaluation.judge import NetworkJudge
 from magenet.metrics import colour_difference, masked_dice, masked_psnr, masked_ssim
 
 REACH = 2

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from magenet.evaluation.judge import Batch, NetworkJudge
+from data_modules.batch import Batch
+from magenet.evaluation.judge import NetworkJudge
 
 
 class QualityJudge(NetworkJudge):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from magenet.evaluation.judge import Batch, NetworkJudge, where
+from data_modules.batch import Batch
+from magenet.evaluation.judge import NetworkJudge, where
 from magenet.metrics import vessel_scores
 
 

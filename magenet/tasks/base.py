@@ -16,6 +16,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from data_modules.batch import Batch
 from magenet.checkpoints import read_network
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder import Options, Outcome, enhance_photograph
@@ -26,8 +27,6 @@ from magenet.imaging.transfer import enhance_at
 from magenet.losses import EnhancementLoss, StructureLoss, StructureTarget, VesselMaskTarget
 from magenet.metrics import MaskedPSNR, MaskedSSIM
 from magenet.models import Enhancer, EnhancerOutput, VesselSegmenter
-
-Batch = dict[str, Any]
 
 LEARNING_RATE = 2e-4
 """Adam's learning rate (MPRNet)."""
@@ -369,9 +368,10 @@ class EnhancementTask(FundusTask):
         images = {"input": image}
         for subject, network in self.enhancers().items():
             images[subject] = enhance_at(size, partial(self._through, network), image, mask)
-        for name in ("clean", "high"):
-            if f"image_{name}" in batch:
-                images[name] = batch[f"image_{name}"]
+        if "image_clean" in batch:
+            images["clean"] = batch["image_clean"]
+        if "image_high" in batch:
+            images["high"] = batch["image_high"]
         return {subject: image * mask for subject, image in images.items()}
 
     def _through(self, network: Enhancer, image: Tensor, mask: Tensor) -> Tensor:
@@ -414,11 +414,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _names(batch: Batch) -> list[str]:
-    """Return the names of the photographs in a batch, nested ones too."""
-    names: list[str] = []
-    for key, value in batch.items():
-        if key == "name":
-            names.extend(value)
-        elif isinstance(value, dict):
-            names.extend(_names(value))
-    return names
+    """Return the names of the photographs in a batch, of both parts of a mixed one."""
+    if "synthetic" in batch and "real" in batch:
+        return _names(batch["synthetic"]) + _names(batch["real"])
+    return batch.get("name", [])

@@ -17,6 +17,7 @@ from torchmetrics.functional.classification import (
     multiclass_confusion_matrix,
 )
 
+from data_modules.batch import Batch
 from data_modules.datasets.manifest import QUALITIES
 from magenet.errors import UserError
 from magenet.metrics import (
@@ -28,7 +29,7 @@ from magenet.metrics import (
     wfqa,
 )
 from magenet.models import Grader
-from magenet.tasks.base import Batch, FundusTask
+from magenet.tasks.base import FundusTask
 
 RETINOPATHY = ("none", "mild", "moderate", "severe", "proliferative")
 """Grades 0 to 4 of diabetic retinopathy (International Clinical Diabetic Retinopathy scale)."""

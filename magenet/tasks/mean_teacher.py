@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from data_modules.batch import Batch
 from magenet.ema import EMATeacher
 from magenet.errors import UserError
 from magenet.losses import ConsistencyLoss, masked_mean, ramp_up
 from magenet.metrics import local_contrast
 from magenet.models import Enhancer, EnhancerOutput
-from magenet.tasks.base import Batch, EnhancementTask
+from magenet.tasks.base import EnhancementTask
 
 PRECISIONS = ("32-true", "bf16-mixed")
 """Precisions in which the moving average of the weights is exact enough."""

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from data_modules.batch import Batch
 from magenet.losses import Structure, StructureLoss
 from magenet.metrics import MaskedDice
-from magenet.tasks.base import Batch, FundusTask
+from magenet.tasks.base import FundusTask
 
 
 class SegmentationTask(FundusTask):

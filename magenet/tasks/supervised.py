@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from data_modules.batch import Batch
 from magenet.errors import UserError
 from magenet.models import Enhancer
-from magenet.tasks.base import Batch, EnhancementTask
+from magenet.tasks.base import EnhancementTask
 
 
 class SupervisedTask(EnhancementTask):

@@ -201,7 +201,8 @@ def test_keys_stay_on_the_host() -> None:
     moved = module.transfer_batch_to_device(batch, torch.device("meta"), 0)
     assert moved["image"].device.type == "meta"
     assert torch.equal(moved["key"], batch["key"])
-    nested = module.transfer_batch_to_device({"real": batch}, torch.device("meta"), 0)["real"]
+    mixed = {"synthetic": batch, "real": batch}
+    nested = module.transfer_batch_to_device(mixed, torch.device("meta"), 0)["real"]
     assert nested["image"].device.type == "meta"
     assert torch.equal(nested["key"], batch["key"])
 
