@@ -123,7 +123,7 @@ class Scores(Callback):
         text = json.dumps(summary, indent=1).replace("NaN", "null")
         (folder / "results.json").write_text(text + "\n")
         if empty := never_defined(self.rows):
-            print(f"no photograph has the labels that these scores need: {empty}", file=sys.stderr)
+            print(f"scores undefined for every photograph: {empty}", file=sys.stderr)
 
 
 def never_defined(rows: Sequence[ScoreRow]) -> str:

@@ -18,6 +18,10 @@ def roc_auc(score: Tensor, positive: Tensor, mask: Tensor) -> Tensor:
     Returns:
         `(B,)` in [0, 1]; NaN where either class is missing.
 
+    References:
+        Hanley and McNeil, "The meaning and use of the area under a ROC curve", Radiology 1982: the
+        area is the Mann-Whitney statistic.
+
     Example:
         >>> score = torch.tensor([0.9, 0.4, 0.4, 0.1]).view(1, 1, 2, 2)
         >>> positive = torch.tensor([True, True, False, False]).view(1, 1, 2, 2)
