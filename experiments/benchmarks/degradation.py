@@ -31,7 +31,7 @@ from experiments.benchmarks.timing import median_of
 from magenet.callbacks.provenance import commit
 from magenet.degradation import CofeDegradation, CounterRNG, Degradation, FundusDegradation
 from magenet.tasks import MeanTeacherTask, SupervisedTask
-from magenet.tasks.base import EnhancementTask
+from magenet.tasks.enhancement import EnhancementTask
 
 BUDGET = 0.5
 """Seconds that each measurement is repeated for."""

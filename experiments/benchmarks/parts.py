@@ -19,7 +19,7 @@ from experiments.benchmarks.setting import Setting, Table
 from experiments.benchmarks.timing import now, summary
 from experiments.benchmarks.training import base_trainer, training
 from magenet.tasks import MeanTeacherTask
-from magenet.tasks.base import EnhancementTask
+from magenet.tasks.enhancement import EnhancementTask
 
 PARTS = {
     "loading": "waiting for the loader (workers decode beside the step; one each for pairs and "

@@ -12,7 +12,7 @@ from data_modules.base import FundusDataModule
 from experiments.benchmarks.networks import sized
 from experiments.configurations import BASE, build, read_config
 from magenet.tasks import MeanTeacherTask, SupervisedTask
-from magenet.tasks.base import EnhancementTask
+from magenet.tasks.enhancement import EnhancementTask
 
 
 def base_trainer(folder: str | Path, steps: int, **changes: Any) -> Trainer:

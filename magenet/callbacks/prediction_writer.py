@@ -17,7 +17,7 @@ from data_modules.files.output_paths import output_paths, require_outside
 from data_modules.files.pictures import PictureError
 from magenet.enhancement.folder import NOT_ENHANCED, Outcome, write_outcome
 from magenet.enhancement.listing import Listing, ReportRow
-from magenet.tasks.base import EnhancementTask, PredictionOptions
+from magenet.tasks.enhancement import EnhancementTask, PredictionOptions
 
 
 class EnhancedPhotographWriter(BasePredictionWriter):

@@ -30,7 +30,8 @@ from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.callbacks.resume_point import ResumePoint
 from magenet.errors import UsageError, UserError
 from magenet.evaluation import Scores
-from magenet.tasks.base import LOOK_EVERY, EnhancementTask
+from magenet.tasks.base import LOOK_EVERY
+from magenet.tasks.enhancement import EnhancementTask
 
 
 class OneLineParser(LightningArgumentParser):

@@ -1,4 +1,4 @@
-"""Base classes of the tasks: optimizer, schedule, checkpoints, validation, test, prediction."""
+"""Base class of all tasks: optimizer, schedule, checkpoints, errors for people."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -17,25 +15,13 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from data_modules.batch import Batch
-from magenet.checkpoints import read_network
-from magenet.enhancement.enhancer import PhotographEnhancer
-from magenet.enhancement.folder import Options, Outcome, enhance_photograph
-from magenet.enhancement.fundus_check import FundusCheck
-from magenet.enhancement.settings import Settings
 from magenet.errors import UserError
-from magenet.imaging.transfer import enhance_at
-from magenet.losses import EnhancementLoss, StructureLoss, StructureTarget, VesselMaskTarget
-from magenet.metrics import MaskedPSNR, MaskedSSIM
-from magenet.models import Enhancer, EnhancerOutput, VesselSegmenter
 
 LEARNING_RATE = 2e-4
 """Adam's learning rate (MPRNet)."""
 
 LOOK_EVERY = 10
 """Steps between two checks of the losses, as many as between two logs in `configs/base.yaml`."""
-
-SUBJECTS = ("input", "student", "teacher")
-"""Whose photographs are scored; tasks without a teacher have the first two."""
 
 FINAL_SHARE = 0.005
 """Learning rate at the end of the cosine, as a share of its peak (MPRNet: 1e-6 of 2e-4)."""
@@ -212,196 +198,6 @@ class FundusTask(LightningModule, ABC):
                     f"in it and {shapes[1] or 'a number'} in the model as configured"
                 )
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
-
-
-@dataclass(frozen=True)
-class PredictionOptions(Options):
-    """How `magenet predict` enhances.
-
-    Attributes:
-        raw: Whether to apply one pass of the network as it is; see :class:`PhotographEnhancer`.
-        size: Side that the network sees, in pixels; the checkpoint's if None.
-        max_memory: Bytes that the process may use.
-    """
-
-    raw: bool = False
-    size: int | None = None
-    max_memory: int = 1 << 62
-
-
-class EnhancementTask(FundusTask):
-    """Common part of the tasks of an enhancer: losses, validation, test and prediction.
-
-    Args:
-        network: The enhancer.
-        structure_target: Source of the wanted structure maps; the reference vessel masks if null.
-        structure_weight: Weight of the structure loss; 0.1 as in cofe-Net's trainer.
-        preservation_weight: Weight of the same loss on the structure that the target reads off
-            the enhanced photograph; our choice, in the sense of structure preservation. It needs
-            a target that reads photographs, such as `SegmenterTarget`.
-        edge_weight: Weight of the edge loss; 0.05 as in MPRNet.
-        start: Checkpoint of a task whose network a new training starts from, such as one at a
-            smaller image size; random weights if null.
-        kwargs: See :class:`FundusTask`.
-
-    Raises:
-        ValueError: If `preservation_weight` is given with a target that cannot read photographs.
-    """
-
-    learns = True
-    """Whether the network has weights to be trained, at one size of photograph."""
-
-    def __init__(
-        self,
-        network: Enhancer,
-        structure_target: StructureTarget | None = None,
-        structure_weight: float = 0.1,
-        preservation_weight: float = 0.0,
-        edge_weight: float = 0.05,
-        start: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(network, **kwargs)
-        self.start = start
-        self.prediction = PredictionOptions("checkpoint")
-        self.structure_target = structure_target or VesselMaskTarget()
-        self.structure_weight = structure_weight
-        if preservation_weight and not self.structure_target.reads_photographs:
-            raise ValueError(
-                "preservation_weight needs a structure target that reads photographs: "
-                "SegmenterTarget"
-            )
-        self.preservation_weight = preservation_weight
-        self.enhancement_loss = EnhancementLoss(edge_weight)
-        self.structure_loss = StructureLoss()
-        self.val_metrics = nn.ModuleDict(
-            {
-                subject: nn.ModuleDict({"psnr": MaskedPSNR(), "ssim": MaskedSSIM()})
-                for subject in SUBJECTS
-            }
-        )
-
-    @property
-    def student(self) -> Enhancer:
-        """Return the network that is trained."""
-        network = self.network
-        assert isinstance(network, Enhancer)  # by construction
-        return network
-
-    def enhancers(self) -> dict[str, Enhancer]:
-        """Return the networks to be scored by subject: the student at least."""
-        return {"student": self.student}
-
-    @property
-    def chosen(self) -> Enhancer:
-        """Return the network that prediction uses."""
-        return self.enhancers()["student"]
-
-    def setup(self, stage: str) -> None:
-        """Convert the weights; before a training, read those that it starts from."""
-        if stage == "fit":
-            self.structure_target.load()
-            if self.start is not None:  # a resumed training's own weights come after this
-                read_network(self.network, self.start, "train it first")
-        super().setup(stage)
-
-    def forward(self, image: Tensor) -> EnhancerOutput:
-        """Enhance photographs `(B, 3, H, W)` in [0, 1] by the network that prediction uses."""
-        return self.chosen(self.laid_out(image))
-
-    def supervised_loss(self, output: EnhancerOutput, batch: Batch) -> Tensor:
-        """Return the loss against the clean photographs of a synthetic batch, and log its terms."""
-        clean, mask = batch["image_clean"], batch["mask_fov"]
-        loss: Tensor = self.enhancement_loss(output, clean, mask)
-        self.log("train/enhancement", loss)
-        if output.structure_logits is None and not self.preservation_weight:
-            return loss
-        wanted = self.structure_target(clean, batch["mask_vessel"], batch["vessel_known"])
-        if output.structure_logits is not None:
-            structure = self.structure_loss(output.structure_logits, wanted, mask)
-            self.log("train/structure", structure)
-            loss = loss + self.structure_weight * structure
-        if self.preservation_weight:
-            shown = self.structure_target.read(self.laid_out(output.image))
-            preservation = self.structure_loss(shown, wanted, mask)
-            self.log("train/preservation", preservation)
-            loss = loss + self.preservation_weight * preservation
-        return loss
-
-    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Score the networks on synthetic pairs; subclasses may score real photographs, too."""
-        if dataloader_idx == 1:
-            self.validate_real(batch)
-            return
-        clean, mask = batch["image_clean"], batch["mask_fov"]
-        images = {"input": batch["image_degraded"]}
-        for subject, network in self.enhancers().items():
-            images[subject] = network(self.laid_out(batch["image_degraded"])).image
-        for subject, image in images.items():
-            stage = "val" if subject == "student" else f"val_{subject}"
-            for name, metric in self.val_metrics[subject].items():  # type: ignore[operator]
-                metric.update(image, clean, mask)
-                self.log(
-                    f"{stage}/{name}", metric, prog_bar=name == "psnr", on_epoch=True,
-                    on_step=False, add_dataloader_idx=False,
-                )  # fmt: skip
-
-    def validate_real(self, batch: Batch) -> None:
-        """Score real photographs; nothing to compare for a single network."""
-
-    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor]:
-        """Enhance photographs as a prediction would, for :class:`magenet.evaluation.Scores`.
-
-        Args:
-            batch: `image_degraded`, or `image` unenhanced, of any size, and `mask_fov`; beside it
-                what the photographs are compared with: `image_clean`, or `image_high`.
-            batch_idx: Not used.
-            dataloader_idx: Not used.
-
-        Returns:
-            Photographs by subject, `(B, 3, H, W)` in [0, 1]: `input`, then each network's, then
-            `clean` or `high`; all black outside the field.
-        """
-        mask = batch["mask_fov"]
-        image = batch["image_degraded"] if "image_degraded" in batch else batch["image"]
-        size = self.image_size or image.shape[-1]
-        images = {"input": image}
-        for subject, network in self.enhancers().items():
-            images[subject] = enhance_at(size, partial(self._through, network), image, mask)
-        if "image_clean" in batch:
-            images["clean"] = batch["image_clean"]
-        if "image_high" in batch:
-            images["high"] = batch["image_high"]
-        return {subject: image * mask for subject, image in images.items()}
-
-    def _through(self, network: Enhancer, image: Tensor, mask: Tensor) -> Tensor:
-        """Return the output of a network, `(B, 3, S, S)` in [0, 1]."""
-        return network(self.laid_out(image), mask).image
-
-    def on_predict_start(self) -> None:
-        """Make the enhancer of the photographs, as `magenet enhance` uses it.
-
-        Raises:
-            UserError: If the checkpoint does not hold the size of its photographs.
-        """
-        options = self.prediction
-        size = options.size or self.image_size
-        if size is None and self.learns:
-            raise UserError("the checkpoint does not say its image size: give --output.size")
-        settings = Settings(size, FundusCheck.released())
-        vessels = VesselSegmenter.from_pretrained("vessels").requires_grad_(False)
-        half = "bf16" in str(self.trainer.precision)
-        self.photograph_enhancer = PhotographEnhancer(
-            self.chosen, settings, vessels, self.device, options.max_memory,
-            options.raw or not self.learns, half,
-        )  # fmt: skip
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> list[Outcome]:
-        """Return the outcome of each photograph of a batch, enhanced at its own size."""
-        return [
-            enhance_photograph(self.photograph_enhancer, photograph, decoded, self.prediction)
-            for photograph, decoded in batch["photographs"]
-        ]
 
 
 def _is_plain(value: Any) -> bool:

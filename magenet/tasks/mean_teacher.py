@@ -14,7 +14,7 @@ from magenet.errors import UserError
 from magenet.losses import ConsistencyLoss, masked_mean, ramp_up
 from magenet.metrics import local_contrast
 from magenet.models import Enhancer, EnhancerOutput
-from magenet.tasks.base import EnhancementTask
+from magenet.tasks.enhancement import EnhancementTask
 
 PRECISIONS = ("32-true", "bf16-mixed")
 """Precisions in which the moving average of the weights is exact enough."""

@@ -7,7 +7,7 @@ from torch import Tensor
 from data_modules.batch import Batch
 from magenet.errors import UserError
 from magenet.models import Enhancer
-from magenet.tasks.base import EnhancementTask
+from magenet.tasks.enhancement import EnhancementTask
 
 
 class SupervisedTask(EnhancementTask):

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from data_modules.batch import Batch
 from magenet.callbacks.resume_point import ResumePoint
 from magenet.errors import UserError
 from magenet.losses import SegmenterTarget
 from magenet.models import Enhancer, EnhancerOutput, MAGENet, VesselSegmenter
 from magenet.tasks import MeanTeacherTask, SupervisedTask
-from magenet.tasks.base import LOOK_EVERY, Batch, cosine_with_warm_up
+from magenet.tasks.base import LOOK_EVERY, cosine_with_warm_up
 from tests.magenet.models.test_mage_net import TINY
 from tests.magenet.tasks.tiny import Steps, data, flat, task, trainer
 
