@@ -56,8 +56,12 @@ demo: $(CORE) ## Train, test and use tiny networks on phantoms; results in runs/
 	@echo; echo "Before and after: $(DEMO)/*/test/*.png; enhanced photographs: $(DEMO)/enhanced"
 
 .PHONY: test
-test: $(DEV) ## Run the tests (about 4 minutes)
-	$(BIN)/pytest
+test: $(DEV) ## Run the fast tests (4 minutes on 2 idle cores)
+	$(BIN)/pytest -m "not slow"
+
+.PHONY: test-slow
+test-slow: $(DEV) ## Run the slow tests: every experiment through the command line (6 minutes)
+	$(BIN)/pytest -m slow
 
 .PHONY: lint
 lint: $(DEV) ## Check style, types and who imports whom
