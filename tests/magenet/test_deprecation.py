@@ -1,11 +1,14 @@
 """Class paths in configurations saved by 0.1 are still found, with a word about the new one."""
 
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 import magenet.scoring
 from magenet import evaluation
+from magenet.main import main
+from tests.command_line import LIMITS, SMALL, configs
 
 OLD = {
     "magenet.report.BeforeAfterPictures": "magenet.callbacks.before_after",
@@ -32,3 +35,18 @@ def test_every_public_name_of_the_evaluation_has_its_old_path() -> None:
 def test_a_name_that_never_was_is_refused() -> None:
     with pytest.raises(AttributeError, match=r"magenet\.scoring.*Nothing"):
         magenet.scoring.Nothing  # noqa: B018
+
+
+@pytest.mark.filterwarnings("ignore:.*is now magenet.callbacks:FutureWarning")
+def test_a_configuration_saved_by_0_1_still_trains_and_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = Path(__file__).parent / "saved/config_0_1.yaml"
+    monkeypatch.chdir(tmp_path)
+    Path("limits.yaml").write_text(LIMITS)
+    Path("small.yaml").write_text(SMALL)
+    layers = configs(saved, "limits.yaml", "small.yaml")
+    assert main(["fit", *layers]) == 0
+    checkpoint = next(Path("runs").rglob("best.ckpt"))
+    assert main(["test", *layers, "--ckpt_path", str(checkpoint)]) == 0
+    assert len(list(Path("runs").rglob("scores.csv"))) == 1
