@@ -12,8 +12,9 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from data_modules.base import Batch
 from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
 from data_modules.datasets.photographs import DecodedPhotograph, read_with_field
+from data_modules.files.errors import PictureError
 from data_modules.files.memory import parsed_memory
-from data_modules.files.pictures import NATIVE_SUFFIXES, PictureError
+from data_modules.files.pictures import NATIVE_SUFFIXES
 
 PredictionItem = tuple[Photograph, DecodedPhotograph | PictureError]
 """A photograph, and its pixels and field of view or why they cannot be had."""

@@ -29,9 +29,9 @@ from data_modules import (
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import read_with_field
 from data_modules.files.dicom import is_dicom
+from data_modules.files.errors import PictureError
 from data_modules.files.memory import parsed_memory
 from data_modules.files.output_paths import require_outside
-from data_modules.files.pictures import PictureError
 from magenet.allocator import keep_freed_memory
 from magenet.checkpoints import read_network
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation

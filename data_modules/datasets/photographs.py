@@ -11,8 +11,9 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.sampling import Plan, StretchedSampler
+from data_modules.files.errors import PictureError
 from data_modules.files.memory import require_memory
-from data_modules.files.pictures import PictureError, read_header, read_mask, read_native
+from data_modules.files.pictures import read_header, read_mask, read_native
 from magenet.errors import UserError
 from magenet.hashing import name_key
 from magenet.imaging.crop import crop, resize

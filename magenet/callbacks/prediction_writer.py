@@ -12,9 +12,9 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
+from data_modules.files.errors import PictureError
 from data_modules.files.memory import parsed_memory
 from data_modules.files.output_paths import output_paths, require_outside
-from data_modules.files.pictures import PictureError
 from magenet.enhancement.folder import NOT_ENHANCED, Outcome, write_outcome
 from magenet.enhancement.listing import Listing, ReportRow
 from magenet.tasks.base import EnhancementTask, PredictionOptions

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from data_modules.datasets.phantom import Camera, draw_phantom
-from data_modules.files.pictures import write_photograph
+from data_modules.files.writing import write_photograph
 from magenet.errors import UsageError
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from data_modules.datasets.manifest import Photograph
-from data_modules.files.pictures import write_photograph
+from data_modules.files.writing import write_photograph
 from magenet import adaptation
 from magenet.evaluation.statistics import Comparison
 from magenet.main import main

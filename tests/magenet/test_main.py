@@ -7,7 +7,7 @@ import torch
 import yaml
 
 from data_modules.datasets.phantom import draw_phantom
-from data_modules.files.pictures import write_photograph
+from data_modules.files.writing import write_photograph
 from magenet.main import main
 from tests.conftest import ROOT
 

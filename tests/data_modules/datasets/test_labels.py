@@ -10,7 +10,8 @@ from data_modules import EvaluationDataModule, ManifestPhotographs
 from data_modules.datasets.manifest import Manifest, ManifestError
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.evaluation import read_pairs
-from data_modules.files.pictures import PictureError, write_photograph
+from data_modules.files.errors import PictureError
+from data_modules.files.writing import write_photograph
 
 
 def table(path: Path, *lines: tuple[str, ...]) -> Path:

@@ -6,7 +6,8 @@ from PIL import Image
 
 from data_modules import ManifestPhotographs
 from data_modules.datasets.manifest import Manifest, ManifestError
-from data_modules.files.pictures import PictureError, write_photograph
+from data_modules.files.errors import PictureError
+from data_modules.files.writing import write_photograph
 
 IMAGE = torch.zeros(3, 40, 40, dtype=torch.uint8)
 

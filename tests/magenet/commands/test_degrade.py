@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from data_modules.datasets.phantom import draw_phantom
-from data_modules.files.pictures import read_photograph, write_photograph
+from data_modules.files.pictures import read_photograph
+from data_modules.files.writing import write_photograph
 from magenet.main import main
 
 NAMES = ("a.png", "sub/b.jpg")

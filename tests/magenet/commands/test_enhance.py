@@ -16,7 +16,8 @@ import torch
 from PIL import Image
 
 import magenet
-from data_modules.files.pictures import read_native, write_photograph
+from data_modules.files.pictures import read_native
+from data_modules.files.writing import write_photograph
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.main import main
 from tests.magenet.conftest import retina
@@ -93,9 +94,9 @@ def test_a_folder_of_photographs_and_junk(
 def test_a_photograph_of_16_bits_stays_one(weights: Path, tmp_path: Path) -> None:
     pytest.importorskip("cv2")
     before = retina(3).to(torch.uint16) * 257
-    write_photograph(before, tmp_path / "deep.png")
-    assert enhance(tmp_path / "deep.png", "-o", tmp_path / "out", "--weights", weights) == 0
-    after = read_native(tmp_path / "out" / "deep.png")
+    write_photograph(before, tmp_path / "16_bit.png")
+    assert enhance(tmp_path / "16_bit.png", "-o", tmp_path / "out", "--weights", weights) == 0
+    after = read_native(tmp_path / "out" / "16_bit.png")
     assert (after.dtype, after.shape) == (torch.uint16, before.shape)
     assert not torch.equal(before, after)
 
