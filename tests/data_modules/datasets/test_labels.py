@@ -107,7 +107,7 @@ def test_pairs_are_cut_alike_and_the_others_have_none(folder: Path) -> None:
     index = str(folder / "index.csv")
     module = EvaluationDataModule(
         ManifestPhotographs(index), index, str(folder / "pairs.csv"),
-        image_size=32, scored_size=48, workers=0,
+        scored_size=48, workers=0,
     )  # fmt: skip
     pairs, unpaired = module.test_dataloader()
     batch = module.prepare(next(iter(pairs)), training=False)
