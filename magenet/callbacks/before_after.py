@@ -44,8 +44,8 @@ class BeforeAfterPictures(Callback):
         if self.rows and self.subjects != list(outputs):
             return  # of a second loader, whose photographs have nothing to be compared with
         self.subjects = list(outputs)
-        place = (batch_idx // every) % len(outputs["input"])
-        self.rows.append([outputs[subject][place].cpu() for subject in self.subjects])
+        index = (batch_idx // every) % len(outputs["input"])
+        self.rows.append([outputs[subject][index].cpu() for subject in self.subjects])
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the sheet into the run's folder."""

@@ -61,11 +61,11 @@ def test_it_trains_judges_and_says_so(
 def test_all_of_a_patient_serve_for_the_same(tmp_path: Path) -> None:
     surveyed = [
         adaptation.Surveyed(
-            Photograph(tmp_path / f"{place}.png", f"{place}.png", patient=f"p{place % 24}",
+            Photograph(tmp_path / f"{index}.png", f"{index}.png", patient=f"p{index % 24}",
                        fov_mask=tmp_path / "mask.png"),
-            float(place),
+            float(index),
         )
-        for place in range(72)
+        for index in range(72)
     ]  # fmt: skip
     serves: dict[str, set[str]] = {}
     for path in adaptation.write_manifests(tmp_path, surveyed):
@@ -102,8 +102,8 @@ def test_a_network_is_not_better_than_itself(camera: Path, weights: Path, tmp_pa
     network = MAGENet.from_pretrained(weights)
     images = sorted(camera.glob("*.png"))
     surveyed = [
-        adaptation.Surveyed(Photograph(image, image.name), float(place))
-        for place, image in enumerate(images)
+        adaptation.Surveyed(Photograph(image, image.name), float(index))
+        for index, image in enumerate(images)
     ]
     _, judging = adaptation.write_manifests(tmp_path, surveyed)
     verdict = adaptation.judge(network, network, judging, torch.device("cpu"), 8 << 30)

@@ -92,7 +92,7 @@ def test_bad_labels_are_named(folder: Path, lines: list[tuple[str, ...]], reason
 
 def test_labels_of_other_photographs_are_told(folder: Path) -> None:
     labels = table(folder / "other.csv", ("image", "patient"), ("elsewhere/a.png", "Ada"))
-    with pytest.warns(UserWarning, match="none of its images is in .* whose first image is 'a.png'"):
+    with pytest.warns(UserWarning, match="none of its images is in .*whose first image is 'a.png'"):
         Manifest.from_csv(folder / "index.csv", [labels])
 
 

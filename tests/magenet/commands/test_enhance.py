@@ -125,8 +125,8 @@ def test_files_patterns_and_manifests(folder: Path, weights: Path, tmp_path: Pat
 
 
 def test_photographs_of_one_name_are_told_apart(weights: Path, tmp_path: Path) -> None:
-    for seed, place in enumerate(("ann/OD.png", "bob/OD.png", "bob/OS.png")):
-        write_photograph(retina(seed), tmp_path / "in" / place)
+    for seed, name in enumerate(("ann/OD.png", "bob/OD.png", "bob/OS.png")):
+        write_photograph(retina(seed), tmp_path / "in" / name)
     folders = tmp_path / "in/ann", tmp_path / "in/bob"
     out = tmp_path / "out"
     assert enhance(*folders, "-o", out, "--weights", weights) == 0
@@ -213,8 +213,8 @@ def test_mistakes_are_told_before_any_work(
     arguments: list[str], reason: str,
 ) -> None:  # fmt: skip
     (tmp_path / "nothing").mkdir()
-    places = {"IN": str(folder), "EMPTY": str(tmp_path / "nothing")}
-    given = [places.get(argument, argument.replace("IN/", f"{folder}/")) for argument in arguments]
+    paths = {"IN": str(folder), "EMPTY": str(tmp_path / "nothing")}
+    given = [paths.get(argument, argument.replace("IN/", f"{folder}/")) for argument in arguments]
     chosen = [] if "--weights" in given else ["--weights", weights]
     if "--strength" in given:
         with pytest.raises(SystemExit, match="2"):
