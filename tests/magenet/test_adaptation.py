@@ -19,7 +19,7 @@ from tests.magenet.conftest import retina
 @pytest.fixture(scope="module")
 def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("camera")
-    for seed in range(adaptation.LEAST):
+    for seed in range(adaptation.MINIMUM_PHOTOGRAPHS):
         write_photograph(retina(seed, 160), folder / f"{seed:02}.png")
     return folder
 
@@ -49,7 +49,7 @@ def test_it_trains_judges_and_says_so(
         for name in ("training.csv", "judging.csv")
     )
     images = {row["image"] for row in (*training, *judging)}
-    assert len(images) == len(training) + len(judging) == adaptation.LEAST
+    assert len(images) == len(training) + len(judging) == adaptation.MINIMUM_PHOTOGRAPHS
     assert sum(row["quality"] == "good" for row in judging) >= 6, "a test can tell from chance"
     chosen = [row for row in training if row["split"] == "val"]
     assert {row["quality"] for row in chosen} == {"good", "usable"}
