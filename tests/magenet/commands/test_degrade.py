@@ -105,7 +105,7 @@ def test_a_broken_photograph_stops_no_other(
         (["--severity", "2"], "--severity must lie in [0, 1]"),
         (["--preset", "cofe", "--severity", "0.5"], "cofe is as cofe-Net released it"),
         (["--seed", "99999999999999999999"], "--seed must be a whole number"),
-        (["--replay", "good.jsonl", "--seed", "1"], "--replay says it all"),
+        (["--replay", "good.jsonl", "--seed", "1"], "--replay excludes --preset"),
         (["--replay", "twice.jsonl"], "twice.jsonl: line 2: a second line for 'a.png'"),
         (["--replay", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (["--replay", "list.jsonl"], "list.jsonl: line 1: is not a JSON object"),
