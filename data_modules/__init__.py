@@ -1,6 +1,6 @@
-"""Sets of fundus photographs and the batches made of them.
+"""Sets of fundus photographs, and the data modules that make batches of them.
 
-Names are imported when they are first asked for: reading a picture must not load Lightning.
+Names are imported on first use: reading a picture must not load Lightning.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ HOMES = {
     "StrongView": "unpaired",
     "UnpairedDataModule": "unpaired",
 }
-"""File of each name."""
+"""Module of each public name."""
 
 __all__ = [
     "AdaptationDataModule",
@@ -61,7 +61,7 @@ OLD = moved(__name__, {"RealDataModule": "data_modules.EvaluationDataModule"})
 
 
 def __getattr__(name: str) -> object:
-    """Import a name from its file."""
+    """Import a public name on first use."""
     if name not in HOMES:
         return OLD(name)
     value: object = getattr(import_module(f"{__name__}.{HOMES[name]}"), name)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import DecodedPhotograph
-from data_modules.files.pictures import PictureError
+from data_modules.files.errors import PictureError
 from magenet.degradation import Parameters
 
 PredictionItem = tuple[Photograph, DecodedPhotograph | PictureError]

@@ -1,4 +1,4 @@
-"""Real photographs for the test: pairs of the same eye, and photographs without a partner."""
+"""Evaluation set of real photographs: pairs of the same eye, and photographs without a partner."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ COLUMNS = ("pair_id", "patient", "low", "high_aligned", "valid_mask")
 
 
 class Pair(NamedTuple):
-    """Describe a low- and a high-quality photograph of the same eye.
+    """Low- and high-quality photograph of the same eye.
 
     Attributes:
         name: Identifier.
-        patient: Whose eye it is.
-        low: The low one, with its field.
-        high: File of the high one, warped onto the low one's pixels.
-        valid: File of the mask where both show the retina well.
+        patient: The patient it belongs to.
+        low: The low-quality photograph.
+        high: File of the high-quality photograph, warped onto the low-quality one's pixels.
+        valid: File of the mask of pixels that both show well.
     """
 
     name: str
@@ -50,7 +50,7 @@ def read_pairs(path: str | Path, manifest: Manifest) -> list[Pair]:
     Args:
         path: The file; `low` names photographs as the manifest does, the other files are relative
             to the manifest's folder.
-        manifest: Where the low photographs are described.
+        manifest: Manifest of the low-quality photographs.
 
     Raises:
         ManifestError: If the file, a column or a photograph is missing.
@@ -79,10 +79,10 @@ def read_pairs(path: str | Path, manifest: Manifest) -> list[Pair]:
 
 
 class PairDataset(PhotographDataset):
-    """Decode pairs, both cut to the low photograph's field.
+    """Pairs, both photographs cut to the low-quality one's field of view.
 
     Args:
-        pairs: Which pairs.
+        pairs: The pairs.
         image_size: Side of the square, in pixels.
     """
 
@@ -103,7 +103,7 @@ class PairDataset(PhotographDataset):
         return self.pairs[index].patient
 
     def load(self, index: int) -> Sample:
-        """Return the low photograph, with uint8 `image_high` and bool `mask_valid` beside it.
+        """Return the low-quality photograph with uint8 `image_high` and bool `mask_valid`.
 
         Raises:
             PictureError: If a picture cannot be read, or the low one shows no field of view.
@@ -117,23 +117,23 @@ class PairDataset(PhotographDataset):
         if high.shape[-2:] != low.shape[-2:]:
             sizes = [f"{w}x{h}" for h, w in (high.shape[-2:], low.shape[-2:])]
             raise ManifestError(
-                f"{pair.high}: {sizes[0]} pixels, and {pair.low.image} has {sizes[1]}: a pair must "
-                f"be aligned pixel by pixel"
+                f"{pair.high}: has {sizes[0]} pixels, and {pair.low.image} has {sizes[1]}: a pair "
+                f"must be aligned pixel by pixel"
             )
         sample["image_high"] = resize(crop(high, field.square), self.image_size)
         valid = read_mask(pair.valid, low) & field.mask
         if not bool(valid.any()):
-            raise ManifestError(f"{pair.valid}: nothing is valid inside the field of view")
+            raise ManifestError(f"{pair.valid}: no pixel is valid inside the field of view")
         sample["mask_valid"] = resize(crop(valid, field.square), self.image_size)
         sample["condition"] = "pair"
         return sample
 
 
 class Unpaired(PhotographDataset):
-    """Give photographs that have no partner, under the condition `unpaired`.
+    """Photographs without a partner, under the condition `unpaired`.
 
     Args:
-        photographs: Which photographs.
+        photographs: The photographs.
     """
 
     def __init__(self, photographs: PhotographDataset) -> None:
@@ -157,18 +157,18 @@ class Unpaired(PhotographDataset):
 
 
 class EvaluationDataModule(SourceDataModule):
-    """Give real photographs of low quality, for a test only.
+    """Real photographs of low quality, for a test only.
 
-    Two loaders: pairs of the same eye, `image` (the low one), `image_high`, `mask_valid`; and
-    photographs without a partner, `image`. All with `mask_fov`.
+    Two loaders: pairs of the same eye, `image` (the low-quality one), `image_high`, `mask_valid`;
+    and photographs without a partner, `image`. All with `mask_fov`.
 
     Args:
         photographs: Photographs without a partner.
-        manifest: CSV file that describes the low photographs of the pairs.
+        manifest: CSV manifest of the low-quality photographs of the pairs.
         pairs: CSV file of the pairs; see :func:`read_pairs`.
         scored_size: Side of the photographs that are enhanced and scored, in pixels.
-        batch_size: Photographs a batch.
-        workers: Processes that decode; 0 decodes in the main one.
+        batch_size: Photographs per batch.
+        workers: Processes that decode; 0 decodes in the main process.
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class EvaluationDataModule(SourceDataModule):
         self.scored_size = scored_size
 
     def test_dataloader(self) -> list[StatefulDataLoader[Any]]:
-        """Return the loaders of the pairs and of the photographs without a partner."""
+        """Return two loaders: of the pairs, and of the photographs without a partner."""
         pairs = read_pairs(self.pairs, Manifest.from_csv(self.manifest))
         unpaired = Unpaired(self.photographs.dataset("test", self.scored_size))
         return [
@@ -195,7 +195,7 @@ class EvaluationDataModule(SourceDataModule):
         ]
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
-        """Return the batch as floats, black outside the field."""
+        """Return the batch as floats in [0, 1], black outside the field of view."""
         prepared: AnyBatch = {}
         mask = to_unit(batch["mask_fov"])
         for name, value in dict[str, Any](batch).items():

@@ -12,15 +12,16 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from data_modules.batch import Batch, PredictionItem
 from data_modules.datasets.manifest import Manifest, ManifestError
 from data_modules.datasets.photographs import read_with_field
+from data_modules.files.errors import PictureError
 from data_modules.files.memory import parsed_memory
-from data_modules.files.pictures import NATIVE_SUFFIXES, PictureError
+from data_modules.files.pictures import NATIVE_SUFFIXES
 
 
 class PredictionDataset(Dataset[PredictionItem]):
     """Photographs at their own size; one that cannot be read is an item, not an exception.
 
     Args:
-        manifest: Which photographs.
+        manifest: The photographs.
         max_memory: Bytes that a process may use.
     """
 
@@ -50,12 +51,12 @@ class PredictionDataModule(LightningDataModule):
     Args:
         photographs: A folder (with its sub-folders), one picture, or a CSV manifest.
         sets: Data sets of a manifest to take; all if null.
-        splits: Parts of a manifest to take; all if null.
+        splits: Splits of a manifest to take; all if null.
         qualities: Qualities of a manifest to take; all if null.
-        batch_size: Photographs that are handed over at once; the network sees one at a time.
-        workers: Processes that decode; 0 decodes in the main one.
-        max_memory: Memory that a process may use, such as `1.5G`: larger photographs are named and
-            left out.
+        batch_size: Photographs per batch; the network sees one at a time.
+        workers: Processes that decode; 0 decodes in the main process.
+        max_memory: Memory that a process may use, such as `1.5G`; a photograph that needs more
+            fails, with the reason.
     """
 
     def __init__(
@@ -80,10 +81,10 @@ class PredictionDataModule(LightningDataModule):
         self.max_memory = parsed_memory(max_memory)
 
     def setup(self, stage: str) -> None:
-        """Raise for anything but prediction.
+        """Raise for stages other than `predict`.
 
         Raises:
-            ManifestError: If asked to train or to test.
+            ManifestError: For `fit`, `validate` and `test`.
         """
         if stage != "predict":
             raise ManifestError(
@@ -92,10 +93,10 @@ class PredictionDataModule(LightningDataModule):
             )
 
     def predict_dataloader(self) -> StatefulDataLoader[Any]:
-        """Return the loader of the photographs, in the order of their names.
+        """Return the loader of the photographs, in their order.
 
         Raises:
-            ManifestError: If there is no such folder, file or manifest, nothing in it, or fewer
+            ManifestError: If the folder, file or manifest is missing or empty, or there are fewer
                 photographs than devices.
         """
         manifest = Manifest.from_path(self.photographs, NATIVE_SUFFIXES)
@@ -106,7 +107,7 @@ class PredictionDataModule(LightningDataModule):
                 f"{self.photographs}: {len(chosen)} photograph(s) for {ranks} devices; use "
                 f"--trainer.devices {len(chosen)}"
             )
-        # Over several ranks Lightning deals these out in turn, none twice: no padding here.
+        # Over several ranks Lightning distributes these in turn, none twice: no padding here.
         return StatefulDataLoader(
             PredictionDataset(chosen, self.max_memory),
             batch_size=self.batch_size,
@@ -117,5 +118,5 @@ class PredictionDataModule(LightningDataModule):
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
     ) -> Batch:
-        """Leave photographs on the host: they are carried to the network's size there."""
+        """Keep photographs on the CPU, where they are resized for the network."""
         return batch

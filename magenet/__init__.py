@@ -2,7 +2,7 @@
 
 import magenet
 
-result = magenet.enhance("eye.jpg")     # an array or a path
+result = magenet.enhance("eye.jpg")     # a path, or an array (H, W, 3)
 result.image, result.uncertainty, result.report.verdict
 """
 
@@ -18,7 +18,7 @@ __all__ = ["Enhanced", "MAGENet", "enhance"]
 
 
 def __getattr__(name: str) -> object:
-    """Import a name when it is first asked for: `magenet --help` must not load torch."""
+    """Import a public name on first use: `magenet --help` must not load torch."""
     if name == "MAGENet":
         from magenet.models import MAGENet
 

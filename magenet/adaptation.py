@@ -1,4 +1,4 @@
-"""Adapt a released network to a camera: survey its photographs, train, judge on held-out ones."""
+"""Adaptation of a released network to a camera: survey, train, judge on held-out photographs."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from data_modules import (
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import read_with_field
 from data_modules.files.dicom import is_dicom
+from data_modules.files.errors import PictureError
 from data_modules.files.memory import parsed_memory
 from data_modules.files.output_paths import require_outside
-from data_modules.files.pictures import PictureError
 from magenet.allocator import keep_freed_memory
 from magenet.checkpoints import read_network
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
@@ -48,38 +48,40 @@ from magenet.metrics import masked_psnr, vessel_length_change
 from magenet.models import MAGENet, VesselSegmenter
 from magenet.tasks import MeanTeacherTask
 
-LEAST = 60
-"""Photographs of a camera below which nothing can be judged: six good ones of six patients are the
-fewest that a permutation test can tell from chance (our choice)."""
+MINIMUM_PHOTOGRAPHS = 60
+"""Smallest number of photographs of a camera: six of them are good ones to judge on, and a
+permutation test needs six patients to reach p < 0.05 (our choice)."""
 
 GOOD_SHARE = 1 / 3
-"""Share of the photographs that serve as clean ones: those the released network changes least."""
+"""Share of the photographs that serve as clean ones: those the released network changes least (our
+choice)."""
 
-TURNS = ("train", "judge", "train", "choose", "train", "judge")
-"""What the photographs serve for in turn, by how much they are changed: to be trained on, to choose
-when to stop, to judge the result. What has chosen cannot judge."""
+ROLES = ("train", "judge", "train", "choose", "train", "judge")
+"""Roles that patients get in turn, in the order of how much the network changes their photographs:
+to be trained on, to choose when to stop, to judge the result. What chooses does not judge."""
 
-UNTOUCHED = StrongView(FundusDegradation(severity=0.0), brightness=0.0, gamma=0.0)
-"""The student sees the photographs as the teacher does: with more damage it learnt wrong colours
-(experiments/results/teacher.md)."""
+SAME_VIEW = StrongView(FundusDegradation(severity=0.0), brightness=0.0, gamma=0.0)
+"""The student sees the photographs as the teacher does: with more degradation it learnt wrong
+colours (experiments/results/teacher.md)."""
 
-CHANCE = 0.05
-"""Probability, by chance, of a gain as large, above which there is none."""
+SIGNIFICANCE = 0.05
+"""Greatest p-value of a gain in PSNR."""
 
 DRAWS = 6
-"""Degradations of each held-out photograph in the verdict."""
+"""Degradations of each held-out photograph in the verdict (our choice)."""
 
-MOST_LOST = 0.03
-"""Vessels' length, as a share, that adapted weights may lose more than the released ones."""
+MOST_VESSELS_LOST = 0.03
+"""Share of the vessel length that adapted weights may lose more than the released ones (our
+choice)."""
 
 
 class Verdict(NamedTuple):
-    """Say whether adapted weights are better on photographs that they were not trained on.
+    """Verdict on adapted weights, from photographs that they were not trained on.
 
     Attributes:
         better: Whether to use them.
         psnr: Gain in dB on good held-out photographs, degraded and enhanced, with its interval.
-        vessel_lost: Change of the share of vessels lost on all held-out photographs as taken.
+        vessel_lost: Change of the share of vessel length lost on all held-out photographs.
     """
 
     better: bool
@@ -88,10 +90,50 @@ class Verdict(NamedTuple):
 
 
 class Surveyed(NamedTuple):
-    """Hold a photograph and how much the released network changes it, in grey levels."""
+    """A photograph and the mean change that the released network makes, in grey levels of 255."""
 
     photograph: Photograph
     change: float
+
+
+def adapt(
+    inputs: list[str], out: Path, weights: str, steps: int, seed: int, device_name: str
+) -> Verdict:
+    """Adapt to a camera, judge, and write the weights if they are better.
+
+    Args:
+        inputs: See :func:`magenet.enhancement.inputs.collect`.
+        out: Folder of the new weights; `verdict.json` in it says how they were judged.
+        weights: Initial weights; see :meth:`magenet.models.MAGENet.from_pretrained`.
+        steps: Greatest number of optimizer steps.
+        seed: Of the training.
+        device_name: `auto`, `cpu`, `cuda` or `mps`.
+
+    Raises:
+        UserError: If there is nothing to adapt to, or the weights cannot be written.
+    """
+    seed_everything(seed, verbose=False)
+    photographs = collect(inputs)
+    _require_output_folder(out, inputs)
+    device, max_memory = device_for(device_name), parsed_memory("8G")
+    enhancer = PhotographEnhancer.from_pretrained(weights, device, max_memory)
+    released = MAGENet.from_pretrained(weights)
+
+    folder = out / "adaptation"
+    write_manifests(folder, [])  # fails before any work if the folder cannot be written to
+    surveyed = survey(enhancer, photographs, max_memory)
+    training, judging = write_manifests(folder, surveyed)
+    adapted = train(released, training, device, steps, seed)
+    verdict = judge(released, adapted, judging, device, max_memory)
+
+    _write_verdict(verdict, weights, seed, out / "verdict.json")
+    print(_summary(verdict))
+    if verdict.better:
+        _write_weights(adapted, out)
+        print(f"better: magenet enhance PHOTOS -o RESULTS --weights {out}")
+    else:
+        print("not better: keep the released weights; none are written")
+    return verdict
 
 
 def survey(
@@ -101,92 +143,93 @@ def survey(
 
     Args:
         enhancer: With the released weights.
-        photographs: Of the camera.
+        photographs: Photographs of the camera.
         max_memory: See :func:`data_modules.datasets.photographs.read_with_field`.
 
     Raises:
-        UserError: If too few are left.
+        UserError: If fewer than :data:`MINIMUM_PHOTOGRAPHS` are left.
     """
-    found = []
-    for photograph in tqdm(photographs, "looking", unit="photograph"):
+    surveyed = []
+    for photograph in tqdm(photographs, "surveying", unit="photograph"):
         try:
             if is_dicom(photograph.image):
                 raise PictureError("a DICOM file cannot be trained on; save it as PNG")
             image, field = read_with_field(photograph, max_memory)
-            found.append(Surveyed(photograph, enhancer(image, field).report.mean_change))
+            surveyed.append(Surveyed(photograph, enhancer(image, field).report.mean_change))
         except (PictureError, NotAFundusError) as error:
             tqdm.write(f"magenet: left out: {photograph.image}: {error}", file=sys.stderr)
-    if len(found) < LEAST:
+    if len(surveyed) < MINIMUM_PHOTOGRAPHS:
         raise UserError(
-            f"{len(found)} photographs can be used; adapting and judging needs {LEAST} at least"
+            f"{len(surveyed)} photographs can be used; adapting and judging needs "
+            f"{MINIMUM_PHOTOGRAPHS} at least"
         )
-    return sorted(found, key=lambda one: (one.change, one.photograph.image))
+    return sorted(surveyed, key=lambda one: (one.change, one.photograph.image))
 
 
 def write_manifests(folder: Path, surveyed: list[Surveyed]) -> tuple[Path, Path]:
-    """Write what each photograph serves for, and which of them serve as clean.
+    """Write the manifests of the photographs to train on and of those to judge on.
 
-    Good and bad ones serve alike (:data:`TURNS`), and all of a patient's serve for the same.
+    All photographs of a patient have the same role (:data:`ROLES`); the least changed ones have
+    the quality `good`.
 
     Args:
-        folder: Where to.
+        folder: Folder of the manifests.
         surveyed: Photographs, the least changed first.
 
     Returns:
-        The manifest of the training, whose part `val` chooses, and that of the judging.
+        The manifest of the training, whose split `val` chooses, and that of the judging.
 
     Raises:
         UserError: If they cannot be written.
     """
     good = round(GOOD_SHARE * len(surveyed))
-    turns: dict[str, str] = {}
-    lines: dict[str, list[list[str]]] = {"training": [], "judging": []}
-    for place, (photograph, _) in enumerate(surveyed):
+    role_of_patient: dict[str, str] = {}
+    training: list[list[str]] = []
+    judging: list[list[str]] = []
+    for index, (photograph, _) in enumerate(surveyed):
         patient = photograph.patient or photograph.name
-        turn = turns.setdefault(patient, TURNS[len(turns) % len(TURNS)])
-        split = "train" if turn == "train" else "val"
-        field = "" if photograph.fov_mask is None else str(photograph.fov_mask.resolve())
-        quality = "good" if place < good else "usable"
-        image = str(photograph.image.resolve())
-        lines["judging" if turn == "judge" else "training"].append(
-            [image, split, quality, patient, field]
-        )
-    paths = []
-    for name, some in lines.items():
-        path = folder / f"{name}.csv"
-        with whole(path) as half, half.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(["image", "split", "quality", "patient", "fov_mask"])
-            writer.writerows(some)
-        paths.append(path)
-    return paths[0], paths[1]
-
-
-def spoilt() -> DegradationMixture:
-    """Return the degradation that the released network was trained with."""
-    return DegradationMixture(FundusDegradation(gentle=0.4), CofeDegradation(), 0.33)
+        role = role_of_patient.setdefault(patient, ROLES[len(role_of_patient) % len(ROLES)])
+        row = [
+            str(photograph.image.resolve()),
+            "train" if role == "train" else "val",
+            "good" if index < good else "usable",
+            patient,
+            "" if photograph.fov_mask is None else str(photograph.fov_mask.resolve()),
+        ]
+        (judging if role == "judge" else training).append(row)
+    return (
+        _write_manifest(folder / "training.csv", training),
+        _write_manifest(folder / "judging.csv", judging),
+    )
 
 
 def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, seed: int) -> MAGENet:
-    """Return the network after the teacher-student training: the teacher at its best.
+    """Return the network after teacher-student training: the teacher at its best validation PSNR.
 
-    It stops when the teacher has not become better on the photographs that choose for a third of
-    the steps.
+    Training stops when the teacher has not improved for a third of the steps on the photographs
+    that choose.
+
+    Args:
+        network: The released network; it is not changed.
+        manifest: Of the training, see :func:`write_manifests`; logs and checkpoints go beside it.
+        device: Where to train.
+        steps: Greatest number of optimizer steps.
+        seed: Of the data.
     """
     size = int(network.use["size"])
-    cache = str(manifest.parent / "cache")
-    clean = ManifestPhotographs(str(manifest), qualities=["good"], cache=cache)
-    every = ManifestPhotographs(str(manifest), cache=cache)
+    cache = manifest.parent / "cache"
+    clean = ManifestPhotographs(str(manifest), qualities=["good"], cache=str(cache))
+    every = ManifestPhotographs(str(manifest), cache=str(cache))
     data = AdaptationDataModule(
-        clean, every, spoilt(), UNTOUCHED, size, batch_size=2, real_batch_size=1, seed=seed
-    )
+        clean, every, released_degradation(), SAME_VIEW, size, batch_size=2, real_batch_size=1,
+        seed=seed,
+    )  # fmt: skip
     task = MeanTeacherTask(
         copy.deepcopy(network).requires_grad_(True).train(),
         structure_target=SegmenterTarget(VesselSegmenter.from_pretrained("vessels")),
         preservation_weight=0.1, ema_decay=0.99, supervised_share=0.0, ramp_share=0.2,
         optimizer=partial(torch.optim.Adam, lr=1e-4, foreach=True),
     )  # fmt: skip
-    looks = max(1, steps // 10)
     best = ModelCheckpoint(
         manifest.parent / "checkpoints", "best", monitor="val_teacher/psnr", mode="max",
         enable_version_counter=False,
@@ -195,22 +238,30 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
         accelerator="gpu" if device.type == "cuda" else device.type,
         devices=1 if device.index is None else [device.index], max_steps=steps,
         precision="bf16-mixed" if half_precision(device) else "32-true", gradient_clip_val=1.0,
-        val_check_interval=looks, check_val_every_n_epoch=None, num_sanity_val_steps=0,
+        val_check_interval=max(1, steps // 10), check_val_every_n_epoch=None,
+        num_sanity_val_steps=0, log_every_n_steps=10, enable_model_summary=False,
         callbacks=[best, EarlyStopping("val_teacher/psnr", mode="max", patience=3)],
-        logger=CSVLogger(manifest.parent, name="", version="log"), enable_model_summary=False,
-        log_every_n_steps=10,
+        logger=CSVLogger(manifest.parent, name="", version="log"),
     )  # fmt: skip
     keep_freed_memory()
-    trainer.fit(task, data)
+    try:
+        trainer.fit(task, data)
+    finally:
+        shutil.rmtree(cache, ignore_errors=True)  # decoded photographs of patients
     adapted = copy.deepcopy(network)
     read_network(adapted, best.best_model_path, "the training wrote none", "teacher.network.")
     return adapted
 
 
+def released_degradation() -> DegradationMixture:
+    """Return the degradation that the released network was trained with."""
+    return DegradationMixture(FundusDegradation(gentle=0.4), CofeDegradation(), 0.33)
+
+
 def judge(
     before: MAGENet, after: MAGENet, manifest: Path, device: torch.device, max_memory: int
 ) -> Verdict:
-    """Compare two networks, as `magenet enhance` uses them, on photographs that only judge.
+    """Compare two networks, used as `magenet enhance` uses them, on held-out photographs.
 
     Args:
         before: The released network.
@@ -222,101 +273,105 @@ def judge(
     size = int(before.use["size"])
     vessels = VesselSegmenter.from_pretrained("vessels")
     enhancers = [
-        PhotographEnhancer(net, Settings.of(net), vessels, device, max_memory)
-        for net in (before, after)
+        PhotographEnhancer(network, Settings.of(network), vessels, device, max_memory)
+        for network in (before, after)
     ]
-    psnr: list[list[float]] = [[], []]
-    lost: list[list[float]] = [[], []]
-    names: list[str] = []
-    other_names: list[str] = []
-
-    def enhanced(image: Tensor, mask: Tensor) -> list[Tensor]:
-        changes = [enhancer.estimate(image[0], mask[0]).change for enhancer in enhancers]
-        return [(image + change).clamp(0.0, 1.0) * mask for change in changes]
-
-    def found(image: Tensor) -> Tensor:
-        seen: Tensor = vessels(image.to(device)).float() > 0
-        return seen.float().cpu()
-
     with torch.inference_mode():
-        good = ManifestPhotographs(str(manifest), qualities=["good"])
-        module = PairedDataModule(good, spoilt(), size, batch_size=1, workers=0)
-        for batch in tqdm(module.val_dataloader(), "judging", unit="photograph"):
-            key = batch["key"]
-            for draw in range(DRAWS):
-                pair = module.prepare(batch | {"key": key + draw}, training=False)
-                clean, mask = pair["image_clean"], pair["mask_fov"]
-                names += batch["patient"]
-                for scores, image in zip(psnr, enhanced(pair["image_degraded"], mask), strict=True):
-                    scores.append(float(masked_psnr(image, clean, mask)))
-        every = ManifestPhotographs(str(manifest))
-        module = PairedDataModule(every, image_size=size, batch_size=1, workers=0)
-        for batch in tqdm(module.val_dataloader(), "judging", unit="photograph"):
-            image, mask = batch["image"].float() / 255, batch["mask_fov"].float()
-            image = image * mask
-            seen = found(image)
-            other_names += batch["patient"]
-            for scores, result in zip(lost, enhanced(image, mask), strict=True):
-                change = vessel_length_change(seen, found(result), mask)
-                scores.append(float(change.lost))
-    gain = paired_comparison(psnr[1], psnr[0], names)
-    loss = paired_comparison(lost[1], lost[0], other_names)
-    better = gain.low > 0.0 and gain.p < CHANCE and loss.high < MOST_LOST
-    return Verdict(better, gain, loss)
+        psnr = _compare_psnr(enhancers, manifest, size)
+        vessel_lost = _compare_vessels_lost(enhancers, manifest, size)
+    better = psnr.low > 0.0 and psnr.p < SIGNIFICANCE and vessel_lost.high < MOST_VESSELS_LOST
+    return Verdict(better, psnr, vessel_lost)
 
 
-def adapt(
-    inputs: list[str], out: Path, weights: str, steps: int, seed: int, device_name: str
-) -> Verdict:
-    """Adapt to a camera, judge, and write the weights if they are better.
+def _compare_psnr(enhancers: list[PhotographEnhancer], manifest: Path, size: int) -> Comparison:
+    """Compare the PSNR of degraded and enhanced good photographs to the clean ones, in dB."""
+    psnr: list[list[float]] = [[] for _ in enhancers]
+    patients: list[str] = []
+    good = ManifestPhotographs(str(manifest), qualities=["good"])
+    module = PairedDataModule(good, released_degradation(), size, batch_size=1, workers=0)
+    for batch in tqdm(module.val_dataloader(), "judging", unit="photograph"):
+        for draw in range(DRAWS):
+            pair = module.prepare(batch | {"key": batch["key"] + draw}, training=False)
+            clean, mask = pair["image_clean"], pair["mask_fov"]
+            patients += batch["patient"]
+            for scores, enhancer in zip(psnr, enhancers, strict=True):
+                enhanced = _enhance(enhancer, pair["image_degraded"], mask)
+                scores.append(float(masked_psnr(enhanced, clean, mask)))
+    return paired_comparison(psnr[1], psnr[0], patients)
 
-    Args:
-        inputs: See :func:`magenet.enhancement.inputs.collect`.
-        out: Folder of the new weights; `verdict.json` in it says how they were judged.
-        weights: What to start from; see :meth:`magenet.models.MAGENet.from_pretrained`.
-        steps: Optimizer steps at most.
-        seed: Of the training.
-        device_name: `auto`, `cpu`, `cuda` or `mps`.
 
-    Raises:
-        UserError: If there is nothing to adapt to, or nowhere to write.
-    """
-    seed_everything(seed, verbose=False)
-    photographs = collect(inputs)
+def _compare_vessels_lost(
+    enhancers: list[PhotographEnhancer], manifest: Path, size: int
+) -> Comparison:
+    """Compare the share of vessel length that enhancement loses, on all held-out photographs."""
+    lost: list[list[float]] = [[] for _ in enhancers]
+    patients: list[str] = []
+    every = ManifestPhotographs(str(manifest))
+    module = PairedDataModule(every, image_size=size, batch_size=1, workers=0)
+    for batch in tqdm(module.val_dataloader(), "judging", unit="photograph"):
+        mask = batch["mask_fov"].float()
+        image = batch["image"].float() / 255 * mask
+        patients += batch["patient"]
+        vessels_before = _find_vessels(enhancers[0], image)  # all have the same segmenter
+        for scores, enhancer in zip(lost, enhancers, strict=True):
+            vessels_after = _find_vessels(enhancer, _enhance(enhancer, image, mask))
+            scores.append(float(vessel_length_change(vessels_before, vessels_after, mask).lost))
+    return paired_comparison(lost[1], lost[0], patients)
+
+
+def _enhance(enhancer: PhotographEnhancer, image: Tensor, mask: Tensor) -> Tensor:
+    """Return `image` `(1, 3, S, S)` enhanced, black outside the field of view `(1, 1, S, S)`."""
+    change = enhancer.estimate(image[0], mask[0]).change
+    return (image + change).clamp(0.0, 1.0) * mask
+
+
+def _find_vessels(enhancer: PhotographEnhancer, image: Tensor) -> Tensor:
+    """Return the vessels of `image` `(1, 3, S, S)`, `(1, 1, S, S)`, 0 or 1."""
+    vessels: Tensor = enhancer.vessels(image.to(enhancer.device)).float() > 0
+    return vessels.float().cpu()
+
+
+def _require_output_folder(out: Path, inputs: list[str]) -> None:
+    """Raise if the folder of the new weights lies among the photographs, or holds weights."""
     for given in inputs:
         require_outside(out, given)
     if (out / constants.SAFETENSORS_SINGLE_FILE).exists():
         raise UserError(f"{out}: holds weights already; choose another folder")
-    device, memory = device_for(device_name), parsed_memory("8G")
-    enhancer = PhotographEnhancer.from_pretrained(weights, device, memory)
-    released = MAGENet.from_pretrained(weights)
-    own = out / "adaptation"
-    write_manifests(own, [])  # find out now whether the folder can be written to
-    training, judging = write_manifests(own, survey(enhancer, photographs, memory))
-    try:
-        adapted = train(released, training, device, steps, seed)
-    finally:
-        shutil.rmtree(own / "cache", ignore_errors=True)  # decoded photographs of patients
-    verdict = judge(released, adapted, judging, device, memory)
+
+
+def _write_manifest(path: Path, rows: list[list[str]]) -> Path:
+    """Write a manifest and return its path."""
+    with whole(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["image", "split", "quality", "patient", "fov_mask"])
+        writer.writerows(rows)
+    return path
+
+
+def _write_verdict(verdict: Verdict, weights: str, seed: int, path: Path) -> None:
+    """Write the verdict, with what it was made from, as JSON."""
     record = {
         "better": verdict.better, "weights": weights, "seed": seed,
         "psnr_gain": verdict.psnr._asdict(), "vessel_lost_change": verdict.vessel_lost._asdict(),
     }  # fmt: skip
-    with whole(out / "verdict.json") as half:
-        half.write_text(json.dumps(record, indent=1) + "\n")
-    gain, loss = verdict.psnr, verdict.vessel_lost
-    print(
-        f"on held-out photographs: {gain.difference:+.2f} dB [{gain.low:+.2f}, {gain.high:+.2f}], "
-        f"vessels lost {loss.difference:+.1%} [{loss.low:+.1%}, {loss.high:+.1%}]"
+    with whole(path) as part:
+        part.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _summary(verdict: Verdict) -> str:
+    """Return the gain and the vessels lost as one line, with 95 % intervals."""
+    psnr, lost = verdict.psnr, verdict.vessel_lost
+    return (
+        f"on held-out photographs: PSNR {psnr.difference:+.2f} dB "
+        f"[{psnr.low:+.2f}, {psnr.high:+.2f}], "
+        f"vessel length lost {lost.difference:+.1%} [{lost.low:+.1%}, {lost.high:+.1%}]"
     )
-    if not verdict.better:
-        print("not better: keep the released weights; none are written")
-        return verdict
-    adapted.use.update(released.use)
-    with tempfile.TemporaryDirectory(dir=out) as half:
-        adapted.save_pretrained(half)
-        # The configuration last: without it, nobody takes what is there for weights.
-        for file in sorted(Path(half).iterdir(), key=lambda file: file.name == "config.json"):
-            file.replace(out / file.name)
-    print(f"better: magenet enhance PHOTOS -o RESULTS --weights {out}")
-    return verdict
+
+
+def _write_weights(network: MAGENet, folder: Path) -> None:
+    """Write the weights of a network into a folder, each file whole."""
+    with tempfile.TemporaryDirectory(dir=folder) as part:
+        network.save_pretrained(part)
+        # The configuration last: a folder without it does not count as weights.
+        for file in sorted(Path(part).iterdir(), key=lambda file: file.name == "config.json"):
+            file.replace(folder / file.name)

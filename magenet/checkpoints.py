@@ -1,4 +1,4 @@
-"""Networks out of checkpoints: what a judge or a structure target is made of."""
+"""Weights of networks read from the checkpoints of tasks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def read_network(
     """Load the weights of a task's network from its checkpoint.
 
     Args:
-        network: What takes them.
+        network: The network to load them into.
         checkpoint: Checkpoint of the task that trained it.
-        how: What to do if there is none, for the message.
-        prefix: Of the network's weights among the task's; `teacher.network.` for a teacher's.
+        how: How to get one if it is missing, for the message.
+        prefix: Prefix of the network's weights in the task; `teacher.network.` for a teacher's.
 
     Raises:
         UserError: If the checkpoint is missing, cannot be read or holds another network.
@@ -28,11 +28,11 @@ def read_network(
         raise UserError(f"{checkpoint}: no such checkpoint; {how}")
     try:
         weights = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    except Exception:  # whatever a broken file does to the reader
+    except Exception:  # a broken file can raise anything
         raise UserError(f"{checkpoint}: not a checkpoint that can be read") from None
-    own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+    state = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
     try:
-        network.load_state_dict(own)
+        network.load_state_dict(state)
     except RuntimeError:
         raise UserError(
             f"{checkpoint}: holds another network than {type(network).__name__} as configured"

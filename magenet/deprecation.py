@@ -1,4 +1,4 @@
-"""Names of earlier versions: configurations that were saved with them still run."""
+"""Names of earlier versions, so that configurations saved with them still run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from importlib import import_module
 
 
 def moved(module: str, homes: Mapping[str, str]) -> Callable[[str], object]:
-    """Return a module's `__getattr__` that finds old names at their new homes, with a warning.
+    """Return a module's `__getattr__` that resolves old names to new ones, with a warning.
 
     Args:
-        module: The module's own name.
+        module: Name of the module.
         homes: Full new name of each old one.
 
     Example:
@@ -26,13 +26,13 @@ def moved(module: str, homes: Mapping[str, str]) -> Callable[[str], object]:
     def find(name: str) -> object:
         if name not in homes:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        home, _, own = homes[name].rpartition(".")
+        home, _, new_name = homes[name].rpartition(".")
         warnings.warn(
-            f"{module}.{name} is now {homes[name]}; the old name will go in 0.3",
+            f"{module}.{name} is now {homes[name]}; the old name will be removed in 0.3",
             FutureWarning,
             stacklevel=2,
         )
-        found: object = getattr(import_module(home), own)
+        found: object = getattr(import_module(home), new_name)
         return found
 
     return find

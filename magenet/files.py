@@ -1,4 +1,4 @@
-"""Files that are whole or not there: never half-written under their own name."""
+"""Atomic writing of files: complete under their own name, or absent."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from magenet.errors import UserError
 
 @contextlib.contextmanager
 def whole(path: str | Path, complaint: type[UserError] = UserError) -> Iterator[Path]:
-    """Give a hidden name beside a file to write to; on leaving, that becomes the file.
+    """Yield a hidden path beside a file to write to; on exit it replaces the file.
 
-    Whatever stops the writing, an exception or Ctrl-C, leaves neither the hidden file nor a change
-    under the file's own name. Folders above it are made.
+    If writing stops early, by an exception or Ctrl-C, the hidden file is removed and the file
+    itself is unchanged. Missing parent folders are created.
 
     Args:
         path: The file.
-        complaint: What to raise.
+        complaint: Class of the error.
 
     Yields:
-        Where to write.
+        The path to write to.
 
     Raises:
-        UserError: As the kind asked for, if the system refuses: a full disk, a read-only folder.
+        UserError: Of the given class, if the file cannot be written: a full disk, a read-only
+            folder.
 
     Example:
-        >>> with whole(getfixture("tmp_path") / "a.txt") as half:
-        ...     _ = half.write_text("all of it")
+        >>> with whole(getfixture("tmp_path") / "a.txt") as part:
+        ...     _ = part.write_text("all of it")
         >>> (getfixture("tmp_path") / "a.txt").read_text()
         'all of it'
     """
     path = Path(path)
-    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield half
-        half.replace(path)
+        yield part
+        part.replace(path)
     except OSError as error:
         reason = error.strerror or error
         raise complaint(f"{path}: cannot be written ({reason})") from None
     finally:
         with contextlib.suppress(OSError):
-            half.unlink()
+            part.unlink()

@@ -1,4 +1,4 @@
-"""Keys of names: what is drawn for a photograph hangs on its name, never on its place in a list."""
+"""Keys of random numbers: a photograph's name sets them, not its index in a list."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import zlib
 
 
 def name_key(name: str) -> int:
-    """Return a key for a photograph's name, the same on every machine.
+    """Return the CRC-32 of a photograph's name, the same on every machine.
 
     Example:
         >>> name_key("eye.png")

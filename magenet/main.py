@@ -1,4 +1,4 @@
-"""The command line `magenet`: find the command, load only what it needs, print its errors."""
+"""The command line `magenet`: import the command's module, run it, print its errors."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ COMMANDS = {
     "phantom": "draw synthetic retinas to try the commands on",
     "shards": "write photographs into tar files, for training that streams them",
 }
-"""What each command does. A command is a file of `magenet/commands`, but for Lightning's."""
+"""Description of each command. A command is a module of `magenet.commands` but for Lightning's."""
 
 EXPERIMENT = ("fit", "validate", "test", "predict")
+"""Commands of Lightning's command line, :mod:`magenet.commands.experiment`."""
 
 
 def usage() -> str:
-    """Return what `magenet --help` prints."""
-    lines = [f"  {name:10}{what}" for name, what in COMMANDS.items()]
+    """Return the text of `magenet --help`."""
+    lines = [f"  {name:10}{description}" for name, description in COMMANDS.items()]
     return "\n".join(
-        ["usage: magenet COMMAND ...", "", *lines, "", "magenet COMMAND --help says more."]
+        ["usage: magenet COMMAND ...", "", *lines, "", "magenet COMMAND --help shows its options."]
     )
 
 
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        arguments: As on the command line; the process's own if None.
+        arguments: As on the command line; those of the process if None.
 
     Returns:
         The exit status: 0, or that of the error: 1 if something could not be done, 2 for a mistake
@@ -50,7 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if name not in COMMANDS:
         print(
-            f"magenet: error: no command '{name}'; there are {', '.join(COMMANDS)}", file=sys.stderr
+            f"magenet: error: no command '{name}'; choose one of {', '.join(COMMANDS)}",
+            file=sys.stderr,
         )
         return 2
     try:

@@ -1,4 +1,4 @@
-"""Export a network to ONNX and compare it with PyTorch's."""
+"""Export of a network to ONNX, compared with PyTorch."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from magenet.files import whole
 from magenet.models import MAGENet
 
 MULTIPLE = 16
-"""Height and width that the exported network takes are multiples of this."""
+"""Height and width of the exported network's input are multiples of this."""
 
 TOLERANCE = 1e-3
-"""Greatest difference from PyTorch, of values in [0, 1]."""
+"""Greatest absolute difference from PyTorch, of values in [0, 1] (our choice)."""
 
 SIZES = ((1, 256, 256), (2, 160, 224), (1, 512, 512))
-"""Batch, height and width at which the exported network is compared with PyTorch's."""
+"""Batch size, height and width at which the exported network is compared with PyTorch."""
 
 
 class ImageOnly(nn.Module):
-    """Give the enhanced photograph alone.
+    """Network that returns the enhanced photograph alone.
 
     Args:
-        network: The network.
+        network: The wrapped network.
     """
 
     def __init__(self, network: MAGENet) -> None:
@@ -39,42 +39,42 @@ class ImageOnly(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return `(B, 3, H, W)` in [0, 1] from the same."""
+        """Enhance photographs `(B, 3, H, W)` in [0, 1]."""
         return self.network(image).image
 
 
 def export_onnx(network: MAGENet, path: Path) -> None:
-    """Write a network as ONNX, with batch, height and width left open.
+    """Write a network as ONNX with dynamic batch size, height and width.
 
     Args:
-        network: What to write.
-        path: Where to; it appears under its name only when it is whole.
+        network: The network.
+        path: File to write; it appears under its name only when it is complete.
 
     Raises:
         UserError: If a package is missing, or the file cannot be written.
     """
     try:
-        import onnx  # noqa: F401  # torch's exporter needs both, and says so at length
+        import onnx  # noqa: F401  # torch's exporter needs both, and its own message is long
         import onnxscript  # noqa: F401
     except ImportError:
         raise UserError("--format onnx needs: pip install 'magenet[export]'") from None
-    batch, side = torch.export.Dim("batch", min=1, max=64), torch.export.Dim
-    tall, wide = (MULTIPLE * side(name, min=2, max=512) for name in ("tall", "wide"))
-    with whole(path) as half, warnings.catch_warnings():
-        # The exporter speaks of itself: of its plans, and of torchvision, which nobody needs.
+    batch = torch.export.Dim("batch", min=1, max=64)
+    height, width = (MULTIPLE * torch.export.Dim(name, min=2, max=512) for name in ("tall", "wide"))
+    with whole(path) as part, warnings.catch_warnings():
+        # The exporter announces its own changes, and that torchvision is missing.
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
             ImageOnly(network).eval(), (torch.rand(2, 3, 96, 128),),
-            dynamic_shapes={"image": {0: batch, 2: tall, 3: wide}}, dynamo=True, verbose=False,
+            dynamic_shapes={"image": {0: batch, 2: height, 3: width}}, dynamo=True, verbose=False,
             input_names=["image"], output_names=["enhanced"], external_data=False,
         )  # fmt: skip
         assert program is not None  # by dynamo=True
-        program.save(half)
+        program.save(part)
 
 
 def runner(path: Path) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
-    """Return what runs an exported network, by onnxruntime on the CPU.
+    """Return a function that runs an exported network by onnxruntime on the CPU.
 
     Raises:
         UserError: If onnxruntime is missing.
@@ -88,19 +88,19 @@ def runner(path: Path) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 
 
 def difference(network: MAGENet, path: Path) -> float:
-    """Return the greatest difference between an exported network and PyTorch's, over some sizes."""
+    """Return the greatest absolute difference between an exported network and PyTorch."""
     run = runner(path)
     greatest = 0.0
     for batch, height, width in SIZES:
         image = torch.rand(batch, 3, height, width, generator=torch.Generator().manual_seed(height))
         with torch.no_grad():
-            own = network(image).image.numpy()
-        greatest = max(greatest, float(np.abs(run(image.numpy()) - own).max()))
+            expected = network(image).image.numpy()
+        greatest = max(greatest, float(np.abs(run(image.numpy()) - expected).max()))
     return greatest
 
 
 def seconds(run: Callable[[], object], repetitions: int = 3) -> float:
-    """Return the least time of some runs, after one to warm up."""
+    """Return the least time of some runs, in seconds, after one to warm up."""
     run()
     times = []
     for _ in range(repetitions):
@@ -111,7 +111,7 @@ def seconds(run: Callable[[], object], repetitions: int = 3) -> float:
 
 
 def export(weights: str, out: Path) -> str:
-    """Export weights as ONNX, compare with PyTorch, and return size and speed in words.
+    """Export weights as ONNX, compare with PyTorch, and return a line on size and speed.
 
     Args:
         weights: See :meth:`magenet.models.MAGENet.from_pretrained`.
@@ -126,17 +126,17 @@ def export(weights: str, out: Path) -> str:
     except Exception as error:  # of the file system, of safetensors, of the hub
         raise UserError(f"weights '{weights}': {error}") from None
     export_onnx(network, out)
-    apart = difference(network, out)
-    if apart > TOLERANCE:
+    deviation = difference(network, out)
+    if deviation > TOLERANCE:
         out.unlink()
-        raise UserError(f"the exported network differs by {apart:.2g} from PyTorch's: deleted")
+        raise UserError(f"the exported network differs by {deviation:.2g} from PyTorch: deleted")
     size = int(network.use.get("size", 256))
     image = torch.rand(1, 3, size, size)
     run = runner(out)
     with torch.no_grad():
-        slow = seconds(lambda: network(image))
-    fast = seconds(lambda: run(image.numpy()))
+        torch_time = seconds(lambda: network(image))
+    onnx_time = seconds(lambda: run(image.numpy()))
     return (
-        f"{out}: {out.stat().st_size / 1e6:.1f} MB, within {apart:.1e} of PyTorch; "
-        f"at {size} px {fast:.2f} s by onnxruntime, {slow:.2f} s by PyTorch in fp32"
+        f"{out}: {out.stat().st_size / 1e6:.1f} MB, within {deviation:.1e} of PyTorch; "
+        f"at {size} px {onnx_time:.2f} s by onnxruntime, {torch_time:.2f} s by PyTorch in fp32"
     )

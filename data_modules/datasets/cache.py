@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from data_modules.files.pictures import PictureError
+from data_modules.files.errors import PictureError
 from magenet.files import whole
 
 Sample = dict[str, Any]

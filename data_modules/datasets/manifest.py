@@ -1,4 +1,4 @@
-"""One typed description of a set of photographs, from a CSV file or a plain folder."""
+"""Sets of photographs described by a CSV manifest, a plain folder, or a single file."""
 
 from __future__ import annotations
 
@@ -14,30 +14,26 @@ from magenet.errors import UserError
 
 Quality = Literal["good", "usable", "reject", "unknown"]
 QUALITIES = ("good", "usable", "reject")
-"""Grades of quality, best first: what a grader's classes 0, 1 and 2 stand for."""
-
-Split = Literal["train", "val", "test", "pair"]
+"""Grades of quality, best first: a grader's classes 0, 1 and 2."""
 
 
 class ManifestError(UserError):
-    """Say which manifest or folder is at fault, and where."""
+    """A manifest or folder is wrong; the message says which one, and the line."""
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """Describe one photograph; everything but the picture itself is optional.
+    """One photograph of a manifest; everything but the picture itself is optional.
 
     Attributes:
         image: The file.
-        name: What it is called in results: its path below the manifest's folder.
-        set: The data set it comes from.
-        split: What it may be used for; empty where nothing was decided.
+        name: Name in results: its path below the manifest's folder.
+        set: The data set that it belongs to.
+        split: Part that it belongs to, such as `train`; empty if the manifest has no such column.
         quality: Graded quality.
         vessel_mask: File of the vessel mask.
         fov_mask: File of the field-of-view mask.
-        pair_id: Identifier of the real low/high pairs that it belongs to.
-        licence: Under which it may be used.
-        patient: Whose eye it is; photographs of one patient are not independent of each other.
+        patient: The patient it belongs to; photographs of one patient are not independent.
         disc_mask: File of the optic disc's mask.
         lesion_bitmask: File of the lesions: bits 1, 2, 4, 8 for microaneurysm, haemorrhage, hard
             exudate, soft exudate.
@@ -51,8 +47,6 @@ class Photograph:
     quality: Quality = "unknown"
     vessel_mask: Path | None = None
     fov_mask: Path | None = None
-    pair_id: str = ""
-    licence: str = ""
     patient: str = ""
     disc_mask: Path | None = None
     lesion_bitmask: Path | None = None
@@ -60,20 +54,20 @@ class Photograph:
 
 
 FILE_COLUMNS = ("vessel_mask", "fov_mask", "disc_mask", "lesion_bitmask")
-NAMED = 10
-"""Files that a message names at most."""
-
-TEXT_COLUMNS = ("set", "split", "pair_id", "licence", "patient")
+TEXT_COLUMNS = ("set", "split", "patient")
 LABEL_COLUMNS = ("patient", "disc_mask", "lesion_bitmask", "dr_grade")
-"""What a file of labels may add to a manifest."""
+"""Columns that a file of labels may add to a manifest."""
+
+MOST_NAMED = 10
+"""Greatest number of files that a message names."""
 
 
 class Manifest:
-    """Hold the photographs of a set, in a fixed order.
+    """Photographs of a set, in a fixed order.
 
     Args:
-        photographs: What it holds.
-        source: The CSV file or folder it was made from, for messages.
+        photographs: The photographs.
+        source: The CSV file or folder that they come from, for messages.
     """
 
     def __init__(self, photographs: Collection[Photograph], source: str | Path) -> None:
@@ -90,9 +84,8 @@ class Manifest:
     def from_csv(cls, path: str | Path, labels: Collection[str | Path] = ()) -> Manifest:
         """Read a manifest; file names in it are relative to its folder.
 
-        Columns: `image` is required; `set, split, quality, vessel_mask, fov_mask, pair_id,
-        licence, patient, disc_mask, lesion_bitmask, dr_grade` are optional; others are ignored
-        (width and height are the picture's own).
+        Columns: `image` is required; `set, split, quality, vessel_mask, fov_mask, patient,
+        disc_mask, lesion_bitmask, dr_grade` are optional; others are ignored.
 
         Args:
             path: The CSV file.
@@ -101,29 +94,11 @@ class Manifest:
 
         Raises:
             ManifestError: If a file or a column is missing, a quality or a grade is unknown, or
-                files that it names are missing (all of them are named).
+                files that it names are missing (the first ten are named).
         """
         path = Path(path)
-        _, rows = _read(path)
-        added: dict[str, dict[str, str]] = {}
-        for file in labels:
-            columns, lines = _read(Path(file))
-            given = [column for column in LABEL_COLUMNS if column in columns]
-            if not given:
-                raise ManifestError(
-                    f"{file}: none of the columns {', '.join(LABEL_COLUMNS)} is in it"
-                )
-            for line, row in enumerate(lines, start=2):
-                values = {column: row[column] for column in given if row[column]}
-                _require_grade(values.get("dr_grade", ""), Path(file), line)
-                added.setdefault(row["image"], {}).update(values)
-            told = {row["image"] for row in lines}
-            if rows and not any(row["image"] in told for row in rows):
-                warnings.warn(
-                    f"{file}: none of its images is in {path}, which calls its first "
-                    f"'{rows[0]['image']}'",
-                    stacklevel=2,
-                )
+        _, rows = _read_rows(path)
+        labels_of_image = _read_labels(labels, path, rows)
         photographs = []
         seen: set[str] = set()
         for line, row in enumerate(rows, start=2):
@@ -132,43 +107,22 @@ class Manifest:
             if row["image"] in seen:
                 raise ManifestError(f"{path}: line {line} repeats {row['image']}")
             seen.add(row["image"])
-            row |= added.get(row["image"], {})
-            quality = row.get("quality") or "unknown"
-            if quality not in get_args(Quality):
-                raise ManifestError(
-                    f"{path}: line {line} has quality '{quality}'; use one of "
-                    f"{', '.join(get_args(Quality))}"
-                )
-            grade = row.get("dr_grade") or ""
-            _require_grade(grade, path, line)
-            files = {
-                column: path.parent / row[column] for column in FILE_COLUMNS if row.get(column)
-            }
-            texts = {column: row[column] for column in TEXT_COLUMNS if row.get(column)}
-            photographs.append(
-                Photograph(
-                    image=path.parent / row["image"],
-                    name=row["image"],
-                    quality=quality,  # type: ignore[arg-type]  # checked against the literal above
-                    dr_grade=int(grade) if grade else None,
-                    **files,  # type: ignore[arg-type]  # files go to file fields by name
-                    **texts,  # type: ignore[arg-type]  # texts go to text fields by name
-                )
-            )
+            row |= labels_of_image.get(row["image"], {})
+            photographs.append(_photograph(row, path, line))
         manifest = cls(photographs, path)
         manifest._require_files()
         return manifest
 
     @classmethod
     def from_path(cls, path: str | Path, suffixes: Collection[str] = SUFFIXES) -> Manifest:
-        """Read whatever a person points at: a folder, one picture, or a manifest.
+        """Return the photographs of a folder, a single picture, or a CSV manifest.
 
         Args:
-            path: What it is.
+            path: The folder, picture or manifest.
             suffixes: File name endings that count in a folder.
 
         Raises:
-            ManifestError: If there is no such thing, or nothing in it.
+            ManifestError: If it does not exist, or is empty.
         """
         path = Path(path)
         if path.is_file() and path.suffix.lower() == ".csv":
@@ -184,7 +138,7 @@ class Manifest:
         """List the pictures of a folder and of its sub-folders, by name.
 
         Args:
-            folder: Which one.
+            folder: The folder.
             suffixes: File name endings that count.
 
         Raises:
@@ -213,10 +167,10 @@ class Manifest:
         sets: Collection[str] | None = None,
         qualities: Collection[str] | None = None,
     ) -> Manifest:
-        """Return the photographs that match everything given.
+        """Return the photographs of the given splits, sets and qualities; all where None.
 
         Raises:
-            ManifestError: If none is left.
+            ManifestError: If no photograph matches.
         """
         wanted = {"split": splits, "set": sets, "quality": qualities}
         kept = [
@@ -244,10 +198,10 @@ class Manifest:
         return Manifest(kept, self.source)
 
     def require_readable(self) -> None:
-        """Look at the header of every picture; a picture cut off later is found when decoded.
+        """Check the header of every picture; truncated pixels are only found when decoding.
 
         Raises:
-            ManifestError: If some cannot be read, with their number and the first of them.
+            ManifestError: If some cannot be read; the message gives their number and the first ten.
         """
         faults = [fault for photograph in self if (fault := header_fault(photograph.image))]
         if faults:
@@ -256,7 +210,7 @@ class Manifest:
             )
 
     def _require_files(self) -> None:
-        """Raise with the number of files that do not exist, and the first of them."""
+        """Raise if files do not exist, with their number and the first of them."""
         missing = [
             str(file)
             for photograph in self
@@ -273,12 +227,12 @@ class Manifest:
 
 
 def _listed(faults: list[str]) -> str:
-    """Return the first faults in words: hundreds of them would bury the message."""
-    more = len(faults) - NAMED
-    return "; ".join(faults[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+    """Return the first faults as one text: hundreds of them would bury the message."""
+    more = len(faults) - MOST_NAMED
+    return "; ".join(faults[:MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+def _read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Return the columns and rows of a CSV file that describes photographs.
 
     Raises:
@@ -300,7 +254,61 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     return columns, rows
 
 
+def _read_labels(
+    files: Collection[str | Path], manifest: Path, manifest_rows: list[dict[str, str]]
+) -> dict[str, dict[str, str]]:
+    """Return what files of labels add to the rows of a manifest, by image.
+
+    Raises:
+        ManifestError: If a file cannot be read, has no column of labels, or a grade is unknown.
+    """
+    labels: dict[str, dict[str, str]] = {}
+    for file in files:
+        columns, rows = _read_rows(Path(file))
+        given = [column for column in LABEL_COLUMNS if column in columns]
+        if not given:
+            raise ManifestError(f"{file}: none of the columns {', '.join(LABEL_COLUMNS)} is in it")
+        for line, row in enumerate(rows, start=2):
+            values = {column: row[column] for column in given if row[column]}
+            _require_grade(values.get("dr_grade", ""), Path(file), line)
+            labels.setdefault(row["image"], {}).update(values)
+        images = {row["image"] for row in rows}
+        if manifest_rows and not any(row["image"] in images for row in manifest_rows):
+            warnings.warn(
+                f"{file}: none of its images is in {manifest}, whose first image is "
+                f"'{manifest_rows[0]['image']}'",
+                stacklevel=3,
+            )
+    return labels
+
+
+def _photograph(row: dict[str, str], path: Path, line: int) -> Photograph:
+    """Return the photograph that a row of a manifest describes.
+
+    Raises:
+        ManifestError: If a quality or a grade is unknown.
+    """
+    quality = row.get("quality") or "unknown"
+    if quality not in get_args(Quality):
+        raise ManifestError(
+            f"{path}: line {line} has quality '{quality}'; use one of "
+            f"{', '.join(get_args(Quality))}"
+        )
+    grade = row.get("dr_grade") or ""
+    _require_grade(grade, path, line)
+    files = {column: path.parent / row[column] for column in FILE_COLUMNS if row.get(column)}
+    texts = {column: row[column] for column in TEXT_COLUMNS if row.get(column)}
+    return Photograph(
+        image=path.parent / row["image"],
+        name=row["image"],
+        quality=quality,  # type: ignore[arg-type]  # checked against the literal above
+        dr_grade=int(grade) if grade else None,
+        **files,  # type: ignore[arg-type]  # files go to file fields by name
+        **texts,  # type: ignore[arg-type]  # texts go to text fields by name
+    )
+
+
 def _require_grade(grade: str, path: Path, line: int) -> None:
-    """Raise an error that names file and line unless this is no grade, or one from 0 to 4."""
+    """Raise unless a grade of retinopathy is empty or 0 to 4; the message names file and line."""
     if grade not in ("", "0", "1", "2", "3", "4"):
         raise ManifestError(f"{path}: line {line} has dr_grade '{grade}'; use 0 to 4")

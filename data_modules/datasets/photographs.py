@@ -1,4 +1,4 @@
-"""What a set of photographs is: numbered samples, cut to their field of view."""
+"""Datasets of photographs: indexed samples, cut to their field of view."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.sampling import Plan, StretchedSampler
+from data_modules.files.errors import PictureError
 from data_modules.files.memory import require_memory
-from data_modules.files.pictures import PictureError, read_header, read_mask, read_native
+from data_modules.files.pictures import read_header, read_mask, read_native
 from magenet.errors import UserError
 from magenet.hashing import name_key
 from magenet.imaging.crop import crop, resize
@@ -23,7 +24,7 @@ Label = Literal["quality", "vessel_mask", "disc_mask", "lesion_bitmask", "dr_gra
 Sample = dict[str, Any]
 
 LESIONS = ("microaneurysm", "haemorrhage", "hard_exudate", "soft_exudate")
-"""Kinds of lesion, in the order of their bits."""
+"""Kinds of lesion, in the order of the bits of a lesion mask."""
 
 
 def cut_to_field(
@@ -34,12 +35,12 @@ def cut_to_field(
     Args:
         image: uint8 `(3, H, W)`.
         field: Its field of view.
-        size: Side wanted, in pixels.
-        vessels: bool `(1, H, W)`, or None where unknown.
+        size: Side of the result, in pixels.
+        vessels: Vessel mask, bool `(1, H, W)`, or None where unknown.
 
     Returns:
         uint8 `image`, `(3, size, size)`; bool `mask_fov`, `(1, size, size)`; uint8 `mask_vessel`,
-        `(1, size, size)`, 0 to 255 so that shares of a pixel survive; bool `vessel_known`.
+        `(1, size, size)`, 0 to 255 for the share of a pixel; bool `vessel_known`.
     """
     if vessels is None:
         mask_vessel = torch.zeros(1, size, size, dtype=torch.uint8)
@@ -54,10 +55,10 @@ def cut_to_field(
 
 
 class PhotographDataset(Dataset[Sample], ABC):
-    """Give photographs by number, each with a key for its randomness.
+    """Photographs by index, each with a key for its random numbers.
 
-    An item is asked for by its number, or by number and key as its :meth:`sampler` does; a
-    number alone takes the key from the photograph's name, so that validation never changes.
+    An item is an index, or the index and key that :meth:`sampler` yields; an index alone takes the
+    key from the photograph's name, so that validation never changes.
     """
 
     @abstractmethod
@@ -66,23 +67,23 @@ class PhotographDataset(Dataset[Sample], ABC):
 
     @abstractmethod
     def name(self, index: int) -> str:
-        """Return what a photograph is called."""
+        """Return the name of a photograph."""
 
     def patient(self, index: int) -> str:
-        """Return whose eye it is; where nobody says so, each photograph is its own patient."""
+        """Return the patient of a photograph; its own name if unknown."""
         return self.name(index)
 
     @abstractmethod
     def load(self, index: int) -> Sample:
-        """Return a photograph as :func:`cut_to_field` does."""
+        """Return a sample as :func:`cut_to_field` does."""
 
     def sampler(self, plan: Plan) -> DistributedSampler[tuple[int, int]]:
-        """Return what chooses the photographs of a training epoch."""
+        """Return the sampler of a training epoch."""
         count = plan.steps * plan.batch_size * plan.ranks
         return StretchedSampler(self, count, plan.seed, plan.ranks, plan.rank)
 
     def __getitem__(self, item: int | tuple[int, int]) -> Sample:
-        """Return a photograph with its `name`, its `patient` and its `key`."""
+        """Return a sample with its `name`, `patient` and `key`."""
         index, key = item if isinstance(item, tuple) else (item, None)
         name = self.name(index)
         sample = self.load(index)
@@ -92,14 +93,14 @@ class PhotographDataset(Dataset[Sample], ABC):
 
 
 class PhotographSource(ABC):
-    """Be a set of photographs that knows its parts for training, validation and test."""
+    """Set of photographs with parts for training, validation and test."""
 
     @abstractmethod
     def dataset(self, stage: Stage, image_size: int) -> PhotographDataset:
         """Return the photographs of one part.
 
         Args:
-            stage: Which part.
+            stage: `train`, `val` or `test`.
             image_size: Side of the square that each is cut and resized to, in pixels.
         """
 
@@ -120,7 +121,7 @@ def read_with_field(photograph: Photograph, max_memory: int) -> DecodedPhotograp
     """Read a photograph with its own bit depth, and its field of view.
 
     Args:
-        photograph: Which one.
+        photograph: The photograph.
         max_memory: Bytes that the process may use.
 
     Raises:
@@ -158,7 +159,7 @@ def require_field(photograph: Photograph, image: Tensor) -> FieldOfView:
     field = find_field(photograph, image)
     if field.confidence == 0.0:
         raise PictureError(
-            f"{photograph.image}: no field of view can be seen; take it out, or name its mask in "
-            f"the manifest's column fov_mask"
+            f"{photograph.image}: no field of view can be seen; remove it, or name its mask in the "
+            f"manifest's column fov_mask"
         )
     return field

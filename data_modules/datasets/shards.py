@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from data_modules.datasets.cache import LAYOUT, to_planes
 from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample, Stage
-from data_modules.files.pictures import PictureError
+from data_modules.files.errors import PictureError
 from magenet.errors import UserError
 from magenet.files import whole
 

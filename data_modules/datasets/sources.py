@@ -1,4 +1,4 @@
-"""Where photographs come from: a manifest, a folder, or phantoms. Data modules take any of them."""
+"""Sources of photographs for the data modules: a manifest, a folder, or phantoms."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from magenet.imaging.field_of_view import FieldOfView
 
 
 class ManifestDataset(PhotographDataset):
-    """Decode the photographs of a manifest.
+    """Photographs of a manifest.
 
     Args:
-        manifest: Which photographs.
+        manifest: The photographs.
         image_size: Side of the square, in pixels.
-        cache: Folder that keeps decoded photographs; none are kept if None.
+        cache: Folder of decoded photographs; not cached if None.
     """
 
     def __init__(self, manifest: Manifest, image_size: int, cache: str | None = None) -> None:
@@ -46,12 +46,12 @@ class ManifestDataset(PhotographDataset):
         return self.photographs[index].name
 
     def patient(self, index: int) -> str:
-        """Return the patient in the manifest."""
+        """Return the patient in the manifest; the photograph's name if there is none."""
         photograph = self.photographs[index]
         return photograph.patient or photograph.name
 
     def load(self, index: int) -> Sample:
-        """Return a photograph and its masks, decoded now or earlier.
+        """Return a photograph and its masks, from the cache where it has them.
 
         Raises:
             PictureError: If a file cannot be read, a mask does not fit, or no field of view is
@@ -72,14 +72,14 @@ class ManifestDataset(PhotographDataset):
 
 
 class LabelledDataset(ManifestDataset):
-    """Decode the photographs of a manifest with the labels that downstream tasks need.
+    """Photographs of a manifest with the labels of downstream tasks.
 
     Adds to a sample uint8 `mask_disc`, `(1, S, S)`, 0 to 255, bool `mask_lesions`, `(4, S, S)`,
-    one plane a kind, long `dr_grade`, -1 where unknown, and bool `disc_known`, `lesions_known`.
+    one plane per kind, long `dr_grade`, -1 where unknown, and bool `disc_known`, `lesions_known`.
     """
 
     def load(self, index: int) -> Sample:
-        """See :meth:`ManifestDataset.load`."""
+        """Return a photograph, its masks and its labels; see :meth:`ManifestDataset.load`."""
         photograph = self.photographs[index]
         sample = super().load(index)
         size = self.image_size
@@ -112,18 +112,18 @@ class LabelledDataset(ManifestDataset):
 
 
 def hold_out(manifest: Manifest, stage: Stage, share: float) -> Manifest:
-    """Return one part of a manifest that has no parts of its own.
+    """Return the training or the held-out part of a manifest without a column `split`.
 
-    A photograph is held out by its name alone, so that adding others does not move it; the
-    share is therefore met on average, with one photograph at least on either side.
+    A photograph is held out by the hash of its name, so that adding others does not move it; the
+    share is therefore met on average, with at least one photograph in each part.
 
     Args:
         manifest: All photographs.
-        stage: Which part; validation and test are the same.
+        stage: The part; validation and test are the same.
         share: Share held out, 0 to 1.
 
     Raises:
-        ManifestError: If there are fewer than two.
+        ManifestError: If there are fewer than two photographs.
     """
     if len(manifest) < 2:
         raise ManifestError(f"{manifest.source}: one picture is too few to hold some out")
@@ -135,21 +135,21 @@ def hold_out(manifest: Manifest, stage: Stage, share: float) -> Manifest:
 
 
 class ManifestPhotographs(PhotographSource):
-    """Take photographs from a CSV manifest.
+    """Photographs of a CSV manifest.
 
     Args:
         path: The CSV file; see `data_modules.datasets.manifest.Manifest.from_csv` for its columns.
         sets: Data sets to take; all if null.
         qualities: Qualities to take (good, usable, reject, unknown); all if null.
-        train_split: Name in the column `split` of the part for training.
-        val_split: Name of the part for validation.
-        test_split: Name of the part for the test.
-        only_with: Label that a photograph must have to be taken; all are if null.
-        labels: More CSV files with labels; see :meth:`Manifest.from_csv`. With
-            them, samples hold the labels of :class:`LabelledDataset`.
+        train_split: Value of the column `split` for training.
+        val_split: Value of the column `split` for validation.
+        test_split: Value of the column `split` for the test.
+        only_with: Label that a photograph must have; all are taken if null.
+        labels: More CSV files with labels; see :meth:`Manifest.from_csv`. With them, samples hold
+            the labels of :class:`LabelledDataset`.
         val_share: Share held out for validation and test where there is no column `split`.
-        cache: Folder that keeps photographs decoded, so that later epochs and runs need not; it may
-            be deleted at any time. None are kept if null.
+        cache: Folder of decoded photographs, so that later epochs and runs need not decode again;
+            it may be deleted at any time. Not cached if null.
     """
 
     def __init__(
@@ -193,13 +193,13 @@ class ManifestPhotographs(PhotographSource):
 
 
 class FolderPhotographs(PhotographSource):
-    """Take photographs from a plain folder, fields of view estimated.
+    """Photographs of a plain folder, their fields of view estimated.
 
     Args:
-        path: The folder; its sub-folders count too.
-        val_share: Share held out for validation and test, chosen by each file's name.
-        cache: Folder that keeps photographs decoded, so that later epochs and runs need not; it may
-            be deleted at any time. None are kept if null.
+        path: The folder, with its sub-folders.
+        val_share: Share held out for validation and test, by the hash of each file's name.
+        cache: Folder of decoded photographs, so that later epochs and runs need not decode again;
+            it may be deleted at any time. Not cached if null.
     """
 
     def __init__(self, path: str, val_share: float = 0.2, cache: str | None = None) -> None:
@@ -215,10 +215,10 @@ class FolderPhotographs(PhotographSource):
 
 
 class PhantomDataset(PhotographDataset):
-    """Draw phantoms, each from its own seed.
+    """Phantoms, each drawn from its own seed.
 
     Args:
-        seeds: One a phantom.
+        seeds: Seed of each phantom.
         image_size: Side of the square, in pixels.
         camera: See `data_modules.datasets.phantom.draw_phantom`.
     """
@@ -245,13 +245,13 @@ class PhantomDataset(PhotographDataset):
 
 
 class PhantomPhotographs(PhotographSource):
-    """Draw phantoms: nothing to download.
+    """Phantoms: synthetic retinas, nothing to download.
 
     Args:
-        count: Phantoms for training.
-        val_count: Phantoms for validation, and as many others for the test.
+        count: Number of phantoms for training.
+        val_count: Number for validation, and as many others for the test.
         camera: `clinic`, or `handheld` for the unlabelled domain.
-        seed: First seed; another seed, other retinas.
+        seed: Seed of the set; another seed gives other retinas.
     """
 
     def __init__(

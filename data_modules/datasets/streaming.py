@@ -9,7 +9,7 @@ from data_modules.datasets.cache import from_planes
 from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample, Stage
 from data_modules.datasets.sampling import Plan, ShardSampler
 from data_modules.datasets.shards import Planes, Shard, read_index, read_shard
-from data_modules.files.pictures import PictureError
+from data_modules.files.errors import PictureError
 from magenet.errors import UserError
 
 

@@ -1,1 +1,1 @@
-"""Files on disk: reading and writing pictures and DICOM, and where results go."""
+"""Files on disk: reading and writing pictures and DICOM, and output paths."""

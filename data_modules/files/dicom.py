@@ -11,60 +11,62 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from magenet.errors import UserError
+from data_modules.files.errors import PictureError
 
 if TYPE_CHECKING:
     from pydicom import FileDataset
 
 SUFFIXES = (".dcm", ".dicom")
-"""File name endings that count as DICOM; files without an ending are not looked into."""
+"""File name endings that count as DICOM; files without an ending are not opened."""
 
 STALE = ("PaletteColor", "RedPalette", "GreenPalette", "BluePalette", "Smallest", "Largest")
-"""Beginnings of the names of attributes that describe the original's pixel values."""
+"""Prefixes of the keywords of attributes that describe the original's pixel values."""
 
 
 def is_dicom(path: str | Path) -> bool:
-    """Return whether a file's name says that it is a DICOM file."""
+    """Return whether a file is DICOM by its name."""
     return Path(path).suffix.lower() in SUFFIXES
 
 
 @contextmanager
-def _understood(path: str | Path) -> Iterator[None]:
-    """Turn whatever pydicom raises over a file into an error that names it.
+def _errors_named(path: str | Path) -> Iterator[None]:
+    """Turn whatever pydicom raises over a file into an error that names the file.
 
     Raises:
-        UserError: If pydicom is missing, or raises.
+        PictureError: If pydicom is missing, or raises.
     """
     try:
         yield
     except ImportError:
-        raise UserError(f"{path}: DICOM files need pydicom: pip install 'magenet[dicom]'") from None
-    except UserError:
+        raise PictureError(
+            f"{path}: DICOM files need pydicom: pip install 'magenet[dicom]'"
+        ) from None
+    except PictureError:
         raise
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+        raise PictureError(f"{path}: no such file") from None
     except Exception as error:  # pydicom and its decoders raise many kinds over a broken file
-        raise UserError(f"{path}: cannot be read as DICOM ({error})") from None
+        raise PictureError(f"{path}: cannot be read as DICOM ({error})") from None
 
 
 def _read(path: str | Path, pixels: bool) -> FileDataset:
-    """Return a file's attributes, of one photograph."""
+    """Return the attributes of a file that holds one photograph."""
     from pydicom import dcmread
 
     dataset = dcmread(path, stop_before_pixels=not pixels)
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames != 1:
-        raise UserError(f"{path}: holds {frames} frames; one photograph is needed")
+        raise PictureError(f"{path}: holds {frames} frames; one photograph is needed")
     return dataset
 
 
 def dicom_header(path: str | Path) -> tuple[int, int, int]:
-    """Return width, height and bytes of a sample; quick, since no pixel is decoded.
+    """Return width, height and bytes per sample; no pixel is decoded.
 
     Raises:
-        UserError: If it is not the DICOM file of one photograph, or pydicom is missing.
+        PictureError: If it is not the DICOM file of one photograph, or pydicom is missing.
     """
-    with _understood(path):
+    with _errors_named(path):
         dataset = _read(path, pixels=False)
         return int(dataset.Columns), int(dataset.Rows), 1 if dataset.BitsStored <= 8 else 2
 
@@ -72,16 +74,16 @@ def dicom_header(path: str | Path) -> tuple[int, int, int]:
 def read_dicom(path: str | Path) -> Tensor:
     """Read the photograph of a DICOM file.
 
-    YBR, palette and grey become RGB; 9 to 16 stored bits are spread over 16.
+    YBR, palette and grey become RGB; 9 to 16 stored bits are scaled to 16.
 
     Returns:
         uint8 or uint16 `(3, H, W)`.
 
     Raises:
-        UserError: If it is not the DICOM file of one photograph, or pydicom or a decoder that its
-            compression needs is missing.
+        PictureError: If it is not the DICOM file of one photograph, or pydicom or a decoder that
+            its compression needs is missing.
     """
-    with _understood(path):
+    with _errors_named(path):
         from pydicom.pixels.processing import apply_color_lut
         from pydicom.pixels.utils import pixel_array
 
@@ -102,21 +104,21 @@ def read_dicom(path: str | Path) -> Tensor:
 
 
 def write_dicom(image: Tensor, path: Path, source: str | Path) -> None:
-    """Write a photograph as a derived DICOM image: its source's patient, study and series stay.
+    """Write a photograph as a derived DICOM image of its source's patient, study and series.
 
-    It is uncompressed RGB with an identifier of its own (SOP Instance UID), of Image Type
-    `DERIVED`, and refers to the image that it was made from (PS3.3 C.7.6.1.1.2 and C.8.17.2).
+    It is uncompressed RGB with its own SOP Instance UID and Image Type `DERIVED`, and references
+    its source image (DICOM PS3.3 C.7.6.1.1.2 and C.8.17.2).
 
     Args:
         image: uint8 or uint16 `(3, H, W)`.
-        path: Where to.
+        path: File to write.
         source: The DICOM file that it was made from.
 
     Raises:
-        UserError: If the source cannot be read.
+        PictureError: If the source cannot be read.
         OSError: If the file cannot be written.
     """
-    with _understood(source):
+    with _errors_named(source):
         from pydicom import Dataset
         from pydicom.uid import ExplicitVRLittleEndian
 

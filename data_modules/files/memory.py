@@ -1,4 +1,4 @@
-"""Memory that a photograph takes, estimated from its header before it is decoded."""
+"""Memory needed by a photograph, estimated from its header before it is decoded."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from magenet.errors import UsageError, UserError
 MEBIBYTE = 1 << 20
 
 COPIES = {1: 5, 2: 7}
-"""Copies of a photograph in memory at most, by bytes per sample: decoded (with alpha, 4 channels),
-as a tensor, one channel as floats, the result, and the encoder's."""
+"""Greatest number of copies of a photograph in memory, by bytes per sample: decoded (with alpha,
+4 channels), as a tensor, one channel as floats, the result, and the encoder's."""
 
 
 def parsed_memory(text: str) -> int:
-    """Return the bytes that a text such as `1.5G`, `900M` or `2GiB` stands for.
+    """Return the number of bytes in a text such as `1.5G`, `900M` or `2GiB`.
 
     Raises:
         UsageError: If it is not an amount of memory.
@@ -42,7 +42,7 @@ def resident() -> int:
 
 
 def memory_of(width: int, height: int, sample_bytes: int) -> int:
-    """Return the bytes that a photograph takes at most from reading to writing.
+    """Return the peak memory of a photograph from reading to writing, in bytes.
 
     Args:
         width: In pixels.
@@ -53,7 +53,7 @@ def memory_of(width: int, height: int, sample_bytes: int) -> int:
 
 
 def require_memory(width: int, height: int, sample_bytes: int, max_memory: int) -> None:
-    """Raise unless a photograph fits into the memory.
+    """Raise if a photograph does not fit into the memory.
 
     Args:
         width: In pixels.
@@ -62,11 +62,11 @@ def require_memory(width: int, height: int, sample_bytes: int, max_memory: int) 
         max_memory: Bytes that the process may use.
 
     Raises:
-        UserError: With the memory that it needs.
+        UserError: If it does not; the message gives the memory needed.
     """
     need = resident() + memory_of(width, height, sample_bytes)
     if need > max_memory:
         raise UserError(
-            f"is {width}x{height} px and needs {need / 1024**3:.1f} GiB of memory; allowed are "
-            f"{max_memory / 1024**3:.1f} (--max-memory)"
+            f"is {width}x{height} px and needs {need / 1024**3:.1f} GiB of memory; "
+            f"{max_memory / 1024**3:.1f} are allowed (--max-memory)"
         )

@@ -1,4 +1,4 @@
-"""Where results may go: never over a photograph, never among them, never two in one place."""
+"""Output paths: never over a photograph, never in their folder, never two of the same path."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ from collections.abc import Container, Iterable
 from pathlib import Path, PurePosixPath
 
 from data_modules.datasets.manifest import Photograph
-from data_modules.files.pictures import PictureError
+from data_modules.files.errors import PictureError
 from magenet.errors import UserError
 
 
 def require_outside(folder: str | Path, photographs: str | Path) -> None:
-    """Refuse a folder for results that is that of the photographs, or lies inside it.
+    """Raise if the folder of the results is the photographs' own folder, or lies inside it.
 
     Raises:
-        UserError: If it does: its pictures would be taken for photographs next time.
+        UserError: If it does: the results would be taken for photographs in the next run.
     """
     source, target = Path(photographs).resolve(), Path(folder).resolve()
     if source.is_dir() and (source == target or source in target.parents):
         raise UserError(
             f"{folder}: is the photographs' own folder or lies inside it ({source}); its pictures "
-            "would be taken for photographs next time. Choose another folder"
+            "would be taken for photographs in the next run. Choose another folder"
         )
 
 
 def output_path(
     folder: Path, source: Path, name: str, taken: Container[Path], suffix: str | None = None
 ) -> Path:
-    """Return where a photograph's result goes: under its own name, inside the folder.
+    """Return the output path of a photograph: its own name, inside the folder of the results.
 
     Args:
-        folder: Of the results.
+        folder: Folder of the results.
         source: The photograph's file.
         name: The photograph's name, with any sub-folders.
-        taken: Files written so far.
+        taken: Output paths of other photographs.
         suffix: Ending of the file, with its dot; the photograph's own if None.
 
     Raises:
-        PictureError: If the place is taken.
+        PictureError: If the path is taken, or would replace a photograph.
     """
     parts = [part for part in PurePosixPath(name).parts if part not in ("..", "/", ".")]
     target = folder.joinpath(*parts)
@@ -57,24 +57,24 @@ def output_path(
 def output_paths(
     folder: Path, photographs: Iterable[Photograph], suffix: str | None = None
 ) -> dict[str, Path | PictureError]:
-    """Return where each photograph's result goes, or why it can go nowhere, by name.
+    """Return each photograph's output path, or the error why it has none, by name.
 
-    Of two photographs that would share a place the first has it, even where it then proves
-    unreadable: what a result is called depends on the folder alone, not on who writes it when.
+    Of two photographs with the same output path the first gets it, even if it cannot be read
+    later: the name of a result depends on the folder alone, not on the order of writing.
 
     Args:
-        folder: Of the results.
+        folder: Folder of the results.
         photographs: All of them, in order.
         suffix: See :func:`output_path`.
     """
-    places: dict[str, Path | PictureError] = {}
+    paths: dict[str, Path | PictureError] = {}
     taken: set[Path] = set()
     for photograph in photographs:
         try:
-            place = output_path(folder, photograph.image, photograph.name, taken, suffix)
+            path = output_path(folder, photograph.image, photograph.name, taken, suffix)
         except PictureError as error:
-            places[photograph.name] = error
+            paths[photograph.name] = error
         else:
-            places[photograph.name] = place
-            taken.add(place)
-    return places
+            paths[photograph.name] = path
+            taken.add(path)
+    return paths

@@ -17,7 +17,7 @@ import torch
 import magenet
 from data_modules import ManifestPhotographs
 from data_modules.datasets.phantom import draw_phantom
-from data_modules.files.pictures import write_photograph
+from data_modules.files.writing import write_photograph
 from experiments.benchmarks.timing import Cell
 
 TIME_LIMIT = 600

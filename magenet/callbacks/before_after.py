@@ -1,4 +1,4 @@
-"""Pictures for people: what came in, what came out, what was wanted."""
+"""Sheets of test photographs before and after enhancement."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from magenet.imaging.contact_sheet import sheet
 
 
 class BeforeAfterPictures(Callback):
-    """Write a sheet of test photographs: input, then each network's result, then clean.
+    """Writer of a sheet of test photographs: input, each network's result, clean photograph.
 
     Args:
-        count: Photographs on the sheet, spread over the test.
+        count: Number of photographs on the sheet, spread over the test.
     """
 
     def __init__(self, count: int = 8) -> None:
@@ -38,14 +38,14 @@ class BeforeAfterPictures(Callback):
     ) -> None:
         """Keep a photograph of some batches."""
         batches = sum(int(n) for n in trainer.num_test_batches)
-        every = max(1, batches // self.count)
-        if not isinstance(outputs, dict) or batch_idx % every or len(self.rows) == self.count:
+        interval = max(1, batches // self.count)
+        if not isinstance(outputs, dict) or batch_idx % interval or len(self.rows) == self.count:
             return
         if self.rows and self.subjects != list(outputs):
-            return  # of a second loader, whose photographs have nothing to be compared with
+            return  # a second loader with other subjects
         self.subjects = list(outputs)
-        place = (batch_idx // every) % len(outputs["input"])
-        self.rows.append([outputs[subject][place].cpu() for subject in self.subjects])
+        index = (batch_idx // interval) % len(outputs["input"])
+        self.rows.append([outputs[subject][index].cpu() for subject in self.subjects])
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the sheet into the run's folder."""

@@ -1,4 +1,4 @@
-"""Write what `magenet predict` enhances: pictures, their reports, and the listing."""
+"""Writer of the photographs that `magenet predict` enhances, with reports and a listing."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
+from data_modules.files.errors import PictureError
 from data_modules.files.memory import parsed_memory
 from data_modules.files.output_paths import output_paths, require_outside
-from data_modules.files.pictures import PictureError
 from magenet.enhancement.folder import NOT_ENHANCED, Outcome, write_outcome
 from magenet.enhancement.listing import Listing, ReportRow
 from magenet.tasks.enhancement import EnhancementTask, PredictionOptions
 
 
 class EnhancedPhotographWriter(BasePredictionWriter):
-    """Write enhanced photographs as `magenet enhance` does, from any number of devices.
+    """Writer of enhanced photographs as `magenet enhance` does it, from any number of devices.
 
     Each result has the name, size and bit depth of its photograph, with its report beside it
     (`.json`); `enhance.csv` lists all of them. Results are encoded in threads while the network
     works on the next photographs.
 
     Args:
-        folder: Where to write; created if missing.
-        lossless: Whether to write PNG whatever the photograph was, so that not one bit outside
-            the field changes in the file either. A JPEG otherwise stays a JPEG, at quality 95.
-        threads: Photographs that are encoded at once on each device (our choice: 2). Beside them
-            one batch at most waits in memory. More help where the network is fast.
+        folder: Folder of the results; created if missing.
+        lossless: Whether to always write PNG, so that no bit outside the field of view changes in
+            the file either. A JPEG otherwise stays a JPEG, at quality 95.
+        threads: Number of photographs encoded at once on each device (our choice: 2); at most one
+            more batch waits in memory. More threads help where the network is fast.
         strength: Share of the change that is applied, 0 to 1.
-        force: Whether to enhance also what does not look like a fundus photograph.
-        raw: Whether to apply one pass of the network as it is: without flipped views and without
-            an expected error.
+        force: Whether to also enhance images that do not look like fundus photographs.
+        raw: Whether to use a single pass of the network: without flipped views, shrinkage of the
+            change of light and expected error.
         size: Side of the square around the field that the network sees, in pixels; the size that
             the checkpoint was trained at if null.
         max_memory: Memory that a process may use, such as `1.5G`.
@@ -73,7 +73,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         self.pool: ThreadPoolExecutor | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Choose every output path, start a new listing, and tell the task how to enhance.
+        """Choose every output path, start a new listing, and set the task's options.
 
         Raises:
             UserError: If the folder cannot be used, or lies among the photographs.
@@ -82,7 +82,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         if given:
             require_outside(self.folder, given)
         loader = trainer.predict_dataloaders
-        assert loader is not None  # it is what this run is about
+        assert loader is not None  # a run without photographs does not start
         assert isinstance(pl_module, EnhancementTask)  # checked by the command line
         pl_module.prediction = self.options
         suffix = ".png" if self.lossless else None
@@ -90,7 +90,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         self.paths = output_paths(self.folder, loader.dataset.photographs, suffix)
         self.listing = Listing(self.folder, trainer.global_rank, trainer.world_size)
         self.listing.start()
-        # No rank writes a result while another still looks at which files exist.
+        # No rank writes a result while another still checks which files exist.
         trainer.strategy.barrier("paths")
         self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="write")
 
@@ -104,15 +104,15 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
-        """Hand the outcomes of a batch to the threads."""
+        """Submit the outcomes of a batch to the threads."""
         assert self.pool is not None  # since on_predict_start
-        self._collect(self.threads)  # none of an earlier batch may still wait for a thread
+        self._collect(self.threads)  # at most as many of earlier batches are pending as threads
         for outcome, (photograph, _) in zip(prediction, batch["photographs"], strict=True):
             path = self.paths[photograph.name]
             self.pending.append(self.pool.submit(write_outcome, outcome, photograph, path))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Finish what is being written; the first rank then reports for all."""
+        """Finish writing; the first rank then merges the listing and reports for all."""
         self._finish()
         trainer.strategy.barrier("written")
         if trainer.world_size == 1:
@@ -125,7 +125,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Finish what is being written when the run stops early, and name what failed so far."""
+        """Finish writing when the run stops early, and print what failed so far."""
         self._finish()
         self.report_failures()
 
@@ -135,7 +135,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
             print(f"magenet: not enhanced: {failure}", file=sys.stderr)
 
     def _collect(self, most: int) -> None:
-        """List photographs in their order: those that are written, until `most` are pending."""
+        """Add written photographs to the listing in order, until at most `most` are pending."""
         while self.pending and (len(self.pending) > most or self.pending[0].done()):
             row: ReportRow = self.pending[0].result().row
             self.pending.popleft()  # not before it is written: an interrupt must not lose it
@@ -144,7 +144,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
             self.listing.add(row)
 
     def _finish(self) -> None:
-        """Wait for the threads, and list what they wrote."""
+        """Wait for the threads, and add what they wrote to the listing."""
         if self.pool is not None:
             try:
                 self._collect(0)

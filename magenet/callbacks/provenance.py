@@ -1,4 +1,4 @@
-"""What a result needs beside it, so that it can be believed and repeated."""
+"""Provenance of test scores: code, configuration, machine, cost and checkpoint."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ FACTS = (
     "config", "commit", "seed", "versions", "hardware", "precision", "parameters", "gmacs",
     "milliseconds", "peak_memory_mb", "steps", "checkpoint", "checkpoint_sha256", "chosen",
 )  # fmt: skip
-"""What is noted of every test."""
+"""Keys of `provenance.json`."""
 
 REPEATS = 5
-"""Forward passes that are timed, after one that is not."""
+"""Timed forward passes, after one to warm up (our choice)."""
 
 
 def commit() -> str:
-    """Return the commit of this code, with `+` if files differ from it, or `unknown`."""
+    """Return the git commit of this code, with `+` if files differ from it, or `unknown`."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(Path(__file__).parent), *arguments]
@@ -49,27 +49,27 @@ def commit() -> str:
 
 
 def hardware(module: LightningModule) -> str:
-    """Return what the test ran on, in words."""
+    """Return the name of the GPU, or the number and name of the CPU cores."""
     if module.device.type == "cuda":
         return torch.cuda.get_device_name(module.device)
     return f"{os.cpu_count()} CPU cores ({processor()})"
 
 
 def processor() -> str:
-    """Return what the CPU calls itself, and whether it multiplies in bf16."""
+    """Return the name of the CPU, with its bf16 instruction sets."""
     name = platform.processor() or platform.machine()
-    facts = Path("/proc/cpuinfo")
-    if facts.is_file():
-        found = re.search(r"^model name\s*: (.+)$", facts.read_text(), re.MULTILINE)
-        name = found[1].strip() if found else name
-    able = [kind for kind, has in torch.cpu.get_capabilities().items() if has and "bf16" in kind]
-    return " ".join([name, *able])
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        model = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE)
+        name = model[1].strip() if model else name
+    bf16 = [kind for kind, has in torch.cpu.get_capabilities().items() if has and "bf16" in kind]
+    return " ".join([name, *bf16])
 
 
 def cost(network: nn.Module, image: Tensor) -> dict[str, float | str]:
-    """Return what enhancing one photograph costs: `gmacs`, and `milliseconds` as the median.
+    """Return the cost of enhancing one photograph: `gmacs`, and the median `milliseconds`.
 
-    Only products of networks are counted: a classical method has `none`.
+    Multiply-accumulates of a method without parameters are `none`.
 
     Args:
         network: The network.
@@ -83,36 +83,36 @@ def cost(network: nn.Module, image: Tensor) -> dict[str, float | str]:
             start = time.perf_counter()
             network(image).image.sum().item()  # waits for the device
             times.append(time.perf_counter() - start)
-    counted = counter.get_total_flops()  # convolutions and products of matrices only
+    flops = counter.get_total_flops()  # of convolutions and matrix products only
     return {
-        "gmacs": round(counted / 2e9, 3) if any(True for _ in network.parameters()) else "none",
+        "gmacs": round(flops / 2e9, 3) if any(True for _ in network.parameters()) else "none",
         "milliseconds": round(1000 * statistics.median(times), 1),
     }
 
 
 def chosen(checkpoint: Path | None) -> tuple[int, str]:
-    """Return the step that a checkpoint was taken at, and how it was chosen, in words."""
+    """Return the optimizer step of a checkpoint, and how it was chosen: `last` or a metric."""
     if checkpoint is None:
         return 0, "nothing to choose"
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     how = "the last"
     for name, state in content.get("callbacks", {}).items():
-        chooses = name.startswith("ModelCheckpoint") and state.get("best_model_score") is not None
-        if chooses and Path(state["best_model_path"]).name == checkpoint.name:
+        has_best = name.startswith("ModelCheckpoint") and state.get("best_model_score") is not None
+        if has_best and Path(state["best_model_path"]).name == checkpoint.name:
             how = f"best {state['monitor']}: {float(state['best_model_score']):.4f}"
     return int(content.get("global_step", 0)), how
 
 
 class Provenance(Callback):
-    """Write `provenance.json` beside a test's scores: :data:`FACTS`.
+    """Writer of `provenance.json` beside a test's scores, with :data:`FACTS`.
 
     `config` names the file beside it; `milliseconds` is of one photograph at the size that the
-    network sees, in the test's precision, on a machine that may have had other work;
-    `peak_memory_mb` is the greatest memory of the whole test, judges and all.
+    network sees, in the test's precision, on a machine that may have been shared;
+    `peak_memory_mb` is the peak memory of the whole test, judges included.
     """
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write it into the run's folder."""
+        """Write the file into the run's folder."""
         if trainer.log_dir is None or not trainer.is_global_zero:
             return
         checkpoint = Path(str(trainer.ckpt_path)) if trainer.ckpt_path else None
@@ -143,7 +143,7 @@ class Provenance(Callback):
         (folder / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n")
 
     def _cost(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, float | str]:
-        """Return the cost of an enhancer; segmenters and graders are not compared by it."""
+        """Return the cost of an enhancer; `unknown` for segmenters and graders."""
         network = getattr(pl_module, "chosen", None)
         if not isinstance(network, Enhancer):
             return {"gmacs": "unknown", "milliseconds": "unknown"}

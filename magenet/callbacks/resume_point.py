@@ -1,4 +1,4 @@
-"""The latest state of a training on disk, so that a kill costs minutes and not hours."""
+"""Checkpoint of the latest training state, to resume an interrupted run."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 
 class ResumePoint(Callback):
-    """Save the training every so many steps; the new file is whole before the old one goes.
+    """Checkpoint every `every_n_steps` steps; the new file is complete before the old is deleted.
 
-    Never at an epoch's last batch: a checkpoint taken there, before Lightning has counted the
-    epoch, is resumed one epoch too far (Lightning 2.6.6). The first batch of the next epoch is
-    as good. An epoch of a single batch therefore has no resume point.
+    Never at an epoch's last batch: a checkpoint saved there, before Lightning has counted the
+    epoch, resumes one epoch too far (Lightning 2.6.6); the first batch of the next epoch saves
+    instead. A run with epochs of a single batch therefore has no resume point.
 
     Args:
-        every_n_steps: Optimizer steps from one to the next.
+        every_n_steps: Optimizer steps between checkpoints.
 
     Raises:
-        ValueError: If that is not positive.
+        ValueError: If it is not positive.
     """
 
     def __init__(self, every_n_steps: int = 100) -> None:
@@ -31,12 +31,12 @@ class ResumePoint(Callback):
         self.path: Path | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Count from here."""
+        """Start counting at the current step."""
         self.saved_step = self.seen_step = trainer.global_step
         self.path = None
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *batch: Any) -> None:
-        """Save, if it is time and the optimizer has just stepped."""
+        """Save if enough steps have passed and the optimizer has just stepped."""
         stepped = trainer.global_step > self.seen_step
         self.seen_step = trainer.global_step
         due = trainer.global_step - self.saved_step >= self.every_n_steps

@@ -1,1 +1,1 @@
-"""One file per command, each with a `main` that takes its arguments and returns the exit status."""
+"""One module per command, each with a `main` that takes arguments and returns the exit status."""

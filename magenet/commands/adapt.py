@@ -10,24 +10,29 @@ from magenet.adaptation import adapt
 
 def main(arguments: list[str]) -> int:
     """Run the command and return the exit status."""
-    own = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="magenet adapt",
-        description="Fine-tune the network on photographs of your camera, without labels, by the "
-        "teacher-student recipe. Half of them is held out, to choose and to judge; weights are "
-        "written only if they are better there. verdict.json says how much.",
+        description="Fine-tune the network on unlabelled photographs of your camera by "
+        "teacher-student training. Half of the patients are held out, to choose when to stop and "
+        "to judge the result; weights are written only if they are better there. verdict.json "
+        "says by how much.",
     )
-    own.add_argument(
-        "input", nargs="+", help="photographs, folders, patterns, or a manifest (.csv)"
+    parser.add_argument(
+        "input", nargs="+", help="photographs, folders, patterns, or manifests (.csv)"
     )
-    own.add_argument("-o", "--out", type=Path, required=True, help="folder of the new weights")
-    own.add_argument(
+    parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the new weights")
+    parser.add_argument(
         "--weights",
         default="mage_net",
-        help="what to start from (default: %(default)s)",
+        help="initial weights: name, folder or hub id (default: %(default)s)",
     )
-    own.add_argument("--steps", type=int, default=400, help="at most (default: %(default)s)")
-    own.add_argument("--seed", type=int, default=0)
-    own.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    options = own.parse_args(arguments)
+    parser.add_argument(
+        "--steps", type=int, default=400, help="most optimizer steps (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)"
+    )
+    options = parser.parse_args(arguments)
     adapt(options.input, options.out, options.weights, options.steps, options.seed, options.device)
     return 0

@@ -1,4 +1,4 @@
-"""Degrade photographs and write down how: `magenet degrade IN OUT`."""
+"""Degrade photographs, with the parameters of each: `magenet degrade IN OUT`."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="magenet degrade",
         description=(
-            "Spoil photographs inside their field of view, at their own size, and write them as "
-            f"PNG with {PARAMETERS}: one line a photograph that says what was done to it. What is "
-            "drawn depends on the seed and on the photograph's name alone."
+            "Degrade photographs inside their field of view, at their own size, and write them as "
+            f"PNG with {PARAMETERS}: one line per photograph with the parameters of its "
+            "degradation. These depend on the seed and the photograph's name alone."
         ),
     )
     parser.add_argument("photographs", metavar="IN", help="folder, picture or CSV manifest")
-    parser.add_argument("folder", metavar="OUT", type=Path, help="where to write")
+    parser.add_argument("folder", metavar="OUT", type=Path, help="folder for the results")
     parser.add_argument(
         "--preset", choices=[*PRESETS, *COFE],
         help="what to imitate: an unknown camera (mixed), a clinic's, a handheld one, a cataract; "
-        "or cofe-Net's scripts (default: mixed)",
+        "or a variant of cofe-Net's degradation (default: mixed)",
     )  # fmt: skip
     parser.add_argument("--severity", type=float, help="scales all damage, 0 to 1 (default: 1)")
-    parser.add_argument("--seed", type=int, help="another seed, other damage (default: 0)")
+    parser.add_argument("--seed", type=int, help="seed of the random parameters (default: 0)")
     parser.add_argument(
         "--replay", type=Path, metavar="PARAMS",
-        help=f"a {PARAMETERS}: do to each photograph what its line says, exactly",
+        help=f"a {PARAMETERS}: repeat exactly what its line says on each photograph",
     )  # fmt: skip
     options = parser.parse_args(arguments)
     return degrade_folder(

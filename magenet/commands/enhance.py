@@ -11,9 +11,9 @@ from magenet.enhancement.device import device_for
 from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_to_folder
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command's options."""
-    own = argparse.ArgumentParser(
+def main(arguments: list[str]) -> int:
+    """Run the command and return the exit status."""
+    parser = argparse.ArgumentParser(
         prog="magenet enhance",
         description="Enhance fundus photographs at their own size. Each result has its "
         "photograph's name, with a report (.json) beside it; enhance.csv lists all of them. "
@@ -21,36 +21,45 @@ def parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0, or 1 if a photograph was not enhanced, 2 for a mistake on the "
         "command line.",
     )
-    own.add_argument(
-        "input", nargs="+", help="photographs, folders, patterns, or a manifest (.csv)"
+    parser.add_argument(
+        "input", nargs="+", help="photographs, folders, patterns, or manifests (.csv)"
     )
-    own.add_argument("-o", "--out", type=Path, required=True, help="folder of the results")
-    own.add_argument(
-        "--strength", type=float, default=1.0, help="share of the change to apply, 0 to 1"
+    parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        default=1.0,
+        help="share of the change to apply, 0 to 1 (default: 1)",
     )
-    own.add_argument(
-        "--skip-existing", action="store_true", help="leave alone what an earlier run did"
+    parser.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="skip photographs that an earlier run enhanced with the same weights and strength",
     )
-    own.add_argument("--html", action="store_true", help="write a page to look at, report.html")
-    own.add_argument(
-        "--force", action="store_true", help="enhance what does not look like a fundus, too"
+    parser.add_argument(
+        "--html",
+        action="store_true",
+        help="also write report.html, a page to compare before and after",
     )
-    own.add_argument(
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="also enhance images that do not look like fundus photographs",
+    )
+    parser.add_argument(
         "--weights", default="mage_net", help="name, folder or hub id (default: %(default)s)"
     )
-    own.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    own.add_argument(
-        "--max-memory", default="1.5G", help="what the process may use (default: %(default)s)"
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)"
     )
-    return own
-
-
-def main(arguments: list[str]) -> int:
-    """Run the command and return the exit status."""
-    own = parser()
-    options = own.parse_args(arguments)
+    parser.add_argument(
+        "--max-memory",
+        default="1.5G",
+        help="memory that the process may use (default: %(default)s)",
+    )
+    options = parser.parse_args(arguments)
     if not 0.0 <= options.strength <= 1.0:
-        own.error(f"--strength must lie in [0, 1], got {options.strength}")
+        parser.error(f"--strength must lie in [0, 1], got {options.strength}")
     folder_options = FolderOptions(
         options.weights, options.strength, options.force, options.out, options.skip_existing,
         parsed_memory(options.max_memory),

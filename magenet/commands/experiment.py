@@ -34,179 +34,41 @@ from magenet.tasks.base import LOOK_EVERY
 from magenet.tasks.enhancement import EnhancementTask
 
 
-class OneLineParser(LightningArgumentParser):
-    """Report a mistake on the command line in one line."""
+def main(arguments: list[str] | None) -> int:
+    """Run the command line and return the exit status: 0, or 1 if a photograph failed.
 
-    def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
-        """Print the first line that says something, and exit with status 2."""
-        lines = [line.strip() for line in message.splitlines() if line.strip()]
-        told = [line for line in lines if not line.startswith(("Parser key", "Problem"))] or lines
-        first = " ".join(lines[:1] if lines[:1] == told[:1] else [*lines[:1], *told[:1]])
-        sys.stderr.write(f"magenet: error: {first}\n")
-        sys.exit(2)
-
-
-class RunConfigCallback(SaveConfigCallback):
-    """Keep a run's configuration beside its results, and in Weights & Biases where that is used."""
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Save, unless the run has no folder of its own."""
-        if trainer.loggers:
-            super().setup(trainer, pl_module, stage)
-
-    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Tell Weights & Biases; called on the first rank only."""
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.experiment.config.update(self.config.as_dict(), allow_val_change=True)
-
-
-class MageNetCLI(LightningCLI):
-    """LightningCLI with our checkpointing, our writer, and errors for people."""
-
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add `--checkpoint.*`, `--resume_point.*`, `--output.*` and `--scores.*`."""
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        parser.set_defaults(
-            {
-                "checkpoint.monitor": "val/psnr",
-                "checkpoint.mode": "max",
-                "checkpoint.filename": "best",
-            }
-        )
-        parser.add_lightning_class_args(ResumePoint, "resume_point")
-        parser.add_lightning_class_args(EnhancedPhotographWriter, "output")
-        parser.add_lightning_class_args(Scores, "scores")
-
-    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parse, and look at the checkpoint before anything is built from it."""
-        super().parse_arguments(parser, args)
-        subcommand = self.config.get("subcommand")
-        self._asked: dict[str, Any] = {}
-        if subcommand is None:
-            return
-        options = self.config[subcommand]
-        path = options.get("ckpt_path")
-        if not path:
-            return
-        _check_checkpoint(Path(path))
-        if subcommand != "predict":  # whose configuration says that the network is the checkpoint's
-            self._asked = _leaves(options.model.as_dict())
-
-    def instantiate_classes(self) -> None:
-        """Build everything; a value that a class refuses is a mistake on the command line.
-
-        Raises:
-            UserError: With what the class said.
-        """
-        try:
-            super().instantiate_classes()
-        except ValueError as error:
-            # jsonargparse lists, after dashes, what each type of a union said; ours is among them.
-            lines = [line.strip() for line in str(error).splitlines()]
-            said = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
-            ours = [x for x in said if not x.startswith(("Does not validate", "Expected a "))]
-            raise UserError((ours or said or lines)[0]) from None
-
-    def before_instantiate_classes(self) -> None:
-        """Say which options the checkpoint's own description of the model overrules."""
-        if self.subcommand == "fit":
-            # A bar that shows the loss waits for the device: as rarely as the losses are looked at.
-            os.environ.setdefault("TQDM_MINITERS", str(LOOK_EVERY))
-        if not self._asked:
-            return
-        kept = _leaves(self.config[self.config.subcommand].model.as_dict())
-        for key in sorted(self._asked.keys() & kept.keys()):
-            if self._asked[key] != kept[key]:
-                print(
-                    f"magenet: from the checkpoint: model.{key} = {kept[key]} "
-                    f"(asked for: {self._asked[key]})",
-                    file=sys.stderr,
-                )
-
-    def before_fit(self) -> None:
-        """Keep memory from step to step."""
-        keep_freed_memory()
-
-    def after_instantiate_classes(self) -> None:
-        """Refuse to test or predict with what is untrained, or to predict with no enhancer.
-
-        Raises:
-            UserError: If the model is not an enhancer, or untrained.
-        """
-        if self.subcommand not in ("test", "predict"):
-            return
-        if self.subcommand == "predict" and not isinstance(self.model, EnhancementTask):
-            raise UserError(
-                f"{type(self.model).__name__} enhances nothing: predict needs an enhancer"
-            )
-        trained = self.config[self.subcommand].get("ckpt_path")
-        if not trained and getattr(self.model, "learns", True):
-            raise UserError(f"{self.subcommand} needs a trained network: give its --ckpt_path")
-
-
-def _leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return `{dotted key: value}` of a nested dictionary."""
-    result: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            result.update(_leaves(value, f"{prefix}{key}."))
-        else:
-            result[f"{prefix}{key}"] = value
-    return result
-
-
-def _check_checkpoint(path: Path) -> None:
-    """Raise unless a file is a checkpoint of ours.
+    Args:
+        arguments: As on the command line; those of the process if None.
 
     Raises:
-        UserError: If it is missing, cannot be read, or holds something else.
+        UserError: For errors that the user can correct.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, ValueError, KeyError):
-        raise UserError(f"{path}: not a checkpoint that can be read (or not a whole one)") from None
-    for key in ("state_dict", "pytorch-lightning_version"):
-        if not isinstance(content, dict) or key not in content:
-            raise UserError(f"{path}: not a checkpoint of magenet: it holds no '{key}'")
-
-
-def _hush() -> None:
-    """Silence what a person at the shell can do nothing about, message by message."""
-    for message in (
-        # torchdata 0.11 and Lightning 2.6.6 call what torch 2.13 has deprecated.
-        "'set_vital' is deprecated",
-        ".*isinstance.treespec, LeafSpec.* is deprecated",
-        # The teacher and a frozen segmenter are meant to be in evaluation mode.
-        "Found .* module.s. in eval mode at the start of training",
-        # The model summary counts parameters; it does not run them.
-        "Precision bf16-mixed is not supported by the model summary",
-    ):
-        warnings.filterwarnings("ignore", message=message)
-    # Lightning recommends its makers' logger before every run.
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_advertisement)
-
-
-def _is_no_advertisement(record: logging.LogRecord) -> bool:
-    """Return whether a message is about the run."""
-    return "litlogger" not in record.getMessage()
+        cli = run(arguments)
+    except (UserError, FileNotFoundError) as error:
+        raise UserError(_last_line(error)) from None
+    except OmegaConfBaseException as error:
+        raise UsageError(_config_fault(error)) from None
+    if cli.subcommand == "test" and cli.trainer.is_global_zero:
+        print(f"scores and pictures: {cli.trainer.log_dir}")
+    if cli.subcommand == "predict":
+        return _report_failures(cli.trainer)
+    return 0
 
 
 def run(arguments: ArgsType = None) -> MageNetCLI:
     """Run the command line.
 
     Args:
-        arguments: As on the command line; the process's own if None.
+        arguments: As on the command line; those of the process if None.
 
     Returns:
         The finished run, with `model`, `datamodule` and `trainer`.
 
     Raises:
-        UserError: For anything the person at the shell can mend.
+        UserError: For errors that the user can correct.
     """
-    _hush()
+    _silence_warnings()
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     return MageNetCLI(
         LightningModule,
@@ -223,35 +85,201 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
     )
 
 
-def _in_words(error: OmegaConfBaseException) -> str:
-    """Return what is wrong with a config file, for the person who gave it."""
-    first = str(error).splitlines()[0]
-    if absent := re.search(r"Environment variable '(\w+)' not found", first):
-        name = absent[1]
-        return f"a config file asks for {name}, which is not set: export {name}=<its folder>"
-    return f"in a config file: {first}"
+class OneLineParser(LightningArgumentParser):
+    """Argument parser that reports a mistake on the command line in one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
+        """Print where the mistake is and what it is, and exit with status 2."""
+        lines = [line.strip() for line in message.splitlines() if line.strip()]
+        reasons = [line for line in lines if not line.startswith(("Parser key", "Problem"))]
+        parts = lines[:1]
+        if reasons and reasons[0] != lines[0]:
+            parts.append(reasons[0])
+        sys.stderr.write(f"magenet: error: {' '.join(parts)}\n")
+        sys.exit(2)
 
 
-def main(arguments: list[str] | None) -> int:
-    """Run the command line and return the exit status: 0, or 1 if something could not be done.
+class RunConfigCallback(SaveConfigCallback):
+    """Save a run's configuration beside its results, and in Weights & Biases where that is used."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Save, unless the run has no folder of its own."""
+        if trainer.loggers:
+            super().setup(trainer, pl_module, stage)
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Save in Weights & Biases; called on the first rank only."""
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.config.update(self.config.as_dict(), allow_val_change=True)
+
+
+class MageNetCLI(LightningCLI):
+    """LightningCLI with our checkpointing, our prediction writer and one-line errors."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add `--checkpoint.*`, `--resume_point.*`, `--output.*` and `--scores.*`."""
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults(
+            {
+                "checkpoint.monitor": "val/psnr",
+                "checkpoint.mode": "max",
+                "checkpoint.filename": "best",
+            }
+        )
+        parser.add_lightning_class_args(ResumePoint, "resume_point")
+        parser.add_lightning_class_args(EnhancedPhotographWriter, "output")
+        parser.add_lightning_class_args(Scores, "scores")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse, and check the checkpoint before anything is built from it."""
+        super().parse_arguments(parser, args)
+        subcommand = self.config.get("subcommand")
+        self._requested_model: dict[str, Any] = {}
+        if subcommand is None:
+            return
+        options = self.config[subcommand]
+        checkpoint = options.get("ckpt_path")
+        if not checkpoint:
+            return
+        _require_checkpoint(Path(checkpoint))
+        if subcommand != "predict":  # its configuration leaves the network to the checkpoint
+            self._requested_model = _flat(options.model.as_dict())
+
+    def before_instantiate_classes(self) -> None:
+        """Print which model options the checkpoint's own hyperparameters override."""
+        if self.subcommand == "fit":
+            # A bar that shows the loss waits for the device: as rarely as the losses are logged.
+            os.environ.setdefault("TQDM_MINITERS", str(LOOK_EVERY))
+        if not self._requested_model:
+            return
+        used = _flat(self.config[self.config.subcommand].model.as_dict())
+        for key in sorted(self._requested_model.keys() & used.keys()):
+            if self._requested_model[key] != used[key]:
+                print(
+                    f"magenet: from the checkpoint: model.{key} = {used[key]} "
+                    f"(asked for: {self._requested_model[key]})",
+                    file=sys.stderr,
+                )
+
+    def instantiate_classes(self) -> None:
+        """Build model, data and trainer; a value that a class rejects is a mistake of the user.
+
+        Raises:
+            UserError: With the message of the class.
+        """
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            raise UserError(_value_fault(error)) from None
+
+    def after_instantiate_classes(self) -> None:
+        """Raise if the model cannot be tested or cannot predict.
+
+        Raises:
+            UserError: If it is untrained, or no enhancer.
+        """
+        if self.subcommand not in ("test", "predict"):
+            return
+        if self.subcommand == "predict" and not isinstance(self.model, EnhancementTask):
+            raise UserError(
+                f"{type(self.model).__name__} enhances nothing: predict needs an enhancer"
+            )
+        checkpoint = self.config[self.subcommand].get("ckpt_path")
+        if not checkpoint and getattr(self.model, "learns", True):
+            raise UserError(f"{self.subcommand} needs a trained network: give its --ckpt_path")
+
+    def before_fit(self) -> None:
+        """Let the process keep its memory from step to step."""
+        keep_freed_memory()
+
+
+def _report_failures(trainer: Trainer) -> int:
+    """Print which photographs were not enhanced, and return the exit status."""
+    writers = [
+        callback
+        for callback in trainer.callbacks  # type: ignore[attr-defined]
+        if isinstance(callback, EnhancedPhotographWriter)
+    ]
+    for writer in writers:
+        writer.report_failures()
+    return 1 if any(writer.failures for writer in writers) else 0
+
+
+def _require_checkpoint(path: Path) -> None:
+    """Raise unless a file is a Lightning checkpoint.
 
     Raises:
-        UserError: For anything the person at the shell can mend.
+        UserError: If it is missing, cannot be read, or holds something else.
     """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint")
     try:
-        cli = run(arguments)
-    except (UserError, FileNotFoundError) as error:
-        # A worker's error comes wrapped in its traceback: the last line is name and message.
-        raise UserError(
-            re.sub(r"^[\w.]+Error: ", "", str(error).strip().splitlines()[-1])
-        ) from None
-    except OmegaConfBaseException as error:
-        raise UsageError(_in_words(error)) from None
-    if cli.subcommand == "test" and cli.trainer.is_global_zero:
-        print(f"scores and pictures: {cli.trainer.log_dir}")
-    if cli.subcommand == "predict":
-        writers = [c for c in cli.trainer.callbacks if isinstance(c, EnhancedPhotographWriter)]  # type: ignore[attr-defined]
-        for writer in writers:
-            writer.report_failures()
-        return 1 if any(writer.failures for writer in writers) else 0
-    return 0
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, ValueError, KeyError):
+        raise UserError(f"{path}: not a checkpoint that can be read (or not a whole one)") from None
+    for key in ("state_dict", "pytorch-lightning_version"):
+        if not isinstance(content, dict) or key not in content:
+            raise UserError(f"{path}: not a checkpoint of magenet: it holds no '{key}'")
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return `{dotted key: value}` of a nested dictionary."""
+    result: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            result.update(_flat(value, f"{prefix}{key}."))
+        else:
+            result[f"{prefix}{key}"] = value
+    return result
+
+
+def _last_line(error: Exception) -> str:
+    """Return the message of an error that a worker may have wrapped in its traceback.
+
+    The last line of a traceback is "package.SomeError: message".
+    """
+    line = str(error).strip().splitlines()[-1]
+    return re.sub(r"^[\w.]+Error: ", "", line)
+
+
+def _config_fault(error: OmegaConfBaseException) -> str:
+    """Return what is wrong with a config file, in one line."""
+    line = str(error).splitlines()[0]
+    if unset := re.search(r"Environment variable '(\w+)' not found", line):
+        name = unset[1]
+        return f"a config file needs {name}, which is not set: export {name}=<its folder>"
+    return f"in a config file: {line}"
+
+
+def _value_fault(error: ValueError) -> str:
+    """Return the message of the class that rejected a value, in one line.
+
+    Where the option takes several types, jsonargparse lists the message of each after a dash,
+    its own messages among them.
+    """
+    lines = [line.strip() for line in str(error).splitlines()]
+    messages = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
+    of_class = [m for m in messages if not m.startswith(("Does not validate", "Expected a "))]
+    return (of_class or messages or lines)[0]
+
+
+def _silence_warnings() -> None:
+    """Silence the warnings that a user cannot act on, message by message."""
+    for message in (
+        # torchdata 0.11 and Lightning 2.6.6 call what torch 2.13 has deprecated.
+        "'set_vital' is deprecated",
+        ".*isinstance.treespec, LeafSpec.* is deprecated",
+        # The teacher and a frozen segmenter are meant to be in evaluation mode.
+        "Found .* module.s. in eval mode at the start of training",
+        # The model summary counts parameters; it does not run them.
+        "Precision bf16-mixed is not supported by the model summary",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+    # Lightning recommends its makers' logger before every run.
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_about_the_run)
+
+
+def _is_about_the_run(record: logging.LogRecord) -> bool:
+    """Return whether a log message is about the run, and no advertisement."""
+    return "litlogger" not in record.getMessage()

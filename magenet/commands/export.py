@@ -1,4 +1,4 @@
-"""Write the network in a form that other programs run: `magenet export -o mage_net.onnx`."""
+"""Export the network for other programs: `magenet export -o mage_net.onnx`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from magenet.onnx_export import MULTIPLE, export
 
 
 def main(arguments: list[str]) -> int:
-    """Export, compare, and say size and speed; return the exit status."""
-    own = argparse.ArgumentParser(
+    """Run the command and return the exit status."""
+    parser = argparse.ArgumentParser(
         prog="magenet export",
-        description="Write the network for other programs. It takes and gives photographs as float "
-        f"(B, 3, H, W) in [0, 1], H and W multiples of {MULTIPLE}: the square around the field, at "
-        "the size that the weights' config.json names. It is one pass of the network: `magenet "
-        "enhance` takes the mean of four views, applies a share of the change of light, and "
-        "carries the change to the photograph's own size. Compared with PyTorch's.",
+        description="Export the network for other programs and compare it with PyTorch. Input and "
+        f"output are float (B, 3, H, W) in [0, 1], H and W multiples of {MULTIPLE}: the square "
+        "around the field of view, at the size that the weights' config.json names. It is one pass "
+        "of the network: `magenet enhance` takes the mean of four flipped views, applies a share "
+        "of the change of light, and transfers the change to the photograph's own size.",
     )
-    own.add_argument("-o", "--out", type=Path, required=True, help="file to write")
-    own.add_argument(
+    parser.add_argument("-o", "--out", type=Path, required=True, help="file to write")
+    parser.add_argument(
         "--weights", default="mage_net", help="name, folder or hub id (default: %(default)s)"
     )
-    own.add_argument("--format", choices=("onnx",), default="onnx")
-    options = own.parse_args(arguments)
+    parser.add_argument(
+        "--format", choices=("onnx",), default="onnx", help="format (default: %(default)s)"
+    )
+    options = parser.parse_args(arguments)
     print(export(options.weights, options.out))
     return 0

@@ -1,4 +1,4 @@
-"""Draw synthetic retinas as PNG files: `magenet phantom OUT`."""
+"""Draw synthetic retinas (phantoms): `magenet phantom OUT`."""
 
 from __future__ import annotations
 
@@ -7,27 +7,32 @@ from pathlib import Path
 from typing import get_args
 
 from data_modules.datasets.phantom import Camera, draw_phantom
-from data_modules.files.pictures import write_photograph
+from data_modules.files.writing import write_photograph
 from magenet.errors import UsageError
 
 
 def main(arguments: list[str]) -> int:
-    """Write the files and return the exit status.
+    """Run the command and return the exit status.
 
     Raises:
         UserError: If an option is out of range, or a file cannot be written.
     """
     parser = argparse.ArgumentParser(
         prog="magenet phantom",
-        description="Draw synthetic retinas and write them as PNG files: photographs to try the "
-        "commands on without any data.",
+        description="Draw synthetic retinas (phantoms) and write them as PNG files, to try the "
+        "other commands without any data.",
     )
     parser.add_argument("folder", metavar="OUT", type=Path, help="folder; created if missing")
     parser.add_argument("--count", type=int, default=6, help="how many (default: %(default)s)")
     parser.add_argument("--size", type=int, default=512, help="side in pixels (default: 512)")
-    parser.add_argument("--seed", type=int, default=0, help="first seed (default: 0)")
     parser.add_argument(
-        "--camera", choices=get_args(Camera), default="clinic", help="(default: clinic)"
+        "--seed", type=int, default=0, help="seed of the first phantom (default: 0)"
+    )
+    parser.add_argument(
+        "--camera",
+        choices=get_args(Camera),
+        default="clinic",
+        help="camera to imitate (default: clinic)",
     )
     options = parser.parse_args(arguments)
     if options.count < 1 or options.size < 32:

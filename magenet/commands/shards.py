@@ -1,4 +1,4 @@
-"""Write photographs into shards for training that streams them: `magenet shards IN OUT`."""
+"""Write photographs into tar shards for streamed training: `magenet shards IN OUT`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def source(options: argparse.Namespace) -> PhotographSource:
     """Return the photographs that the command line names.
 
     Raises:
-        ManifestError: If a choice is made that only a manifest can answer.
+        ManifestError: If an option needs a manifest and a folder is given.
     """
     path = str(options.photographs)
     if options.photographs.suffix.lower() == ".csv":
@@ -34,13 +34,13 @@ def source(options: argparse.Namespace) -> PhotographSource:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the set; a photograph that cannot be decoded is named and left out.
+    """Write the shards; a photograph that cannot be decoded is named and left out.
 
     Returns:
-        1 if any was left out, else 0.
+        Exit status: 1 if any was left out, else 0.
 
     Raises:
-        UserError: If nothing can be done at all.
+        UserError: If an option is out of range, or nothing can be written at all.
     """
     if options.image_size < 32 or options.shard_size < 1 or options.workers < 0:
         raise UserError("--image-size must be at least 32, --shard-size 1, --workers 0")
@@ -59,17 +59,20 @@ def main(arguments: list[str]) -> int:
         prog="magenet shards",
         description=(
             "Cut photographs to their field of view, resize them once, and write them into tar "
-            "files for data_modules.StreamedPhotographs: one set of shards for each of training, "
-            f"validation and test, and {INDEX}, written last."
+            "files for data_modules.StreamedPhotographs: shards of training, validation and test, "
+            f"and {INDEX}, written last."
         ),
     )
     parser.add_argument("photographs", metavar="IN", type=Path, help="folder or CSV manifest")
-    parser.add_argument("folder", metavar="OUT", type=Path, help="where to write")
+    parser.add_argument("folder", metavar="OUT", type=Path, help="folder for the shards")
     parser.add_argument(
-        "--image-size", type=int, default=256, help="side in pixels to train at (default: 256)"
+        "--image-size",
+        type=int,
+        default=256,
+        help="side of the photographs in pixels (default: 256)",
     )
     parser.add_argument(
-        "--shard-size", type=int, default=256, help="most photographs in a shard (default: 256)"
+        "--shard-size", type=int, default=256, help="most photographs per shard (default: 256)"
     )
     parser.add_argument("--sets", nargs="+", help="data sets of the manifest (default: all)")
     parser.add_argument("--qualities", nargs="+", help="qualities of the manifest (default: all)")
@@ -78,7 +81,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument(
         "--val-share", type=float, default=0.2,
-        help="share held out for validation where no column 'split' says it (default: 0.2)",
+        help="share held out for validation if there is no column 'split' (default: 0.2)",
     )  # fmt: skip
     parser.add_argument("--workers", type=int, default=1, help="processes that decode (default: 1)")
     return run(parser.parse_args(arguments))

@@ -59,12 +59,12 @@ def enhance(
     """Enhance a fundus photograph.
 
     Args:
-        image: RGB, `(H, W, 3)`, uint8 or uint16 (`np.asarray` of a Pillow picture is one); or the
+        image: RGB, `(H, W, 3)`, uint8 or uint16 (such as `np.asarray` of a Pillow picture); or the
             path of a file.
         mask: Field of view, bool `(H, W)`; estimated if None.
         strength: Share of the change that is applied, 0 to 1.
-        force: Whether to enhance also what does not look like a fundus photograph.
-        weights: Name of weights in the package, folder, or id on the Hugging Face hub.
+        force: Whether to also enhance images that do not look like fundus photographs.
+        weights: Name of weights in the package, folder, or id of a Hugging Face repository.
         device: `auto`, `cpu`, `cuda` or `mps`.
         max_memory: Memory on top of what the process uses at the first call, such as `1.5G`.
 
@@ -73,7 +73,7 @@ def enhance(
 
     Raises:
         TypeError: If the image is of another type.
-        ValueError: If a shape or the strength is wrong.
+        ValueError: If a shape is wrong, or the strength is out of range.
         UserError: If a file or weights cannot be read, or the image does not look like a fundus
             photograph (`NotAFundusError`).
 

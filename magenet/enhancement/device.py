@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""Choice of the device to compute on."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from magenet.errors import UsageError
 
 
 def device_for(name: str) -> torch.device:
-    """Return a device by its name; `auto` takes the fastest kind that there is.
+    """Return a device by its name; `auto` is the fastest kind that is available.
+
+    Args:
+        name: `auto`, `cpu`, `cuda`, `cuda:0` and so on, or `mps`.
 
     Raises:
         UsageError: If there is no such device, or none on this machine.
     """
-    there = {
+    available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
     if name == "auto":
-        name = next(kind for kind, is_there in there.items() if is_there)
+        name = next(kind for kind, is_available in available.items() if is_available)
     kind = name.split(":")[0]
-    if kind not in there:
+    if kind not in available:
         raise UsageError(f"--device: '{name}' is none of auto, cpu, cuda, mps")
-    if not there[kind]:
+    if not available[kind]:
         raise UsageError(f"--device: there is no {kind} on this machine")
     try:
         return torch.device(name)

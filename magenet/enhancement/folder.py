@@ -22,14 +22,11 @@ from tqdm import tqdm
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import DecodedPhotograph, read_with_field
+from data_modules.files.errors import PictureError
 from data_modules.files.memory import memory_of, resident
 from data_modules.files.output_paths import output_paths, require_outside
-from data_modules.files.pictures import (
-    PictureError,
-    read_header,
-    read_native,
-    write_photograph,
-)
+from data_modules.files.pictures import read_header, read_native
+from data_modules.files.writing import write_photograph
 from magenet.enhancement.enhancer import EnhancedPhotograph, PhotographEnhancer
 from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.enhancement.html_report import Entry, PageWriter

@@ -45,8 +45,8 @@ The scale is one for all photographs, so that they can be compared (our choice):
 network is sure, then blue to white, which no retina is.
 """
 
-PLACE = "<!-- entries -->"
-"""Where the template gets the photographs."""
+ENTRIES = "<!-- entries -->"
+"""Mark of the template that the photographs replace."""
 
 
 class Entry(NamedTuple):
@@ -103,7 +103,7 @@ class PageWriter:
             raise UserError(f"{path}: cannot be written (it is a folder)")
         self.part = self.path.with_name(f".{self.path.name}.part")
         self.count = 0
-        head, self.tail = _template().split(PLACE)
+        head, self.tail = _template().split(ENTRIES)
         try:
             self.stream = self.part.open("w", encoding="utf-8", newline="\n")
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The photographs that a person points at on the command line."""
+"""Photographs named on the command line."""
 
 from __future__ import annotations
 
@@ -13,28 +13,27 @@ from data_modules.files.pictures import NATIVE_SUFFIXES
 
 
 def collect(inputs: list[str]) -> list[Photograph]:
-    """Return the photographs that a person points at, each once.
+    """Return the photographs named on the command line, each once.
+
+    Other files among them, as `photos/*` may give, are left out with a message.
 
     Args:
         inputs: Files, folders, patterns that the shell did not expand, manifests.
 
-    What is no photograph among others, as `photos/*` gives it, is left out and said.
-
     Returns:
-        Photographs that all have names of their own: those of one name in several folders have
-        their folder's before it.
+        Photographs with unique names: see :func:`distinct`.
 
     Raises:
-        ManifestError: If one leads to nothing.
+        ManifestError: If an input does not exist, or there is no photograph at all.
     """
     paths: list[str] = []
     for given in inputs:
-        some = [given]
+        matches = [given]
         if has_magic(given) and not Path(given).exists():
-            some = sorted(glob(given, recursive=True))
-        if not some:
+            matches = sorted(glob(given, recursive=True))
+        if not matches:
             raise ManifestError(f"{given}: no such files")
-        paths += some
+        paths += matches
     found: dict[Path, Photograph] = {}
     faults = []
     for path in paths:
@@ -55,22 +54,22 @@ def collect(inputs: list[str]) -> list[Photograph]:
 
 
 def distinct(found: dict[Path, Photograph]) -> list[Photograph]:
-    """Return photographs with a name each: as much of their path as tells them apart.
+    """Return photographs with unique names: shared names get as much of their path as needed.
 
     Args:
-        found: Photographs by their full path.
+        found: Photographs by their absolute path.
     """
-    names = Counter(photograph.name for photograph in found.values())
+    counts = Counter(photograph.name for photograph in found.values())
     named = []
     for path, photograph in found.items():
-        if names[photograph.name] > 1:
-            others = [p for p, other in found.items() if other.name == photograph.name]
-            parts = next(
+        if counts[photograph.name] > 1:
+            same = [other for other, that in found.items() if that.name == photograph.name]
+            length = next(
                 n
                 for n in range(1, len(path.parts) + 1)
-                if sum(p.parts[-n:] == path.parts[-n:] for p in others) == 1
+                if sum(other.parts[-n:] == path.parts[-n:] for other in same) == 1
             )
-            name = "/".join(path.parts[-max(parts, 2) :]).lstrip("/")
+            name = "/".join(path.parts[-max(length, 2) :]).lstrip("/")
             named.append(replace(photograph, name=name))
         else:
             named.append(photograph)

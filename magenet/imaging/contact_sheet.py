@@ -1,4 +1,4 @@
-"""Photographs side by side in one picture."""
+"""Contact sheets: photographs side by side in one picture."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ GAP = 4
 
 
 def sheet(rows: Sequence[Sequence[Tensor]]) -> Image.Image:
-    """Return photographs side by side.
+    """Return a contact sheet.
 
     Args:
-        rows: Photographs `(3, S, S)` in [0, 1], all of one size, as many in each row.
+        rows: Photographs `(3, S, S)` in [0, 1], all of one size, equally many in each row.
     """
     lines = [
         torch.cat([torch.nn.functional.pad(p.float().cpu(), (0, GAP, 0, GAP)) for p in row], dim=2)

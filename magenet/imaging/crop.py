@@ -1,4 +1,4 @@
-"""Cut the square around the field of view out of a photograph, resize it, and put it back."""
+"""Crop, resize, paste and composite of the square around the field of view."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Square:
-    """Locate a square in a photograph; it may reach beyond the frame.
+    """Square in a photograph; it may reach beyond the frame.
 
     Attributes:
-        top: Row of its first line, in pixels.
-        left: Column of its first line, in pixels.
-        side: Length, in pixels.
+        top: First row, in pixels.
+        left: First column, in pixels.
+        side: Side, in pixels.
     """
 
     top: int
@@ -30,11 +30,11 @@ def peak(image: Tensor) -> int:
 
 
 def crop(picture: Tensor, square: Square) -> Tensor:
-    """Return the square out of a picture, black where it reaches beyond the frame.
+    """Return the square of a picture, black where it reaches beyond the frame.
 
     Args:
         picture: `(C, H, W)`, any type.
-        square: What to take.
+        square: The square.
     """
     height, width = picture.shape[-2:]
     top, left = max(square.top, 0), max(square.left, 0)
@@ -48,11 +48,11 @@ def crop(picture: Tensor, square: Square) -> Tensor:
 
 
 def resize(picture: Tensor, side: int) -> Tensor:
-    """Return a square picture at another size: photographs anti-aliased, masks nearest.
+    """Resize a square picture: photographs bilinear and anti-aliased, masks nearest neighbour.
 
     Args:
         picture: uint8, uint16 or bool `(C, S, S)`.
-        side: Pixels wanted.
+        side: Side of the result, in pixels.
     """
     if picture.shape[-1] == side:
         return picture
@@ -60,7 +60,7 @@ def resize(picture: Tensor, side: int) -> Tensor:
         return functional.interpolate(picture[None].float(), size=(side, side), mode="nearest")[
             0
         ].bool()
-    # One colour at a time: a large photograph in floats is four times itself.
+    # One colour at a time: floats take four times the memory.
     planes = [
         functional.interpolate(
             plane[None, None].float(), size=(side, side), mode="bilinear", antialias=True
@@ -71,7 +71,7 @@ def resize(picture: Tensor, side: int) -> Tensor:
 
 
 def paste(patch: Tensor, square: Square, height: int, width: int) -> Tensor:
-    """Return `(C, height, width)` with `patch` `(C, side, side)` in its square, else zero."""
+    """Return `(C, height, width)`: `patch` `(C, side, side)` in its square, 0 elsewhere."""
     canvas = patch.new_zeros(*patch.shape[:-2], height, width)
     top, left = max(square.top, 0), max(square.left, 0)
     bottom, right = min(square.top + square.side, height), min(square.left + square.side, width)

@@ -1,7 +1,7 @@
-"""The field of view: where the retina is, and the black surround that must never change.
+"""Field of view: the part of a photograph that shows the retina, and not the black surround.
 
-This is the only place that knows about the surround. A field is a disc, often clipped by the
-frame (top and bottom on many cameras); a photograph that was cropped earlier may show no surround.
+It is a disc, often clipped by the frame (top and bottom on many cameras); a photograph that was
+cropped before may show no surround. Nothing outside this package handles the surround.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from torch.nn import functional
 from magenet.imaging.crop import Square, peak
 
 WORKING_SIDE = 320
-"""Long side, in pixels, at which the field is estimated: enough for 0.3 % of its diameter."""
+"""Long side, in pixels, at which the field is estimated, to within 0.3 % of its diameter."""
 
 LEAST_CONFIDENCE = 0.8
-"""Confidence below which a person should look at the field of view (our choice: below it are 2 of
-229 photographs of four cameras, among them the worst estimate but one, IoU 0.92)."""
+"""Confidence below which a person should check the field of view (our choice: 2 of 229 photographs
+of four cameras are below it, among them the second worst estimate, IoU 0.92)."""
 
 MINIMUM_FIELD = 0.05
-"""Smallest share of the frame that can be a field of view."""
+"""Smallest share of the frame that a field of view can cover."""
 
 
 @dataclass(frozen=True)
 class FieldOfView:
-    """Describe the field of view of one photograph.
+    """Field of view of one photograph.
 
     Attributes:
-        mask: Where the retina is, bool `(1, H, W)`.
+        mask: Mask of the retina, bool `(1, H, W)`.
         square: The square around the field.
-        confidence: How well a disc explains the photograph, 0 to 1; below
-            :data:`LEAST_CONFIDENCE` a person should look at it.
+        confidence: Agreement of the photograph with a disc, 0 to 1; below
+            :data:`LEAST_CONFIDENCE` a person should check it.
     """
 
     mask: Tensor
@@ -42,7 +42,7 @@ class FieldOfView:
 
 
 def field_from_mask(mask: Tensor) -> FieldOfView:
-    """Return the field of view that a given mask describes.
+    """Return the field of view of a mask, with confidence 1.
 
     Args:
         mask: bool `(1, H, W)`.
@@ -62,18 +62,18 @@ def field_from_mask(mask: Tensor) -> FieldOfView:
 
 
 def estimate_field(image: Tensor) -> FieldOfView:
-    """Estimate the field of view of any photograph: round, clipped, dark or already cropped.
+    """Estimate the field of view of a photograph: round, clipped, dark or already cropped.
 
-    Pixels brighter than the surround give edge points; a circle is fitted to them by random
-    sampling (seeded: same photograph, same answer), so that shadows at the edge, notches and
-    writing in the corner do not pull it.
+    Pixels brighter than the surround give edge points; a circle is fitted to them by RANSAC
+    (Fischler and Bolles, CACM 1981; seeded: same photograph, same result), so that shadows at the
+    edge, notches and text in the corner do not bias it.
 
     Args:
         image: uint8 or uint16 `(3, H, W)`.
 
     Returns:
-        The field. Where no edge is seen, the whole frame: with confidence 0.6 if it is filled
-        (a photograph cropped earlier), with 0 if nothing is brighter than the rest.
+        The field. Where no edge is found, the whole frame: with confidence 0.6 if it is filled
+        (a photograph cropped before), with 0 if nothing is brighter than the surround.
 
     Example:
         >>> image = torch.zeros(3, 100, 120, dtype=torch.uint8)
@@ -105,7 +105,7 @@ def estimate_field(image: Tensor) -> FieldOfView:
     disc = _disc(circle, size)
     disc[: max(0, top)], disc[bottom:] = False, False
     overlap = float((disc & bright).sum()) / max(1.0, float((disc | bright).sum()))
-    # A dark photograph may have shadow over half its field: the edge that is seen counts more.
+    # A dark photograph may have shadow over half its field: the visible edge counts more.
     confidence = max(0.0, min(1.0, 0.7 * agreement + 0.3 * overlap))
     y, x, radius = (value / scale for value in circle)
     mask = _disc((y + 0.5 / scale - 0.5, x + 0.5 / scale - 0.5, radius), (height, width))[None]
@@ -116,12 +116,12 @@ def estimate_field(image: Tensor) -> FieldOfView:
 
 
 def _area(plane: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return one colour `(H, W)` averaged to another size: one at a time, to spare memory."""
+    """Return one colour `(H, W)` averaged to a smaller size; one at a time, to spare memory."""
     return functional.interpolate(plane[None, None].float(), size=size, mode="area")[0, 0]
 
 
 def _brighter_than_surround(level: Tensor) -> Tensor:
-    """Return where `level` `(h, w)`, 0 to 255, is above the surround, speckles removed."""
+    """Return the mask of `level` `(h, w)`, 0 to 255, above the surround, speckles removed."""
     height, width = level.shape
     corner = max(2, min(height, width) // 24)
     patches = [
@@ -130,11 +130,11 @@ def _brighter_than_surround(level: Tensor) -> Tensor:
         level[-corner:, :corner],
         level[-corner:, -corner:],
     ]
-    # Some cameras write in one corner, and a clipped field may fill others: take the darkest two.
+    # Some cameras write text in a corner, and a clipped field may fill others: use the darkest two.
     surround = float(torch.stack([patch.median() for patch in patches]).sort().values[:2].mean())
     top = float(torch.quantile(level, 0.95))
     if surround > 0.5 * top:
-        # No dark corner: cropped earlier, unless the whole is flat.
+        # No dark corner: cropped before, unless the photograph is uniform.
         return torch.full_like(level, float(level.std()) > 2.0, dtype=torch.bool)
     threshold = surround + max(6.0, 0.15 * (top - surround))
     above = (level > threshold).float()[None, None]
@@ -142,30 +142,25 @@ def _brighter_than_surround(level: Tensor) -> Tensor:
 
 
 def _edge_points(bright: Tensor) -> Tensor:
-    """Return the outermost bright pixels of rows and columns, `(N, 2)`, off the frame."""
+    """Return the outermost bright pixels of rows and columns, `(N, 2)`, not at the frame."""
     height, width = bright.shape
     points = []
-    for map_, transposed in ((bright, False), (bright.T, True)):
-        lines = map_.any(dim=1).nonzero()[:, 0]
-        first = map_.float().argmax(dim=1)[lines]
-        last = map_.shape[1] - 1 - map_.flip(1).float().argmax(dim=1)[lines]
-        for column in (first, last):
-            pair = (column, lines) if transposed else (lines, column)
+    for mask, transposed in ((bright, False), (bright.T, True)):
+        rows = mask.any(dim=1).nonzero()[:, 0]
+        first = mask.float().argmax(dim=1)[rows]
+        last = mask.shape[1] - 1 - mask.flip(1).float().argmax(dim=1)[rows]
+        for columns in (first, last):
+            pair = (columns, rows) if transposed else (rows, columns)
             points.append(torch.stack(pair, dim=1))
-    every = torch.cat(points)
-    inside = (
-        (every[:, 0] > 1)
-        & (every[:, 0] < height - 2)
-        & (every[:, 1] > 1)
-        & (every[:, 1] < width - 2)
-    )
-    return every[inside].float()
+    y, x = torch.cat(points).unbind(dim=1)
+    inside = (y > 1) & (y < height - 2) & (x > 1) & (x < width - 2)
+    return torch.stack([y, x], dim=1)[inside].float()
 
 
 def _fit_circle(
     points: Tensor, size: tuple[int, int]
 ) -> tuple[tuple[float, float, float] | None, float]:
-    """Return the circle `(y, x, radius)` that most points lie on, and their share."""
+    """Return the circle `(y, x, radius)` with most inliers (RANSAC), and their share."""
     generator = torch.Generator().manual_seed(0)
     triples = points[torch.randint(len(points), (400, 3), generator=generator)]
     first, rest = triples[:, :1], triples[:, 1:]
@@ -177,16 +172,16 @@ def _fit_circle(
     centres = torch.linalg.solve(matrix[usable], right[usable])
     radii = (centres - first[usable, 0]).norm(dim=1)
     short, long = min(size), max(size)
-    sane = (radii > 0.25 * short) & (radii < 0.8 * long)
-    if not bool(sane.any()):
+    plausible = (radii > 0.25 * short) & (radii < 0.8 * long)
+    if not bool(plausible.any()):
         return None, 0.0
-    centres, radii = centres[sane], radii[sane]
+    centres, radii = centres[plausible], radii[plausible]
     residuals = (torch.cdist(centres, points) - radii[:, None]).abs()
     tolerance = 0.008 * long
     best = int((residuals < tolerance).sum(dim=1).argmax())
     y, x, radius = float(centres[best, 0]), float(centres[best, 1]), float(radii[best])
     inliers = residuals[best] < tolerance
-    for _ in range(3):
+    for _ in range(3):  # least squares over the inliers
         chosen = points[inliers]
         system = torch.cat([2.0 * chosen, torch.ones(len(chosen), 1)], dim=1).double()
         target = chosen.square().sum(dim=1, keepdim=True).double()
@@ -201,28 +196,28 @@ def _fit_circle(
 
 
 def _steepest(level: Tensor, circle: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Return the circle with the radius, within a few percent, at which light falls off fastest.
+    """Return the circle with the radius, within 6 %, at which brightness falls fastest.
 
-    Many lenses glow a little beyond the field's edge, brighter than the surround.
+    Many lenses glow beyond the field's edge, brighter than the surround.
     """
     y, x, radius = circle
     rows = torch.arange(level.shape[0])[:, None] - y
     columns = torch.arange(level.shape[1])[None, :] - x
-    share = (rows.square() + columns.square()).sqrt() / radius
+    distance = (rows.square() + columns.square()).sqrt() / radius
     steps = torch.arange(0.94, 1.04, 0.005)
-    rings = [level[(share >= step) & (share < step + 0.01)] for step in steps]
+    rings = [level[(distance >= step) & (distance < step + 0.01)] for step in steps]
     if any(len(ring) == 0 for ring in rings):
         return circle
     profile = torch.stack([ring.mean() for ring in rings])
-    fall = profile[:-2] - profile[2:]  # over two steps: rings overlap by half
+    fall = profile[:-2] - profile[2:]  # over two steps, since rings overlap by half
     return y, x, radius * float(steps[int(fall.argmax())] + 0.01)
 
 
 def _straight_edges(bright: Tensor, circle: tuple[float, float, float]) -> tuple[int, int]:
     """Return the first row of the field and the one after its last, `(top, bottom)`.
 
-    Some cameras cut the field off above and below and pad with black. Such an edge is straight:
-    its row is bright along the whole chord of the circle, which a shadow's edge is not.
+    Some cameras clip the field at top and bottom and pad with black. Such an edge is straight:
+    its row is bright along the whole chord of the circle, unlike the edge of a shadow.
     """
     y, x, radius = circle
     rows = bright.any(dim=1).nonzero()[:, 0]

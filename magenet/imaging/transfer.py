@@ -12,30 +12,30 @@ from magenet.imaging.crop import composite, peak
 from magenet.imaging.field_of_view import FieldOfView
 
 BAND = 256
-"""Rows of the photograph that are held as floats at a time."""
+"""Rows of the photograph held as floats at a time."""
 
 
 def transfer(
     enhanced: Tensor, seen: Tensor, inside: Tensor, original: Tensor, field: FieldOfView
 ) -> Tensor:
-    """Return the photograph plus the enlarged change of its small copy.
+    """Return the photograph plus the upsampled change of its small copy.
 
-    The network sees every eye at the scale of its training; the change it makes is smooth compared
-    with a pixel of the original, so it is enlarged and added. The original's own detail stays,
-    memory is bounded by the photograph itself, and there are no seams.
+    The network sees every eye at the scale of its training; its change is smooth compared with a
+    pixel of the original, so it is upsampled and added. The original's own detail stays, memory is
+    bounded by the photograph itself, and there are no seams.
 
     Args:
         enhanced: Output of the network, `(3, S, S)` in [0, 1].
         seen: Its input, `(3, S, S)` in [0, 1].
-        inside: Field of view of that copy, `(1, S, S)`, 0 or 1.
+        inside: Field of view of its input, `(1, S, S)`, 0 or 1.
         original: The photograph, uint8 or uint16 `(3, H, W)`.
         field: Its field of view at full size.
 
     Returns:
-        Of the type and shape of `original`, bit for bit equal to it outside the field.
+        A photograph of the type and shape of `original`, bit for bit equal to it outside the field.
     """
     change = spread((enhanced.float() - seen.float())[None], inside.float()[None])[0]
-    full = float(peak(original))
+    maximum = float(peak(original))
     square = field.square
     height, width = original.shape[-2:]
     left, right = max(square.left, 0), min(square.left + square.side, width)
@@ -44,27 +44,27 @@ def transfer(
     top, bottom = max(square.top, 0), min(square.top + square.side, height)
     for start in range(top, bottom, BAND):
         rows = slice(start, min(start + BAND, bottom))
-        wide = enlarged(
+        upsampled = enlarged(
             change, torch.arange(rows.start, rows.stop) - square.top, columns, square.side
         )
         before = original[:, rows, left:right].float()
-        after = (before + full * wide).round().clamp(0, full)
+        after = (before + maximum * upsampled).round().clamp(0, maximum)
         after = composite(after, before, field.mask[:, rows, left:right])
         result[:, rows, left:right] = after.to(original.dtype)
     return result
 
 
 def enlarged(picture: Tensor, rows: Tensor, columns: Tensor, side: int) -> Tensor:
-    """Return a part of a square picture enlarged to another side, bilinear.
+    """Return a part of a square picture upsampled bilinearly to another side.
 
     Args:
         picture: `(C, S, S)`.
-        rows: Which rows of the enlarged picture, `(h,)`.
-        columns: Which columns of it, `(w,)`.
-        side: Its side, in pixels.
+        rows: Rows of the upsampled picture, `(h,)`.
+        columns: Columns of it, `(w,)`.
+        side: Side of it, in pixels.
 
     Returns:
-        `(C, h, w)`: what `interpolate` gives of the whole, to rounding.
+        `(C, h, w)`: that part of what `interpolate` returns, to rounding.
 
     Example:
         >>> picture, every = torch.rand(3, 5, 5), torch.arange(12)
@@ -73,17 +73,17 @@ def enlarged(picture: Tensor, rows: Tensor, columns: Tensor, side: int) -> Tenso
         True
     """
 
-    def between(positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def neighbours(positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the two neighbours of each position and the weight of the second."""
         last = picture.shape[-1] - 1
-        at = ((positions + 0.5) * (picture.shape[-1] / side) - 0.5).clamp(0, last)
-        first = at.floor().long()
-        return first, (first + 1).clamp(max=last), at - first
+        source = ((positions + 0.5) * (picture.shape[-1] / side) - 0.5).clamp(0, last)
+        first = source.floor().long()
+        return first, (first + 1).clamp(max=last), source - first
 
-    above, below, share = between(rows)
-    lines = torch.lerp(picture[:, above], picture[:, below], share[None, :, None])
-    before, behind, share = between(columns)
-    return torch.lerp(lines[..., before], lines[..., behind], share[None, None, :])
+    upper, lower, weight = neighbours(rows)
+    strips = torch.lerp(picture[:, upper], picture[:, lower], weight[None, :, None])
+    left, right, weight = neighbours(columns)
+    return torch.lerp(strips[..., left], strips[..., right], weight[None, None, :])
 
 
 def enhance_at(
@@ -92,10 +92,10 @@ def enhance_at(
     """Enhance photographs of any size by a network that sees them at one size.
 
     Args:
-        size: Side that the network sees, in pixels.
-        network: Takes photographs `(B, 3, size, size)` and masks `(B, 1, size, size)`, returns
-            enhanced photographs.
-        image: Photographs cut to their field, `(B, 3, S, S)` in [0, 1].
+        size: Side of the network's input, in pixels.
+        network: Function of photographs `(B, 3, size, size)` and masks `(B, 1, size, size)` that
+            returns enhanced photographs.
+        image: Photographs cropped to their field, `(B, 3, S, S)` in [0, 1].
         mask: Field of view, `(B, 1, S, S)`, 0 or 1.
 
     Returns:
@@ -113,8 +113,8 @@ def enhance_at(
 def spread(change: Tensor, inside: Tensor) -> Tensor:
     """Return the change inside the field, extrapolated by two pixels beyond its edge.
 
-    The network learnt nothing about the surround, and at full size the field's edge lies up to one
-    small pixel further out: there the nearest values inside are used.
+    The network was not trained on the surround, and at full size the field's edge lies up to one
+    small pixel further out: there the mean of the neighbours inside is used.
 
     Args:
         change: `(B, C, S, S)`.

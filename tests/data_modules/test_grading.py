@@ -6,7 +6,7 @@ import torch
 
 from data_modules import GradingDataModule, ManifestPhotographs
 from data_modules.datasets.phantom import draw_phantom
-from data_modules.files.pictures import write_photograph
+from data_modules.files.writing import write_photograph
 from data_modules.grading import reframe
 from magenet.degradation import CounterRNG
 from magenet.errors import UserError

@@ -23,7 +23,7 @@ from data_modules.datasets.phantom import draw_phantom
 from data_modules.datasets.photographs import PhotographSource
 from data_modules.datasets.sampling import StretchedSampler
 from data_modules.datasets.sources import PhantomDataset
-from data_modules.files.pictures import write_photograph
+from data_modules.files.writing import write_photograph
 from data_modules.paired import CONDITIONS
 from data_modules.segmentation import move
 from magenet.degradation import (

@@ -11,7 +11,7 @@ from PIL import Image
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.datasets.shards import write_shards
 from data_modules.datasets.sources import FolderPhotographs
-from data_modules.files.pictures import write_photograph
+from data_modules.files.writing import write_photograph
 from tests.command_line import LIMITS, SMALL
 
 

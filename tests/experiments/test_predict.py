@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from data_modules.datasets.phantom import draw_phantom
-from data_modules.files.pictures import read_photograph, write_photograph
+from data_modules.files.pictures import read_photograph
+from data_modules.files.writing import write_photograph
 from experiments.configurations import BASE, CONFIGS
 from magenet.main import main
 from tests.command_line import configs, predict, run_alone

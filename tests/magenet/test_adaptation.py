@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from data_modules.datasets.manifest import Photograph
-from data_modules.files.pictures import write_photograph
+from data_modules.files.writing import write_photograph
 from magenet import adaptation
 from magenet.evaluation.statistics import Comparison
 from magenet.main import main
@@ -19,7 +19,7 @@ from tests.magenet.conftest import retina
 @pytest.fixture(scope="module")
 def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("camera")
-    for seed in range(adaptation.LEAST):
+    for seed in range(adaptation.MINIMUM_PHOTOGRAPHS):
         write_photograph(retina(seed, 160), folder / f"{seed:02}.png")
     return folder
 
@@ -49,7 +49,7 @@ def test_it_trains_judges_and_says_so(
         for name in ("training.csv", "judging.csv")
     )
     images = {row["image"] for row in (*training, *judging)}
-    assert len(images) == len(training) + len(judging) == adaptation.LEAST
+    assert len(images) == len(training) + len(judging) == adaptation.MINIMUM_PHOTOGRAPHS
     assert sum(row["quality"] == "good" for row in judging) >= 6, "a test can tell from chance"
     chosen = [row for row in training if row["split"] == "val"]
     assert {row["quality"] for row in chosen} == {"good", "usable"}
@@ -61,11 +61,11 @@ def test_it_trains_judges_and_says_so(
 def test_all_of_a_patient_serve_for_the_same(tmp_path: Path) -> None:
     surveyed = [
         adaptation.Surveyed(
-            Photograph(tmp_path / f"{place}.png", f"{place}.png", patient=f"p{place % 24}",
+            Photograph(tmp_path / f"{index}.png", f"{index}.png", patient=f"p{index % 24}",
                        fov_mask=tmp_path / "mask.png"),
-            float(place),
+            float(index),
         )
-        for place in range(72)
+        for index in range(72)
     ]  # fmt: skip
     serves: dict[str, set[str]] = {}
     for path in adaptation.write_manifests(tmp_path, surveyed):
@@ -102,8 +102,8 @@ def test_a_network_is_not_better_than_itself(camera: Path, weights: Path, tmp_pa
     network = MAGENet.from_pretrained(weights)
     images = sorted(camera.glob("*.png"))
     surveyed = [
-        adaptation.Surveyed(Photograph(image, image.name), float(place))
-        for place, image in enumerate(images)
+        adaptation.Surveyed(Photograph(image, image.name), float(index))
+        for index, image in enumerate(images)
     ]
     _, judging = adaptation.write_manifests(tmp_path, surveyed)
     verdict = adaptation.judge(network, network, judging, torch.device("cpu"), 8 << 30)

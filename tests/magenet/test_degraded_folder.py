@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from data_modules.datasets.phantom import draw_phantom
-from data_modules.files.pictures import read_photograph, write_photograph
+from data_modules.files.pictures import read_photograph
+from data_modules.files.writing import write_photograph
 from magenet.main import main
 
 NAMES = ("a.png", "sub/b.jpg")
@@ -15,14 +16,14 @@ NAMES = ("a.png", "sub/b.jpg")
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> Path:
-    for place, name in enumerate(NAMES):
-        phantom = draw_phantom(place, 96)
+    for index, name in enumerate(NAMES):
+        phantom = draw_phantom(index, 96)
         wide = torch.full((3, 110, 130), 7, dtype=torch.uint8)  # a surround that is not black
         wide[:, 7:103, 17:113] = phantom.image.where(phantom.field.mask, 7)
         write_photograph(wide, tmp_path / "in" / name)
         mask = torch.zeros(3, 110, 130, dtype=torch.uint8)
         mask[:, 7:103, 17:113] = phantom.field.mask * 255
-        write_photograph(mask, tmp_path / "masks" / f"{place}.png")
+        write_photograph(mask, tmp_path / "masks" / f"{index}.png")
     (tmp_path / "index.csv").write_text(
         "image,fov_mask\nin/a.png,masks/0.png\nin/sub/b.jpg,masks/1.png\n"
     )
@@ -70,10 +71,10 @@ def test_only_the_field_changes_at_the_photographs_own_size(
 ) -> None:
     source, out = tmp_path / "index.csv", tmp_path / "out"
     assert main(["degrade", str(source), str(out), "--preset", "handheld"]) == 0
-    for place, name in enumerate(NAMES):
+    for index, name in enumerate(NAMES):
         before = read_photograph(photographs / name)
         after = read_photograph((out / "in" / name).with_suffix(".png"))
-        outside = read_photograph(tmp_path / f"masks/{place}.png") == 0
+        outside = read_photograph(tmp_path / f"masks/{index}.png") == 0
         assert torch.equal(before[outside], after[outside])
         assert (before.float() - after.float()).abs()[~outside].mean() > 2
 
@@ -104,7 +105,7 @@ def test_a_broken_photograph_stops_no_other(
         (["--severity", "2"], "--severity must lie in [0, 1]"),
         (["--preset", "cofe", "--severity", "0.5"], "cofe is as cofe-Net released it"),
         (["--seed", "99999999999999999999"], "--seed must be a whole number"),
-        (["--replay", "good.jsonl", "--seed", "1"], "--replay says it all"),
+        (["--replay", "good.jsonl", "--seed", "1"], "--replay excludes --preset"),
         (["--replay", "twice.jsonl"], "twice.jsonl: line 2: a second line for 'a.png'"),
         (["--replay", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (["--replay", "list.jsonl"], "list.jsonl: line 1: is not a JSON object"),
@@ -154,7 +155,7 @@ def test_a_photograph_without_a_line_is_named(
 def test_photographs_are_never_overwritten(
     photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A result is a PNG: that of a.jpg would take the place of a photograph a.png."""
+    """A result is a PNG: that of a.jpg would replace a photograph a.png."""
     write_photograph(draw_phantom(5, 64).image, photographs / "a.jpg")
     before = {path: path.read_bytes() for path in photographs.rglob("*.*")}
     assert main(["degrade", str(photographs), str(photographs)]) == 1

@@ -7,7 +7,7 @@ import torch
 import yaml
 
 from data_modules.datasets.phantom import draw_phantom
-from data_modules.files.pictures import write_photograph
+from data_modules.files.writing import write_photograph
 from magenet.main import main
 from tests.conftest import ROOT
 
@@ -123,10 +123,10 @@ def test_a_wrong_key_in_a_config_is_named(
 def test_a_mask_of_another_size_is_named(
     tmp_path: Path, workers: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for place in range(4):
-        write_photograph(draw_phantom(place, 64).image, tmp_path / f"{place}.png")
+    for index in range(4):
+        write_photograph(draw_phantom(index, 64).image, tmp_path / f"{index}.png")
     write_photograph(torch.zeros(3, 40, 40, dtype=torch.uint8), tmp_path / "mask.png")
-    rows = "\n".join(f"{place}.png,mask.png" for place in range(4))
+    rows = "\n".join(f"{index}.png,mask.png" for index in range(4))
     (tmp_path / "index.csv").write_text(f"image,fov_mask\n{rows}\n")
     source = ["--data.photographs", "data_modules.ManifestPhotographs"]
     source += ["--data.photographs.path", str(tmp_path / "index.csv")]

@@ -10,7 +10,7 @@ from data_modules import ManifestPhotographs, PairedDataModule
 from data_modules.datasets import sources
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.datasets.photographs import PhotographDataset, Sample
-from data_modules.files.pictures import write_photograph
+from data_modules.files.writing import write_photograph
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from data_modules import EvaluationDataModule, ManifestPhotographs
 from data_modules.datasets.manifest import Manifest, ManifestError
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.evaluation import read_pairs
-from data_modules.files.pictures import PictureError, write_photograph
+from data_modules.files.errors import PictureError
+from data_modules.files.writing import write_photograph
 
 
 def table(path: Path, *lines: tuple[str, ...]) -> Path:
@@ -91,7 +92,7 @@ def test_bad_labels_are_named(folder: Path, lines: list[tuple[str, ...]], reason
 
 def test_labels_of_other_photographs_are_told(folder: Path) -> None:
     labels = table(folder / "other.csv", ("image", "patient"), ("elsewhere/a.png", "Ada"))
-    with pytest.warns(UserWarning, match="none of its images is in .* calls its first 'a.png'"):
+    with pytest.warns(UserWarning, match="none of its images is in .*whose first image is 'a.png'"):
         Manifest.from_csv(folder / "index.csv", [labels])
 
 
@@ -155,7 +156,7 @@ def test_a_pair_that_cannot_be_one_is_named(folder: Path) -> None:
     pair = pairs.pairs[0]
     valid = np.asarray(Image.open(pair.valid))
     Image.fromarray(0 * valid).save(pair.valid)
-    with pytest.raises(ManifestError, match="nothing is valid inside the field"):
+    with pytest.raises(ManifestError, match="no pixel is valid inside the field"):
         pairs.load(0)
     Image.new("RGB", (64, 48)).save(pair.high)
     with pytest.raises(ManifestError, match=r"64x48 pixels, and .* must be aligned"):

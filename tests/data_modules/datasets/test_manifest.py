@@ -5,8 +5,9 @@ import torch
 from PIL import Image
 
 from data_modules import ManifestPhotographs
-from data_modules.datasets.manifest import Manifest, ManifestError
-from data_modules.files.pictures import PictureError, write_photograph
+from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
+from data_modules.files.errors import PictureError
+from data_modules.files.writing import write_photograph
 
 IMAGE = torch.zeros(3, 40, 40, dtype=torch.uint8)
 
@@ -30,6 +31,12 @@ def test_reads_columns_and_leaves_out_what_is_not_there(tmp_path: Path) -> None:
     assert (second.set, second.quality, second.vessel_mask) == ("", "unknown", None)
 
 
+def test_columns_of_earlier_versions_are_ignored(tmp_path: Path) -> None:
+    text = "image,pair_id,licence,width,set\na.png,p1,CC-BY-4.0,40,hrf\n"
+    (photograph,) = Manifest.from_csv(manifest(tmp_path, text, "a.png"))
+    assert photograph == Photograph(tmp_path / "a.png", "a.png", set="hrf")
+
+
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"index\.csv: the column 'image' is missing.*picture"):
         Manifest.from_csv(manifest(tmp_path, "picture\na.png\n"))
@@ -42,7 +49,7 @@ def test_every_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_of_many_missing_files_the_first_are_named(tmp_path: Path) -> None:
-    path = manifest(tmp_path, "image\n" + "".join(f"eye_{place}.png\n" for place in range(30)))
+    path = manifest(tmp_path, "image\n" + "".join(f"eye_{index}.png\n" for index in range(30)))
     with pytest.raises(ManifestError, match=r"30 file.*eye_0\.png.*eye_9\.png; and 20 more$"):
         Manifest.from_csv(path)
 

@@ -26,7 +26,8 @@ from data_modules.datasets.photographs import Sample
 from data_modules.datasets.sampling import Plan, ShardSampler
 from data_modules.datasets.shards import Shard, write_shards
 from data_modules.datasets.streaming import ShardDataset
-from data_modules.files.pictures import PictureError, write_photograph
+from data_modules.files.errors import PictureError
+from data_modules.files.writing import write_photograph
 from magenet.errors import UserError
 from magenet.hashing import name_key
 from magenet.main import main

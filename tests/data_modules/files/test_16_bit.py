@@ -1,5 +1,6 @@
-"""Photographs of 16 bits a colour (extra `deep`)."""
+"""Photographs of 16 bits a colour (extra `16bit`)."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,19 +8,15 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from data_modules.files.pictures import (
-    PictureError,
-    read_header,
-    read_native,
-    read_photograph,
-    write_photograph,
-)
+from data_modules.files.errors import PictureError
+from data_modules.files.pictures import read_header, read_native, read_photograph
+from data_modules.files.writing import write_photograph
 
 cv2 = pytest.importorskip("cv2")
 pytest.importorskip("tifffile")
 
 
-def deep(folder: Path, name: str) -> tuple[Path, torch.Tensor]:
+def photograph(folder: Path, name: str) -> tuple[Path, torch.Tensor]:
     """Write a photograph of 16 bits a colour with EXIF and profile; return it and its pixels."""
     values = np.random.default_rng(0).integers(0, 65536, (40, 50, 3)).astype(np.uint16)
     image = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
@@ -34,7 +31,7 @@ def deep(folder: Path, name: str) -> tuple[Path, torch.Tensor]:
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 def test_16_bits_stay_16_bits(tmp_path: Path, name: str) -> None:
-    path, image = deep(tmp_path, name)
+    path, image = photograph(tmp_path, name)
     assert read_header(path) == (50, 40, 2)
     assert torch.equal(read_native(path), image)
     assert int((read_photograph(path).int() - (image.int() >> 8)).abs().max()) <= 1
@@ -44,7 +41,7 @@ def test_16_bits_stay_16_bits(tmp_path: Path, name: str) -> None:
 
 
 def test_texts_of_any_kind_cost_no_photograph(tmp_path: Path) -> None:
-    _, image = deep(tmp_path, "a.png")
+    _, image = photograph(tmp_path, "a.png")
     exif = Image.Exif()
     exif[0x010E], exif[0x0132], exif[0x8298] = "Müller, links", "gestern", "Klinik"
     Image.new("RGB", (50, 40)).save(tmp_path / "odd.jpg", exif=exif)
@@ -68,14 +65,14 @@ def test_a_profile_of_colours_is_kept_whatever_held_them(tmp_path: Path, mode: s
 
 
 def test_16_bits_do_not_go_into_a_jpeg(tmp_path: Path) -> None:
-    _, image = deep(tmp_path, "a.png")
+    _, image = photograph(tmp_path, "a.png")
     with pytest.raises(PictureError, match="16 bits a colour need PNG or TIFF"):
         write_photograph(image, tmp_path / "a.jpg")
     assert not (tmp_path / "a.jpg").exists()
 
 
 @pytest.mark.parametrize("orientation", [2, 3, 6, 8])
-def test_deep_pngs_are_turned_upright(tmp_path: Path, orientation: int) -> None:
+def test_16_bit_pngs_are_rotated_upright(tmp_path: Path, orientation: int) -> None:
     values = np.random.default_rng(0).integers(0, 65536, (40, 50, 3)).astype(np.uint16)
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -86,3 +83,18 @@ def test_deep_pngs_are_turned_upright(tmp_path: Path, orientation: int) -> None:
     native, eight = read_native(tmp_path / "a.png"), read_photograph(tmp_path / "a.png")
     assert native.shape == eight.shape
     assert int((eight.int() - (native.int() >> 8)).abs().max()) <= 1
+
+
+def test_without_the_extra_the_file_and_the_extra_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, image = photograph(tmp_path, "a.png")
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    with pytest.raises(PictureError, match=r"a\.png: .*need: pip install 'magenet\[16bit\]'"):
+        read_native(path)
+    for name in ("b.png", "b.tif"):
+        with pytest.raises(PictureError) as caught:
+            write_photograph(image, tmp_path / name)
+        assert str(caught.value).startswith(f"{tmp_path / name}: ")
+        assert "magenet[16bit]" in str(caught.value)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from data_modules.files.pictures import PictureError, read_header, read_native, write_photograph
+from data_modules.files.errors import PictureError
+from data_modules.files.pictures import read_header, read_native
+from data_modules.files.writing import write_photograph
 
 pydicom = pytest.importorskip("pydicom")
 EIGHT_BIT = "1.2.840.10008.5.1.4.1.1.77.1.5.1"  # Ophthalmic Photography 8 Bit Image Storage

@@ -8,14 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from data_modules.files.pictures import (
-    PictureError,
-    read_header,
-    read_mask,
-    read_native,
-    read_photograph,
-    write_photograph,
-)
+from data_modules.files.errors import PictureError
+from data_modules.files.pictures import read_header, read_mask, read_native, read_photograph
+from data_modules.files.writing import write_photograph
 
 
 def gradient(height: int = 40, width: int = 50) -> Image.Image:
@@ -23,13 +18,50 @@ def gradient(height: int = 40, width: int = 50) -> Image.Image:
     return Image.fromarray(np.stack([y * 5, x * 5, (x + y) * 2], -1).astype(np.uint8))
 
 
-def test_exif_rotation_is_applied(tmp_path: Path) -> None:
+TURNED = {
+    1: lambda pixels: pixels,
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: np.rot90(pixels),
+    9: lambda pixels: pixels,  # not a value that EXIF knows
+}
+"""What each value of EXIF's orientation does to stored pixels."""
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("kind", ["png", "tif", "webp"])
+def test_exif_rotation_is_applied_once(tmp_path: Path, orientation: int, kind: str) -> None:
     picture = gradient()
     exif = picture.getexif()
-    exif[0x0112] = 6  # turn clockwise by 90 degrees to see it upright
-    picture.save(tmp_path / "turned.png", exif=exif)
+    exif[0x0112] = orientation
+    picture.save(
+        tmp_path / f"a.{kind}", exif=exif, **({"lossless": True} if kind == "webp" else {})
+    )
+    upright = TURNED[orientation](np.array(picture))
+    read = read_photograph(tmp_path / f"a.{kind}").permute(1, 2, 0).numpy()
+    assert np.array_equal(read, upright)
+    mask = read_mask(tmp_path / f"a.{kind}")[0].numpy()
+    assert mask.shape == upright.shape[:2], "a mask is rotated as its photograph is"
+
+
+def test_exif_that_cannot_be_encoded_again_costs_no_photograph(tmp_path: Path) -> None:
+    picture = gradient()
+    exif = picture.getexif()
+    exif[0x0112], exif[0x9999] = 6, "seventy-two"
+    resolution, text = 0x011A, exif.tobytes()
+    order = "<" if text[6:8] == b"II" else ">"
+    text = text.replace(struct.pack(f"{order}H", 0x9999), struct.pack(f"{order}H", resolution))
+    picture.save(tmp_path / "odd.png", exif=text)
+    with Image.open(tmp_path / "odd.png") as odd:
+        assert odd.getexif()[resolution] == "seventy-two", "a text for a number"
+        with pytest.raises((TypeError, ValueError, struct.error)):
+            odd.getexif().tobytes()
     upright = torch.from_numpy(np.array(picture.rotate(-90, expand=True))).permute(2, 0, 1)
-    assert torch.equal(read_photograph(tmp_path / "turned.png"), upright)
+    assert torch.equal(read_photograph(tmp_path / "odd.png"), upright)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "CMYK", "LA", "1", "I;16"])

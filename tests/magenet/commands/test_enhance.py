@@ -16,7 +16,8 @@ import torch
 from PIL import Image
 
 import magenet
-from data_modules.files.pictures import read_native, write_photograph
+from data_modules.files.pictures import read_native
+from data_modules.files.writing import write_photograph
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.main import main
 from tests.magenet.conftest import retina
@@ -93,9 +94,9 @@ def test_a_folder_of_photographs_and_junk(
 def test_a_photograph_of_16_bits_stays_one(weights: Path, tmp_path: Path) -> None:
     pytest.importorskip("cv2")
     before = retina(3).to(torch.uint16) * 257
-    write_photograph(before, tmp_path / "deep.png")
-    assert enhance(tmp_path / "deep.png", "-o", tmp_path / "out", "--weights", weights) == 0
-    after = read_native(tmp_path / "out" / "deep.png")
+    write_photograph(before, tmp_path / "16_bit.png")
+    assert enhance(tmp_path / "16_bit.png", "-o", tmp_path / "out", "--weights", weights) == 0
+    after = read_native(tmp_path / "out" / "16_bit.png")
     assert (after.dtype, after.shape) == (torch.uint16, before.shape)
     assert not torch.equal(before, after)
 
@@ -124,8 +125,8 @@ def test_files_patterns_and_manifests(folder: Path, weights: Path, tmp_path: Pat
 
 
 def test_photographs_of_one_name_are_told_apart(weights: Path, tmp_path: Path) -> None:
-    for seed, place in enumerate(("ann/OD.png", "bob/OD.png", "bob/OS.png")):
-        write_photograph(retina(seed), tmp_path / "in" / place)
+    for seed, name in enumerate(("ann/OD.png", "bob/OD.png", "bob/OS.png")):
+        write_photograph(retina(seed), tmp_path / "in" / name)
     folders = tmp_path / "in/ann", tmp_path / "in/bob"
     out = tmp_path / "out"
     assert enhance(*folders, "-o", out, "--weights", weights) == 0
@@ -204,7 +205,7 @@ def test_other_weights_or_strength_are_done_again(
         (["IN", "--device", "cpu:x"], "'cpu:x' is no device"),
         (["IN", "--weights", "EMPTY"], "weights '.*': .*config.json"),
         (["IN", "--weights", "."], r"weights '\.': .*config.json"),
-        (["IN", "--weights", "mage_nett"], "no weights of this name in the package"),
+        (["IN", "--weights", "mage_nett"], "neither the name of weights in the package"),
     ],
 )
 def test_mistakes_are_told_before_any_work(
@@ -212,8 +213,8 @@ def test_mistakes_are_told_before_any_work(
     arguments: list[str], reason: str,
 ) -> None:  # fmt: skip
     (tmp_path / "nothing").mkdir()
-    places = {"IN": str(folder), "EMPTY": str(tmp_path / "nothing")}
-    given = [places.get(argument, argument.replace("IN/", f"{folder}/")) for argument in arguments]
+    paths = {"IN": str(folder), "EMPTY": str(tmp_path / "nothing")}
+    given = [paths.get(argument, argument.replace("IN/", f"{folder}/")) for argument in arguments]
     chosen = [] if "--weights" in given else ["--weights", weights]
     if "--strength" in given:
         with pytest.raises(SystemExit, match="2"):

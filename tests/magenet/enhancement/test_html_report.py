@@ -56,7 +56,7 @@ def test_a_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     addresses = re.findall(r"""\b(?:src|href|action|data)=["']?([^"'\s>]*)""", text)
     assert addresses == ["data:,"]
     assert "default-src 'none'" in text
-    assert not re.search("@[A-Z]+@", text), "a place of the template was left empty"
+    assert not re.search("@[A-Z]+@", text), "a mark of the template was left"
     assert [file.name for file in tmp_path.iterdir()] == ["page.html"]
 
 

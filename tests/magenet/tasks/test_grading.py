@@ -9,7 +9,7 @@ from torch import Tensor
 from data_modules import GradingDataModule, ManifestPhotographs
 from data_modules.datasets.manifest import QUALITIES
 from data_modules.datasets.phantom import draw_phantom
-from data_modules.files.pictures import write_photograph
+from data_modules.files.writing import write_photograph
 from magenet.metrics import fit_temperature
 from magenet.models import Grader
 from magenet.tasks import GradingTask, QualityTask, RetinopathyTask
