@@ -10,6 +10,9 @@ from data_modules.files.memory import parsed_memory
 from magenet.enhancement.device import device_for
 from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_to_folder
 
+WORDS = {"abstain": "do not use (abstain)"}
+"""Words for a verdict or status in the summary, where they are not its value."""
+
 
 def main(arguments: list[str]) -> int:
     """Run the command and return the exit status."""
@@ -67,6 +70,6 @@ def main(arguments: list[str]) -> int:
     device = device_for(options.device)
     rows = enhance_to_folder(options.input, folder_options, device, options.html)
     counts = Counter(row["verdict"] or row["status"] for row in rows)
-    said = ", ".join(f"{count} {what}" for what, count in counts.items())
-    print(f"{len(rows)} photographs: {said}; results in {options.out}")
+    summary = ", ".join(f"{count} {WORDS.get(key, key)}" for key, count in counts.items())
+    print(f"{len(rows)} photographs: {summary}; results in {options.out}")
     return int(any(row["status"] in NOT_ENHANCED for row in rows))

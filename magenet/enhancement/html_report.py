@@ -1,4 +1,4 @@
-"""One page that shows what was done to every photograph: pictures, uncertainty, a table."""
+"""HTML report: one page with every photograph before and after, its uncertainty, and a table."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.errors import UserError
 
 SIDE = 1024
-"""Longest side of a photograph on the page, in pixels (our choice): a page of 500 still loads."""
+"""Longest side of a photograph on the page, in pixels (our choice): 500 of them still load."""
 
 QUALITY = 85
 """JPEG quality on the page (our choice)."""
@@ -39,26 +40,29 @@ HEAT = np.array(
         (32, 235, 255, 255, 0.92),
     ]
 )
-"""Expected error in grey levels of 255, with the red, green, blue and opacity that show it.
+"""Colour scale of the uncertainty: expected error in grey levels of 255, red, green, blue, opacity.
 
-The scale is one for all photographs, so that they can be compared (our choice): clear where the
-network is sure, then blue to white, which no retina is.
+It is the same for all photographs, so that they can be compared (our choice): transparent at 0,
+then blue to white, colours that no retina has.
 """
+
+GOOD_ERROR = 6.0
+"""Expected error, in grey levels of 255, below which it is called good (our choice)."""
 
 ENTRIES = "<!-- entries -->"
 """Mark of the template that the photographs replace."""
 
 
 class Entry(NamedTuple):
-    """Tell of one photograph.
+    """A photograph on the page.
 
     Args:
-        name: What the page calls it.
-        status: `enhanced`, `refused` or `failed`.
-        verdict: `ok`, `check` or `abstain`; empty where nothing was enhanced.
-        reason: For the status or the verdict, in plain text; may be empty.
-        before: The photograph as taken, uint8 `(H, W, 3)`, of any size.
-        after: The same enhanced.
+        name: Name of the photograph.
+        status: `enhanced`, `refused`, `failed` or `skipped`.
+        verdict: `ok`, `check` or `abstain` (do not use); empty where nothing was enhanced.
+        reason: Of the status or the verdict, in plain text; may be empty.
+        before: The unenhanced photograph, uint8 `(H, W, 3)`, of any size.
+        after: The enhanced photograph.
         uncertainty: Expected absolute error in [0, 1], float32 `(h, w)`, of any size, 0 outside
             the field.
         facts: Columns of the table by name; a number that is not finite leaves its cell empty.
@@ -75,15 +79,15 @@ class Entry(NamedTuple):
 
 
 class PageWriter:
-    """Write the page, one HTML file that needs no other, a photograph at a time.
+    """Writer of the page, one self-contained HTML file.
 
     A photograph is on disk as soon as it is added, so that memory does not grow with their
-    number. Until `close` the file is `.<name>.part`: a run that stops early leaves no page that
-    passes for a whole one. As a context manager it closes the page, or discards it after an
+    number. Until `close` the file is `.<name>.part`: a run that stops early leaves no incomplete
+    page under the final name. As a context manager it closes the page, or discards it after an
     exception.
 
     Args:
-        path: Where to write, in a folder that exists.
+        path: File to write, in a folder that exists.
 
     Raises:
         UserError: If it cannot be written.
@@ -99,7 +103,7 @@ class PageWriter:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        if self.path.is_dir():  # to be told now, not after the last photograph
+        if self.path.is_dir():  # fails now, not after the last photograph
             raise UserError(f"{path}: cannot be written (it is a folder)")
         self.part = self.path.with_name(f".{self.path.name}.part")
         self.count = 0
@@ -125,33 +129,33 @@ class PageWriter:
             self.discard()
 
     def add(self, entry: Entry) -> None:
-        """Put a photograph on the page.
+        """Add a photograph to the page.
 
         Args:
             entry: The photograph.
 
         Raises:
-            UserError: If the page cannot be written; what there was of it is gone.
+            UserError: If the page cannot be written; the incomplete page is removed.
         """
         pictures = {
             "before": None if entry.before is None else _photograph(entry.before),
             "after": None if entry.after is None else _photograph(entry.after),
             "uncertainty": None if entry.uncertainty is None else _heat_map(entry.uncertainty),
         }
-        mark = f"entry-{self.count}"
-        text = f'<script type="application/json" id="{mark}">{_description(entry)}</script>\n'
+        entry_id = f"entry-{self.count}"
+        text = f'<script type="application/json" id="{entry_id}">{_description(entry)}</script>\n'
         for kind, picture in pictures.items():
             if picture is not None:
-                # A block of data: the browser decodes a picture only when it is looked at.
-                text += f'<script type="text/plain" id="{mark}-{kind}">{picture}</script>\n'
+                # A data block: the browser decodes a picture only when it is shown.
+                text += f'<script type="text/plain" id="{entry_id}-{kind}">{picture}</script>\n'
         self._write(text)
         self.count += 1
 
     def close(self) -> None:
-        """Finish the page, and give it its name.
+        """Complete the page, and rename it to its final name.
 
         Raises:
-            UserError: If it cannot be written; what there was of it is gone.
+            UserError: If it cannot be written; the incomplete page is removed.
         """
         if self.stream.closed:
             return
@@ -164,8 +168,8 @@ class PageWriter:
             raise self._cannot(error) from None
 
     def discard(self) -> None:
-        """Remove what there is of a page that was not closed."""
-        with contextlib.suppress(OSError):  # a full disk refuses once more what is left to write
+        """Remove a page that was not closed."""
+        with contextlib.suppress(OSError):  # a full disk fails once more over what is left
             self.stream.close()
         with contextlib.suppress(OSError):
             self.part.unlink()
@@ -180,8 +184,28 @@ class PageWriter:
             raise self._cannot(error) from None
 
     def _cannot(self, error: OSError) -> UserError:
-        """Return what to tell a person."""
+        """Return the error to raise."""
         return UserError(f"{self.path}: cannot be written ({error.strerror or error})")
+
+
+def error_level(expected_error: float) -> str:
+    """Return the level of an expected error: `good`, `fair`, `poor` or `very poor`.
+
+    The limits are :data:`GOOD_ERROR` and those of the verdicts, :data:`ERROR_LIMITS` (our choice).
+
+    Args:
+        expected_error: Mean expected absolute error, in grey levels of 255.
+
+    Example:
+        >>> [error_level(error) for error in (5.9, 6.0, 12.0, 16.0, 16.1)]
+        ['good', 'fair', 'fair', 'poor', 'very poor']
+    """
+    check, abstain = ERROR_LIMITS
+    if expected_error < GOOD_ERROR:
+        return "good"
+    if expected_error <= check:
+        return "fair"
+    return "poor" if expected_error <= abstain else "very poor"
 
 
 def _template() -> str:
@@ -191,56 +215,66 @@ def _template() -> str:
     assert script is not None  # it is ours
     # The browser runs this one script and no other, should a name ever get past the escaping.
     script_hash = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
-    top = HEAT[-1, 0]
+    last = HEAT[-1, 0]
     stops = ", ".join(
-        f"rgb({red:g} {green:g} {blue:g} / {opacity:.0%}) {level / top:.1%}"
+        f"rgb({red:g} {green:g} {blue:g} / {opacity:.0%}) {level / last:.1%}"
         for level, red, green, blue, opacity in HEAT
     )
-    known = {
-        "HASH": script_hash, "HEAT": stops, "MIDDLE": f"{top / 2:g}", "TOP": f"{top:g}",
-        "SIDE": f"{SIDE}",
+    check, abstain = ERROR_LIMITS
+    levels = (
+        f"below {GOOD_ERROR:g} good, up to {check:g} fair, above {check:g} poor, "
+        f"above {abstain:g} very poor"
+    )
+    values = {
+        "HASH": script_hash, "HEAT": stops, "MIDDLE": f"{last / 2:g}", "TOP": f"{last:g}",
+        "SIDE": f"{SIDE}", "LEVELS": levels,
     }  # fmt: skip
-    return re.sub("@([A-Z]+)@", lambda match: known[match[1]], page)
+    return re.sub("@([A-Z]+)@", lambda match: values[match[1]], page)
 
 
 def _description(entry: Entry) -> str:
-    """Return an entry's words and numbers as JSON that cannot end the script block it is in."""
+    """Return an entry's texts and numbers as JSON that cannot end the script block it is in."""
     facts = {
         name: _number(value) if not isinstance(value, str) else value
         for name, value in entry.facts.items()
     }
-    words = {"name": entry.name, "status": entry.status, "verdict": entry.verdict}
-    # ASCII alone: a file name that is no valid Unicode cannot be written otherwise.
-    text = json.dumps(words | {"reason": entry.reason, "facts": facts}, allow_nan=False)
+    error = facts.get("expected_error")
+    description = {
+        "name": entry.name, "status": entry.status, "verdict": entry.verdict,
+        "reason": entry.reason, "facts": facts,
+        "error_level": error_level(error) if isinstance(error, int | float) else "",
+    }  # fmt: skip
+    # In ASCII: a file name that is not valid Unicode cannot be written otherwise.
+    text = json.dumps(description, allow_nan=False)
     return text.replace("<", "\\u003c")
 
 
 def _number(value: float) -> float | None:
-    """Return a number, NumPy's too, as JSON knows it: not a finite one, nothing."""
+    """Return a number, possibly NumPy's, as JSON can hold it; None if it is not finite."""
     if isinstance(value, int):
         return value
     return float(value) if math.isfinite(value) else None
 
 
 def _photograph(pixels: NDArray[np.uint8]) -> str:
-    """Return a reduced copy of a photograph."""
+    """Return a reduced copy of a photograph as a data URL."""
     picture = Image.fromarray(pixels)
     picture.thumbnail((SIDE, SIDE))
-    return _address(picture, "jpeg", quality=QUALITY)
+    return _data_url(picture, "jpeg", quality=QUALITY)
 
 
 def _heat_map(uncertainty: NDArray[np.float32]) -> str:
-    """Return the colours of an uncertainty map."""
+    """Return an uncertainty map in the colours of :data:`HEAT` as a data URL."""
     small = Image.fromarray(uncertainty)
-    small.thumbnail((HEAT_SIDE, HEAT_SIDE))  # before it has colours: those do not average
+    small.thumbnail((HEAT_SIDE, HEAT_SIDE))  # before colouring: colours do not average
     levels = 255 * np.asarray(small)
     channels = [np.interp(levels, HEAT[:, 0], column) for column in HEAT[:, 1:].T]
     channels[3] *= 255
-    return _address(Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8)), "png")
+    return _data_url(Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8)), "png")
 
 
-def _address(picture: Image.Image, kind: str, **options: Any) -> str:
-    """Return a picture as the address that a page shows it by."""
+def _data_url(picture: Image.Image, kind: str, **options: Any) -> str:
+    """Return a picture as a data URL."""
     stream = io.BytesIO()
     picture.save(stream, kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"

@@ -224,8 +224,8 @@ def _straight_edges(bright: Tensor, circle: tuple[float, float, float]) -> tuple
     edges = [0, len(bright)]
     for end, row, outward in ((0, int(rows[0]), -1), (1, int(rows[-1]), 1)):
         inner = row - 2 * outward
-        half = (radius**2 - min(abs(inner - y), radius) ** 2) ** 0.5
-        left, right = max(0, round(x - half)), min(bright.shape[1], round(x + half))
+        half_chord = (radius**2 - min(abs(inner - y), radius) ** 2) ** 0.5
+        left, right = max(0, round(x - half_chord)), min(bright.shape[1], round(x + half_chord))
         if (
             right - left > 0.3 * 2 * radius
             and float(bright[inner, left:right].float().mean()) > 0.9

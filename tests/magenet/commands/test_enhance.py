@@ -91,6 +91,21 @@ def test_a_folder_of_photographs_and_junk(
     assert not (out / "notes.txt").exists()
 
 
+def test_the_summary_says_what_not_to_use(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    verdicts = ("ok", "abstain", "abstain", "")
+    rows = [{"status": "enhanced" if v else "refused", "verdict": v} for v in verdicts]
+    monkeypatch.setattr("magenet.commands.enhance.enhance_to_folder", lambda *given: rows)
+    assert enhance(folder, "-o", tmp_path) == 1
+    assert capsys.readouterr().out == (
+        f"4 photographs: 1 ok, 2 do not use (abstain), 1 refused; results in {tmp_path}\n"
+    )
+
+
 def test_a_photograph_of_16_bits_stays_one(weights: Path, tmp_path: Path) -> None:
     pytest.importorskip("cv2")
     before = retina(3).to(torch.uint16) * 257

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from magenet.enhancement.html_report import HEAT, SIDE, Entry, PageWriter
+from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.errors import UserError
 
 EVIL = "</script><script>alert(1)</script><!--<script> & \"'\u2028.jpg"
@@ -128,7 +129,20 @@ def test_photographs_without_pictures_are_listed(tmp_path: Path) -> None:
     assert set(known) == {"entry-0", "entry-1", "entry-1-before"}
     assert json.loads(known["entry-0"]) == {
         "name": "a.jpg", "status": "failed", "verdict": "", "reason": "cannot be read", "facts": {},
+        "error_level": "",
     }  # fmt: skip
+
+
+def test_the_levels_of_error_are_those_of_the_verdicts(tmp_path: Path) -> None:
+    text = written(
+        tmp_path / "page.html",
+        *(entry(facts={"expected_error": error}) for error in (3.0, *ERROR_LIMITS, 99.0)),
+        entry(facts={"expected_error": float("nan")}),
+    )
+    known = blocks(text)
+    levels = [json.loads(known[f"entry-{index}"])["error_level"] for index in range(5)]
+    assert levels == ["good", "fair", "poor", "very poor", ""]
+    assert "below 6 good, up to 12 fair, above 12 poor, above 16 very poor" in text
 
 
 def test_a_photograph_is_on_disk_once_added(tmp_path: Path) -> None:
@@ -193,7 +207,11 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
 
 CAT = f"cat_{'x' * 120}.jpg"
 WHY = f"{EVIL} {'y' * 120}"
-FACTS = [{"lost": 0.3, "side": "OD"}, {"lost": 0.05, "side": "OS"}, {"lost": 2.0, "side": "OD"}]
+FACTS = [
+    {"lost": 0.3, "side": "OD", "expected_error": 4.0, "light_share": 0.41},
+    {"lost": 0.05, "side": "OS", "expected_error": 12.31, "light_share": 1.0},
+    {"lost": 2.0, "side": "OD", "expected_error": 17.0},
+]
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +302,7 @@ def handle_at(tab: Any) -> float:
 
 
 def follows(tab: Any) -> None:
-    """Check that before the slider is the photograph as taken, and behind it the enhanced one."""
+    """Check that the unenhanced photograph is left of the slider, the enhanced one right of it."""
     red, blue = colours(tab)
     assert red == pytest.approx(handle_at(tab), abs=4)
     assert blue == pytest.approx(handle_at(tab), abs=4)
@@ -431,16 +449,16 @@ def test_columns_sort_by_click_and_keys(tab: Any) -> None:
     def sort(column: str) -> list[str | None]:
         return [head.get_attribute("aria-sort") for head in tab.locator("thead th").all()]
 
-    assert sort("verdict") == ["ascending", None, None, None]
+    assert sort("verdict") == ["ascending", *[None] * 5]
     lost = tab.get_by_role("button", name="lost")
     lost.click()
     assert names(tab)[:2] == ["look.jpg", "fine 10.jpg"]
-    assert sort("lost") == [None, None, "ascending", None]
+    assert sort("lost") == [None, None, "ascending", *[None] * 3]
     unknown = names(tab)[3:]
     lost.focus()
     tab.keyboard.press("Enter")
     assert names(tab)[1:3] == ["fine 10.jpg", "look.jpg"]
-    assert sort("lost") == [None, None, "descending", None]
+    assert sort("lost") == [None, None, "descending", *[None] * 3]
     assert names(tab)[3:] == unknown, "what has no number is last, either way"
     tab.get_by_role("button", name="photograph", exact=True).click()
     fine = [name for name in names(tab) if name.startswith("fine")]
@@ -477,6 +495,25 @@ def test_one_verdict_alone_can_be_shown(tab: Any) -> None:
     assert tab.locator('#filters [aria-pressed="true"]').inner_text() == "ok 2"
     tab.locator("#filters button", has_text="all").click()
     assert len(names(tab)) == 6
+
+
+@pytest.mark.browser
+def test_words_for_the_numbers(tab: Any) -> None:
+    assert tab.locator("#standing .abstain").inner_text() == "do not use"
+    assert tab.locator("#standing .abstain").get_attribute("data-standing") == "abstain"
+    assert tab.locator('#filters [data-standing="abstain"]').inner_text() == "do not use 1"
+    assert tab.locator("#facts").inner_text() == "expected error 17 of 255 (very poor)"
+    tab.keyboard.press("n")
+    shows(tab, 2)
+    assert tab.locator("#facts").inner_text() == (
+        "expected error 12.3 of 255 (poor), brightness correction applied: 100 %"
+    )
+    cells = tab.locator("#rows tr", has_text="fine 10").locator("td").all_inner_texts()
+    assert cells == ["ok", "0.300", "OD", "4 of 255 (good)", "41 %"]
+    cut = "[...document.querySelectorAll('thead button')].some(b => b.scrollWidth > b.clientWidth)"
+    assert not tab.evaluate(cut), "a long heading takes two lines"
+    tab.locator('#filters [data-standing="abstain"]').click()
+    assert len(names(tab)) == 1
 
 
 @pytest.mark.browser
