@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from experiments.benchmarks.networks import Convolution, Subject, sized
+from experiments.benchmarks.networks import Convolution, Workload, sized
 from experiments.benchmarks.setting import Setting, Table
 from experiments.benchmarks.timing import Timing, interleaved
 
@@ -30,21 +30,27 @@ class Kernel:
 
     def __init__(self, shape: Convolution, batch: int, dtype: torch.dtype, memory: Tensor) -> None:
         self.shape = shape
-        self.last = dtype == torch.bfloat16
+        self.channels_last = dtype == torch.bfloat16
         side = (shape.kernel, shape.kernel)
         weight = torch.randn(
-            shape.wide_out, shape.wide_in // shape.groups, *side, dtype=dtype, device=memory.device
+            shape.channels_out,
+            shape.channels_in // shape.groups,
+            *side,
+            dtype=dtype,
+            device=memory.device,
         )
-        layout = torch.channels_last if self.last else torch.contiguous_format
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
         self.weight = weight.contiguous(memory_format=layout).requires_grad_()
         self.bias = torch.zeros_like(weight[:, 0, 0, 0]).requires_grad_()
-        self.given = self._view(memory, *input_shape(shape, batch)).requires_grad_(shape.to_input)
-        self.gradient = self._view(memory, batch, shape.wide_out, shape.height, shape.width)
+        self.input = self._view(memory, *input_shape(shape, batch)).requires_grad_(
+            shape.input_gradient
+        )
+        self.gradient = self._view(memory, batch, shape.channels_out, shape.height, shape.width)
 
     def _view(self, memory: Tensor, batch: int, channels: int, height: int, width: int) -> Tensor:
         """Return random numbers of a shape."""
         flat = memory[: batch * channels * height * width]
-        if self.last:
+        if self.channels_last:
             return flat.view(batch, height, width, channels).permute(0, 3, 1, 2)
         return flat.view(batch, channels, height, width)
 
@@ -52,10 +58,10 @@ class Kernel:
         """Run it."""
         shape = self.shape
         result = functional.conv2d(
-            self.given, self.weight, self.bias, shape.stride, shape.padding, groups=shape.groups
+            self.input, self.weight, self.bias, shape.stride, shape.padding, groups=shape.groups
         )
-        wanted = [self.weight, self.bias, *([self.given] if shape.to_input else [])]
-        torch.autograd.grad(result, wanted, self.gradient)
+        inputs = [self.weight, self.bias, *([self.input] if shape.input_gradient else [])]
+        torch.autograd.grad(result, inputs, self.gradient)
 
 
 def input_shape(shape: Convolution, batch: int) -> tuple[int, int, int, int]:
@@ -64,7 +70,7 @@ def input_shape(shape: Convolution, batch: int) -> tuple[int, int, int, int]:
         (side - 1) * shape.stride + shape.kernel - 2 * shape.padding
         for side in (shape.height, shape.width)
     )
-    return batch, shape.wide_in, height, width
+    return batch, shape.channels_in, height, width
 
 
 def kernels(
@@ -73,7 +79,7 @@ def kernels(
     """Return the 3x3 convolutions among some shapes, ready to run."""
     chosen = [shape for shape in shapes if shape.kernel == 3]
     largest = max(
-        max(math.prod(input_shape(s, batch)), batch * s.wide_out * s.height * s.width)
+        max(math.prod(input_shape(s, batch)), batch * s.channels_out * s.height * s.width)
         for s in chosen
     )
     memory = torch.randn(largest, device=device).to(dtype)
@@ -102,10 +108,12 @@ class Ideal:
 
         def distance(other: Convolution) -> float:
             return sum(
-                abs(math.log(own / its))
-                for own, its in (
-                    (shape.wide_in, other.wide_in), (shape.wide_out, other.wide_out),
-                    (shape.height, other.height), (shape.width, other.width),
+                abs(math.log(a / b))
+                for a, b in (
+                    (shape.channels_in, other.channels_in),
+                    (shape.channels_out, other.channels_out),
+                    (shape.height, other.height),
+                    (shape.width, other.width),
                 )
             )  # fmt: skip
 
@@ -118,9 +126,9 @@ class Ideal:
 
     @property
     def mean(self) -> float:
-        """Return the mean FLOP/s of the ceilings, each weighed by its FLOPs."""
-        weighed = sum(work * self.rate(shape) for shape, work in self.work.items())
-        return weighed / sum(self.work.values())
+        """Return the mean FLOP/s of the ceilings, each weighted by its FLOPs."""
+        weighted = sum(work * self.rate(shape) for shape, work in self.work.items())
+        return weighted / sum(self.work.values())
 
     @property
     def best(self) -> float:
@@ -150,14 +158,14 @@ def measure(setting: Setting) -> list[Table]:
         },
     )
 
-    subject = Subject(sized(setting.network), setting.batch, setting.size, device, half=True)
-    shapes, _ = subject.demand()
-    alone = {
+    workload = Workload(sized(setting.network), setting.batch, setting.size, device, bf16=True)
+    shapes, _ = workload.demand()
+    kernel_calls = {
         (shape, name): kernel
         for name, dtype in DTYPES.items()
         for shape, kernel in kernels(shapes, setting.batch, dtype, device).items()
     }
-    single = interleaved(alone, device, setting.seconds)
+    kernel_times = interleaved(kernel_calls, device, setting.seconds)
     table = Table(
         f"Ceilings of the 3x3 convolutions of {setting.network}, {setting.size} px, "
         f"batch {setting.batch}",
@@ -168,13 +176,13 @@ def measure(setting: Setting) -> list[Table]:
             "bf16": "the same in bf16, channels-last.",
         },
     )
-    every = sum(n * shape.flops(1) for shape, n in shapes.items())
+    total = sum(n * shape.flops(1) for shape, n in shapes.items())
     for shape in sorted(
         (s for s in shapes if s.kernel == 3), key=lambda s: -shapes[s] * s.flops(1)
     ):
         table.rows[str(shape)] = {
             "count": shapes[shape],
-            "share": round(100 * shapes[shape] * shape.flops(1) / every, 1),
-            **{n: single[shape, n].rate(shape.flops(setting.batch) / 1e9) for n in DTYPES},
+            "share": round(100 * shapes[shape] * shape.flops(1) / total, 1),
+            **{n: kernel_times[shape, n].rate(shape.flops(setting.batch) / 1e9) for n in DTYPES},
         }
     return [machine, table]

@@ -61,31 +61,31 @@ def rates(options: argparse.Namespace, device: torch.device) -> list[dict[str, o
         torch.set_num_threads(count)
         image, mask = photographs(batch, size, device)
         # As many batches as show each of the seven types equally often (at 32 almost).
-        keys = [
+        rngs = [
             CounterRNG(torch.arange(batch) + 1000 * k) for k in range(max(2, min(7, 56 // batch)))
         ]
-        order = torch.randperm(len(keys) * batch, generator=torch.Generator().manual_seed(0))
+        order = torch.randperm(len(rngs) * batch, generator=torch.Generator().manual_seed(0))
         codes = torch.split(order % 7 + 1, batch)
         calls: dict[str, list[Callable[[], object]]] = {
             "cofe, seven types": [
                 partial(cofe, image, mask, rng, kinds)
-                for rng, kinds in zip(keys, codes, strict=True)
+                for rng, kinds in zip(rngs, codes, strict=True)
             ],
-            "fundus, mixed": [partial(fundus, image, mask, rng) for rng in keys],
+            "fundus, mixed": [partial(fundus, image, mask, rng) for rng in rngs],
         }
         for recipe, degrade in recipes.items():
             for name in degrade.factors:
                 chosen = {name: torch.ones(batch)}
                 calls[f"{recipe}, {name}"] = [
-                    partial(one_factor, degrade, image, mask, keys[0], chosen)
+                    partial(one_factor, degrade, image, mask, rngs[0], chosen)
                 ]
         for what, batches in calls.items():
-            taken, spread = median_of(partial(run_all, batches), device, BUDGET)
+            seconds, spread = median_of(partial(run_all, batches), device, BUDGET)
             each = 1e3 / (len(batches) * batch)
             rows.append({
                 "what": what, "size": size, "batch": batch, "threads": count,
-                "images_per_s": round(1e3 / (taken * each), 2),
-                "ms_per_image": round(taken * each, 3), "spread_ms": round(spread * each, 3),
+                "images_per_s": round(1e3 / (seconds * each), 2),
+                "ms_per_image": round(seconds * each, 3), "spread_ms": round(spread * each, 3),
             })  # fmt: skip
     return rows
 
@@ -131,11 +131,11 @@ class Stopwatch(Callback):
         self.prepared: list[float] = []
         self.stepped: list[float] = []
         self.started = 0.0
-        inner = module.prepare
+        prepare = module.prepare
 
         def timed(batch: Batch, training: bool) -> Batch:
             start = _now()
-            result = inner(batch, training)
+            result = prepare(batch, training)
             self.prepared.append(_now() - start)
             return result
 

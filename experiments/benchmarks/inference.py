@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from experiments.benchmarks.networks import Subject, sized
+from experiments.benchmarks.networks import Workload, sized
 from experiments.benchmarks.setting import Setting, Table, child
 from experiments.benchmarks.timing import Cell, Timing, interleaved
 
@@ -29,12 +29,12 @@ def memory(device: torch.device) -> tuple[float, float]:
     status = Path("/proc/self/status")
     if not status.exists():  # not Linux: getrusage has no value for now, and macOS counts bytes
         unit = 1 if sys.platform == "darwin" else 1024
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
-        return most, most
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+        return peak, peak
     # Not getrusage: on Linux a child that was started by vfork begins with its parent's ru_maxrss.
     lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    now, most = (float(lines[key].split()[0]) * 1024 / 1e6 for key in ("VmRSS", "VmHWM"))
-    return now, most
+    now, peak = (float(lines[key].split()[0]) * 1024 / 1e6 for key in ("VmRSS", "VmHWM"))
+    return now, peak
 
 
 def enhance(task: dict[str, Any]) -> dict[str, Any]:
@@ -44,15 +44,15 @@ def enhance(task: dict[str, Any]) -> dict[str, Any]:
         task: `network, size, device, seconds`, and `precisions` to compare in turn.
     """
     device = torch.device(task["device"])
-    subjects = {
-        name: Subject(sized(task["network"]), 1, task["size"], device, half=name == "bf16")
+    workloads = {
+        name: Workload(sized(task["network"]), 1, task["size"], device, bf16=name == "bf16")
         for name in task["precisions"]
     }
     before, _ = memory(device)
-    calls = {name: subject.forward for name, subject in subjects.items()}
+    calls = {name: workload.forward for name, workload in workloads.items()}
     times = interleaved(calls, device, task["seconds"])
-    _, most = memory(device)
-    return {"times": times, "before": before, "peak": most}
+    _, peak = memory(device)
+    return {"times": times, "before": before, "peak": peak}
 
 
 def slope(seconds: dict[int, float]) -> float:
@@ -114,8 +114,8 @@ def measure(setting: Setting) -> list[Table]:
     found = child("inference", {**task, "size": size, "precisions": ["bf16", "fp32"]}, threads)
     ratio: Cell = found.get("failed", "")
     if "times" in found:
-        half, full = (Timing(*found["times"][name]) for name in ("bf16", "fp32"))
-        ratio = full.over(half)
+        bf16, fp32 = (Timing(*found["times"][name]) for name in ("bf16", "fp32"))
+        ratio = fp32.over(bf16)
     other.rows[f"fp32 over bf16, {size} px"] = {"value": ratio}
     return [table, other]
 

@@ -42,41 +42,42 @@ class Convolution(NamedTuple):
     """Describe a convolution, as one shape of work.
 
     Attributes:
-        wide_in: Channels in.
-        wide_out: Channels out.
+        channels_in: Channels in.
+        channels_out: Channels out.
         kernel: Side of the kernel.
         stride: Pixels in per pixel out, along one axis.
         padding: Pixels added on each side.
         groups: Groups of channels.
         height: Of the output.
         width: Of the output.
-        to_input: Whether the backward pass makes a gradient of the input; not of a photograph.
+        input_gradient: Whether the backward pass makes a gradient of the input; for a photograph it
+            does not.
     """
 
-    wide_in: int
-    wide_out: int
+    channels_in: int
+    channels_out: int
     kernel: int
     stride: int
     padding: int
     groups: int
     height: int
     width: int
-    to_input: bool
+    input_gradient: bool
 
     def flops(self, batch: int) -> float:
         """Return the operations of forward and backward: two a multiplication and addition."""
-        macs = self.wide_in * self.wide_out // self.groups * self.kernel**2
-        return 2.0 * macs * self.height * self.width * batch * (3 if self.to_input else 2)
+        macs = self.channels_in * self.channels_out // self.groups * self.kernel**2
+        return 2.0 * macs * self.height * self.width * batch * (3 if self.input_gradient else 2)
 
     def __str__(self) -> str:
         """Return it in words."""
         return (
-            f"{self.wide_in}->{self.wide_out}, {self.width}x{self.height}"
-            f"{'' if self.to_input else ', no gradient of the input'}"
+            f"{self.channels_in}->{self.channels_out}, {self.width}x{self.height}"
+            f"{'' if self.input_gradient else ', no gradient of the input'}"
         )
 
 
-class Subject:
+class Workload:
     """Hold a network with a batch, in the number format and layout that it is trained in.
 
     Args:
@@ -84,15 +85,15 @@ class Subject:
         batch: Photographs a batch.
         size: Side of a photograph, in pixels.
         device: Where to work.
-        half: Whether in bf16 autocast and channels-last; otherwise in fp32 and contiguous.
+        bf16: Whether in bf16 autocast and channels-last; otherwise in fp32 and contiguous.
     """
 
     def __init__(
-        self, network: nn.Module, batch: int, size: int, device: torch.device, half: bool
+        self, network: nn.Module, batch: int, size: int, device: torch.device, bf16: bool
     ) -> None:
-        self.layout = torch.channels_last if half else torch.contiguous_format
+        self.layout = torch.channels_last if bf16 else torch.contiguous_format
         self.network = network.to(device).to(memory_format=self.layout)  # type: ignore[call-overload]
-        self.batch, self.size, self.device, self.half = batch, size, device, half
+        self.batch, self.size, self.device, self.bf16 = batch, size, device, bf16
         generator = torch.Generator().manual_seed(0)
         clean = torch.rand(batch, 3, size, size, generator=generator).to(device)
         self.clean = clean
@@ -105,7 +106,7 @@ class Subject:
     @contextmanager
     def precision(self) -> Iterator[None]:
         """Work in the subject's number format."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             yield
 
     def forward(self) -> None:
@@ -129,7 +130,7 @@ class Subject:
         """Return the convolutions of one forward, counted, and all its MACs for the batch."""
         found: Counter[Convolution] = Counter()
 
-        def note(module: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
+        def record(module: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
             assert isinstance(module, nn.Conv2d)
             padding = module.padding[0]
             found[
@@ -141,7 +142,7 @@ class Subject:
             ] += 1  # fmt: skip
 
         hooks = [
-            module.register_forward_hook(note)
+            module.register_forward_hook(record)
             for module in self.network.modules()
             if isinstance(module, nn.Conv2d)
         ]

@@ -10,7 +10,7 @@ from experiments.benchmarks.timing import Cell
 UNKNOWN_SPREAD = 0.05
 """Relative change that is marked where a number was measured once only (our choice)."""
 
-Entry = tuple[str, str, str]
+Key = tuple[str, str, str]
 
 
 def text(cell: Cell | None) -> str:
@@ -49,8 +49,8 @@ def markdown(result: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def numbers(result: dict[str, Any]) -> Iterator[tuple[Entry, float, float | None]]:
-    """Yield the place of every number, its value, and its relative spread where it has one."""
+def numbers(result: dict[str, Any]) -> Iterator[tuple[Key, float, float | None]]:
+    """Yield the key of every number, its value, and its relative spread where it has one."""
     for title, table in result["tables"].items():
         for name, row in table["rows"].items():
             for column, cell in row.items():
@@ -65,18 +65,18 @@ def compare(new: dict[str, Any], old: dict[str, Any]) -> str:
 
     A change is marked where it is larger than the spreads of both together.
     """
-    before = {place: (value, spread) for place, value, spread in numbers(old)}
+    before = {key: (value, spread) for key, value, spread in numbers(old)}
     lines = []
-    for place, value, spread in numbers(new):
-        if place not in before:
+    for key, value, spread in numbers(new):
+        if key not in before:
             continue
-        other, other_spread = before[place]
+        other, other_spread = before[key]
         noise = UNKNOWN_SPREAD if spread is None or other_spread is None else spread + other_spread
         ratio = value / other
         # The larger over the smaller: half as fast counts like twice as fast.
         change = abs(ratio) if abs(ratio) > 1 else 1 / abs(ratio)
         mark = "*" if ratio < 0 or change - 1 > noise else ""
-        title, row, column = place
+        title, row, column = key
         lines.append(
             [f"{title}: {row}: {column}", f"{other:g}", f"{value:g}", f"{ratio:.3f}", mark]
         )

@@ -91,10 +91,10 @@ class Setting:
                 write_photograph(phantom.image, folder / f"{seed:03d}.{kind}")
                 rows[kind].append((f"{seed:03d}.{kind}", vessels))
         # Two steps more than are timed, and at least twelve as the DDP runs make.
-        wanted = self.batch * (max(self.steps, 12) + 4)
-        for place in range(wanted):
-            image, vessels = rows["png"][place % self.photograph_count]
-            name = f"many_{place:04d}.png"
+        count = self.batch * (max(self.steps, 12) + 4)
+        for index in range(count):
+            image, vessels = rows["png"][index % self.photograph_count]
+            name = f"many_{index:04d}.png"
             (folder / name).symlink_to(image)
             rows["many"].append((name, vessels))
         for kind, lines in rows.items():
@@ -118,10 +118,10 @@ class Setting:
 def environment(threads: int | None = None) -> dict[str, str]:
     """Return a child's environment: this very code, and so many threads."""
     paths = [str(Path(magenet.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    given = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     if threads is not None:
-        given |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    return given
+        variables |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    return variables
 
 
 def child(module: str, task: dict[str, Any], threads: int) -> dict[str, Any]:
@@ -137,13 +137,13 @@ def child(module: str, task: dict[str, Any], threads: int) -> dict[str, Any]:
     """
     command = [sys.executable, "-m", f"experiments.benchmarks.{module}", json.dumps(task)]
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command, capture_output=True, text=True, timeout=TIME_LIMIT, env=environment(threads)
         )
     except subprocess.TimeoutExpired:
         return {"failed": f"took more than {TIME_LIMIT} s"}
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"]
+    if process.returncode:
+        lines = process.stderr.strip().splitlines() or [f"ended with status {process.returncode}"]
         return {"failed": lines[-1]}
-    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    answer: dict[str, Any] = json.loads(process.stdout.strip().splitlines()[-1])
     return answer

@@ -63,11 +63,11 @@ def processor() -> str:
 
 def facts(setting: Setting) -> dict[str, str | float]:
     """Return what the numbers depend on."""
-    graphics = setting.device.type == "cuda"
+    on_gpu = setting.device.type == "cuda"
     return {
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "device": torch.cuda.get_device_name(setting.device) if graphics else "cpu",
+        "device": torch.cuda.get_device_name(setting.device) if on_gpu else "cpu",
         "processor": processor(),
         "cores": os.cpu_count() or 0,
         "threads": torch.get_num_threads(),
@@ -77,7 +77,7 @@ def facts(setting: Setting) -> dict[str, str | float]:
     }  # fmt: skip
 
 
-def arguments_of(arguments: list[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path, help="file for the results")
@@ -101,7 +101,7 @@ def arguments_of(arguments: list[str] | None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark; a section that fails is named, and the others still count."""
-    options = arguments_of(arguments)
+    options = parse_arguments(arguments)
     keep_freed_memory()  # as `magenet fit` does
     old = json.loads(options.compare.read_text()) if options.compare else None
     names = {field.name for field in dataclasses.fields(Setting)} - {"folder"}

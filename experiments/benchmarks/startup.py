@@ -31,7 +31,7 @@ def answer(arguments: list[str]) -> None:
 def measure(setting: Setting) -> list[Table]:
     """Return the wall time of each."""
     calls = {name: partial(answer, arguments) for name, arguments in COMMANDS.items()}
-    times = interleaved(calls, setting.device, setting.seconds, most=RUNS)
+    times = interleaved(calls, setting.device, setting.seconds, max_rounds=RUNS)
     table = Table(
         "Start-up",
         {

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 
 from experiments.benchmarks.ceilings import Ideal, Kernel, kernels
-from experiments.benchmarks.networks import PEER, Convolution, Subject, peer, sized
+from experiments.benchmarks.networks import PEER, Convolution, Workload, peer, sized
 from experiments.benchmarks.setting import Setting, Table
 from experiments.benchmarks.timing import Timing, interleaved
 
@@ -52,72 +52,72 @@ def measure(setting: Setting) -> list[Table]:
 def compare(setting: Setting, names: list[str], size: int, batch: int) -> list[Table]:
     """Return the networks' table at one size and, where the peer is among them, the ratio."""
     table = Table(f"Networks at {size} px", COLUMNS)
-    subjects: dict[str, Subject] = {}
+    workloads: dict[str, Workload] = {}
     for name in names:
         if name != PEER:
-            subjects[name] = Subject(sized(name), batch, size, setting.device, half=True)
+            workloads[name] = Workload(sized(name), batch, size, setting.device, bf16=True)
             continue
         try:
             # One photograph fills two cores, but not a GPU: there the peer gets as many as ours.
-            own = 1 if setting.device.type == "cpu" else batch
-            subjects[name] = Subject(peer(), own, size, setting.device, half=False)
+            photographs = 1 if setting.device.type == "cpu" else batch
+            workloads[name] = Workload(peer(), photographs, size, setting.device, bf16=False)
         except ImportError as error:
             table.rows[name] = {"precision": f"NOT MEASURED: {error}"}
-    demands = {name: subject.demand() for name, subject in subjects.items()}
+    demands = {name: workload.demand() for name, workload in workloads.items()}
     calls: dict[Hashable, Callable[[], object]] = {}
-    for name, subject in subjects.items():
-        calls[name, "forward"] = subject.forward
-        calls[name, "step"] = subject.step
-        calls.update(ceilings_of(name, subject, demands[name][0]))
+    for name, workload in workloads.items():
+        calls[name, "forward"] = workload.forward
+        calls[name, "step"] = workload.step
+        calls.update(ceilings_of(name, workload, demands[name][0]))
     times = interleaved(calls, setting.device, setting.seconds)
-    for name, subject in subjects.items():
+    for name, workload in workloads.items():
         shapes, macs = demands[name]
-        alone = {s: times[name, s] for s in shapes if (name, s) in times}
+        kernel_times = {s: times[name, s] for s in shapes if (name, s) in times}
         table.rows[name] = row(
-            subject, shapes, macs, times[name, "forward"], times[name, "step"], alone
+            workload, shapes, macs, times[name, "forward"], times[name, "step"], kernel_times
         )
         if setting.device.type == "cuda":
-            table.rows[name]["peak MB"] = peak(subject)
+            table.rows[name]["peak MB"] = peak(workload)
     if setting.device.type == "cuda":
-        for name in subjects:
-            half = subjects[name].half
-            again = partial(peer) if name == PEER else partial(sized, name)
+        for name in workloads:
+            bf16 = workloads[name].bf16
+            make = partial(peer) if name == PEER else partial(sized, name)
             table.rows[name]["largest batch"] = largest_batch(
-                lambda n, a=again, h=half: Subject(a(), n, size, setting.device, h)  # type: ignore[misc]
+                lambda n, make=make, bf16=bf16: Workload(make(), n, size, setting.device, bf16)  # type: ignore[misc]
             )
-    return [table, *against_peer(setting, subjects, times)]
+    return [table, *against_peer(setting, workloads, times)]
 
 
 def ceilings_of(
-    name: str, subject: Subject, shapes: Counter[Convolution]
+    name: str, workload: Workload, shapes: Counter[Convolution]
 ) -> dict[Hashable, Kernel]:
-    """Return the 3x3 convolutions of a subject, to be timed in the same rounds as itself."""
-    dtype = torch.bfloat16 if subject.half else torch.float32
-    found = kernels(shapes, subject.batch, dtype, subject.device)
+    """Return the 3x3 convolutions of a workload, to be timed in the same rounds as itself."""
+    dtype = torch.bfloat16 if workload.bf16 else torch.float32
+    found = kernels(shapes, workload.batch, dtype, workload.device)
     return {(name, shape): kernel for shape, kernel in found.items()}
 
 
 def row(
-    subject: Subject,
+    workload: Workload,
     shapes: Counter[Convolution],
     macs: float,
     forward: Timing,
     step: Timing,
-    alone: dict[Convolution, Timing],
+    kernel_times: dict[Convolution, Timing],
 ) -> dict[str, float | int | str | dict[str, float]]:
     """Return a network's line."""
-    ideal = Ideal(shapes, subject.batch, alone)
-    count = sum(parameter.numel() for parameter in subject.parameters)
+    ideal = Ideal(shapes, workload.batch, kernel_times)
+    count = sum(parameter.numel() for parameter in workload.parameters)
     return {
-        "batch": subject.batch,
-        "precision": "bf16, channels-last" if subject.half else "fp32, contiguous",
+        "batch": workload.batch,
+        "precision": "bf16, channels-last" if workload.bf16 else "fp32, contiguous",
         "parameters": round(count / 1e6, 3),
-        "GMACs": round(macs / subject.batch / 1e9, 3),
+        "GMACs": round(macs / workload.batch / 1e9, 3),
         "forward ms": forward.milliseconds(),
-        "forward photographs/s": forward.rate(subject.batch),
+        "forward photographs/s": forward.rate(workload.batch),
         "forward GFLOP/s": forward.rate(2 * macs / 1e9),
         "step ms": step.milliseconds(),
-        "step photographs/s": step.rate(subject.batch),
+        "step photographs/s": step.rate(workload.batch),
         "step GFLOP/s": step.rate(6 * macs / 1e9),
         "ideal ms": round(1e3 * ideal.seconds, 2),
         "utilisation": step.rate(ideal.seconds),
@@ -127,35 +127,35 @@ def row(
 
 
 def against_peer(
-    setting: Setting, subjects: dict[str, Subject], times: dict[Hashable, Timing]
+    setting: Setting, workloads: dict[str, Workload], times: dict[Hashable, Timing]
 ) -> list[Table]:
     """Return how many times more photographs a second the main network handles than the peer."""
-    if PEER not in subjects or setting.network not in subjects:
+    if PEER not in workloads or setting.network not in workloads:
         return []
-    own, other = subjects[setting.network], subjects[PEER]
+    ours, other = workloads[setting.network], workloads[PEER]
     table = Table(
-        f"{setting.network} against {PEER}, {own.size} px",
+        f"{setting.network} against {PEER}, {ours.size} px",
         {
-            "ratio": f"photographs a second of {setting.network} (bf16, batch {own.batch}) over "
+            "ratio": f"photographs a second of {setting.network} (bf16, batch {ours.batch}) over "
             f"those of {PEER} as published (fp32, batch {other.batch})."
         },
     )
     for what in ("forward", "step"):
-        quicker = times[PEER, what].over(times[setting.network, what])
-        assert isinstance(quicker, dict)
-        factor = own.batch / other.batch
-        table.rows[what] = {"ratio": {k: round(factor * v, 3) for k, v in quicker.items()}}
+        ratio = times[PEER, what].over(times[setting.network, what])
+        assert isinstance(ratio, dict)
+        factor = ours.batch / other.batch
+        table.rows[what] = {"ratio": {k: round(factor * v, 3) for k, v in ratio.items()}}
     return [table]
 
 
-def peak(subject: Subject) -> float:
+def peak(workload: Workload) -> float:
     """Return the most memory allocated on the GPU during a step, in MB."""
-    torch.cuda.reset_peak_memory_stats(subject.device)
-    subject.step()
-    return round(torch.cuda.max_memory_allocated(subject.device) / 1e6, 1)
+    torch.cuda.reset_peak_memory_stats(workload.device)
+    workload.step()
+    return round(torch.cuda.max_memory_allocated(workload.device) / 1e6, 1)
 
 
-def largest_batch(make: Callable[[int], Subject]) -> int:
+def largest_batch(make: Callable[[int], Workload]) -> int:
     """Return the largest power of two that a GPU can train with, found by doubling; 0 if none."""
     batch = 1
     while True:

@@ -14,7 +14,7 @@ Cell = float | int | str | dict[str, float]
 
 Name = TypeVar("Name", bound=Hashable)
 
-LEAST = 3
+MIN_ROUNDS = 3
 """Rounds at least, however long they take."""
 
 SLOW = 10.0
@@ -81,7 +81,7 @@ def median_of(call: Callable[[], object], device: torch.device, seconds: float) 
     """
     times: list[float] = []
     call()
-    while sum(times) < (4 * seconds if len(times) < LEAST else seconds) or not times:
+    while sum(times) < (4 * seconds if len(times) < MIN_ROUNDS else seconds) or not times:
         start = now(device)
         call()
         times.append(now(device) - start)
@@ -92,19 +92,19 @@ def interleaved(
     calls: Mapping[Name, Callable[[], object]],
     device: torch.device,
     seconds: float,
-    most: int = 10_000,
+    max_rounds: int = 10_000,
     before: Mapping[Name, Callable[[], object]] | None = None,
 ) -> dict[Name, Timing]:
     """Return the times of several calls, made in turn so that a drift hits all alike.
 
-    After a round to warm up, whole rounds are made until the time is used up, :data:`LEAST` at
+    After a round to warm up, whole rounds are made until the time is used up, :data:`MIN_ROUNDS` at
     least. In each a quick call is repeated for :data:`SLICE`; a slow one stops after two rounds.
 
     Args:
         calls: What to time, by name.
         device: Where they work.
         seconds: For all of them together.
-        most: Rounds at most.
+        max_rounds: Rounds at most.
         before: What to do, untimed, before each call of a name.
     """
     times: dict[Name, list[float]] = {name: [] for name in calls}
@@ -119,15 +119,15 @@ def interleaved(
 
     for name in calls:
         once(name)
-    part = min(SLICE, seconds / 100)
+    slice_seconds = min(SLICE, seconds / 100)
     start, rounds = now(device), 0
-    while rounds < LEAST or (rounds < most and now(device) - start < seconds):
-        for name, own in times.items():
-            if rounds >= 2 and max(own) > SLOW:
+    while rounds < MIN_ROUNDS or (rounds < max_rounds and now(device) - start < seconds):
+        for name, taken in times.items():
+            if rounds >= 2 and max(taken) > SLOW:
                 continue
-            until = now(device) + part
-            own.append(once(name))
+            until = now(device) + slice_seconds
+            taken.append(once(name))
             while now(device) < until:
-                own.append(once(name))
+                taken.append(once(name))
         rounds += 1
-    return {name: summary(own) for name, own in times.items()}
+    return {name: summary(taken) for name, taken in times.items()}

@@ -23,13 +23,13 @@ def base_trainer(folder: str | Path, steps: int, **changes: Any) -> Trainer:
         steps: Of the training.
         **changes: To its arguments.
     """
-    given = read_config(BASE)["trainer"]
-    given["logger"]["init_args"] |= {"save_dir": str(folder), "name": "benchmark"}
-    given |= {
+    arguments = read_config(BASE)["trainer"]
+    arguments["logger"]["init_args"] |= {"save_dir": str(folder), "name": "benchmark"}
+    arguments |= {
         "max_steps": steps, "limit_val_batches": 0, "enable_checkpointing": False,
         "enable_progress_bar": False, "enable_model_summary": False, **changes,
     }  # fmt: skip
-    return build(Trainer, {"class_path": "lightning.pytorch.Trainer", "init_args": given})
+    return build(Trainer, {"class_path": "lightning.pytorch.Trainer", "init_args": arguments})
 
 
 def training(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from experiments.benchmarks.inference import memory
-from experiments.benchmarks.networks import Subject, sized
+from experiments.benchmarks.networks import Workload, sized
 from experiments.benchmarks.setting import Setting, Table, child
 from experiments.benchmarks.timing import Cell, interleaved, now
 
@@ -25,10 +25,10 @@ def peak(task: dict[str, Any]) -> dict[str, float]:
     """
     device = torch.device(task["device"])
     network = sized(task["network"], **task["changes"])
-    subject = Subject(network, task["batch"], task["size"], device, half=True)
+    workload = Workload(network, task["batch"], task["size"], device, bf16=True)
     before, _ = memory(device)
     for _ in range(2):
-        subject.step()
+        workload.step()
     _, most = memory(device)
     return {"peak MB": round(most, 1), "added MB": round(most - before, 1)}
 
@@ -37,11 +37,11 @@ def checkpointing(setting: Setting) -> list[Table]:
     """Return time and memory of a step with and without."""
     size = SIDE_FACTOR * setting.size
     batch = max(1, setting.batch // SIDE_FACTOR**2)
-    subjects = {
-        name: Subject(sized(setting.network, checkpointing=on), batch, size, setting.device, True)
+    workloads = {
+        name: Workload(sized(setting.network, checkpointing=on), batch, size, setting.device, True)
         for name, on in (("without", False), ("with", True))
     }
-    calls = {name: subject.step for name, subject in subjects.items()}
+    calls = {name: workload.step for name, workload in workloads.items()}
     times = interleaved(calls, setting.device, setting.seconds / 2)
     table = Table(
         f"Gradient checkpointing, {setting.network}, {size} px, batch {batch}",
@@ -71,16 +71,16 @@ def compiled(setting: Setting) -> list[Table]:
     """Return what torch.compile takes and gives, if asked for."""
     if not setting.compile:
         return []
-    subjects = {
-        name: Subject(sized(setting.network), setting.batch, setting.size, setting.device, True)
+    workloads = {
+        name: Workload(sized(setting.network), setting.batch, setting.size, setting.device, True)
         for name in ("eager", "compiled")
     }
-    quick = subjects["compiled"]
-    quick.network = torch.compile(quick.network)
+    compiled_workload = workloads["compiled"]
+    compiled_workload.network = torch.compile(compiled_workload.network)
     start = now(setting.device)
-    quick.step()
+    compiled_workload.step()
     took = now(setting.device) - start
-    calls = {name: subject.step for name, subject in subjects.items()}
+    calls = {name: workload.step for name, workload in workloads.items()}
     times = interleaved(calls, setting.device, setting.seconds)
     table = Table(
         f"torch.compile, {setting.network}, {setting.size} px, batch {setting.batch}",

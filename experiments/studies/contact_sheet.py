@@ -34,7 +34,7 @@ PARTS = {
 }
 """Pixels of the part shown, for factors that could not be seen in the whole photograph."""
 
-MARGIN, HEAD, GAP = 84, 22, 4
+MARGIN, HEADER, GAP = 84, 22, 4
 
 
 def view(image: Tensor, part: int) -> Tensor:
@@ -53,28 +53,28 @@ def main(arguments: list[str] | None = None) -> int:
     degrade = FundusDegradation()
     names = list(degrade.factors)
     phantoms = [draw_phantom(seed, SIZE, lesions=True) for seed in (3, 8)]
-    block = MARGIN + len(SEVERITIES) * (SIDE + GAP)
+    block_width = MARGIN + len(SEVERITIES) * (SIDE + GAP)
     rows = -(-len(names) // 2)
-    canvas = Image.new("RGB", (2 * block, HEAD + rows * (SIDE + GAP)), "white")
+    canvas = Image.new("RGB", (2 * block_width, HEADER + rows * (SIDE + GAP)), "white")
     pen = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(13)
-    for half in range(2):
+    for block in range(2):
         for column, severity in enumerate(SEVERITIES):
-            left = half * block + MARGIN + column * (SIDE + GAP)
+            left = block * block_width + MARGIN + column * (SIDE + GAP)
             pen.text((left + SIDE // 2 - 10, 3), f"{severity:g}", "black", font)
-    for place, name in enumerate(names):
-        half, row = divmod(place, rows)
-        top = HEAD + row * (SIDE + GAP)
-        pen.text((half * block + 4, top + SIDE // 2 - 8), name, "black", font)
-        phantom = phantoms[half]
+    for index, name in enumerate(names):
+        block, row = divmod(index, rows)
+        top = HEADER + row * (SIDE + GAP)
+        pen.text((block * block_width + 4, top + SIDE // 2 - 8), name, "black", font)
+        phantom = phantoms[block]
         mask = phantom.field.mask[None].float()
         image = phantom.image[None].float() / 255 * mask
-        rng = CounterRNG(torch.tensor([place]), options.seed)
+        rng = CounterRNG(torch.tensor([index]), options.seed)
         for column, severity in enumerate(SEVERITIES):
             drawn = degrade.draw_chosen(rng, {name: torch.tensor([severity])})
             shown = view(degrade.apply(image, mask, drawn)[0], PARTS.get(name, SIZE))
             array = (shown * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-            left = half * block + MARGIN + column * (SIDE + GAP)
+            left = block * block_width + MARGIN + column * (SIDE + GAP)
             canvas.paste(Image.fromarray(array), (left, top))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     canvas.save(options.out, quality=88)

@@ -43,22 +43,22 @@ COLUMNS = ("row", "parameters", "gmacs", "milliseconds", "memory_mb")
 REPEATS = 15
 
 
-def measured(row: str, size: int) -> dict[str, float | str]:
+def measure(source: str, size: int) -> dict[str, float | str]:
     """Return what one photograph costs, in this process.
 
     Args:
-        row: A value of :data:`ROWS`.
+        source: A value of :data:`ROWS`.
         size: Side of the photograph, in pixels.
     """
-    network = built(row).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    network = build_network(source).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     image = torch.rand(1, 3, size, size).contiguous(memory_format=torch.channels_last)
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with (
         torch.inference_mode(),
         torch.autocast("cpu", torch.bfloat16, enabled=half_precision(torch.device("cpu"))),
     ):
         network(image)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         times = []
         for _ in range(REPEATS):
             start = time.perf_counter()
@@ -73,11 +73,11 @@ def measured(row: str, size: int) -> dict[str, float | str]:
     }
 
 
-def built(row: str) -> Enhancer:
+def build_network(source: str) -> Enhancer:
     """Return the enhancer of a row, as it is before any training."""
-    section: Any = row
-    if row.endswith(".yaml"):
-        section = read_config(CONFIGS / row)["model"]["init_args"]["network"]
+    section: Any = source
+    if source.endswith(".yaml"):
+        section = read_config(CONFIGS / source)["model"]["init_args"]["network"]
     return build(Enhancer, section)  # type: ignore[type-abstract]  # of a subclass
 
 
@@ -89,22 +89,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--one", help="measure this row in this process")
     options = parser.parse_args(arguments)
     if options.one:
-        print(json.dumps(measured(options.one, options.size)))
+        print(json.dumps(measure(options.one, options.size)))
         return 0
-    lines = []
-    for row, config in tqdm(ROWS.items(), unit="row"):
-        command = [sys.executable, "-m", "experiments.studies.costs", "--one", config]
+    rows = []
+    for label, source in tqdm(ROWS.items(), unit="row"):
+        command = [sys.executable, "-m", "experiments.studies.costs", "--one", source]
         command += ["--size", str(options.size)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-        if done.returncode:
-            print(f"'{row}' could not be measured: see above", file=sys.stderr)
+        process = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if process.returncode:
+            print(f"'{label}' could not be measured: see above", file=sys.stderr)
             return 1
-        lines.append({"row": row, **json.loads(done.stdout.splitlines()[-1])})
+        rows.append({"row": label, **json.loads(process.stdout.splitlines()[-1])})
     options.out.mkdir(parents=True, exist_ok=True)
     with (options.out / "costs.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
-        writer.writerows(lines)
+        writer.writerows(rows)
     precision = "bf16" if half_precision(torch.device("cpu")) else "fp32"
     text = [
         "# What one photograph costs", "",
@@ -113,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"median of {REPEATS} passes, and what the first one adds to a process's greatest memory. "
         "GMACs count products of networks only.", "",
         "| | parameters | GMACs | milliseconds | memory, MiB |", "|---|---|---|---|---|",
-        *("| " + " | ".join(str(line[column]) for column in COLUMNS) + " |" for line in lines),
+        *("| " + " | ".join(str(row[column]) for column in COLUMNS) + " |" for row in rows),
     ]  # fmt: skip
     (options.out / "costs.md").write_text("\n".join(text) + "\n", encoding="utf-8")
     return 0

@@ -72,38 +72,38 @@ def load(path: str, stage: Stage, qualities: list[str], sets: list[str] | None) 
     )
 
 
-def do_nothing(photographs: Photographs) -> list[dict[str, object]]:
+def unenhanced_scores(photographs: Photographs) -> list[dict[str, object]]:
     """Return the scores of doing nothing, one row a size and type of degradation."""
     rows: list[dict[str, object]] = []
     degrade = CofeDegradation()
     images, masks = photographs
-    keys = torch.arange(len(images))
+    everything = torch.arange(len(images))
     for name in tqdm(TYPES, desc="doing nothing", unit="type"):
         scores: dict[tuple[int, str], list[Tensor]] = {}
-        for places in torch.split(keys, 8):
-            mask = masks[places].float()
-            clean = images[places].float() / 255 * mask
+        for indices in torch.split(everything, 8):
+            mask = masks[indices].float()
+            clean = images[indices].float() / 255 * mask
             degraded = degrade(
-                clean, mask, CounterRNG(places), torch.full((len(places),), code(name))
+                clean, mask, CounterRNG(indices), torch.full((len(indices),), code(name))
             )
             for size in PUBLISHED:
                 small = [
                     functional.interpolate(t, (size, size), mode="area") for t in (clean, degraded)
                 ]
                 inside = functional.interpolate(mask, (size, size), mode="nearest")
-                for where, area in (("field", inside), ("frame", torch.ones_like(inside))):
+                for region, area in (("field", inside), ("frame", torch.ones_like(inside))):
                     pair = torch.stack(
                         [score(small[1], small[0], area) for score in (masked_psnr, masked_ssim)]
                     )
-                    scores.setdefault((size, where), []).append(pair)
+                    scores.setdefault((size, region), []).append(pair)
         for size, published in PUBLISHED.items():
             row: dict[str, object] = {"size": size, "type": name, "photographs": len(images)}
-            for where in ("frame", "field"):
-                psnr, ssim = torch.cat(scores[size, where], dim=1)
+            for region in ("frame", "field"):
+                psnr, ssim = torch.cat(scores[size, region], dim=1)
                 row |= {
-                    f"psnr_{where}": round(float(psnr.mean()), 2),
-                    f"psnr_{where}_sd": round(float(psnr.std(correction=0)), 2),
-                    f"ssim_{where}": round(float(ssim.mean()), 3),
+                    f"psnr_{region}": round(float(psnr.mean()), 2),
+                    f"psnr_{region}_sd": round(float(psnr.std(correction=0)), 2),
+                    f"ssim_{region}": round(float(ssim.mean()), 3),
                 }
             row |= {"psnr_published": published[name][0], "ssim_published": published[name][1]}
             rows.append(row)
@@ -117,11 +117,11 @@ def statistics_of(
     images, masks = photographs
     found: list[dict[str, Tensor]] = []
     for draw in range(1 if degrade is None else DRAWS):
-        for places in torch.split(torch.arange(len(images)), 8):
-            mask = masks[places].float()
-            image = images[places].float() / 255 * mask
+        for indices in torch.split(torch.arange(len(images)), 8):
+            mask = masks[indices].float()
+            image = images[indices].float() / 255 * mask
             if degrade is not None:
-                image = degrade(image, mask, CounterRNG(places + 10_000 * draw))
+                image = degrade(image, mask, CounterRNG(indices + 10_000 * draw))
             found.append(appearance(image, mask))
     return {name: torch.cat([part[name] for part in found]) for name in STATISTICS}
 
@@ -144,17 +144,19 @@ def distances(good: Photographs, bad: Photographs) -> list[dict[str, object]]:
         for label, values in (("real", real[name]), *((k, v[name]) for k, v in sets.items())):
             spread = values.quantile(torch.tensor([0.1, 0.5, 0.9])).tolist()
             row[f"{label}_10_50_90"] = [round(value, 3) for value in spread]
-        for label, of_set in sets.items():
-            row[f"distance_{label}"] = round(two_sample_distance(of_set[name], real[name]), 3)
-        gains = []
+        for label, measured in sets.items():
+            row[f"distance_{label}"] = round(two_sample_distance(measured[name], real[name]), 3)
+        differences = []
         for _ in range(200):
-            again = resampled(real[name], len(bad[0]), generator)
+            real_sample = resampled(real[name], len(bad[0]), generator)
             pair = [
-                two_sample_distance(resampled(sets[label][name], len(good[0]), generator), again)
+                two_sample_distance(
+                    resampled(sets[label][name], len(good[0]), generator), real_sample
+                )
                 for label in ("cofe", "fundus")
             ]
-            gains.append(pair[0] - pair[1])
-        interval = torch.tensor(gains).quantile(torch.tensor([0.025, 0.975])).tolist()
+            differences.append(pair[0] - pair[1])
+        interval = torch.tensor(differences).quantile(torch.tensor([0.025, 0.975])).tolist()
         row["cofe_less_fundus_95"] = [round(value, 3) for value in interval]
         rows.append(row)
     return rows
@@ -164,8 +166,8 @@ def verdict(row: dict[str, object]) -> str:
     """Return which of the two is closer, in a word."""
     low, high = row["cofe_less_fundus_95"]  # type: ignore[misc]
     closer = float(str(row["distance_fundus"])) < float(str(row["distance_cofe"]))
-    sure = low > 0 or high < 0  # type: ignore[has-type]
-    return ("fundus" if closer else "cofe") + ("" if sure else ", within chance")
+    significant = low > 0 or high < 0  # type: ignore[has-type]
+    return ("fundus" if closer else "cofe") + ("" if significant else ", within chance")
 
 
 def as_markdown(report: dict[str, object]) -> str:
@@ -226,19 +228,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     report: dict[str, object] = {"commit": commit(), "size": SIZE, "draws": DRAWS}
-    report["do_nothing"] = do_nothing(load(options.photographs, "val", ["good"], None))
+    report["do_nothing"] = unenhanced_scores(load(options.photographs, "val", ["good"], None))
     for stage in ("train", "val"):
         good = load(options.photographs, stage, ["good"], ["hygd"])
         bad = load(options.photographs, stage, ["usable", "reject"], ["hygd"])
         report[f"counts_{stage}"] = {"good": len(good[0]), "bad": len(bad[0])}
         report[f"distances_{stage}"] = distances(good, bad)
         if stage == "train":
-            places = torch.arange(min(48, len(good[0]), len(bad[0])))
-            image, mask = good[0][places].float() / 255, good[1][places].float()
+            indices = torch.arange(min(48, len(good[0]), len(bad[0])))
+            image, mask = good[0][indices].float() / 255, good[1][indices].float()
             pictures = {
-                "real_low": bad[0][places].float() / 255,
-                "cofe": CofeDegradation()(image, mask, CounterRNG(places)),
-                "fundus": FundusDegradation()(image, mask, CounterRNG(places)),
+                "real_low": bad[0][indices].float() / 255,
+                "cofe": CofeDegradation()(image, mask, CounterRNG(indices)),
+                "fundus": FundusDegradation()(image, mask, CounterRNG(indices)),
             }
             for name, many in pictures.items():
                 small = functional.interpolate(many, (192, 192), mode="area")

@@ -54,10 +54,13 @@ def main(arguments: list[str] | None = None) -> None:
         pair = module.prepare(batch, training=False)
         inside = (resized(pair["mask_fov"], COMPARED_AT) >= 0.5).float()
         clean = resized(pair["image_clean"], COMPARED_AT) * inside
-        wanted = (resized(pair["mask_vessel"], COMPARED_AT) >= 0.5).float()
+        reference = (resized(pair["mask_vessel"], COMPARED_AT) >= 0.5).float()
 
-        def scored(
-            picture: Tensor, clean: Tensor = clean, inside: Tensor = inside, wanted: Tensor = wanted
+        def score(
+            picture: Tensor,
+            clean: Tensor = clean,
+            inside: Tensor = inside,
+            reference: Tensor = reference,
         ) -> list[float]:
             picture = resized(picture, COMPARED_AT) * inside
             with torch.inference_mode():
@@ -65,18 +68,18 @@ def main(arguments: list[str] | None = None) -> None:
             return [
                 float(masked_psnr(picture, clean, inside)),
                 float(masked_ssim(picture, clean, inside)),
-                float(vessel_scores(vessels, wanted, inside)["dice"]),
+                float(vessel_scores(vessels, reference, inside)["dice"]),
             ]
 
-        scores.setdefault("do nothing", []).append(scored(pair["image_degraded"]))
+        scores.setdefault("do nothing", []).append(score(pair["image_degraded"]))
         for size in options.sizes:
-            given = (255 * resized(pair["image_degraded"], size)[0]).round().byte()
+            photograph = (255 * resized(pair["image_degraded"], size)[0]).round().byte()
             field = field_from_mask(resized(pair["mask_fov"], size)[0] >= 0.5)
             start = time.perf_counter()
-            result = enhancer(given, field, force=True).image
+            result = enhancer(photograph, field, force=True).image
             times[size] += time.perf_counter() - start
-            scores.setdefault(f"{size} px", []).append(scored(result[None].float() / 255))
-        scores.setdefault("clean", []).append(scored(pair["image_clean"]))
+            scores.setdefault(f"{size} px", []).append(score(result[None].float() / 255))
+        scores.setdefault("clean", []).append(score(pair["image_clean"]))
     lines = [
         "# Scores by the size of the photograph", "",
         f"Made by `python -m experiments.studies.input_sizes`: {len(batches)} good val photographs "

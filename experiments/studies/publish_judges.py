@@ -37,12 +37,12 @@ def stripped(path: Path) -> dict[str, object]:
         raise UserError(f"{path}: no such checkpoint; train it first ('make judges')")
     content = torch.load(path, map_location="cpu", weights_only=True)
 
-    def small(value: Tensor) -> Tensor:
+    def to_half_precision(value: Tensor) -> Tensor:
         # Statistics of a normalisation, with one dimension, may need the range of fp32.
         return value.half() if value.is_floating_point() and value.ndim > 1 else value
 
     weights = {
-        name: small(value)
+        name: to_half_precision(value)
         for name, value in content["state_dict"].items()
         if name.startswith("network.")
     }

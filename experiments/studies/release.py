@@ -35,7 +35,7 @@ from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.models import MAGENet, VesselSegmenter
 from magenet.models.pretrained import WEIGHTS
 
-PLACES = 400
+SAMPLED_PIXELS = 400
 """Places of each photograph whose doubt and error are compared."""
 
 DRAWS = 2
@@ -52,12 +52,12 @@ class Change(NamedTuple):
 
     Attributes:
         size: Root mean square.
-        true: Mean product with what would have been the right change.
+        product: Mean product with what would have been the right change.
         square: Mean product with itself.
     """
 
     size: Tensor
-    true: Tensor
+    product: Tensor
     square: Tensor
 
 
@@ -65,9 +65,10 @@ class Measured(NamedTuple):
     """Hold doubt and error of pairs.
 
     Attributes:
-        uncertainty_score: Of places, `(n, PLACES)`.
-        others: Of the same places, what else could serve as doubt, by name, each `(n, PLACES)`.
-        error: Mean absolute error around them, `(n, PLACES)`.
+        uncertainty_score: Of places, `(n, SAMPLED_PIXELS)`.
+        others: Of the same places, what else could serve as doubt, by name, each
+            `(n, SAMPLED_PIXELS)`.
+        error: Mean absolute error around them, `(n, SAMPLED_PIXELS)`.
         mean_error: Of each photograph, `(n,)`.
         maps: Doubt of every pixel inside the field, of each photograph `(pixels,)`.
     """
@@ -79,7 +80,7 @@ class Measured(NamedTuple):
     maps: list[Tensor]
 
 
-def network_of(checkpoint: Path, subject: str) -> MAGENet:
+def load_network(checkpoint: Path, subject: str) -> MAGENet:
     """Return the network of a checkpoint: its `teacher` or its `student`."""
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     network = build(MAGENet, content["hyper_parameters"]["network"])
@@ -103,9 +104,9 @@ def fundus_check() -> FundusCheck:
         image = torch.stack([sample["image"] for sample in samples]).float() / 255
         mask = torch.stack([sample["mask_fov"] for sample in samples]).float()
         rows[stage] = (image * mask, mask)
-    fitted = FundusCheck.fitted(image_statistics(*rows["train"]), 0.0)
-    farthest = float(fitted.distance(*rows["test"]).max())
-    return FundusCheck(fitted.mean, fitted.precision, round(1.25 * farthest, 1))
+    check = FundusCheck.fitted(image_statistics(*rows["train"]), 0.0)
+    farthest = float(check.distance(*rows["test"]).max())
+    return FundusCheck(check.mean, check.precision, round(1.25 * farthest, 1))
 
 
 def pairs(size: int) -> PairedDataModule:
@@ -114,7 +115,7 @@ def pairs(size: int) -> PairedDataModule:
     return PairedDataModule(photographs(qualities=["good"]), recipe, size, batch_size=1, workers=0)
 
 
-def fitted(x: Tensor, y: Tensor, weight: Tensor) -> CalibrationCurve:
+def fit_curve(x: Tensor, y: Tensor, weight: Tensor) -> CalibrationCurve:
     """Return the line through the weighted means of :data:`POINTS` groups, made never to fall.
 
     Args:
@@ -143,25 +144,25 @@ def degraded_pairs(size: int, name: str) -> Iterator[dict[str, Tensor]]:
             yield {name: pair[name][0] for name in ("image_degraded", "image_clean", "mask_fov")}
 
 
-def changes(enhancer: PhotographEnhancer) -> list[Change]:
+def measure_changes(enhancer: PhotographEnhancer) -> list[Change]:
     """Return how the network changes light: of degraded photographs, and of as many good ones."""
     found = []
     for pair in degraded_pairs(enhancer.settings.size or 512, "changes"):
         clean, mask = pair["image_clean"], pair["mask_fov"]
         area = 3 * mask.sum()
         for seen in (pair["image_degraded"], clean):
-            own = split_bands(enhancer.estimate(seen, mask).change, mask).light
-            right = split_bands(clean - seen, mask).light
-            true, square = ((own * other * mask).sum() / area for other in (right, own))
-            found.append(Change(rms_inside(own, mask), true, square))
+            light = split_bands(enhancer.estimate(seen, mask).change, mask).light
+            ideal = split_bands(clean - seen, mask).light
+            product, square = ((light * other * mask).sum() / area for other in (ideal, light))
+            found.append(Change(rms_inside(light, mask), product, square))
     return found
 
 
-def shares(found: list[Change]) -> CalibrationCurve:
+def shrinkage_curve(found: list[Change]) -> CalibrationCurve:
     """Return the share, at most 1, of a change of some size that was right."""
-    size, true, square = (torch.stack(values) for values in zip(*found, strict=True))
-    line = fitted(size, true / square.clamp(min=1e-12), square)
-    return CalibrationCurve(line.x, tuple(min(max(share, 0.0), 1.0) for share in line.y))
+    size, product, square = (torch.stack(values) for values in zip(*found, strict=True))
+    curve = fit_curve(size, product / square.clamp(min=1e-12), square)
+    return CalibrationCurve(curve.x, tuple(min(max(share, 0.0), 1.0) for share in curve.y))
 
 
 def alternatives(enhancer: PhotographEnhancer, seen: Tensor, mask: Tensor) -> dict[str, Tensor]:
@@ -187,78 +188,78 @@ def alternatives(enhancer: PhotographEnhancer, seen: Tensor, mask: Tensor) -> di
     }
 
 
-def measure(enhancer: PhotographEnhancer) -> Measured:
+def measure_errors(enhancer: PhotographEnhancer) -> Measured:
     """Return doubt and true error of the good val photographs, degraded as in the comparison."""
-    doubts, errors, means, maps = [], [], [], []
+    scores, errors, means, maps = [], [], [], []
     others: dict[str, list[Tensor]] = {}
     generator = torch.Generator().manual_seed(0)
     for pair in degraded_pairs(enhancer.settings.size or 512, "pairs"):
         seen, mask = pair["image_degraded"], pair["mask_fov"]
         estimate = enhancer.estimate(seen, mask)
-        wrong = (seen + estimate.change - pair["image_clean"]).abs().mean(dim=0)[None, None]
-        error = local_mean(wrong, mask[None])
+        pixel_error = (seen + estimate.change - pair["image_clean"]).abs().mean(dim=0)[None, None]
+        error = local_mean(pixel_error, mask[None])
         inside = mask.flatten().nonzero()[:, 0]
-        some = inside[torch.randint(len(inside), (PLACES,), generator=generator)]
+        sampled = inside[torch.randint(len(inside), (SAMPLED_PIXELS,), generator=generator)]
         assert estimate.uncertainty_score is not None  # several views
-        doubts.append(estimate.uncertainty_score.flatten()[some])
+        scores.append(estimate.uncertainty_score.flatten()[sampled])
         for name, plane in alternatives(enhancer, seen, mask).items():
-            others.setdefault(name, []).append(plane.flatten()[some])
-        errors.append(error.flatten()[some])
-        means.append(wrong.flatten()[inside].mean())
+            others.setdefault(name, []).append(plane.flatten()[sampled])
+        errors.append(error.flatten()[sampled])
+        means.append(pixel_error.flatten()[inside].mean())
         maps.append(estimate.uncertainty_score.flatten()[inside].half())
     stacked = {name: torch.stack(planes) for name, planes in others.items()}
-    return Measured(torch.stack(doubts), stacked, torch.stack(errors), torch.stack(means), maps)
+    return Measured(torch.stack(scores), stacked, torch.stack(errors), torch.stack(means), maps)
 
 
-def line_of(measured: Measured, which: Tensor | slice = slice(None)) -> CalibrationCurve:
+def calibration_curve(measured: Measured, which: Tensor | slice = slice(None)) -> CalibrationCurve:
     """Return the error that a doubt leads to, as some of the photographs have it."""
     uncertainty_score, error = (
         measured.uncertainty_score[which].flatten(),
         measured.error[which].flatten(),
     )
-    return fitted(uncertainty_score, error, torch.ones_like(uncertainty_score))
+    return fit_curve(uncertainty_score, error, torch.ones_like(uncertainty_score))
 
 
-def expected_elsewhere(measured: Measured) -> Tensor:
+def cross_fitted_errors(measured: Measured) -> Tensor:
     """Return each photograph's expected mean error, by a line fitted on the other half of them.
 
     A photograph's degradations lie beside each other, and stay in one half.
     """
-    half = torch.arange(len(measured.maps)) // DRAWS % 2
-    lines = [line_of(measured, half != own) for own in (0, 1)]
+    fold = torch.arange(len(measured.maps)) // DRAWS % 2
+    curves = [calibration_curve(measured, fold != held_out) for held_out in (0, 1)]
     values = [
-        lines[int(own)](uncertainty_score.float()).mean()
-        for own, uncertainty_score in zip(half, measured.maps, strict=True)
+        curves[int(held_out)](uncertainty_score.float()).mean()
+        for held_out, uncertainty_score in zip(fold, measured.maps, strict=True)
     ]
     return torch.stack(values)
 
 
-def rows_of(line: CalibrationCurve, x: float, y: float) -> list[str]:
+def curve_rows(curve: CalibrationCurve, x: float, y: float) -> list[str]:
     """Return a line's points as rows of a table, in other units."""
-    return [f"| {x * a:.2f} | {y * b:.2f} |" for a, b in zip(line.x, line.y, strict=True)]
+    return [f"| {x * a:.2f} | {y * b:.2f} |" for a, b in zip(curve.x, curve.y, strict=True)]
 
 
 def flag_lines(measured: Measured) -> list[str]:
     """Return what the flags are worth on pairs that they were not fitted on, as rows of a table."""
-    levels, expected = 255 * measured.mean_error, 255 * expected_elsewhere(measured)
+    levels, expected = 255 * measured.mean_error, 255 * cross_fitted_errors(measured)
     lines = []
     for name, limit in zip(("check or abstain", "abstain"), ERROR_LIMITS, strict=True):
         flagged, bad = expected > limit, levels > limit
-        both = int((flagged & bad).sum())
+        correct = int((flagged & bad).sum())
         lines.append(
-            f"| {name} | {limit:.0f} | {int(flagged.sum())} | {int(bad.sum())} | {both} | "
-            f"{both / max(1, int(flagged.sum())):.2f} | {both / max(1, int(bad.sum())):.2f} |"
+            f"| {name} | {limit:.0f} | {int(flagged.sum())} | {int(bad.sum())} | {correct} | "
+            f"{correct / max(1, int(flagged.sum())):.2f} | {correct / max(1, int(bad.sum())):.2f} |"
         )
-    together = spearmanr(expected, levels).statistic
+    correlation = spearmanr(expected, levels).statistic
     lines += [
         "",
         f"Spearman's correlation of a photograph's expected mean error with its true one: "
-        f"**{together:.3f}**.",
+        f"**{correlation:.3f}**.",
     ]
     return lines
 
 
-def described_in_words(measured: Measured, settings: Settings) -> str:
+def as_markdown(measured: Measured, settings: Settings) -> str:
     """Return what was measured, as `uncertainty.md`."""
     error = measured.error.flatten()
     ranks = {"the doubt": measured.uncertainty_score, **measured.others}
@@ -277,15 +278,15 @@ def described_in_words(measured: Measured, settings: Settings) -> str:
         "Root mean square of the change, in grey levels of 255, and the share of it that was best "
         "in squared error: half of the photographs degraded as in the comparison's training, half "
         "left alone.", "",
-        "| change of light and colour | share |", "|---|---|", *rows_of(light, 255, 1), "",
+        "| change of light and colour | share |", "|---|---|", *curve_rows(light, 255, 1), "",
         "## Doubt: what error is expected", "",
-        f"{cases // DRAWS} photographs, {DRAWS} degradations each, as there; {PLACES} places in "
-        "each. The doubt is the flips' mean to the power 2/3 times the size of the change to "
-        "1/3; Spearman's correlation with the mean absolute error around the place:", "",
+        f"{cases // DRAWS} photographs, {DRAWS} degradations each, as there; {SAMPLED_PIXELS} "
+        "places in each. The doubt is the flips' mean to the power 2/3 times the size of the "
+        "change to 1/3; Spearman's correlation with the mean absolute error around the place:", "",
         "| what serves as doubt | correlation |", "|---|---|",
         *(f"| {name} | {value:.3f} |" for name, value in correlations.items()), "",
         "In grey levels of 255:", "",
-        "| doubt | error |", "|---|---|", *rows_of(uncertainty, 255, 255), "",
+        "| doubt | error |", "|---|---|", *curve_rows(uncertainty, 255, 255), "",
         "## Flags", "",
         f"By the expected mean error of a photograph, of {cases}, each by a line fitted on the "
         "other half of them; `right` are flagged ones whose true mean error is above the limit, "
@@ -316,18 +317,18 @@ def main(arguments: list[str] | None = None) -> None:
     network = (
         MAGENet.from_pretrained(options.weights)
         if options.weights
-        else network_of(options.checkpoint, options.subject)
+        else load_network(options.checkpoint, options.subject)
     )
     network.use.clear()
     settings = Settings(options.size, fundus_check())
     enhancer = PhotographEnhancer(network, settings, segmenter, torch.device("cpu"), MEMORY)
-    settings = replace(settings, light=shares(changes(enhancer)))
+    settings = replace(settings, light=shrinkage_curve(measure_changes(enhancer)))
     enhancer.settings = settings
-    measured = measure(enhancer)
-    settings = replace(settings, uncertainty=line_of(measured))
+    measured = measure_errors(enhancer)
+    settings = replace(settings, uncertainty=calibration_curve(measured))
     network.use.update(settings.as_config())
     network.save_pretrained(options.out / "mage_net")
-    text = described_in_words(measured, settings)
+    text = as_markdown(measured, settings)
     (options.results / "uncertainty.md").write_text(text)
 
 

@@ -33,14 +33,14 @@ CHILDREN = CONFIGS / "tests/chase_db1_children.csv"
 SCORES = ("dice", "iou", "balanced_accuracy", "roc_auc", "cldice")
 
 
-def built(path: Path) -> tuple[nn.Module, SegmentationDataModule]:
+def build_experiment(path: Path) -> tuple[nn.Module, SegmentationDataModule]:
     """Return the network and the data of an experiment on segmentation."""
-    given = read_config(path)
-    network: nn.Module = build(nn.Module, given["model"]["init_args"]["network"])
-    return network, build(SegmentationDataModule, given["data"])
+    experiment = read_config(path)
+    network: nn.Module = build(nn.Module, experiment["model"]["init_args"]["network"])
+    return network, build(SegmentationDataModule, experiment["data"])
 
 
-def scored(
+def score_photographs(
     network: nn.Module, data: SegmentationDataModule, patients: dict[str, str]
 ) -> list[dict[str, Any]]:
     """Return one row a validation photograph, with its patient."""
@@ -52,13 +52,15 @@ def scored(
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             probability = network(image).float().sigmoid()
         scores = vessel_scores(probability, prepared["mask_structure"], prepared["mask_fov"])
-        for place, name in enumerate(batch["name"]):
-            values = {score: float(scores[score][place]) for score in SCORES}
+        for index, name in enumerate(batch["name"]):
+            values = {score: float(scores[score][index]) for score in SCORES}
             rows.append({"name": name, "patient": patients[name], **values})
     return rows
 
 
-def observer(folder: Path, size: int, patients: dict[str, str]) -> list[dict[str, Any]]:
+def score_second_observer(
+    folder: Path, size: int, patients: dict[str, str]
+) -> list[dict[str, Any]]:
     """Return the second observer's rows on CHASE_DB1's validation photographs.
 
     Args:
@@ -76,9 +78,9 @@ def observer(folder: Path, size: int, patients: dict[str, str]) -> list[dict[str
         def cut(mask: Tensor, field: Any = field) -> Tensor:
             return resize(crop(mask, field.square).to(torch.uint8) * 255, size)[None] / 255
 
-        truth, own = (cut(read_mask(path)) for path in (photograph.vessel_mask, second))
+        reference, observed = (cut(read_mask(path)) for path in (photograph.vessel_mask, second))
         inside = resize(crop(field.mask, field.square), size)[None].float()
-        scores = vessel_scores(own, truth, inside)
+        scores = vessel_scores(observed, reference, inside)
         values = {score: float(scores[score]) for score in SCORES if score != "roc_auc"}
         patient = patients[photograph.name]
         rows.append({"name": photograph.name, "patient": patient, **values})
@@ -99,16 +101,16 @@ def main(arguments: list[str] | None = None) -> int:
     patients = {photograph.name: photograph.patient or photograph.name for photograph in known}
     tables: dict[str, list[dict[str, Any]]] = {}
     for name in ("vessels", "disc"):
-        network, data = built(CONFIGS / f"runs/judges/{name}.yaml")
+        network, data = build_experiment(CONFIGS / f"runs/judges/{name}.yaml")
         checkpoint = options.weights / f"{name}.ckpt"
         read_network(network, checkpoint, "train it first ('make judges')")
-        rows = scored(network, data, patients)
-        for kind in dict.fromkeys(row["name"].split("/")[0] for row in rows):
-            of_set = [row for row in rows if row["name"].startswith(f"{kind}/")]
-            tables[f"{name}, {kind}, {data.image_size} px"] = of_set
+        rows = score_photographs(network, data, patients)
+        for data_set in dict.fromkeys(row["name"].split("/")[0] for row in rows):
+            subset = [row for row in rows if row["name"].startswith(f"{data_set}/")]
+            tables[f"{name}, {data_set}, {data.image_size} px"] = subset
         if name == "vessels":
             tables[f"{name}, both sets, {data.image_size} px"] = rows
-            human = observer(Path(folder), data.image_size, patients)
+            human = score_second_observer(Path(folder), data.image_size, patients)
             if human:
                 tables[f"second observer, chase_db1, {data.image_size} px"] = human
     lines = [
@@ -123,10 +125,10 @@ def main(arguments: list[str] | None = None) -> int:
         cells = []
         for score in SCORES:
             values = [row[score] for row in rows if score in row]
-            people = [row["patient"] for row in rows if score in row]
+            row_patients = [row["patient"] for row in rows if score in row]
             cell = ""
-            if len(set(people)) > 1:
-                mean, low, high = bootstrap_interval(values, people)
+            if len(set(row_patients)) > 1:
+                mean, low, high = bootstrap_interval(values, row_patients)
                 cell = f"{mean:.3f} [{low:.3f}, {high:.3f}]"
             elif values:
                 cell = f"{sum(values) / len(values):.3f}"

@@ -9,6 +9,7 @@ checkpoints; what was tested with the same weights, by the same judges, is not t
 from __future__ import annotations
 
 import argparse
+import ast
 import hashlib
 import json
 import re
@@ -18,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
 from tqdm import tqdm
 
 from experiments.configurations import BASE, CONFIGS, EXPERIMENTS, RESULTS
@@ -83,7 +85,7 @@ class Entry(NamedTuple):
         experiment: Its configuration, for the record.
         configs: Of the test; empty where the row was tested elsewhere and only its scores are here.
         checkpoint: None for a method without learning, or with weights in the package.
-        made_of: Files that it is made of, where there is no checkpoint.
+        files: Files that it is made of, where there is no checkpoint.
         options: More of the command.
         facts: What a test cannot know of it.
     """
@@ -92,16 +94,15 @@ class Entry(NamedTuple):
     experiment: str
     configs: list[Path]
     checkpoint: Path | None = None
-    made_of: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = ()
     options: tuple[str, ...] = ()
     facts: dict[str, str] | None = None
 
 
-def entries(table: str, runs: Path, rows: Path) -> dict[str, Entry]:
+def entries(runs: Path, rows: Path) -> dict[str, Entry]:
     """Return every row that can be tested or was, in the order of the table, by its folder's name.
 
     Args:
-        table: Which one.
         runs: Folder of the trainings.
         rows: Folder of the rows that were tested.
     """
@@ -114,7 +115,7 @@ def entries(table: str, runs: Path, rows: Path) -> dict[str, Entry]:
             label,
             f"runs/classical.yaml --model.network magenet.models.peers.{network}",
             [BASE, classical],
-            made_of=(classical, *code),
+            files=(classical, *code),
             options=options,
         )
     for name, label in LEARNED.items():
@@ -122,19 +123,21 @@ def entries(table: str, runs: Path, rows: Path) -> dict[str, Entry]:
             f"{name}_{path.parents[1].name}": path
             for path in (runs / f"comparison_{name}").glob("seed*/checkpoints/best.ckpt")
         }
-        known = sorted({*trained, *(path.name for path in rows.glob(f"{name}_seed*"))})
-        if not known:
+        folders = sorted({*trained, *(path.name for path in rows.glob(f"{name}_seed*"))})
+        if not folders:
             print(f"not trained, left out: {label} (make comparison)", file=sys.stderr)
-        for own in known:
-            suffix = f", seed {own.rsplit('seed', 1)[1]}" if len(known) > 1 else ""
-            checkpoint = trained.get(own)
+        for folder in folders:
+            suffix = f", seed {folder.rsplit('seed', 1)[1]}" if len(folders) > 1 else ""
+            checkpoint = trained.get(folder)
             configs = [checkpoint.parents[1] / "config.yaml"] if checkpoint else []
-            found[own] = Entry(label + suffix, f"runs/comparison/{name}.yaml", configs, checkpoint)
+            found[folder] = Entry(
+                label + suffix, f"runs/comparison/{name}.yaml", configs, checkpoint
+            )
     found["released"] = Entry(
         RELEASED,
         "runs/release/mage_net.yaml",
         [BASE, classical],
-        made_of=tuple(PACKAGE / "mage_net" / file for file in FILES),
+        files=tuple(PACKAGE / "mage_net" / file for file in FILES),
         options=("--model.network", "magenet.enhancement.released.ReleasedEnhancer"),
         facts={"checkpoint": "in the package", "steps": CARD, "chosen": CARD},
     )
@@ -142,21 +145,39 @@ def entries(table: str, runs: Path, rows: Path) -> dict[str, Entry]:
 
 
 def fingerprint(*files: Path) -> str:
-    """Return what changes when any of the files does."""
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    """Return a hash of files that changes with what they do: not with comments and docstrings."""
+    return hashlib.sha256(b"".join(_content(file) for file in files)).hexdigest()
+
+
+def _content(file: Path) -> bytes:
+    """Return a file's bytes; of YAML and Python what is left without comments and docstrings."""
+    if file.suffix == ".yaml":
+        return json.dumps(yaml.safe_load(file.read_text()), sort_keys=True).encode()
+    if file.suffix == ".py":
+        tree = ast.parse(file.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+                node.body = [part for part in node.body if not _is_text(part)]
+        return ast.dump(tree).encode()
+    return file.read_bytes()
+
+
+def _is_text(node: ast.stmt) -> bool:
+    """Return whether a statement is a string alone, as docstrings are."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def protocol(table: str) -> str:
     """Return what changes when the test or one of its judges does."""
     layer = CONFIGS / f"tests/{table}.yaml"
-    files = r"experiments/(?:weights|configs/tests)/\w+\.(?:ckpt|pt|csv)"
-    named = re.findall(files, layer.read_text())
+    pattern = r"experiments/(?:weights|configs/tests)/\w+\.(?:ckpt|pt|csv)"
+    named = re.findall(pattern, layer.read_text())
     return fingerprint(layer, *(EXPERIMENTS.parent / name for name in named))
 
 
-def made_of(entry: Entry, table: str) -> dict[str, str]:
+def dependencies(entry: Entry, table: str) -> dict[str, str]:
     """Return what a row's scores depend on, beside the code that scores: for its provenance."""
-    tested = [entry.checkpoint] if entry.checkpoint else list(entry.made_of)
+    tested = [entry.checkpoint] if entry.checkpoint else list(entry.files)
     return {
         "config": (
             f"experiments/configs/{entry.experiment} experiments/configs/tests/{table}.yaml"
@@ -167,7 +188,7 @@ def made_of(entry: Entry, table: str) -> dict[str, str]:
 
 
 def is_current(folder: Path, wanted: dict[str, str]) -> bool:
-    """Return whether a row was tested, and with what :func:`made_of` says."""
+    """Return whether a row was tested, and with what :func:`dependencies` says."""
     if not (folder / "scores.csv").is_file():
         return False
     facts = json.loads((folder / "provenance.json").read_text())
@@ -189,9 +210,9 @@ def main(arguments: list[str] | None = None) -> int:
         )
     rows = options.results / "rows" / options.table
     layer = CONFIGS / f"tests/{options.table}.yaml"
-    found = entries(options.table, options.runs, rows)
+    found = entries(options.runs, rows)
     for name, entry in tqdm(found.items(), unit="row"):
-        wanted = made_of(entry, options.table)
+        wanted = dependencies(entry, options.table)
         if not entry.configs or (not options.again and is_current(rows / name, wanted)):
             continue
         command = [

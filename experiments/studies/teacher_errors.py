@@ -28,11 +28,11 @@ CHECKPOINT = Path("runs/comparison_mage_net/seed1/checkpoints/best.ckpt")
 ERRORS = {
     "target": "the teacher's target from the clean photograph",
     "student": "the student's estimate from its strong view, from the clean photograph",
-    "apart": "the two from each other: what the consistency can mend",
+    "difference": "the two from each other: what the consistency can mend",
 }
 COSINES = {
-    "taught": "the consistency",
-    "true": "the same views, against the clean photographs",
+    "consistency": "the consistency",
+    "supervised": "the same views, against the clean photographs",
     "other": "pairs of other photographs, against their clean ones",
 }
 """What each line of the report is of."""
@@ -40,13 +40,13 @@ COSINES = {
 
 def gradient(loss: Tensor, network: MAGENet) -> Tensor:
     """Return the gradient of a loss, in one line."""
-    parts = torch.autograd.grad(
+    gradients = torch.autograd.grad(
         loss,
         list(network.parameters()),
         retain_graph=True,  # two losses share a graph
         materialize_grads=True,
     )
-    return torch.cat([part.flatten() for part in parts])
+    return torch.cat([part.flatten() for part in gradients])
 
 
 def cosine(one: Tensor, other: Tensor) -> float:
@@ -54,7 +54,7 @@ def cosine(one: Tensor, other: Tensor) -> float:
     return float(torch.cosine_similarity(one, other, dim=0))
 
 
-def measured(network: MAGENet, module: PairedDataModule) -> dict[str, list[float]]:
+def measure(network: MAGENet, module: PairedDataModule) -> dict[str, list[float]]:
     """Return, by name, one value a batch.
 
     Args:
@@ -70,22 +70,24 @@ def measured(network: MAGENet, module: PairedDataModule) -> dict[str, list[float
         strong = view(weak, mask, CounterRNG(batch["key"], module.seed + 1))
         on_weak, on_strong = network(weak).image, network(strong).image
         target = on_weak.detach().clamp(0.0, 1.0)
-        taught = masked_mean((on_strong - target).abs(), mask)
-        true = masked_mean((on_strong - clean).abs(), mask)
-        wanted = masked_mean((on_weak - clean).abs(), mask)
-        found["target"].append(255 * float(wanted.detach()))
-        found["student"].append(255 * float(true.detach()))
-        found["apart"].append(255 * float(taught.detach()))
+        consistency = masked_mean((on_strong - target).abs(), mask)
+        strong_error = masked_mean((on_strong - clean).abs(), mask)
+        weak_error = masked_mean((on_weak - clean).abs(), mask)
+        found["target"].append(255 * float(weak_error.detach()))
+        found["student"].append(255 * float(strong_error.detach()))
+        found["difference"].append(255 * float(consistency.detach()))
         # The wanted gradient lowers the true error of the photograph as it was taken.
-        direction = gradient(wanted, network)
-        for name, loss in (("taught", taught), ("true", true)):
+        direction = gradient(weak_error, network)
+        for name, loss in (("consistency", consistency), ("supervised", strong_error)):
             found[name].append(cosine(gradient(loss, network), direction))
         directions.append(direction)
-    found["other"] = [cosine(directions[i - 1], own) for i, own in enumerate(directions)]
+    found["other"] = [
+        cosine(directions[i - 1], direction) for i, direction in enumerate(directions)
+    ]
     return found
 
 
-def shown(name: str, text: str, values: list[float]) -> str:
+def table_row(name: str, text: str, values: list[float]) -> str:
     """Return a line of the report."""
     mean, low, high = bootstrap_interval(values, range(len(values)))
     digits = 1 if name in ERRORS else 2
@@ -110,7 +112,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     recipe = DegradationMixture(FundusDegradation(gentle=0.3), CofeDegradation(), 0.33)
     module = PairedDataModule(photographs, recipe, options.size, options.batch, workers=0)
-    found = measured(network.eval(), module)
+    found = measure(network.eval(), module)
     lines = [
         "# What a consistency step is worth", "",
         "Made by `python -m experiments.studies.teacher_errors` with the supervised MAGE-Net of "
@@ -118,11 +120,11 @@ def main(arguments: list[str] | None = None) -> None:
         f"{len(found['target'])} batches of {options.batch}, means over batches with 95 % "
         "intervals.", "",
         "| mean absolute distance, grey levels | |", "|---|---|",
-        *(shown(name, text, found[name]) for name, text in ERRORS.items()), "",
+        *(table_row(name, text, found[name]) for name, text in ERRORS.items()), "",
         "How far a training step goes the right way: cosine of its gradient with the one that "
         "lowers the true error of the photographs as taken.", "",
         "| gradient of | cosine |", "|---|---|",
-        *(shown(name, text, found[name]) for name, text in COSINES.items()),
+        *(table_row(name, text, found[name]) for name, text in COSINES.items()),
     ]  # fmt: skip
     (options.results / "teacher_errors.md").write_text("\n".join(lines) + "\n")
 

@@ -52,7 +52,7 @@ def run(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "magenet.main", *arguments], check=True)
 
 
-def last(path: Path, column: str) -> float:
+def last_value(path: Path, column: str) -> float:
     """Return the last value that a training logged."""
     with path.open(newline="") as stream:
         return float([row[column] for row in csv.DictReader(stream) if row.get(column)][-1])
@@ -68,8 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
     layer = ("--config", str(options.layer)) if options.layer else ()
     lines, tests = [], {}
     for number, (name, changes) in enumerate(tqdm(VARIANTS.items(), unit="variant")):
-        home = options.runs / "teacher" / f"variant{number}"
-        checkpoint = home / "checkpoints" / "best.ckpt"
+        folder = options.runs / "teacher" / f"variant{number}"
+        checkpoint = folder / "checkpoints" / "best.ckpt"
         common = (
             "--trainer.logger.init_args.save_dir", str(options.runs),
             "--trainer.enable_progress_bar", "false",
@@ -78,20 +78,20 @@ def main(arguments: list[str] | None = None) -> int:
             run(
                 "fit", "--config", str(BASE),
                 "--config", str(CONFIGS / "runs/teacher/variants.yaml"), *layer,
-                "--trainer.logger.init_args.version", home.name, *common, *changes,
+                "--trainer.logger.init_args.version", folder.name, *common, *changes,
             )  # fmt: skip
-        tested = home.with_name(f"{home.name}_tested")
+        tested = folder.with_name(f"{folder.name}_tested")
         if not (tested / "scores.csv").is_file():
             run(
-                "test", "--config", str(home / "config.yaml"),
+                "test", "--config", str(folder / "config.yaml"),
                 "--config", str(CONFIGS / "tests/pairs.yaml"), *layer,
                 "--ckpt_path", str(checkpoint),
                 "--trainer.logger.init_args.version", tested.name, "--trainer.devices", "1",
                 *common,
             )  # fmt: skip
-        psnr = last(home / "metrics.csv", "val_teacher/psnr")
-        apart = 255 * last(home / "metrics.csv", "val_real/disagreement")
-        lines.append(f"| {name} | {psnr:.2f} | {apart:.2f} |")
+        psnr = last_value(folder / "metrics.csv", "val_teacher/psnr")
+        difference = 255 * last_value(folder / "metrics.csv", "val_real/disagreement")
+        lines.append(f"| {name} | {psnr:.2f} | {difference:.2f} |")
         tests[name] = tested
     page = options.results / "teacher.md"
     marker = "<!-- table teacher scores=pair_vessel_dice,pair_psnr,pair_colour conditions=pair -->"

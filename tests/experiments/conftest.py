@@ -30,28 +30,28 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels = {"idrid": [("image", "disc_mask", "lesion_bitmask", "dr_grade")]}
     labels["hygd"] = [("image", "patient")]
     pairs = [("pair_id", "patient", "low", "high_aligned", "valid_mask")]
-    for place, (name, split, quality) in enumerate(
+    for index, (name, split, quality) in enumerate(
         (name, split, quality)
         for name in ("hrf", "chase_db1", "idrid", "hygd")
         for split in ("train", "val")
         for quality in ("good", "usable")
     ):
-        phantom = draw_phantom(place, 64)
-        image, masks = f"{name}/eye_{place}.png", []
+        phantom = draw_phantom(index, 64)
+        image, masks = f"{name}/eye_{index}.png", []
         write_photograph(phantom.image, folder / image)
         for kind, mask in (("vessels", phantom.vessels), ("fov", phantom.field.mask)):
-            masks.append(f"masks/{name}/{kind}_{place}.png")  # a folder is of photographs alone
+            masks.append(f"masks/{name}/{kind}_{index}.png")  # a folder is of photographs alone
             write_photograph(mask.expand(3, -1, -1).to(torch.uint8) * 255, folder / masks[-1])
         vessels = masks[0] if name in ("hrf", "chase_db1") else ""
         rows.append((name, split, image, vessels, masks[1], quality))
         if name == "idrid":
-            disc, lesions = (f"masks/idrid/{kind}_{place}.png" for kind in ("disc", "lesions"))
+            disc, lesions = (f"masks/idrid/{kind}_{index}.png" for kind in ("disc", "lesions"))
             write_photograph(phantom.disc.expand(3, -1, -1).to(torch.uint8) * 255, folder / disc)
             Image.fromarray(phantom.disc[0].numpy().astype("uint8")).save(folder / lesions)
-            labels[name].append((image, disc, lesions, str(place % 5)))
+            labels[name].append((image, disc, lesions, str(index % 5)))
         if name == "hygd":
-            labels[name].append((image, f"patient {place}"))
-            pairs.append((f"pair {place}", f"patient {place}", image, image, masks[1]))
+            labels[name].append((image, f"patient {index}"))
+            pairs.append((f"pair {index}", f"patient {index}", image, image, masks[1]))
     tables = {"index.csv": rows, "hygd/pairs.csv": pairs}
     tables |= {f"{name}/labels.csv": lines for name, lines in labels.items()}
     for name, lines in tables.items():

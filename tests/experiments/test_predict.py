@@ -93,8 +93,10 @@ def test_what_the_checkpoint_overrules_is_said(
     run = next(Path("runs").rglob("config.yaml"))
     arguments = ["test", *configs(run), "--ckpt_path", str(checkpoint)]
     assert main([*arguments, "--model.consistency_weight", "0.7"]) == 0
-    told = capsys.readouterr().err
-    assert "from the checkpoint: model.init_args.consistency_weight = 0.2 (asked for: 0.7)" in told
+    errors = capsys.readouterr().err
+    assert (
+        "from the checkpoint: model.init_args.consistency_weight = 0.2 (asked for: 0.7)" in errors
+    )
 
 
 def test_a_manifest_limits_what_is_enhanced(checkpoint: Path, photographs: Path) -> None:
@@ -149,11 +151,11 @@ def test_two_ranks_write_what_one_writes(checkpoint: Path, tmp_path: Path) -> No
         folder.mkdir(parents=True)
         (folder / "enhance.part7.csv").write_text("left by a run that was killed")
         several = ["--trainer.devices", ranks, "--trainer.strategy", strategy]
-        status, told = run_alone([*arguments, *several], folder.parent)
+        status, errors = run_alone([*arguments, *several], folder.parent)
         assert status == 1
-        assert len(told) == 2, "each failure once"
-        assert "a.png: is already taken" in told[0], "a.tif is the later one, on whichever rank"
-        assert "b.png: not a picture" in told[1]
+        assert len(errors) == 2, "each failure once"
+        assert "a.png: is already taken" in errors[0], "a.tif is the later one, on whichever rank"
+        assert "b.png: not a picture" in errors[1]
         written = [path for path in folder.rglob("*") if path.is_file()]
         files.append({p.relative_to(folder).as_posix(): p.read_bytes() for p in written})
         with (folder / "enhance.csv").open() as stream:
@@ -173,7 +175,7 @@ def test_more_ranks_than_photographs_are_refused(checkpoint: Path, tmp_path: Pat
     write_photograph(draw_phantom(1, 64).image, tmp_path / "in/eye.png")
     arguments = predict(tmp_path / "in", tmp_path / "out", checkpoint)
     several = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
-    status, told = run_alone([*arguments, *several], tmp_path)
+    status, errors = run_alone([*arguments, *several], tmp_path)
     assert status == 1
-    assert "1 photograph(s) for 2 devices; use --trainer.devices 1" in told[0]
+    assert "1 photograph(s) for 2 devices; use --trainer.devices 1" in errors[0]
     assert not (tmp_path / "out").exists()

@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole run of tiny things."""
     folder = tmp_path_factory.mktemp("speed")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timing, "LEAST", 1)
+        patch.setattr(timing, "MIN_ROUNDS", 1)
         patch.setattr(startup, "COMMANDS", {"magenet --help": ["--help"]})
         patch.setattr(steps, "peer", SmallPeer)
         written = ["--json", str(folder / "a.json"), "--markdown", str(folder / "a.md")]
@@ -142,18 +142,18 @@ def test_a_missing_peer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_work_of_a_network() -> None:
-    subject = networks.Subject(SmallPeer(), 2, 32, torch.device("cpu"), half=False)
-    shapes, macs = subject.demand()
-    own = {(s.wide_in, s.wide_out, s.kernel): s for s in shapes}
-    assert set(own) == {(3, 8, 3), (8, 3, 3), (8, 3, 1)}
+    workload = networks.Workload(SmallPeer(), 2, 32, torch.device("cpu"), bf16=False)
+    shapes, macs = workload.demand()
+    by_shape = {(s.channels_in, s.channels_out, s.kernel): s for s in shapes}
+    assert set(by_shape) == {(3, 8, 3), (8, 3, 3), (8, 3, 1)}
     assert macs == 2 * 32 * 32 * (2 * 3 * 8 * 9 + 3 * 8)
-    assert [s.to_input for s in own.values()] == [False, True, True]
-    assert own[3, 8, 3].flops(2) == 4 * 2 * 32 * 32 * 3 * 8 * 9
+    assert [s.input_gradient for s in by_shape.values()] == [False, True, True]
+    assert by_shape[3, 8, 3].flops(2) == 4 * 2 * 32 * 32 * 3 * 8 * 9
     times = {s: timing.Timing(1.0, 0.0) for s in shapes if s.kernel == 3}
     ideal = ceilings.Ideal(shapes, 2, times)
-    # Each 3x3 takes its own second; the 1x1 is as quick as the nearest, per operation.
-    nearest = own[8, 3, 3].flops(2)
-    assert ideal.seconds == pytest.approx(2 + own[8, 3, 1].flops(2) / nearest)
+    # Each 3x3 takes a second of its own; the 1x1 is as quick as the nearest, per operation.
+    nearest = by_shape[8, 3, 3].flops(2)
+    assert ideal.seconds == pytest.approx(2 + by_shape[8, 3, 1].flops(2) / nearest)
 
 
 def test_time_proportional_to_pixels_has_exponent_one() -> None:

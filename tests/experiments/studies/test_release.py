@@ -26,8 +26,8 @@ def test_release(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["fit", *first, *small, *version]) == 0
     assert main(["fit", *configs(BASE, CONFIGS / "runs/release/mage_net.yaml"), *small]) == 0
     vessels = str(WEIGHTS / "vessels.ckpt")
-    own = ["--size", "64", "--out", "weights", "--results", ".", "--vessels", vessels]
-    release.main(own)
+    arguments = ["--size", "64", "--out", "weights", "--results", ".", "--vessels", vessels]
+    release.main(arguments)
     network = MAGENet.from_pretrained("weights/mage_net")
     assert Settings.of(network).size == 64
     assert "Spearman" in Path("uncertainty.md").read_text()
@@ -43,17 +43,17 @@ def test_what_is_published_of_noisy_measurements_is_their_mean() -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(20000, generator=generator) * 0.1
     y = 0.01 + 3 * x**2 + 0.01 * torch.rand(20000, generator=generator)
-    line = release.fitted(x, y, torch.ones_like(x))
+    curve = release.fit_curve(x, y, torch.ones_like(x))
     middle = torch.linspace(0.01, 0.09, 9)
-    torch.testing.assert_close(line(middle), 0.015 + 3 * middle**2, atol=1.5e-3, rtol=0)
-    assert bool((line(torch.linspace(-1, 1, 500)).diff() >= 0).all())
+    torch.testing.assert_close(curve(middle), 0.015 + 3 * middle**2, atol=1.5e-3, rtol=0)
+    assert bool((curve(torch.linspace(-1, 1, 500)).diff() >= 0).all())
 
 
 def test_measurements_that_are_all_alike_still_give_a_line() -> None:
-    fitted = release.fitted
+    fit_curve = release.fit_curve
     for x in (torch.linspace(0, 1, 24).round(), torch.zeros(24)):
-        line = fitted(x, torch.full((24,), 0.02), torch.ones(24))
-        torch.testing.assert_close(line(torch.tensor([0.0, 0.5, 1.0])), torch.full((3,), 0.02))
+        curve = fit_curve(x, torch.full((24,), 0.02), torch.ones(24))
+        torch.testing.assert_close(curve(torch.tensor([0.0, 0.5, 1.0])), torch.full((3,), 0.02))
 
 
 def test_a_photographs_expected_error_is_by_a_line_that_did_not_see_it() -> None:
@@ -65,7 +65,7 @@ def test_a_photographs_expected_error_is_by_a_line_that_did_not_see_it() -> None
         uncertainty_score, {}, error, error.mean(dim=1), list(uncertainty_score)
     )
     torch.testing.assert_close(
-        release.expected_elsewhere(measured),
+        release.cross_fitted_errors(measured),
         (3.0 - factor[:, 0]) * uncertainty_score.mean(),
         rtol=0.02,
         atol=0,
@@ -75,6 +75,6 @@ def test_a_photographs_expected_error_is_by_a_line_that_did_not_see_it() -> None
 def test_a_change_that_was_half_right_is_half_applied() -> None:
     sizes = torch.linspace(0.01, 0.2, 48)
     found = [release.Change(s, 0.5 * s**2, s**2) for s in sizes]
-    torch.testing.assert_close(release.shares(found)(sizes), torch.full((48,), 0.5))
+    torch.testing.assert_close(release.shrinkage_curve(found)(sizes), torch.full((48,), 0.5))
     wrong = [release.Change(s, -(s**2), s**2) for s in sizes]
-    assert float(release.shares(wrong)(sizes).abs().max()) == 0.0
+    assert float(release.shrinkage_curve(wrong)(sizes).abs().max()) == 0.0

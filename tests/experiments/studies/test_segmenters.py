@@ -18,7 +18,7 @@ def test_results_of_the_judges(
     with pytest.raises(UserError, match="make judges"):
         results.main(["--weights", "none", "--out", "out"])
     for name in ("vessels", "disc"):
-        network, _ = results.built(CONFIGS / f"runs/judges/{name}.yaml")
+        network, _ = results.build_experiment(CONFIGS / f"runs/judges/{name}.yaml")
         checkpoint = tmp_path / "runs" / publish.SOURCES[name]
         checkpoint.parent.mkdir(parents=True)
         weights = {f"network.{key}": value for key, value in network.state_dict().items()}

@@ -52,3 +52,16 @@ def test_a_table_tests_its_rows_once(
     assert table.main(command) == 0
     lines = (tmp_path / "results/synthetic.csv").read_text().splitlines()
     assert "MAGE-Net" in {row["row"] for row in csv.DictReader(lines)}, "tested elsewhere"
+
+
+def test_a_comment_does_not_make_a_row_stale(tmp_path: Path) -> None:
+    files = {
+        "a.yaml": ("x: 1  # one\n", "# head\nx: 1\n", "x: 2\n"),
+        "a.py": ('"""A."""\nX = 1\n', '"""B."""\n\nX = 1  # one\n', '"""A."""\nX = 2\n'),
+    }
+    for name, versions in files.items():
+        found = []
+        for text in versions:
+            (tmp_path / name).write_text(text)
+            found.append(table.fingerprint(tmp_path / name))
+        assert found[0] == found[1] != found[2]
