@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from data_modules.batch import Batch
 from magenet.evaluation.judge import NetworkJudge, taken, where
@@ -23,9 +23,8 @@ class DiscJudge(NetworkJudge):
 
     how = "train it first ('make judges')"
 
-    def __init__(self, network: nn.Module, checkpoint: str | None = None) -> None:
-        super().__init__(network, checkpoint)
-        self.input_disc: Tensor | None = None
+    input_disc: Tensor | None = None
+    """Discs segmented in the unenhanced photographs of the batch."""
 
     def start_batch(self, batch: Batch) -> None:
         """Segment the discs of the unenhanced photographs; see :meth:`Judge.start_batch`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from data_modules.batch import Batch
 from magenet.enhancement.verdict import fidelity_verdict
@@ -27,10 +27,10 @@ class FidelityJudge(NetworkJudge):
 
     how = "train it first ('make judges')"
 
-    def __init__(self, network: nn.Module, checkpoint: str | None = None) -> None:
-        super().__init__(network, checkpoint)
-        self.input_vessels: Tensor | None = None
-        self.input_strength: dict[str, Tensor] = {}
+    input_vessels: Tensor | None = None
+    """Vessels segmented in the unenhanced photographs of the batch."""
+    input_strength: dict[str, Tensor]
+    """Detail and contrast of the unenhanced photographs of the batch."""
 
     def start_batch(self, batch: Batch) -> None:
         """Segment and measure the unenhanced photographs; see :meth:`Judge.start_batch`."""

@@ -30,8 +30,8 @@ class Refinement(nn.Sequential):
     Args:
         width: Number of channels in and out.
         blocks: Number of blocks, 1 or more.
-        channel_attention: See :class:`MultiAttentionBlock`.
-        spatial_attention: See :class:`MultiAttentionBlock`.
+        channel_attention: Whether attention blocks weigh channels.
+        spatial_attention: Whether attention blocks weigh positions.
     """
 
     def __init__(
@@ -105,8 +105,8 @@ class EncoderDecoderStage(nn.Module):
         stride: Pixels of the photograph per pixel of the finest level, along one axis.
         fuses: Strides at which the previous stage has features of this stage's width.
         guide_width: Channels of the structure guides of the two finest levels; 0 for none.
-        channel_attention: See :class:`MultiAttentionBlock`.
-        spatial_attention: See :class:`MultiAttentionBlock`.
+        channel_attention: Whether attention blocks weigh channels.
+        spatial_attention: Whether attention blocks weigh positions.
     """
 
     def __init__(
@@ -197,8 +197,8 @@ class OriginalResolutionStage(nn.Module):
         previous_width: Channels of the previous stage at its finest level; 0 if there is none.
         fuses: Whether that level has this stage's resolution, so that its features are fused.
         guide_width: Channels of the structure guide; 0 for none.
-        channel_attention: See :class:`MultiAttentionBlock`.
-        spatial_attention: See :class:`MultiAttentionBlock`.
+        channel_attention: Whether attention blocks weigh channels.
+        spatial_attention: Whether attention blocks weigh positions.
 
     References:
         Zamir et al., MPRNet, CVPR 2021, section 3.2, original resolution subnetwork. Shi et al.,

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.nn import functional
@@ -46,9 +45,10 @@ class GradingTask(FundusTask):
         network: Network that returns logits.
         classes: Names of the grades, in the order of the labels.
         label_smoothing: Share of the target probability spread evenly over all grades.
-        optimizer: See :class:`FundusTask`.
-        warm_up: See :class:`FundusTask`.
-        channels_last: See :class:`FundusTask`.
+        kwargs: See :class:`FundusTask`.
+
+    Raises:
+        ValueError: If the network has another number of classes.
     """
 
     def __init__(
@@ -56,11 +56,9 @@ class GradingTask(FundusTask):
         network: Grader,
         classes: Sequence[str],
         label_smoothing: float = 0.1,
-        optimizer: OptimizerCallable | None = None,
-        warm_up: float = 0.03,
-        channels_last: bool = True,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(network, optimizer, warm_up, channels_last)
+        super().__init__(network, **kwargs)
         if network.classes != len(classes):
             raise ValueError(
                 f"a grader of {network.classes} classes for the grades {', '.join(classes)}"
@@ -192,22 +190,12 @@ class QualityTask(GradingTask):
     The labels were not given by experts: see `data_modules.GradingDataModule`.
 
     Args:
-        network: See :class:`GradingTask`.
-        label_smoothing: See :class:`GradingTask`.
-        optimizer: See :class:`FundusTask`.
-        warm_up: See :class:`FundusTask`.
-        channels_last: See :class:`FundusTask`.
+        network: Network that returns logits, one for each grade.
+        kwargs: See :class:`GradingTask`.
     """
 
-    def __init__(
-        self,
-        network: Grader,
-        label_smoothing: float = 0.1,
-        optimizer: OptimizerCallable | None = None,
-        warm_up: float = 0.03,
-        channels_last: bool = True,
-    ) -> None:
-        super().__init__(network, QUALITIES, label_smoothing, optimizer, warm_up, channels_last)
+    def __init__(self, network: Grader, **kwargs: Any) -> None:
+        super().__init__(network, QUALITIES, **kwargs)
 
     def scores(self, grades: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return also FIQA and WFQA of the grades; see :meth:`GradingTask.scores`."""
@@ -218,22 +206,12 @@ class RetinopathyTask(GradingTask):
     """Train a grader of diabetic retinopathy, 0 to 4.
 
     Args:
-        network: See :class:`GradingTask`.
-        label_smoothing: See :class:`GradingTask`.
-        optimizer: See :class:`FundusTask`.
-        warm_up: See :class:`FundusTask`.
-        channels_last: See :class:`FundusTask`.
+        network: Network that returns logits, one for each grade.
+        kwargs: See :class:`GradingTask`.
     """
 
-    def __init__(
-        self,
-        network: Grader,
-        label_smoothing: float = 0.1,
-        optimizer: OptimizerCallable | None = None,
-        warm_up: float = 0.03,
-        channels_last: bool = True,
-    ) -> None:
-        super().__init__(network, RETINOPATHY, label_smoothing, optimizer, warm_up, channels_last)
+    def __init__(self, network: Grader, **kwargs: Any) -> None:
+        super().__init__(network, RETINOPATHY, **kwargs)
 
     def scores(self, grades: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return also Cohen's kappa with quadratic weights; see :meth:`GradingTask.scores`.
