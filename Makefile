@@ -146,6 +146,18 @@ judges: $(SEGMENTER) $(JUDGES) ## Train what judges enhanced photographs anew, a
 	$(BIN)/python -m experiments.studies.publish_judges
 	$(BIN)/python -m experiments.studies.segmenters
 
+.PHONY: naturalness
+naturalness: $(CORE) need-photographs ## Fit the naturalness model on good photographs; runs/naturalness.pt
+	$(BIN)/python -m experiments.studies.naturalness
+
+.PHONY: publish-judges
+publish-judges: $(CORE) ## Copy the weights of trained judges to experiments/weights
+	$(BIN)/python -m experiments.studies.publish_judges
+
+.PHONY: segmenters
+segmenters: $(CORE) need-photographs ## Score the segmenters used as judges
+	$(BIN)/python -m experiments.studies.segmenters
+
 # A row and its seed; every row gets the same time. Those that are there are not trained again.
 ROWS := unet mprnet cofe_net mage_net mean_teacher gfe_net i_secret nafnet
 RUNS := $(foreach row,$(ROWS),runs/comparison_$(row)/seed0) \
@@ -168,12 +180,24 @@ table-synthetic table-real table-downstream: table-%: $(CORE) need-photographs #
 costs: $(CORE) ## Measure what one photograph costs each row of the tables (2 minutes)
 	$(BIN)/python -m experiments.studies.costs
 
+.PHONY: step-times
+step-times: $(CORE) need-photographs ## Time a training step of each row of the comparison (10 minutes)
+	$(BIN)/python -m experiments.studies.step_times
+
+.PHONY: input-sizes
+input-sizes: $(CORE) need-photographs ## Score the released network by the size of the photograph
+	$(BIN)/python -m experiments.studies.input_sizes
+
 runs/release/checkpoints/best.ckpt: | runs/comparison_mage_net/seed0
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/mage_net.yaml
 
 .PHONY: train-release
 train-release: runs/release/checkpoints/best.ckpt ## Train the network in the package anew and put it there (2 hours)
 	$(BIN)/python -m experiments.studies.release
+
+.PHONY: teacher-errors
+teacher-errors: runs/comparison_mage_net/seed1 ## Compare a consistency step with the clean photograph
+	$(BIN)/python -m experiments.studies.teacher_errors
 
 .PHONY: teacher-variants
 teacher-variants: runs/comparison_mage_net/seed1 ## Compare variants of the teacher's training (1 hour)

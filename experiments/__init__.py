@@ -1,1 +1,1 @@
-"""What the package is used for here: configurations, studies, benchmarks, results, weights."""
+"""Configurations, studies, benchmarks, results and weights of the experiments."""

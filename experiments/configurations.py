@@ -1,4 +1,4 @@
-"""The configurations as studies and benchmarks use them: where they lie, and what they build."""
+"""Paths of the configurations, and the objects that their sections describe."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Built = TypeVar("Built")
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Return a YAML file's content, with environment variables resolved.
+    """Return the content of a YAML file, with environment variables resolved.
 
     Raises:
-        OmegaConfBaseException: If a variable that it names is not set.
+        OmegaConfBaseException: If an environment variable in it is not set.
     """
     content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    assert isinstance(content, dict)  # every configuration is one
+    assert isinstance(content, dict)  # a configuration is a mapping
     return {str(key): value for key, value in content.items()}
 
 
@@ -32,10 +32,10 @@ def build(kind: type[Built], section: Any) -> Built:
     """Return the object that a section of a configuration describes.
 
     Args:
-        kind: Its class, or a base class of it.
-        section: `class_path` and `init_args`.
+        kind: Class of the object, or a base class of it.
+        section: `class_path` and `init_args`, as in YAML.
     """
     parser = ArgumentParser()
     parser.add_subclass_arguments(kind, "built")
-    made: Built = parser.instantiate(parser.parse_object({"built": section})).built
-    return made
+    instance: Built = parser.instantiate(parser.parse_object({"built": section})).built
+    return instance

@@ -1,1 +1,1 @@
-"""How fast everything is, held against the machine: `python -m experiments.benchmarks.speed`."""
+"""Speed of the package relative to the machine: `python -m experiments.benchmarks.speed`."""

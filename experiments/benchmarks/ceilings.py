@@ -1,4 +1,4 @@
-"""What the machine can do at best: the ceilings that a network's speed is held against."""
+"""Ceilings of the machine: the speeds that a network's speed is compared with."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Kernel:
-    """Run one convolution forward and backward: gradients of input, weight and bias.
+    """One convolution, forward and backward: gradients of input, weight and bias.
 
     Args:
         shape: The convolution.
         batch: Photographs a batch.
-        dtype: bf16 is laid out channels-last, fp32 contiguous.
-        memory: Random numbers of that type that inputs and gradients are views of, so that any
-            number of shapes can be compared in turn without holding them all.
+        dtype: bf16 (channels-last) or fp32 (contiguous).
+        memory: Random numbers of that type, of which inputs and gradients are views, so that any
+            number of shapes can be timed in turn without memory for each.
     """
 
     def __init__(self, shape: Convolution, batch: int, dtype: torch.dtype, memory: Tensor) -> None:
@@ -48,14 +48,14 @@ class Kernel:
         self.gradient = self._view(memory, batch, shape.channels_out, shape.height, shape.width)
 
     def _view(self, memory: Tensor, batch: int, channels: int, height: int, width: int) -> Tensor:
-        """Return random numbers of a shape."""
+        """Return a view of the random numbers, in the layout of the type."""
         flat = memory[: batch * channels * height * width]
         if self.channels_last:
             return flat.view(batch, height, width, channels).permute(0, 3, 1, 2)
         return flat.view(batch, channels, height, width)
 
     def __call__(self) -> None:
-        """Run it."""
+        """Run forward and backward once."""
         shape = self.shape
         result = functional.conv2d(
             self.input, self.weight, self.bias, shape.stride, shape.padding, groups=shape.groups
@@ -76,7 +76,7 @@ def input_shape(shape: Convolution, batch: int) -> tuple[int, int, int, int]:
 def kernels(
     shapes: Mapping[Convolution, int], batch: int, dtype: torch.dtype, device: torch.device
 ) -> dict[Convolution, Kernel]:
-    """Return the 3x3 convolutions among some shapes, ready to run."""
+    """Return the 3x3 convolutions among the shapes, ready to run."""
     chosen = [shape for shape in shapes if shape.kernel == 3]
     largest = max(
         max(math.prod(input_shape(s, batch)), batch * s.channels_out * s.height * s.width)
@@ -87,12 +87,12 @@ def kernels(
 
 
 class Ideal:
-    """Say how quick a training step would be, were every convolution as quick as alone.
+    """Ideal time of a training step: convolutions only, each as fast as when timed alone.
 
     Args:
         shapes: The network's convolutions, counted.
         batch: Photographs a batch.
-        timings: What the 3x3 convolutions among them took.
+        timings: Times of the 3x3 convolutions among them.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Ideal:
         self.work = {s: count * s.flops(batch) for s, count in shapes.items()}
 
     def rate(self, shape: Convolution) -> float:
-        """Return the FLOP/s of a shape: its own, or those of the nearest 3x3 convolution."""
+        """Return the FLOP/s of a shape: measured, or those of the nearest 3x3 convolution."""
         if shape in self.rates:
             return self.rates[shape]
 
@@ -121,12 +121,12 @@ class Ideal:
 
     @property
     def seconds(self) -> float:
-        """Return the time of all convolutions."""
+        """Return the time of all convolutions, in seconds."""
         return sum(work / self.rate(shape) for shape, work in self.work.items())
 
     @property
     def mean(self) -> float:
-        """Return the mean FLOP/s of the ceilings, each weighted by its FLOPs."""
+        """Return the mean FLOP/s of the ceilings, weighted by FLOPs."""
         weighted = sum(work * self.rate(shape) for shape, work in self.work.items())
         return weighted / sum(self.work.values())
 

@@ -1,8 +1,11 @@
-"""How fast photographs are degraded, and what share of a training step that is.
+"""Speed of the degradation, and its share of a training step.
 
-Command:  python -m experiments.benchmarks.degradation --json out.json
-Hardware: any; 2 CPU cores. Time: about 8 minutes.
-Compare ratios within one run: absolute numbers move with whatever else the machine does.
+Command:  make bench-degradation
+Hardware: 2 CPU cores, or a GPU with --device cuda.
+Time:     about 8 minutes.
+Writes:   experiments/results/degradation_speed.json.
+
+Compare ratios within one run: absolute numbers depend on what else the machine does.
 """
 
 from __future__ import annotations
@@ -34,14 +37,14 @@ from magenet.tasks import MeanTeacherTask, SupervisedTask
 from magenet.tasks.enhancement import EnhancementTask
 
 BUDGET = 0.5
-"""Seconds that each measurement is repeated for."""
+"""Seconds for which each measurement is repeated."""
 
 PEER = {"images_per_s_512": 13.6, "cost_growth_256_to_1024": 54.0}
-"""cofe-Net's script on one core of this kind, measured by us once; not run here."""
+"""cofe-Net's script on one core of the same kind, measured by us once; not run here."""
 
 
 def photographs(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return phantoms and their masks; eight different ones, repeated."""
+    """Return phantoms and their masks: eight different ones, repeated."""
     phantoms = [draw_phantom(seed, size) for seed in range(min(count, 8))]
     image = torch.stack([p.image for p in phantoms]).float() / 255
     mask = torch.stack([p.field.mask for p in phantoms]).float()
@@ -51,7 +54,7 @@ def photographs(count: int, size: int, device: torch.device) -> tuple[Tensor, Te
 
 
 def rates(options: argparse.Namespace, device: torch.device) -> list[dict[str, object]]:
-    """Return photographs a second of the mixes and of each factor, drawing included."""
+    """Return photographs a second of the recipes and of each factor, random numbers included."""
     cofe, fundus = CofeDegradation(), FundusDegradation()
     recipes: dict[str, Degradation] = {"cofe": cofe, "fundus": fundus}
     threads = sorted({1, os.cpu_count() or 1}) if device.type == "cpu" else [1]
@@ -60,7 +63,7 @@ def rates(options: argparse.Namespace, device: torch.device) -> list[dict[str, o
     for size, batch, count in tqdm(settings, desc="degradation", unit="setting"):
         torch.set_num_threads(count)
         image, mask = photographs(batch, size, device)
-        # As many batches as show each of the seven types equally often (at 32 almost).
+        # As many batches as contain each of the seven types equally often (at batch 32 almost).
         rngs = [
             CounterRNG(torch.arange(batch) + 1000 * k) for k in range(max(2, min(7, 56 // batch)))
         ]
@@ -99,12 +102,12 @@ def run_all(calls: list[Callable[[], object]]) -> None:
 def one_factor(
     degrade: Degradation, image: Tensor, mask: Tensor, rng: CounterRNG, chosen: dict[str, Tensor]
 ) -> Tensor:
-    """Return photographs after one factor."""
+    """Return photographs degraded by one factor."""
     return degrade.apply(image, mask, degrade.draw_chosen(rng, chosen))
 
 
 def compiled(options: argparse.Namespace, device: torch.device) -> dict[str, object]:
-    """Return what torch.compile makes of the fundus mixture at 256 px, batch 8."""
+    """Return the effect of torch.compile on three fundus factors at 256 px, batch 8."""
     image, mask = photographs(8, 256, device)
     fundus = FundusDegradation()
     drawn = fundus.draw_chosen(
@@ -125,7 +128,7 @@ def compiled(options: argparse.Namespace, device: torch.device) -> dict[str, obj
 
 
 class Stopwatch(Callback):
-    """Time the preparation of each training batch and the step that follows it."""
+    """Callback that times the preparation of each training batch and the step after it."""
 
     def __init__(self, module: FundusDataModule) -> None:
         self.prepared: list[float] = []
@@ -142,11 +145,11 @@ class Stopwatch(Callback):
         module.prepare = timed  # type: ignore[method-assign]
 
     def on_train_batch_start(self, *_: object) -> None:
-        """Start."""
+        """Start the clock."""
         self.started = _now()
 
     def on_train_batch_end(self, *_: object) -> None:
-        """Stop, after the optimiser and the teacher."""
+        """Stop the clock, after the updates of the optimizer and the teacher."""
         self.stepped.append(_now() - self.started)
 
 

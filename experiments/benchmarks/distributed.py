@@ -1,4 +1,4 @@
-"""Two processes with a thread each against one process with two, at the same global batch."""
+"""Two processes with one thread each against one process with two, at equal global batch."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ LOSSES = 10
 """Steps whose losses are compared."""
 
 STEPS = LOSSES + 2
-"""Steps of each training; the first two do not count for the time."""
+"""Steps of each training; the first two are not timed."""
 
 RUNS = {"1 process, 2 threads": (1, 2), "2 processes, 1 thread each": (2, 1)}
 
 
 class Record(Callback):
-    """Note each step's end and the loss over all ranks."""
+    """Callback that records the end of each step and the loss over all ranks."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []
@@ -36,25 +36,25 @@ class Record(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: object
     ) -> None:
-        """Note them."""
+        """Record the time and this rank's loss."""
         self.ends.append(time.perf_counter())
         self.losses.append(outputs["loss"].detach().float())
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Average the losses over the ranks: only now, so that it costs the steps nothing."""
+        """Average the losses over the ranks, after the last step so that no step is delayed."""
         mean = trainer.strategy.reduce(torch.stack(self.losses), reduce_op="mean")
         self.losses = list(mean)
 
 
 def train(task: dict[str, Any]) -> dict[str, Any] | None:
-    """Train for some steps; return the times between them and the losses, on the first rank.
+    """Train for :data:`STEPS` steps; return the times between them and the losses, on rank 0.
 
     Args:
         task: `processes, threads, folder` and the arguments of :func:`training.training`.
     """
     processes, threads, folder = (task.pop(key) for key in ("processes", "threads", "folder"))
     torch.set_num_threads(threads)
-    keep_freed_memory()  # as the command line does for a training
+    keep_freed_memory()  # as `magenet fit` does
     warnings.simplefilter("ignore")
     seed_everything(0, verbose=False)
     model, data = training(**task)
@@ -70,7 +70,7 @@ def train(task: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def measure(setting: Setting) -> list[Table]:
-    """Return throughput and losses of both, always on the CPU."""
+    """Return throughput and losses of both runs, always on the CPU."""
     batch = setting.batch + setting.batch % 2
     common = {
         "kind": "supervised", "network": setting.network, "size": setting.size, "workers": 0,

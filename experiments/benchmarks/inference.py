@@ -1,4 +1,4 @@
-"""Enhancing one photograph: time and memory by its size, each size in its own process."""
+"""Time and memory of enhancing one photograph by its size, each size in its own process."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from experiments.benchmarks.setting import Setting, Table, child
 from experiments.benchmarks.timing import Cell, Timing, interleaved
 
 MIDDLE = 1024
-"""Side at which bf16 is compared with fp32, unless all sizes are smaller."""
+"""Side at which bf16 is compared with fp32, in pixels, unless all sizes are smaller."""
 
 
 def memory(device: torch.device) -> tuple[float, float]:
-    """Return this process's memory now and at its peak, in MB; on a GPU the allocator's."""
+    """Return the current and peak memory of this process, in MB; on a GPU the allocator's."""
     if device.type == "cuda":
         return (
             torch.cuda.memory_allocated(device) / 1e6,
             torch.cuda.max_memory_allocated(device) / 1e6,
         )
     status = Path("/proc/self/status")
-    if not status.exists():  # not Linux: getrusage has no value for now, and macOS counts bytes
+    if not status.exists():  # not Linux: getrusage gives the peak only, macOS in bytes
         unit = 1 if sys.platform == "darwin" else 1024
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
         return peak, peak
-    # Not getrusage: on Linux a child that was started by vfork begins with its parent's ru_maxrss.
+    # Not getrusage: on Linux a child started by vfork inherits its parent's ru_maxrss.
     lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
     now, peak = (float(lines[key].split()[0]) * 1024 / 1e6 for key in ("VmRSS", "VmHWM"))
     return now, peak
 
 
 def enhance(task: dict[str, Any]) -> dict[str, Any]:
-    """Return the time and memory of one photograph; runs in its own process.
+    """Return time and memory of enhancing one photograph; runs in its own process.
 
     Args:
-        task: `network, size, device, seconds`, and `precisions` to compare in turn.
+        task: `network, size, device, seconds` and `precisions`, timed in turn.
     """
     device = torch.device(task["device"])
     workloads = {
@@ -56,7 +56,11 @@ def enhance(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def slope(seconds: dict[int, float]) -> float:
-    """Return the exponent of time against pixels: the log-log line of least squares."""
+    """Return the exponent of time against pixels, by log-log linear regression.
+
+    Args:
+        seconds: Time by side of the photograph.
+    """
     x = [2 * math.log(side) for side in seconds]
     y = [math.log(value) for value in seconds.values()]
     x_mean, y_mean = sum(x) / len(x), sum(y) / len(y)
@@ -65,7 +69,7 @@ def slope(seconds: dict[int, float]) -> float:
 
 
 def measure(setting: Setting) -> list[Table]:
-    """Return time and memory by size, their exponent, and bf16 against fp32."""
+    """Return time and memory by size, the exponent of time, and fp32 over bf16."""
     sizes = sorted(setting.inference_sizes)
     task = {
         "network": setting.network, "device": str(setting.device),

@@ -1,4 +1,4 @@
-"""Photographs loaded a second: decoded each time, while the cache fills, and from the cache."""
+"""Photographs loaded a second: without a cache, while it is filled, and from it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ WORKERS = (0, 1, 2)
 
 
 class Passes:
-    """Go through some photographs on disk, by the data module's own training loader.
+    """Passes over photographs on disk with the data module's training loader.
 
     Args:
-        setting: The options.
+        setting: Options of the run.
         kind: `png` or `jpg`.
         workers: Processes that decode.
     """
@@ -30,7 +30,7 @@ class Passes:
         self.cached = self.plain
 
     def _loader(self, cache: str | None) -> StatefulDataLoader[Any]:
-        """Return a loader."""
+        """Return a training loader with or without a cache."""
         source = ManifestPhotographs(str(self.setting.photographs[self.kind]), cache=cache)
         batch = min(4, self.setting.photograph_count)
         return PairedDataModule(
@@ -38,29 +38,29 @@ class Passes:
         ).train_dataloader()
 
     def decode(self) -> None:
-        """Decode all; the workers have been started by the round to warm up."""
+        """Decode all photographs; the warm-up round has started the workers."""
         for _ in self.plain:
             pass
 
     def empty(self) -> None:
-        """Take an empty cache; the workers that filled the last one end."""
+        """Switch to an empty cache and to new workers."""
         self.folders += 1
         name = f"cache_{self.kind}_{self.workers}_{self.folders}"
         self.cached = self._loader(str(self.setting.folder / name))
 
     def fill(self) -> None:
-        """Decode all into the empty cache; workers are started anew."""
+        """Decode all photographs into the empty cache, starting the workers."""
         for _ in self.cached:
             pass
 
     def again(self) -> None:
-        """Load all from the cache just filled, by the same workers."""
+        """Load all photographs from the filled cache with the same workers."""
         for _ in self.cached:
             pass
 
 
 def measure(setting: Setting) -> list[Table]:
-    """Return photographs a second by kind of file, workers and state of the cache."""
+    """Return photographs a second by file format, workers and state of the cache."""
     calls: dict[tuple[str, int, str], Callable[[], object]] = {}
     before: dict[tuple[str, int, str], Callable[[], object]] = {}
     for kind in ("png", "jpg"):
@@ -70,7 +70,7 @@ def measure(setting: Setting) -> list[Table]:
             before[kind, workers, "first pass"] = passes.empty
             calls[kind, workers, "first pass"] = passes.fill
             calls[kind, workers, "later passes"] = passes.again
-    # A later pass follows the first pass that filled its cache: in the order of the calls.
+    # Calls are made in this order, so that a later pass follows the pass that filled its cache.
     times = interleaved(calls, setting.device, setting.seconds, before=before)
     count = setting.photograph_count
     table = Table(

@@ -1,4 +1,4 @@
-"""The networks that are measured, and what their convolutions ask of a machine."""
+"""Networks to measure, and the convolutions that they consist of."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from magenet.models import Enhancer, MAGENet
 from magenet.models.mage_net import SIZES
 
 PEER = "MPRNet"
-"""What ours are compared with, in its published form: fp32 and contiguous."""
+"""The peer that MAGE-Net is compared with, in its published form: fp32 and contiguous."""
 
 
 def sized(name: str, **changes: Any) -> MAGENet:
@@ -26,10 +26,10 @@ def sized(name: str, **changes: Any) -> MAGENet:
 
 
 def peer() -> Enhancer:
-    """Return the peer with its own defaults.
+    """Return the peer with its default arguments.
 
     Raises:
-        ImportError: If there is none in this version.
+        ImportError: If this version has no such class.
     """
     module = importlib.import_module("magenet.models.peers")
     if not hasattr(module, PEER):
@@ -39,19 +39,19 @@ def peer() -> Enhancer:
 
 
 class Convolution(NamedTuple):
-    """Describe a convolution, as one shape of work.
+    """Shape of a convolution.
 
     Attributes:
-        channels_in: Channels in.
-        channels_out: Channels out.
+        channels_in: Input channels.
+        channels_out: Output channels.
         kernel: Side of the kernel.
-        stride: Pixels in per pixel out, along one axis.
+        stride: Stride along both axes.
         padding: Pixels added on each side.
         groups: Groups of channels.
-        height: Of the output.
-        width: Of the output.
-        input_gradient: Whether the backward pass makes a gradient of the input; for a photograph it
-            does not.
+        height: Height of the output.
+        width: Width of the output.
+        input_gradient: Whether the backward pass computes a gradient of the input; not where the
+            input is the photograph.
     """
 
     channels_in: int
@@ -65,12 +65,12 @@ class Convolution(NamedTuple):
     input_gradient: bool
 
     def flops(self, batch: int) -> float:
-        """Return the operations of forward and backward: two a multiplication and addition."""
+        """Return the FLOPs of forward and backward: two a multiply-accumulate."""
         macs = self.channels_in * self.channels_out // self.groups * self.kernel**2
         return 2.0 * macs * self.height * self.width * batch * (3 if self.input_gradient else 2)
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return the name of its row."""
         return (
             f"{self.channels_in}->{self.channels_out}, {self.width}x{self.height}"
             f"{'' if self.input_gradient else ', no gradient of the input'}"
@@ -78,14 +78,14 @@ class Convolution(NamedTuple):
 
 
 class Workload:
-    """Hold a network with a batch, in the number format and layout that it is trained in.
+    """A network and a batch, in the precision and memory layout that it is trained in.
 
     Args:
-        network: What is measured.
+        network: Network to measure.
         batch: Photographs a batch.
         size: Side of a photograph, in pixels.
-        device: Where to work.
-        bf16: Whether in bf16 autocast and channels-last; otherwise in fp32 and contiguous.
+        device: Device to measure on.
+        bf16: Whether to use bf16 autocast and channels-last, else fp32 and contiguous.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Workload:
 
     @contextmanager
     def precision(self) -> Iterator[None]:
-        """Work in the subject's number format."""
+        """Run the body of a `with` in the workload's precision."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             yield
 
@@ -116,7 +116,7 @@ class Workload:
             self.network(self.image)
 
     def step(self) -> Tensor:
-        """Make a training step and return the loss."""
+        """Run a training step and return the loss."""
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         with self.precision():
@@ -127,7 +127,7 @@ class Workload:
         return loss.detach()
 
     def demand(self) -> tuple[Counter[Convolution], float]:
-        """Return the convolutions of one forward, counted, and all its MACs for the batch."""
+        """Return the convolutions of one forward pass, counted, and the MACs of the batch."""
         found: Counter[Convolution] = Counter()
 
         def record(module: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:

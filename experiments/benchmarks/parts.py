@@ -1,4 +1,4 @@
-"""The share of each part of a real training step: the Trainer's own calls, timed."""
+"""Share of each part of a training step, by timing the Trainer's calls."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ HOOKS = {
     "configure_gradient_clipping": "clipping", "optimizer_zero_grad": "optimizer",
     "training_step": "rest",
 }  # fmt: skip
-"""Which part a hook that Lightning tells its profiler of belongs to, by the end of its name."""
+"""Part that a hook of Lightning's profiler belongs to, by the end of the hook's name."""
 
 Step = tuple[float, defaultdict[str, float]]
-"""Seconds of a step, and those of its parts."""
+"""Seconds of a step, and of each of its parts."""
 
 WARM_UP = 2
-"""Steps of each training that do not count."""
+"""First steps of each training that are not counted."""
 
 
 class Stopwatch(Profiler):
-    """Attribute every moment of a training to the innermost part that is at work.
+    """Profiler that attributes all time of a training to the innermost active part.
 
     Args:
-        device: Where it works; on a GPU it is waited for whenever the part changes.
+        device: Device of the training; a GPU is synchronised whenever the part changes.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -67,23 +67,23 @@ class Stopwatch(Profiler):
         self.steps: list[Step] = []
 
     def enter(self, part: str) -> None:
-        """Begin a part; the one around it stands still."""
+        """Begin a part; the enclosing part is paused."""
         self._settle()
         self.stack.append(part)
 
     def leave(self) -> None:
-        """End the part begun last."""
+        """End the innermost part."""
         self._settle()
         self.stack.pop()
 
     def _settle(self) -> None:
-        """Count the time since the last change."""
+        """Add the time since the last change to the innermost part."""
         moment = now(self.device)
         self.spent[self.stack[-1]] += moment - self.since
         self.since = moment
 
     def start(self, action_name: str) -> None:
-        """Begin what Lightning tells of; a new step begins with waiting for its batch."""
+        """Begin the part of a hook; a step begins when its batch is requested."""
         hook = action_name.rsplit(".", 1)[-1]
         if hook == "train_dataloader_next":
             self._settle()
@@ -93,17 +93,17 @@ class Stopwatch(Profiler):
             self.enter(HOOKS[hook])
 
     def stop(self, action_name: str) -> None:
-        """End it."""
+        """End the part of a hook."""
         if action_name.rsplit(".", 1)[-1] in HOOKS:
             self.leave()
 
     def watch(self, part: str, owner: Any, *names: str) -> None:
-        """Let calls of an object's methods count as a part."""
+        """Attribute calls of an object's methods to a part."""
         for name in names:
             setattr(owner, name, self._timed(part, getattr(owner, name)))
 
     def _timed(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a call that counts as a part."""
+        """Return a callable whose time is attributed to a part."""
 
         @functools.wraps(call)
         def timed(*arguments: Any, **named: Any) -> Any:
@@ -117,13 +117,13 @@ class Stopwatch(Profiler):
 
 
 class WatchOptimizer(Callback):
-    """Time the optimizer, which exists only once the training has begun."""
+    """Callback that times the optimizer, which exists only after the start of training."""
 
     def __init__(self, watch: Stopwatch) -> None:
         self.stopwatch = watch
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Wrap its step: what the closure inside does has names of its own."""
+        """Wrap its step; the parts inside its closure are attributed separately."""
         self.stopwatch.watch("optimizer", trainer.optimizers[0], "step")
 
 
@@ -133,7 +133,7 @@ def run(setting: Setting, kind: str) -> list[Step]:
         kind, setting.network, str(setting.photographs["many"]), str(setting.cache),
         setting.size, setting.batch, workers=1,
     )  # fmt: skip
-    # The step that follows the last counted one shows where that one ended.
+    # One step more: the start of the next step marks the end of the last counted one.
     trainer = base_trainer(
         setting.folder / "runs", WARM_UP + setting.steps + 1, devices=1,
         accelerator="gpu" if setting.device.type == "cuda" else "cpu",
@@ -163,7 +163,7 @@ def wrap(watch: Stopwatch, task: EnhancementTask) -> None:
 
 
 def measure(setting: Setting) -> list[Table]:
-    """Return the parts of a supervised and of a teacher-student step, and the ratio of the two."""
+    """Return the parts of a supervised and of a teacher-student step, and their ratio."""
     kinds = ("supervised", "mean teacher")
     steps: dict[str, list[Step]] = {kind: [] for kind in kinds}
     start = time.perf_counter()

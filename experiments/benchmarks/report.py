@@ -1,4 +1,4 @@
-"""The benchmark's JSON as Markdown, and two of them compared."""
+"""Markdown report of a benchmark's JSON, and comparison of two."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 from experiments.benchmarks.timing import Cell
 
 UNKNOWN_SPREAD = 0.05
-"""Relative change that is marked where a number was measured once only (our choice)."""
+"""Relative change that is marked where a number was measured only once (our choice)."""
 
 Key = tuple[str, str, str]
+"""Title of the table, row and column of a number."""
 
 
 def text(cell: Cell | None) -> str:
-    """Return an entry in words."""
+    """Return a cell as text."""
     if cell is None:
         return ""
     if isinstance(cell, dict):
@@ -29,12 +30,12 @@ def grid(header: list[str], rows: list[list[str]]) -> str:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """Return the report of a result: every table, and below it how each number is defined.
+    """Return the report of a result: every table, followed by the definitions of its columns.
 
-    Tables with more columns than rows are turned, so that they stay narrow.
+    Tables with more columns than rows are transposed, so that they stay narrow.
     """
     facts = "\n".join(f"- {name}: {value}" for name, value in result["facts"].items())
-    parts = ["# How fast it is", "Made by `make bench` from the JSON file beside it.", facts]
+    parts = ["# Speed benchmark", "Made by `make bench` from the JSON file beside it.", facts]
     for title, table in result["tables"].items():
         rows = table["rows"]
         used = [c for c in table["columns"] if any(c in row for row in rows.values())]
@@ -50,7 +51,7 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def numbers(result: dict[str, Any]) -> Iterator[tuple[Key, float, float | None]]:
-    """Yield the key of every number, its value, and its relative spread where it has one."""
+    """Yield the key of every number, its value, and its relative spread or None."""
     for title, table in result["tables"].items():
         for name, row in table["rows"].items():
             for column, cell in row.items():
@@ -61,9 +62,9 @@ def numbers(result: dict[str, Any]) -> Iterator[tuple[Key, float, float | None]]
 
 
 def compare(new: dict[str, Any], old: dict[str, Any]) -> str:
-    """Return the ratio new over old of every number that both have.
+    """Return the ratio new over old of every number in both results.
 
-    A change is marked where it is larger than the spreads of both together.
+    A change is marked where it exceeds the sum of both spreads.
     """
     before = {key: (value, spread) for key, value, spread in numbers(old)}
     lines = []

@@ -1,4 +1,4 @@
-"""What all sections of the benchmark share: its options, its photographs, its child processes."""
+"""Options, photographs and child processes that all sections of the benchmark share."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from data_modules.files.writing import write_photograph
 from experiments.benchmarks.timing import Cell
 
 TIME_LIMIT = 600
-"""Seconds that a child process may take."""
+"""Time limit of a child process, in seconds."""
 
 
 @dataclass
 class Table:
-    """Hold measured numbers and say how each is defined.
+    """Measured numbers and their definitions.
 
     Attributes:
-        title: What the table is about.
-        columns: How each number is defined, by its column.
-        rows: Entries by the row's name and by column; a row need not have all.
+        title: Title of the table.
+        columns: Definition of the numbers of each column.
+        rows: Cells by row and column; a row need not have all columns.
     """
 
     title: str
@@ -41,21 +41,21 @@ class Table:
 
 @dataclass
 class Setting:
-    """Hold the options of a run.
+    """Options of a run.
 
     Attributes:
         folder: Temporary folder.
-        device: Where to measure.
+        device: Device to measure on.
         size: Side of a training photograph, in pixels; the second size is twice that.
         batch: Pairs a batch at that size; a quarter at the second.
-        networks: Which networks are compared.
-        network: The one that the other sections are about.
-        seconds: Budget of each group of comparisons.
+        networks: Networks to compare.
+        network: Network of the other sections.
+        seconds: Time budget of each group of comparisons.
         steps: Steps of the Trainer to time.
-        inference_sizes: Sides of photographs to enhance.
-        photograph_size: Side of photographs on disk.
-        photograph_count: How many of them.
-        matrix_side: Side of the matrices multiplied.
+        inference_sizes: Sides of photographs to enhance, in pixels.
+        photograph_size: Side of photographs on disk, in pixels.
+        photograph_count: Photographs on disk.
+        matrix_side: Side of the matrices that are multiplied.
         compile: Whether to measure torch.compile.
     """
 
@@ -75,10 +75,10 @@ class Setting:
 
     @cached_property
     def photographs(self) -> dict[str, Path]:
-        """Return manifests of phantoms written to disk: `png`, `jpg` and `many`.
+        """Write phantoms to disk and return their manifests: `png`, `jpg` and `many`.
 
-        `many` names the PNG files several times, under other names, so that some steps of a
-        training do not reach the end of an epoch.
+        `many` lists each PNG file several times, by links of other names, so that the steps of a
+        training stay within an epoch.
         """
         folder = self.folder / "photographs"
         rows: dict[str, list[tuple[str, str]]] = {"png": [], "jpg": [], "many": []}
@@ -90,7 +90,7 @@ class Setting:
             for kind in ("png", "jpg"):
                 write_photograph(phantom.image, folder / f"{seed:03d}.{kind}")
                 rows[kind].append((f"{seed:03d}.{kind}", vessels))
-        # Two steps more than are timed, and at least twelve as the DDP runs make.
+        # More steps than are timed, and than the twelve of the DDP runs.
         count = self.batch * (max(self.steps, 12) + 4)
         for index in range(count):
             image, vessels = rows["png"][index % self.photograph_count]
@@ -106,7 +106,7 @@ class Setting:
 
     @cached_property
     def cache(self) -> Path:
-        """Return a folder that holds all those photographs decoded at the training size."""
+        """Return a cache of all photographs, decoded at the training size."""
         folder = self.folder / "cache"
         source = ManifestPhotographs(str(self.photographs["png"]), cache=str(folder))
         photographs = source.dataset("train", self.size)
@@ -116,7 +116,7 @@ class Setting:
 
 
 def environment(threads: int | None = None) -> dict[str, str]:
-    """Return a child's environment: this very code, and so many threads."""
+    """Return the environment of a child process: this checkout of the code, and its threads."""
     paths = [str(Path(magenet.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     if threads is not None:
@@ -125,15 +125,15 @@ def environment(threads: int | None = None) -> dict[str, str]:
 
 
 def child(module: str, task: dict[str, Any], threads: int) -> dict[str, Any]:
-    """Run a module beside this one in its own process and return what it found.
+    """Run a module of this package in its own process and return its result.
 
     Args:
-        module: Its name; it takes the task as JSON and prints JSON in its last line.
-        task: What to do.
-        threads: Of the process.
+        module: Name of the module, which takes the task as JSON and prints JSON in its last line.
+        task: Arguments of the module.
+        threads: Threads of the process.
 
     Returns:
-        The answer, or `failed` with the reason.
+        The result, or `failed` with the reason.
     """
     command = [sys.executable, "-m", f"experiments.benchmarks.{module}", json.dumps(task)]
     try:

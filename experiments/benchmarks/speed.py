@@ -1,8 +1,11 @@
-"""How fast networks, training, inference, loading and start-up are, held against the machine.
+"""Speed of networks, training, inference, loading and start-up, relative to the machine.
 
-Command:  python -m experiments.benchmarks.speed --json out.json --markdown out.md
-Hardware: any; 2 CPU cores, or a GPU with --device cuda. Time: about 12 minutes on 2 cores.
-Compare ratios within one run: absolute numbers move with whatever else the machine does.
+Command:  make bench
+Hardware: 2 CPU cores, or a GPU with --device cuda.
+Time:     about 12 minutes on 2 cores.
+Writes:   experiments/results/speed.json and speed.md.
+
+Compare ratios within one run: absolute numbers depend on what else the machine does.
 """
 
 from __future__ import annotations
@@ -62,7 +65,7 @@ def processor() -> str:
 
 
 def facts(setting: Setting) -> dict[str, str | float]:
-    """Return what the numbers depend on."""
+    """Return what the numbers depend on: commit, machine, versions."""
     on_gpu = setting.device.type == "cuda"
     return {
         "commit": commit(),
@@ -78,29 +81,35 @@ def facts(setting: Setting) -> dict[str, str | float]:
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    """Return the options."""
+    """Return the parsed options."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path, help="file for the results")
-    parser.add_argument("--markdown", type=Path, help="file for the report made from them")
-    parser.add_argument("--compare", type=Path, metavar="JSON", help="earlier results")
+    parser.add_argument("--markdown", type=Path, help="file for the report of the results")
+    parser.add_argument(
+        "--compare", type=Path, metavar="JSON", help="earlier results to compare with"
+    )
     parser.add_argument("--only", nargs="+", choices=SECTIONS, help="sections to run")
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--size", type=int, default=256, help="pixels of a training photograph")
     parser.add_argument("--batch", type=int, default=8, help="photographs a batch at that size")
     parser.add_argument("--networks", nargs="+", default=["tiny", "compact", "base", "MPRNet"])
-    parser.add_argument("--network", default="compact", help="the one of the other sections")
-    parser.add_argument("--seconds", type=float, default=30.0, help="budget of each comparison")
+    parser.add_argument("--network", default="compact", help="network of the other sections")
+    parser.add_argument(
+        "--seconds", type=float, default=30.0, help="time budget of each comparison"
+    )
     parser.add_argument("--steps", type=int, default=10, help="steps of the Trainer to time")
     parser.add_argument("--inference-sizes", type=int, nargs="+", default=[512, 1024, 2048, 4096])
     parser.add_argument("--photograph-size", type=int, default=1024, help="pixels on disk")
     parser.add_argument("--photograph-count", type=int, default=16)
     parser.add_argument("--matrix-side", type=int, default=2048)
-    parser.add_argument("--compile", action="store_true", help="torch.compile too (minutes more)")
+    parser.add_argument(
+        "--compile", action="store_true", help="measure torch.compile, too (takes minutes)"
+    )
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark; a section that fails is named, and the others still count."""
+    """Run the benchmark; a section that fails is reported and the others go on."""
     options = parse_arguments(arguments)
     keep_freed_memory()  # as `magenet fit` does
     old = json.loads(options.compare.read_text()) if options.compare else None
@@ -114,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
             start = time.perf_counter()
             try:
                 tables = SECTIONS[name](setting)
-            except Exception as error:  # whatever it is: minutes of other results are kept
+            except Exception as error:  # any error: keep the results of the other sections
                 traceback.print_exc()
                 failures += 1
                 why = {"why": "what went wrong."}

@@ -1,4 +1,4 @@
-"""How long the command line takes to answer."""
+"""Start-up time of the command line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def answer(arguments: list[str]) -> None:
 
 
 def measure(setting: Setting) -> list[Table]:
-    """Return the wall time of each."""
+    """Return the wall time of each command."""
     calls = {name: partial(answer, arguments) for name, arguments in COMMANDS.items()}
     times = interleaved(calls, setting.device, setting.seconds, max_rounds=RUNS)
     table = Table(

@@ -1,4 +1,4 @@
-"""Forward and training step of the networks and of the peer, against what the machine can do."""
+"""Forward pass and training step of the networks and the peer, relative to the machine."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ COLUMNS = {
 
 
 def measure(setting: Setting) -> list[Table]:
-    """Return a table for each of the two sizes, and the ratio to the peer."""
+    """Return a table for each of two sizes, and the ratio to the peer."""
     tables = []
     for size, batch in ((setting.size, setting.batch), (2 * setting.size, setting.batch // 4)):
-        # The peer's step takes a minute at the smaller size already.
+        # The peer is left out at the larger size: its step takes a minute at the smaller one.
         names = [n for n in setting.networks if n != PEER or size == setting.size]
         tables += compare(setting, names, size, max(1, batch))
     return tables
 
 
 def compare(setting: Setting, names: list[str], size: int, batch: int) -> list[Table]:
-    """Return the networks' table at one size and, where the peer is among them, the ratio."""
+    """Return the networks' table at one size and, if the peer is among them, the ratio."""
     table = Table(f"Networks at {size} px", COLUMNS)
     workloads: dict[str, Workload] = {}
     for name in names:
@@ -58,7 +58,7 @@ def compare(setting: Setting, names: list[str], size: int, batch: int) -> list[T
             workloads[name] = Workload(sized(name), batch, size, setting.device, bf16=True)
             continue
         try:
-            # One photograph fills two cores, but not a GPU: there the peer gets as many as ours.
+            # One photograph keeps two cores busy, but not a GPU: there the peer gets a full batch.
             photographs = 1 if setting.device.type == "cpu" else batch
             workloads[name] = Workload(peer(), photographs, size, setting.device, bf16=False)
         except ImportError as error:
@@ -91,7 +91,7 @@ def compare(setting: Setting, names: list[str], size: int, batch: int) -> list[T
 def ceilings_of(
     name: str, workload: Workload, shapes: Counter[Convolution]
 ) -> dict[Hashable, Kernel]:
-    """Return the 3x3 convolutions of a workload, to be timed in the same rounds as itself."""
+    """Return the 3x3 convolutions of a workload, to be timed in the same rounds as it."""
     dtype = torch.bfloat16 if workload.bf16 else torch.float32
     found = kernels(shapes, workload.batch, dtype, workload.device)
     return {(name, shape): kernel for shape, kernel in found.items()}
@@ -105,7 +105,7 @@ def row(
     step: Timing,
     kernel_times: dict[Convolution, Timing],
 ) -> dict[str, float | int | str | dict[str, float]]:
-    """Return a network's line."""
+    """Return the row of a network."""
     ideal = Ideal(shapes, workload.batch, kernel_times)
     count = sum(parameter.numel() for parameter in workload.parameters)
     return {
@@ -129,7 +129,7 @@ def row(
 def against_peer(
     setting: Setting, workloads: dict[str, Workload], times: dict[Hashable, Timing]
 ) -> list[Table]:
-    """Return how many times more photographs a second the main network handles than the peer."""
+    """Return photographs a second of the main network over those of the peer."""
     if PEER not in workloads or setting.network not in workloads:
         return []
     ours, other = workloads[setting.network], workloads[PEER]
@@ -156,7 +156,7 @@ def peak(workload: Workload) -> float:
 
 
 def largest_batch(make: Callable[[int], Workload]) -> int:
-    """Return the largest power of two that a GPU can train with, found by doubling; 0 if none."""
+    """Return the largest batch, a power of two, that a GPU can train with; 0 if none."""
     batch = 1
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Measuring time so that what is compared meets the same noise."""
+"""Interleaved timing: calls that are compared are exposed to the same noise."""
 
 from __future__ import annotations
 
@@ -10,53 +10,53 @@ from typing import NamedTuple, TypeVar
 import torch
 
 Cell = float | int | str | dict[str, float]
-"""One entry of a table: a plain number, a word, or a measured `{"value", "spread"}`."""
+"""Cell of a table: a number, a text, or a measurement `{"value", "spread"}`."""
 
 Name = TypeVar("Name", bound=Hashable)
 
 MIN_ROUNDS = 3
-"""Rounds at least, however long they take."""
+"""Least number of rounds, however long they take."""
 
 SLOW = 10.0
-"""A call that takes more seconds than this is repeated twice only."""
+"""Seconds above which a call is repeated only twice."""
 
 SLICE = 0.05
-"""Seconds for which a quick call is repeated in each round, at most."""
+"""Most seconds for which a quick call is repeated in a round."""
 
 
 class Timing(NamedTuple):
-    """Hold what repeated calls took.
+    """Time of repeated calls.
 
     Attributes:
-        median: In seconds.
-        spread: Half the spread of the middle half, in seconds.
+        median: Median, in seconds.
+        spread: Half the interquartile range, in seconds.
     """
 
     median: float
     spread: float
 
     def milliseconds(self, share: float = 1.0) -> Cell:
-        """Return a share of the time as an entry, in milliseconds."""
+        """Return a share of the time as a cell, in milliseconds."""
         return number(1e3 * share * self.median, 1e3 * share * self.spread)
 
     def rate(self, amount: float) -> Cell:
-        """Return an amount per second as an entry."""
+        """Return an amount per second as a cell."""
         value = amount / self.median
         return number(value, value * self.spread / self.median)
 
     def over(self, other: Timing) -> Cell:
-        """Return this time over another as an entry; the relative spreads add."""
+        """Return this time over another as a cell; the relative spreads add."""
         value = self.median / other.median
         return number(value, value * (self.spread / self.median + other.spread / other.median))
 
 
 def number(value: float, spread: float) -> Cell:
-    """Return an entry of a table, of as many digits as can mean something."""
+    """Return a cell: the value with 4 significant digits, the spread with 2."""
     return {"value": float(f"{value:.4g}"), "spread": float(f"{spread:.2g}")}
 
 
 def summary(times: list[float]) -> Timing:
-    """Return the median of some times and half the spread of their middle half."""
+    """Return the median of times and half their interquartile range."""
     if len(times) == 1:
         return Timing(times[0], 0.0)
     low, middle, high = statistics.quantiles(times, n=4, method="inclusive")
@@ -64,20 +64,20 @@ def summary(times: list[float]) -> Timing:
 
 
 def now(device: torch.device) -> float:
-    """Return the time in seconds, once the device has finished."""
+    """Return the time in seconds, after synchronising a GPU."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 def median_of(call: Callable[[], object], device: torch.device, seconds: float) -> Timing:
-    """Return the time of one call, repeated after one to warm up.
+    """Return the time of a call, repeated after one call to warm up.
 
     Args:
-        call: What to time.
-        device: Where it works.
-        seconds: Repeated for so long and at least three times, but not for more than four times
-            as long.
+        call: Callable to time.
+        device: Device that it runs on.
+        seconds: Time for which it is repeated: at least :data:`MIN_ROUNDS` times, but not for
+            more than four times as long.
     """
     times: list[float] = []
     call()
@@ -95,17 +95,18 @@ def interleaved(
     max_rounds: int = 10_000,
     before: Mapping[Name, Callable[[], object]] | None = None,
 ) -> dict[Name, Timing]:
-    """Return the times of several calls, made in turn so that a drift hits all alike.
+    """Return the times of several calls, made in turn so that drift affects all alike.
 
-    After a round to warm up, whole rounds are made until the time is used up, :data:`MIN_ROUNDS` at
-    least. In each a quick call is repeated for :data:`SLICE`; a slow one stops after two rounds.
+    After a round to warm up, whole rounds are made until the time is used up, at least
+    :data:`MIN_ROUNDS`. In each, a quick call is repeated for :data:`SLICE`; a call slower than
+    :data:`SLOW` stops after two rounds.
 
     Args:
-        calls: What to time, by name.
-        device: Where they work.
-        seconds: For all of them together.
-        max_rounds: Rounds at most.
-        before: What to do, untimed, before each call of a name.
+        calls: Callables to time, by name.
+        device: Device that they run on.
+        seconds: Time budget of all of them together.
+        max_rounds: Most rounds.
+        before: Callable to run, untimed, before each call of that name.
     """
     times: dict[Name, list[float]] = {name: [] for name in calls}
     ready = before or {}

@@ -1,4 +1,4 @@
-"""A real training, as `configs/base.yaml` configures it, on photographs from a cache."""
+"""Training as `configs/base.yaml` configures it, on photographs from a cache."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def base_trainer(folder: str | Path, steps: int, **changes: Any) -> Trainer:
     """Return the Trainer of `configs/base.yaml`, without validation, checkpoints and bar.
 
     Args:
-        folder: For its log.
-        steps: Of the training.
-        **changes: To its arguments.
+        folder: Folder of its log.
+        steps: Training steps.
+        **changes: Changes to its arguments.
     """
     arguments = read_config(BASE)["trainer"]
     arguments["logger"]["init_args"] |= {"save_dir": str(folder), "name": "benchmark"}
@@ -35,21 +35,21 @@ def base_trainer(folder: str | Path, steps: int, **changes: Any) -> Trainer:
 def training(
     kind: str, network: str, manifest: str, cache: str, size: int, batch: int, workers: int
 ) -> tuple[EnhancementTask, FundusDataModule]:
-    """Return a task and its data.
+    """Return a task and its data module.
 
     Args:
         kind: `supervised`, or `mean teacher` with as many real photographs as pairs.
-        network: Name of a size.
-        manifest: The photographs.
-        cache: Folder that holds them decoded.
+        network: Named size of MAGE-Net.
+        manifest: Manifest of the photographs.
+        cache: Folder of the decoded photographs.
         size: Side of a training photograph, in pixels.
         batch: Pairs a batch.
-        workers: Processes that load, for each domain.
+        workers: Loading processes, for each domain.
     """
     photographs = ManifestPhotographs(manifest, cache=cache)
     common: dict[str, Any] = {"image_size": size, "batch_size": batch, "workers": workers}
     if kind == "supervised":
         return SupervisedTask(sized(network)), PairedDataModule(photographs, **common)
-    # Full work from the first step on: no time without the teacher.
+    # The teacher works from the first step on.
     task = MeanTeacherTask(sized(network), supervised_share=0.0)
     return task, AdaptationDataModule(photographs, photographs, **common)

@@ -1,4 +1,4 @@
-"""Other ways to run the same training step: gradient checkpointing, torch.compile."""
+"""The same training step with gradient checkpointing and with torch.compile."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from experiments.benchmarks.setting import Setting, Table, child
 from experiments.benchmarks.timing import Cell, interleaved, now
 
 SIDE_FACTOR = 2
-"""Checkpointing is measured at the second size of the benchmark, where memory matters."""
+"""Factor of the side at which checkpointing is measured: the second size, where memory matters."""
 
 
 def peak(task: dict[str, Any]) -> dict[str, float]:
-    """Return the memory of training steps; runs in its own process.
+    """Return the peak memory of training steps; runs in its own process.
 
     Args:
         task: `network, changes, batch, size, device`.
@@ -34,7 +34,7 @@ def peak(task: dict[str, Any]) -> dict[str, float]:
 
 
 def checkpointing(setting: Setting) -> list[Table]:
-    """Return time and memory of a step with and without."""
+    """Return time and memory of a step with and without gradient checkpointing."""
     size = SIDE_FACTOR * setting.size
     batch = max(1, setting.batch // SIDE_FACTOR**2)
     workloads = {
@@ -68,7 +68,7 @@ def checkpointing(setting: Setting) -> list[Table]:
 
 
 def compiled(setting: Setting) -> list[Table]:
-    """Return what torch.compile takes and gives, if asked for."""
+    """Return the compile time and the step time with torch.compile, if asked for."""
     if not setting.compile:
         return []
     workloads = {

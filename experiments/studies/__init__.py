@@ -1,1 +1,1 @@
-"""Programs that answer a question and write a table: `python -m experiments.studies.<name>`."""
+"""Programs that measure something and write a table: `python -m experiments.studies.<name>`."""

@@ -1,7 +1,9 @@
-"""A sheet of all factors of the corrected degradation at rising severity, drawn on phantoms.
+"""Contact sheet of the factors of the fundus recipe at rising severity, drawn on phantoms.
 
 Command:  make contact-sheet
-Hardware: one CPU core. Time: half a minute.
+Hardware: 1 CPU core.
+Time:     half a minute.
+Writes:   docs/degradation.jpg.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from magenet.degradation import CounterRNG, FundusDegradation
 SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SIZE = 512
 SIDE = 176
-"""Pixels of one picture on the sheet."""
+"""Side of a picture on the sheet, in pixels."""
 
 PARTS = {
     "defocus": 160,
@@ -32,13 +34,13 @@ PARTS = {
     "spots": 320,
     "dust": 320,
 }
-"""Pixels of the part shown, for factors that could not be seen in the whole photograph."""
+"""Side of the central crop shown, in pixels, for factors invisible in a whole photograph."""
 
 MARGIN, HEADER, GAP = 84, 22, 4
 
 
 def view(image: Tensor, part: int) -> Tensor:
-    """Return the middle `part` pixels of a photograph `(3, SIZE, SIZE)`, at the sheet's size."""
+    """Return the central `part` pixels of a photograph `(3, SIZE, SIZE)`, resized to `SIDE`."""
     first = (SIZE - part) // 2
     image = image[None, :, first : first + part, first : first + part]
     return interpolate(image, (SIDE, SIDE), mode="bilinear", antialias=True)[0]

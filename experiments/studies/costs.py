@@ -1,8 +1,10 @@
-"""What enhancing one photograph costs each row of the tables: all of them in one run.
+"""Parameters, GMACs, time and memory of each row of the tables for one photograph.
 
-`python -m experiments.studies.costs`, on a machine without other work. Every row has a process of
-its own. Neither depends on what a network has learnt, so that none needs to be trained. Written to
-`experiments/results/costs.csv` and `costs.md`.
+Command:  make costs
+Needs:    an otherwise idle machine. No trained network: the costs do not depend on the weights.
+Hardware: CPU. All rows are measured in one run, each in its own process.
+Time:     2 minutes.
+Writes:   experiments/results/costs.csv and costs.md.
 """
 
 from __future__ import annotations
@@ -37,14 +39,14 @@ ROWS = {
     "GFE-Net-like": "runs/comparison/gfe_net.yaml",
     "MAGE-Net (and each of T-S MAGE-Net)": "runs/comparison/mage_net.yaml",
 }
-"""Classes of classical methods and configurations of networks, by what the tables call them."""
+"""Class of a classical method or configuration of a network, by the label of its row."""
 
 COLUMNS = ("row", "parameters", "gmacs", "milliseconds", "memory_mb")
 REPEATS = 15
 
 
 def measure(source: str, size: int) -> dict[str, float | str]:
-    """Return what one photograph costs, in this process.
+    """Return the cost of enhancing one photograph, measured in this process.
 
     Args:
         source: A value of :data:`ROWS`.
@@ -74,7 +76,7 @@ def measure(source: str, size: int) -> dict[str, float | str]:
 
 
 def build_network(source: str) -> Enhancer:
-    """Return the enhancer of a row, as it is before any training."""
+    """Return the untrained enhancer of a row, a value of :data:`ROWS`."""
     section: Any = source
     if source.endswith(".yaml"):
         section = read_config(CONFIGS / source)["model"]["init_args"]["network"]
@@ -82,11 +84,11 @@ def build_network(source: str) -> Enhancer:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure every row and write them."""
-    parser = argparse.ArgumentParser(description="What one photograph costs each row.")
+    """Measure every row and write the table."""
+    parser = argparse.ArgumentParser(description="Cost of one photograph, by row.")
     parser.add_argument("--size", type=int, default=256, help="side of the photograph, in pixels")
     parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--one", help="measure this row in this process")
+    parser.add_argument("--one", help="a value of ROWS: measure only it, in this process")
     options = parser.parse_args(arguments)
     if options.one:
         print(json.dumps(measure(options.one, options.size)))
@@ -107,11 +109,11 @@ def main(arguments: list[str] | None = None) -> int:
         writer.writerows(rows)
     precision = "bf16" if half_precision(torch.device("cpu")) else "fp32"
     text = [
-        "# What one photograph costs", "",
+        "# Cost of enhancing one photograph", "",
         f"Made by `python -m experiments.studies.costs` at commit {commit()}: one photograph of "
         f"{options.size} px, {torch.get_num_threads()} threads of {processor()}, {precision}; the "
-        f"median of {REPEATS} passes, and what the first one adds to a process's greatest memory. "
-        "GMACs count products of networks only.", "",
+        f"median of {REPEATS} passes, and what the first pass adds to the process's peak memory. "
+        "GMACs count convolutions and matrix products of networks only.", "",
         "| | parameters | GMACs | milliseconds | memory, MiB |", "|---|---|---|---|---|",
         *("| " + " | ".join(str(row[column]) for column in COLUMNS) + " |" for row in rows),
     ]  # fmt: skip

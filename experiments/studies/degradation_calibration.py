@@ -1,8 +1,11 @@
-"""How close degraded photographs come to published calibration and to real bad photographs.
+"""Distance of degraded photographs from published scores and from real ones of low quality.
 
 Command:  make calibrate
-Hardware: 2 CPU cores. Time: about 4 minutes.
-Writes:   calibration.json and calibration.md, and sheets to look at, which hold photographs.
+Needs:    MAGENET_DATA=<folder of the photographs>.
+Hardware: 2 CPU cores.
+Time:     about 4 minutes.
+Writes:   experiments/results/calibration.json and calibration.md; contact sheets of photographs in
+          runs/calibration.
 """
 
 from __future__ import annotations
@@ -49,13 +52,13 @@ PUBLISHED = {
         "illumination_spots_blur": (16.8, 0.76),
     },
 }  # fmt: skip
-"""PSNR in dB and SSIM of doing nothing: the released functions on the five photographs that were
-released with them, whole frame, SSIM with a flat 7 px window (ours: Gaussian, 11 px). Both sizes
-degrade at 512 px; 256 is reduced afterwards."""
+"""PSNR in dB and SSIM of degraded, unenhanced photographs: cofe-Net's released functions on the
+five photographs released with them, whole frame, SSIM with a flat 7 px window (ours: Gaussian, 11
+px). Both sizes are degraded at 512 px; 256 px is downsampled afterwards."""
 
 SIZE = 512
 DRAWS = 3
-"""Times that each good photograph is degraded for the distances."""
+"""Degradations of each good photograph for the distances."""
 
 Photographs = tuple[Tensor, Tensor]
 
@@ -73,12 +76,12 @@ def load(path: str, stage: Stage, qualities: list[str], sets: list[str] | None) 
 
 
 def unenhanced_scores(photographs: Photographs) -> list[dict[str, object]]:
-    """Return the scores of doing nothing, one row a size and type of degradation."""
+    """Return the scores of degraded, unenhanced photographs, one row a size and type."""
     rows: list[dict[str, object]] = []
     degrade = CofeDegradation()
     images, masks = photographs
     everything = torch.arange(len(images))
-    for name in tqdm(TYPES, desc="doing nothing", unit="type"):
+    for name in tqdm(TYPES, desc="unenhanced", unit="type"):
         scores: dict[tuple[int, str], list[Tensor]] = {}
         for indices in torch.split(everything, 8):
             mask = masks[indices].float()
@@ -113,7 +116,7 @@ def unenhanced_scores(photographs: Photographs) -> list[dict[str, object]]:
 def statistics_of(
     photographs: Photographs, degrade: Degradation | None = None
 ) -> dict[str, Tensor]:
-    """Return the statistics of photographs, degraded :data:`DRAWS` times if asked to."""
+    """Return the image statistics of photographs, :data:`DRAWS` times degraded where asked for."""
     images, masks = photographs
     found: list[dict[str, Tensor]] = []
     for draw in range(1 if degrade is None else DRAWS):
@@ -127,13 +130,13 @@ def statistics_of(
 
 
 def resampled(values: Tensor, photographs: int, generator: torch.Generator) -> Tensor:
-    """Return a bootstrap sample: photographs drawn with replacement, all draws of each."""
+    """Return a bootstrap sample: photographs drawn with replacement, each with all its draws."""
     chosen = torch.randint(photographs, (photographs,), generator=generator)
     return values.view(-1, photographs)[:, chosen].flatten()
 
 
 def distances(good: Photographs, bad: Photographs) -> list[dict[str, object]]:
-    """Return how far good, cofe-degraded and fundus-degraded photographs are from bad ones."""
+    """Return the distance of good photographs, before and after degradation, from bad ones."""
     real = statistics_of(bad)
     sets = {"good": statistics_of(good), "cofe": statistics_of(good, CofeDegradation())}
     sets["fundus"] = statistics_of(good, FundusDegradation())
@@ -163,7 +166,7 @@ def distances(good: Photographs, bad: Photographs) -> list[dict[str, object]]:
 
 
 def verdict(row: dict[str, object]) -> str:
-    """Return which of the two is closer, in a word."""
+    """Return which recipe is closer, and whether the difference is within chance."""
     low, high = row["cofe_less_fundus_95"]  # type: ignore[misc]
     closer = float(str(row["distance_fundus"])) < float(str(row["distance_cofe"]))
     significant = low > 0 or high < 0  # type: ignore[has-type]
@@ -171,13 +174,13 @@ def verdict(row: dict[str, object]) -> str:
 
 
 def as_markdown(report: dict[str, object]) -> str:
-    """Return the report for people."""
+    """Return the report as Markdown."""
     lines = [
         "# Calibration of the degradations",
         "",
         f"Made by `make calibrate` at commit {report['commit']}; do not edit.",
         "",
-        "## Doing nothing, cofe-Net's seven types",
+        "## Unenhanced photographs, cofe-Net's seven types",
         "",
         f"{report['do_nothing'][0]['photographs']} good photographs (val): PSNR dB (standard "  # type: ignore[index]
         "deviation) / SSIM. Published: the released functions on five photographs, whole frame.",
@@ -193,8 +196,8 @@ def as_markdown(report: dict[str, object]) -> str:
             f"| {row['psnr_field']:.1f} ({row['psnr_field_sd']:.1f}) / {row['ssim_field']:.3f} |"
         )
     for part, title in (
-        ("train", "the part that the mixture was set on"),
-        ("val", "a part that played no role"),
+        ("train", "the part that the fundus recipe was tuned on"),
+        ("val", "a part that was not used for tuning"),
     ):
         counts = report[f"counts_{part}"]
         lines += [
@@ -202,9 +205,10 @@ def as_markdown(report: dict[str, object]) -> str:
             f"## Distance from real photographs of low quality: {part}, {title}",
             "",
             f"HYGD: {counts['bad']} usable and reject photographs, against {counts['good']} good "  # type: ignore[index]
-            f"ones as they are, and degraded {DRAWS} times each. 10, 50, 90 % of the statistics; "
-            "Kolmogorov-Smirnov distance, 0 alike, 1 apart. Closer: by the distance; `within "
-            "chance` where 95 % of bootstrap samples of the photographs do not all agree.",
+            f"ones, undegraded and degraded {DRAWS} times each. 10, 50 and 90 % quantiles of the "
+            "statistics; Kolmogorov-Smirnov distance, from 0 (equal) to 1 (disjoint). Closer: the "
+            "recipe of smaller distance; `within chance` where the 95 % bootstrap interval of the "
+            "difference, over photographs, includes 0.",
             "",
             "| statistic | real low | good | cofe | fundus | distance: good "
             "| cofe | fundus | closer |",
@@ -223,7 +227,7 @@ def as_markdown(report: dict[str, object]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run the calibration."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--photographs", required=True, help="the manifest, index.csv")
+    parser.add_argument("--photographs", required=True, help="manifest: index.csv")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)

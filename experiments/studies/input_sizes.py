@@ -1,8 +1,13 @@
-"""Does the size of the photograph matter? `python -m experiments.studies.input_sizes`.
+"""Scores of the released network by the size of the photograph.
 
-Good val photographs are degraded at 1024 px and shown to `magenet enhance`'s enhancer at sizes from
-256 to 4096 px; the results are compared with the clean ones at 512 px. Written to
-`experiments/results/input_size.md`.
+Command:  make input-sizes
+Needs:    MAGENET_DATA=<folder of the photographs>.
+Hardware: CPU.
+Time:     1.5 minutes of enhancing, by the seconds in the table.
+Writes:   experiments/results/input_size.md.
+
+Good val photographs are degraded at 1024 px and enhanced, as by `magenet enhance`, at sizes from
+256 to 4096 px; the results are compared with the clean photographs at 512 px.
 """
 
 from __future__ import annotations
@@ -29,7 +34,7 @@ DEGRADED_AT, COMPARED_AT = 1024, 512
 
 
 def resized(picture: Tensor, size: int) -> Tensor:
-    """Return `(1, C, S, S)` at another size."""
+    """Return images `(1, C, S, S)` resized to `(1, C, size, size)`."""
     return functional.interpolate(picture, (size, size), mode="bilinear", antialias=True)
 
 
@@ -37,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Enhance at every size and write the table."""
     parser = argparse.ArgumentParser(description="Score the released network by input size.")
     parser.add_argument("--weights", default="mage_net")
-    parser.add_argument("--count", type=int, default=13, help="photographs, with vessels known")
+    parser.add_argument("--count", type=int, default=13, help="photographs, with vessel masks")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
@@ -84,8 +89,8 @@ def main(arguments: list[str] | None = None) -> None:
         "# Scores by the size of the photograph", "",
         f"Made by `python -m experiments.studies.input_sizes`: {len(batches)} good val photographs "
         f"of HRF and CHASE_DB1 under `fundus`, degraded at {DEGRADED_AT} px, enhanced at each "
-        f"size, compared at {COMPARED_AT} px inside the field. Vessels: Dice of those that the "
-        "report's segmenter finds with the true ones.", "",
+        f"size, compared at {COMPARED_AT} px inside the field. Vessels: Dice of the vessels found "
+        "by the report's segmenter with the reference mask.", "",
         "| size | psnr | ssim | vessels | seconds |", "|---|---|---|---|---|",
     ]  # fmt: skip
     seconds = {f"{size} px": f"{took / len(batches):.1f}" for size, took in times.items()}

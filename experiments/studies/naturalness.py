@@ -1,4 +1,10 @@
-"""Fit the model of naturalness on good photographs: `python -m experiments.studies.naturalness`."""
+"""Fit the naturalness model, in the manner of NIQE, on good photographs.
+
+Command:  make naturalness
+Needs:    MAGENET_DATA=<folder of the photographs>.
+Hardware: CPU.
+Writes:   runs/naturalness.pt, which `make publish-judges` copies to experiments/weights.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +20,14 @@ from data_modules.base import to_unit
 from magenet.metrics import NaturalnessModel
 
 SIZE = 512
-"""Side of the photographs, in pixels: that of the tables it is used in."""
+"""Side of the photographs, in pixels: as in the tables that use the model."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Fit it on the good photographs of the train part, and save it."""
-    parser = argparse.ArgumentParser(description="Fit the model of naturalness.")
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--size", type=int, default=SIZE)
+    """Fit the model on the good photographs of the train part and save it."""
+    parser = argparse.ArgumentParser(description="Fit the naturalness model.")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
+    parser.add_argument("--size", type=int, default=SIZE, help="side of the photographs, in pixels")
     parser.add_argument("--patch", type=int, default=96, help="side of a patch, in pixels")
     options = parser.parse_args(arguments)
     folder = os.environ.get("MAGENET_DATA")

@@ -1,7 +1,9 @@
-"""Put the weights of trained judges here: `python -m experiments.studies.publish_judges`.
+"""Publish the weights of trained judges, so that all tables are scored by the same judges.
 
-Only what a network needs is kept, weights in half precision: everybody's tables are then judged by
-the same eyes, without training them first.
+Command:  make publish-judges
+Needs:    the judges' runs, trained by `make judges`.
+Hardware: any.
+Writes:   experiments/weights: each network alone, its weights in half precision.
 """
 
 from __future__ import annotations
@@ -24,21 +26,21 @@ SOURCES = {
     "quality": "quality_grader/checkpoints/best.ckpt",
     "retinopathy": "retinopathy_grader/checkpoints/best.ckpt",
 }
-"""Where the run of each lies, below the folder of the runs."""
+"""Checkpoint of each judge, below the folder of the runs."""
 
 
 def stripped(path: Path) -> dict[str, object]:
-    """Return a checkpoint with its network alone.
+    """Return a checkpoint reduced to its network.
 
     Raises:
-        UserError: If it is missing.
+        UserError: If the checkpoint is missing.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint; train it first ('make judges')")
     content = torch.load(path, map_location="cpu", weights_only=True)
 
     def to_half_precision(value: Tensor) -> Tensor:
-        # Statistics of a normalisation, with one dimension, may need the range of fp32.
+        # One dimension: statistics of a normalisation, which may need the range of fp32.
         return value.half() if value.is_floating_point() and value.ndim > 1 else value
 
     weights = {
@@ -50,11 +52,13 @@ def stripped(path: Path) -> dict[str, object]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Publish what is there; a judge that was not trained keeps the weights it has."""
-    parser = argparse.ArgumentParser(description="Put the weights of trained judges here.")
+    """Publish the named judges, and the naturalness model where it was fitted."""
+    parser = argparse.ArgumentParser(description="Publish the weights of trained judges.")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
-    parser.add_argument("--out", type=Path, default=WEIGHTS)
-    parser.add_argument("names", nargs="*", default=[*SOURCES], help="which; all if none is given")
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder to write to")
+    parser.add_argument(
+        "names", nargs="*", default=[*SOURCES], help="judges to publish; all by default"
+    )
     options = parser.parse_args(arguments)
     try:
         for name in options.names:

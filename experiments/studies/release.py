@@ -1,8 +1,13 @@
-"""Put a trained network into the package: `python -m experiments.studies.release`.
+"""Calibrate a trained network on the val photographs and publish it in the package.
 
-Measures on the validation photographs what its settings need (how fundus photographs look, which
-changes turn out right, what error a doubt leads to), writes `magenet/weights`, and says in
-`experiments/results/uncertainty.md` what was measured.
+Command:  make train-release
+Needs:    MAGENET_DATA=<folder of the photographs>; the checkpoint of runs/release/mage_net.yaml.
+Hardware: 2 CPU cores.
+Time:     2 hours with the training.
+Writes:   magenet/weights and experiments/results/uncertainty.md.
+
+Calibrated are the fundus check (image statistics of fundus photographs), the shrinkage of the
+change of light (share of a change that was right) and the uncertainty (error by uncertainty score).
 """
 
 from __future__ import annotations
@@ -36,24 +41,25 @@ from magenet.models import MAGENet, VesselSegmenter
 from magenet.models.pretrained import WEIGHTS
 
 SAMPLED_PIXELS = 400
-"""Places of each photograph whose doubt and error are compared."""
+"""Pixels of each photograph whose uncertainty score and error are compared."""
 
 DRAWS = 2
 """Degradations of each photograph."""
 
 POINTS = 12
-"""Groups, of equal size, through whose means a line is laid."""
+"""Groups of equal size, whose means are the points of a calibration curve."""
 
 MEMORY = 8 << 30
+"""Bytes that enhancement may use."""
 
 
 class Change(NamedTuple):
-    """Hold what was measured of the change of light of a pair.
+    """The network's change of light of one photograph, measured against the ideal change.
 
     Attributes:
-        size: Root mean square.
-        product: Mean product with what would have been the right change.
-        square: Mean product with itself.
+        size: Root mean square of the change.
+        product: Mean product of the change and the ideal change.
+        square: Mean square of the change.
     """
 
     size: Tensor
@@ -62,15 +68,14 @@ class Change(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Hold doubt and error of pairs.
+    """Uncertainty scores and errors of n degraded photographs.
 
     Attributes:
-        uncertainty_score: Of places, `(n, SAMPLED_PIXELS)`.
-        others: Of the same places, what else could serve as doubt, by name, each
-            `(n, SAMPLED_PIXELS)`.
-        error: Mean absolute error around them, `(n, SAMPLED_PIXELS)`.
-        mean_error: Of each photograph, `(n,)`.
-        maps: Doubt of every pixel inside the field, of each photograph `(pixels,)`.
+        uncertainty_score: Score at sampled pixels, `(n, SAMPLED_PIXELS)`.
+        others: Alternative scores at the same pixels, by name, each `(n, SAMPLED_PIXELS)`.
+        error: Mean absolute error around these pixels, `(n, SAMPLED_PIXELS)`.
+        mean_error: Mean absolute error of each photograph, `(n,)`.
+        maps: Score of every pixel inside the field, for each photograph `(pixels,)`.
     """
 
     uncertainty_score: Tensor
@@ -81,7 +86,7 @@ class Measured(NamedTuple):
 
 
 def load_network(checkpoint: Path, subject: str) -> MAGENet:
-    """Return the network of a checkpoint: its `teacher` or its `student`."""
+    """Return the network of a checkpoint, its `teacher` or its `student`."""
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     network = build(MAGENet, content["hyper_parameters"]["network"])
     prefix = "teacher.network." if subject == "teacher" else "network."
@@ -90,17 +95,19 @@ def load_network(checkpoint: Path, subject: str) -> MAGENet:
 
 
 def photographs(**chosen: object) -> ManifestPhotographs:
-    """Return photographs of the shared manifest."""
+    """Return photographs of the manifest in `MAGENET_DATA`."""
     path = Path(os.environ["MAGENET_DATA"]) / "index.csv"
     return ManifestPhotographs(path=str(path), cache="runs/cache", **chosen)  # type: ignore[arg-type]
 
 
 def fundus_check() -> FundusCheck:
-    """Return how the train photographs look, with room for the worst of the val photographs."""
+    """Return the fundus check of the train photographs; limit 1.25 times the farthest val one."""
     rows = {}
     for stage in ("train", "test"):
         dataset = photographs().dataset(stage, CHECK_SIZE)
-        samples = [dataset.load(index) for index in tqdm(range(len(dataset)), f"{stage} looks")]
+        samples = [
+            dataset.load(index) for index in tqdm(range(len(dataset)), f"fundus check, {stage}")
+        ]
         image = torch.stack([sample["image"] for sample in samples]).float() / 255
         mask = torch.stack([sample["mask_fov"] for sample in samples]).float()
         rows[stage] = (image * mask, mask)
@@ -110,18 +117,18 @@ def fundus_check() -> FundusCheck:
 
 
 def pairs(size: int) -> PairedDataModule:
-    """Return the good val photographs, to be degraded as in the comparison."""
+    """Return the good val photographs, to be degraded as in the comparison's training."""
     recipe = DegradationMixture(FundusDegradation(gentle=0.3), CofeDegradation(), 0.33)
     return PairedDataModule(photographs(qualities=["good"]), recipe, size, batch_size=1, workers=0)
 
 
 def fit_curve(x: Tensor, y: Tensor, weight: Tensor) -> CalibrationCurve:
-    """Return the line through the weighted means of :data:`POINTS` groups, made never to fall.
+    """Return the isotonic regression of the weighted means of :data:`POINTS` groups.
 
     Args:
-        x: `(n,)`.
-        y: What was measured there, `(n,)`.
-        weight: `(n,)`, positive.
+        x: Abscissae, `(n,)`.
+        y: Measured values, `(n,)`.
+        weight: Weights of the values, `(n,)`, positive.
     """
     groups = [g for g in x.argsort().chunk(POINTS) if float(weight[g].sum()) > 0.0]
     middle = torch.stack([x[g].double().mean() for g in groups])
@@ -130,13 +137,13 @@ def fit_curve(x: Tensor, y: Tensor, weight: Tensor) -> CalibrationCurve:
     rising = torch.from_numpy(isotonic_regression(mean.numpy(), weights=total.numpy()).x)
     distinct = torch.cat([torch.tensor([True]), middle.diff() > 1e-9])
     x, y = middle[distinct], rising[distinct]
-    if len(x) == 1:  # nothing was told apart: one value for all
+    if len(x) == 1:  # all abscissae are equal: a constant
         x, y = torch.cat([x, x + 1.0]), y.repeat(2)
     return CalibrationCurve(tuple(x.tolist()), tuple(y.tolist()))
 
 
 def degraded_pairs(size: int, name: str) -> Iterator[dict[str, Tensor]]:
-    """Give the good val photographs, degraded :data:`DRAWS` times each as in that training."""
+    """Yield pairs of the good val photographs, each degraded :data:`DRAWS` times."""
     module = pairs(size)
     for batch in tqdm(module.val_dataloader(), name):
         for draw in range(DRAWS):
@@ -145,7 +152,7 @@ def degraded_pairs(size: int, name: str) -> Iterator[dict[str, Tensor]]:
 
 
 def measure_changes(enhancer: PhotographEnhancer) -> list[Change]:
-    """Return how the network changes light: of degraded photographs, and of as many good ones."""
+    """Return the network's changes of light of degraded photographs and of as many clean ones."""
     found = []
     for pair in degraded_pairs(enhancer.settings.size or 512, "changes"):
         clean, mask = pair["image_clean"], pair["mask_fov"]
@@ -159,17 +166,17 @@ def measure_changes(enhancer: PhotographEnhancer) -> list[Change]:
 
 
 def shrinkage_curve(found: list[Change]) -> CalibrationCurve:
-    """Return the share, at most 1, of a change of some size that was right."""
+    """Return the share of a change, in [0, 1], that minimises the squared error, by its RMS."""
     size, product, square = (torch.stack(values) for values in zip(*found, strict=True))
     curve = fit_curve(size, product / square.clamp(min=1e-12), square)
     return CalibrationCurve(curve.x, tuple(min(max(share, 0.0), 1.0) for share in curve.y))
 
 
 def alternatives(enhancer: PhotographEnhancer, seen: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    """Return what else could serve as doubt, by name, each `(1, 1, S, S)`.
+    """Return alternative uncertainty scores, by name, each `(1, 1, S, S)`.
 
     Args:
-        enhancer: Whose network is asked.
+        enhancer: Enhancer of the network.
         seen: `(3, S, S)` in [0, 1], black outside the field.
         mask: Field of view, `(1, S, S)`, 0 or 1.
     """
@@ -181,15 +188,17 @@ def alternatives(enhancer: PhotographEnhancer, seen: Tensor, mask: Tensor) -> di
     flips = disagreement(views, inside)
     change = (views.mean(dim=0) - seen).abs().mean(dim=0)[None, None]
     return {
-        "flips, place by place": local_mean(flips, inside),
+        "flips, pixel by pixel": local_mean(flips, inside),
         "flips, mean of the photograph": flips.sum() / inside.sum() * inside,
         "size of the change": local_mean(change, inside),
-        "stages, first from last": local_mean((coarse - last).abs().mean(1, keepdim=True), inside),
+        "stages, first against last": local_mean(
+            (coarse - last).abs().mean(1, keepdim=True), inside
+        ),
     }
 
 
 def measure_errors(enhancer: PhotographEnhancer) -> Measured:
-    """Return doubt and true error of the good val photographs, degraded as in the comparison."""
+    """Return uncertainty scores and errors of the good val photographs, degraded."""
     scores, errors, means, maps = [], [], [], []
     others: dict[str, list[Tensor]] = {}
     generator = torch.Generator().manual_seed(0)
@@ -200,7 +209,7 @@ def measure_errors(enhancer: PhotographEnhancer) -> Measured:
         error = local_mean(pixel_error, mask[None])
         inside = mask.flatten().nonzero()[:, 0]
         sampled = inside[torch.randint(len(inside), (SAMPLED_PIXELS,), generator=generator)]
-        assert estimate.uncertainty_score is not None  # several views
+        assert estimate.uncertainty_score is not None  # there are several views
         scores.append(estimate.uncertainty_score.flatten()[sampled])
         for name, plane in alternatives(enhancer, seen, mask).items():
             others.setdefault(name, []).append(plane.flatten()[sampled])
@@ -212,7 +221,7 @@ def measure_errors(enhancer: PhotographEnhancer) -> Measured:
 
 
 def calibration_curve(measured: Measured, which: Tensor | slice = slice(None)) -> CalibrationCurve:
-    """Return the error that a doubt leads to, as some of the photographs have it."""
+    """Return the expected error by uncertainty score, fitted on some of the photographs."""
     uncertainty_score, error = (
         measured.uncertainty_score[which].flatten(),
         measured.error[which].flatten(),
@@ -221,9 +230,9 @@ def calibration_curve(measured: Measured, which: Tensor | slice = slice(None)) -
 
 
 def cross_fitted_errors(measured: Measured) -> Tensor:
-    """Return each photograph's expected mean error, by a line fitted on the other half of them.
+    """Return the expected mean error of each photograph by two-fold cross-fitting.
 
-    A photograph's degradations lie beside each other, and stay in one half.
+    All degradations of a photograph, adjacent in the rows, belong to one fold.
     """
     fold = torch.arange(len(measured.maps)) // DRAWS % 2
     curves = [calibration_curve(measured, fold != held_out) for held_out in (0, 1)]
@@ -235,12 +244,12 @@ def cross_fitted_errors(measured: Measured) -> Tensor:
 
 
 def curve_rows(curve: CalibrationCurve, x: float, y: float) -> list[str]:
-    """Return a line's points as rows of a table, in other units."""
+    """Return the points of a curve as rows of a table, x and y multiplied by factors."""
     return [f"| {x * a:.2f} | {y * b:.2f} |" for a, b in zip(curve.x, curve.y, strict=True)]
 
 
 def flag_lines(measured: Measured) -> list[str]:
-    """Return what the flags are worth on pairs that they were not fitted on, as rows of a table."""
+    """Return precision and recall of the flags, cross-fitted, as rows of a table."""
     levels, expected = 255 * measured.mean_error, 255 * cross_fitted_errors(measured)
     lines = []
     for name, limit in zip(("check or abstain", "abstain"), ERROR_LIMITS, strict=True):
@@ -253,16 +262,16 @@ def flag_lines(measured: Measured) -> list[str]:
     correlation = spearmanr(expected, levels).statistic
     lines += [
         "",
-        f"Spearman's correlation of a photograph's expected mean error with its true one: "
+        f"Spearman's correlation of a photograph's expected with its measured mean error: "
         f"**{correlation:.3f}**.",
     ]
     return lines
 
 
 def as_markdown(measured: Measured, settings: Settings) -> str:
-    """Return what was measured, as `uncertainty.md`."""
+    """Return the content of `uncertainty.md`."""
     error = measured.error.flatten()
-    ranks = {"the doubt": measured.uncertainty_score, **measured.others}
+    ranks = {"uncertainty score": measured.uncertainty_score, **measured.others}
     correlations = {
         name: spearmanr(uncertainty_score.flatten(), error).statistic
         for name, uncertainty_score in ranks.items()
@@ -271,27 +280,28 @@ def as_markdown(measured: Measured, settings: Settings) -> str:
     light, uncertainty = settings.light, settings.uncertainty
     assert light is not None and uncertainty is not None  # noqa: PT018  # both were measured
     lines = [
-        "# What the network's changes and its doubt are worth", "",
+        "# Calibration of the released network", "",
         "Made by `python -m experiments.studies.release` on the good val photographs, degraded.",
         "",
-        "## Light: how much of its change is applied", "",
-        "Root mean square of the change, in grey levels of 255, and the share of it that was best "
-        "in squared error: half of the photographs degraded as in the comparison's training, half "
-        "left alone.", "",
+        "## Light: shrinkage of the change", "",
+        "Root mean square of the change, in grey levels of 255, and the share of it with the "
+        "least squared error: half of the photographs degraded as in the comparison's training, "
+        "half undegraded.", "",
         "| change of light and colour | share |", "|---|---|", *curve_rows(light, 255, 1), "",
-        "## Doubt: what error is expected", "",
-        f"{cases // DRAWS} photographs, {DRAWS} degradations each, as there; {SAMPLED_PIXELS} "
-        "places in each. The doubt is the flips' mean to the power 2/3 times the size of the "
-        "change to 1/3; Spearman's correlation with the mean absolute error around the place:", "",
-        "| what serves as doubt | correlation |", "|---|---|",
+        "## Uncertainty: expected error by uncertainty score", "",
+        f"{cases // DRAWS} photographs, {DRAWS} degradations each, as above; {SAMPLED_PIXELS} "
+        "pixels in each. The uncertainty score is the mean disagreement of flipped views to the "
+        "power 2/3 times the size of the change to 1/3; Spearman's correlation with the mean "
+        "absolute error around the pixel:", "",
+        "| score | correlation |", "|---|---|",
         *(f"| {name} | {value:.3f} |" for name, value in correlations.items()), "",
         "In grey levels of 255:", "",
-        "| doubt | error |", "|---|---|", *curve_rows(uncertainty, 255, 255), "",
+        "| uncertainty score | error |", "|---|---|", *curve_rows(uncertainty, 255, 255), "",
         "## Flags", "",
-        f"By the expected mean error of a photograph, of {cases}, each by a line fitted on the "
-        "other half of them; `right` are flagged ones whose true mean error is above the limit, "
-        "too.", "",
-        "| flag | limit, grey levels | flagged | truly above | right | precision | found |",
+        f"By the expected mean error of {cases} degraded photographs, each from a curve fitted on "
+        "the other half of them; `both` are flagged and have a measured mean error above the "
+        "limit.", "",
+        "| flag | limit, grey levels | flagged | above limit | both | precision | recall |",
         "|---|---|---|---|---|---|---|",
         *flag_lines(measured),
     ]  # fmt: skip
@@ -299,14 +309,18 @@ def as_markdown(measured: Measured, settings: Settings) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure, write the weights, and write what was measured."""
-    parser = argparse.ArgumentParser(description="Put a trained network into the package.")
+    """Calibrate the network, then write its weights and the report."""
+    parser = argparse.ArgumentParser(description="Publish a trained network in the package.")
     parser.add_argument(
         "--checkpoint", type=Path, default=Path("runs/release/checkpoints/best.ckpt")
     )
-    parser.add_argument("--weights", help="measure weights published before, not a checkpoint")
-    parser.add_argument("--subject", choices=("teacher", "student"), default="teacher")
-    parser.add_argument("--size", type=int, default=512, help="side at which the network works")
+    parser.add_argument("--weights", help="published weights to calibrate instead of a checkpoint")
+    parser.add_argument(
+        "--subject", choices=("teacher", "student"), default="teacher", help="network of it"
+    )
+    parser.add_argument(
+        "--size", type=int, default=512, help="side at which the network works, in pixels"
+    )
     parser.add_argument("--vessels", type=Path, default=Path("experiments/weights/vessels.ckpt"))
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--results", type=Path, default=RESULTS)

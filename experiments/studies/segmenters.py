@@ -1,8 +1,12 @@
-"""What the segmenters that judge are worth themselves: their scores on the val photographs.
+"""Scores of the segmenters used as judges on the val photographs.
 
-`python -m experiments.studies.segmenters`, of the weights in `experiments/weights`. The second
-observer of CHASE_DB1 is the human row: how well one expert agrees with the other, whose masks are
-the reference.
+Command:  make segmenters
+Needs:    MAGENET_DATA=<folder of the photographs>; experiments/weights.
+Hardware: CPU with bf16.
+Writes:   experiments/results/judges.md and judges.json.
+
+The second observer of CHASE_DB1 is scored, too: the agreement of two experts, of whom the first
+drew the reference masks.
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ SCORES = ("dice", "iou", "balanced_accuracy", "roc_auc", "cldice")
 
 
 def build_experiment(path: Path) -> tuple[nn.Module, SegmentationDataModule]:
-    """Return the network and the data of an experiment on segmentation."""
+    """Return the network and the data module of a segmentation experiment."""
     experiment = read_config(path)
     network: nn.Module = build(nn.Module, experiment["model"]["init_args"]["network"])
     return network, build(SegmentationDataModule, experiment["data"])
@@ -43,7 +47,7 @@ def build_experiment(path: Path) -> tuple[nn.Module, SegmentationDataModule]:
 def score_photographs(
     network: nn.Module, data: SegmentationDataModule, patients: dict[str, str]
 ) -> list[dict[str, Any]]:
-    """Return one row a validation photograph, with its patient."""
+    """Return the scores of each val photograph, with its patient."""
     rows: list[dict[str, Any]] = []
     network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     for batch in tqdm(data.val_dataloader(), desc="photographs", unit="batch"):
@@ -61,12 +65,12 @@ def score_photographs(
 def score_second_observer(
     folder: Path, size: int, patients: dict[str, str]
 ) -> list[dict[str, Any]]:
-    """Return the second observer's rows on CHASE_DB1's validation photographs.
+    """Return the scores of the second observer on CHASE_DB1's val photographs.
 
     Args:
-        folder: The photographs'.
+        folder: Folder of the photographs.
         size: Side at which masks are compared, in pixels.
-        patients: Of the photographs, by name.
+        patients: Patients by name of the photograph.
     """
     rows = []
     for photograph in Manifest.from_csv(folder / "index.csv").select(splits=["val"]):
@@ -88,10 +92,10 @@ def score_second_observer(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Score both segmenters and the observer; write Markdown and JSON."""
-    parser = argparse.ArgumentParser(description="What the judges are worth themselves.")
-    parser.add_argument("--weights", type=Path, default=WEIGHTS)
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    """Score both segmenters and the second observer; write Markdown and JSON."""
+    parser = argparse.ArgumentParser(description="Score the segmenters used as judges.")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of the weights")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder to write to")
     options = parser.parse_args(arguments)
     folder = os.environ.get("MAGENET_DATA")
     if not folder:
@@ -114,11 +118,11 @@ def main(arguments: list[str] | None = None) -> int:
             if human:
                 tables[f"second observer, chase_db1, {data.image_size} px"] = human
     lines = [
-        "# What the judging segmenters are worth themselves", "",
+        "# Scores of the segmenters used as judges", "",
         "Made by `python -m experiments.studies.segmenters`: val photographs, inside the field,",
         "mean and 95 % interval by bootstrap over patients (CHASE_DB1: two eyes a child; HRF and",
-        "IDRiD name none: each photograph is one). Checkpoints were chosen on the same",
-        f"photographs by Dice, so that these numbers flatter a little. Commit {commit()}.", "",
+        "IDRiD name no patients: each photograph counts as one). Checkpoints were chosen on the",
+        f"same photographs by Dice: the numbers are slightly optimistic. Commit {commit()}.", "",
         "| | photographs | " + " | ".join(SCORES) + " |", "|---" * (len(SCORES) + 2) + "|",
     ]  # fmt: skip
     for label, rows in tables.items():

@@ -1,6 +1,10 @@
-"""How long a training step of each row takes, and how many 25 minutes allow: once, beforehand.
+"""Time of a training step of each row of the comparison, and the steps that 25 minutes allow.
 
-`python -m experiments.studies.step_times`, on the machine that will train, idle otherwise.
+Command:  make step-times
+Needs:    MAGENET_DATA=<folder of the photographs>; the machine that will train, otherwise idle.
+Hardware: 2 CPU cores with bf16.
+Time:     9 minutes of steps, by experiments/results/comparison_steps.md, and 16 starts.
+Writes:   a Markdown table on the screen, copied by hand into comparison_steps.md.
 """
 
 from __future__ import annotations
@@ -17,11 +21,11 @@ BUDGET = 25 * 60
 """Seconds of training that each row gets."""
 
 FEW, MANY = 10, 40
-"""Steps of the two runs whose difference is measured, so that starting up does not count."""
+"""Steps of two runs: the difference of their times excludes starting up."""
 
 
 def seconds(row: Path, steps: int) -> float:
-    """Return the wall time of a training of some steps without validation."""
+    """Return the wall time of a training without validation, in seconds."""
     layers = [BASE, CONFIGS / "layers/protocol/comparison.yaml", row]
     with tempfile.TemporaryDirectory() as folder:
         command = [
@@ -36,7 +40,7 @@ def seconds(row: Path, steps: int) -> float:
 
 
 def main() -> None:
-    """Print one line a row."""
+    """Print a line for each row of the comparison."""
     rows = sorted((CONFIGS / "runs/comparison").glob("*.yaml"))
     print("| row | seconds a step | steps in 25 minutes |\n|---|---|---|")
     for row in rows:

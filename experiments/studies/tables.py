@@ -1,9 +1,14 @@
-"""Make one of the three tables: test every row that there is, then put them side by side.
+"""Test the rows of one of the three tables and make the table.
 
-`python -m experiments.studies.tables synthetic` (or `real`, `downstream`). Learned rows are the
-best checkpoints of `runs/comparison_<row>/seed<N>`. The scores of each photograph are kept in
-`experiments/results/rows`, so that a table can be made anew, or a row added, without the others'
-checkpoints; what was tested with the same weights, by the same judges, is not tested again.
+Command:  make table-synthetic table-real table-downstream
+Needs:    MAGENET_DATA=<folder of the photographs>; trained rows (make comparison).
+Hardware: 2 CPU cores.
+Time:     a row 1 to 3 minutes (synthetic), 2 to 4 (real), 3 to 5 (downstream).
+Writes:   experiments/results/<table>.csv, <table>_runs.csv, <table>_against.csv, rows/<table>.
+
+Learned rows are the best checkpoints of `runs/comparison_<row>/seed<N>`. The scores of each
+photograph are kept in `experiments/results/rows`, so that a table can be made anew, or a row added,
+without the other rows' checkpoints. A row is not tested again with the same weights and judges.
 """
 
 from __future__ import annotations
@@ -36,7 +41,7 @@ CLASSICAL = {
     "UnsharpMask": "unsharp mask",
     "GlobalLocalContrast": "GLCAE-like",
 }
-"""Rows without learning, in their order, by the class in `magenet.models.peers`."""
+"""Labels of the classical rows, in their order, by class in `magenet.models.peers`."""
 
 FOLDERS = {
     "CLAHE": "clahe",
@@ -46,7 +51,7 @@ FOLDERS = {
     "UnsharpMask": "unsharp",
     "GlobalLocalContrast": "global_local",
 }
-"""Folder in `experiments/results/rows` of each of them."""
+"""Folder of each classical row in `experiments/results/rows/<table>`."""
 
 LEARNED = {
     "unet": "U-Net",
@@ -58,36 +63,37 @@ LEARNED = {
     "mage_net": "MAGE-Net",
     "mean_teacher": "T-S MAGE-Net",
 }
-"""Learned rows, in their order, by the name of their configuration."""
+"""Labels of the learned rows, in their order, by name of the configuration."""
 
 SHOWN = {
     "synthetic": ("psnr", "ssim"),
     "real": ("pair_vessel_dice", "pair_psnr", "pair_colour"),
     "downstream": ("vessel_iou", "disc_dice"),
 }
-"""Scores that are printed, by table; its CSV has all."""
+"""Scores that are printed, by table; the CSV has all."""
 
 RELEASED = "MAGE-Net, released"
 """The network in the package: a row beside the comparison, see docs/scoring.md."""
 
 FILES = ("config.json", "model.safetensors")
-"""What the network in the package is made of."""
+"""Files of the network in the package."""
 
 CARD = "see magenet/weights/mage_net/README.md"
-"""What its files do not say of its training."""
+"""Where the training of the network in the package is described."""
 
 
 class Entry(NamedTuple):
-    """Describe a row: what it is called, and what there is to be tested.
+    """A row of a table.
 
     Attributes:
-        label: In the table.
-        experiment: Its configuration, for the record.
-        configs: Of the test; empty where the row was tested elsewhere and only its scores are here.
-        checkpoint: None for a method without learning, or with weights in the package.
-        files: Files that it is made of, where there is no checkpoint.
-        options: More of the command.
-        facts: What a test cannot know of it.
+        label: Label in the table.
+        experiment: Configuration of the row, for its provenance.
+        configs: Configurations of the test; empty where the row was tested on another machine and
+            only its scores are in `experiments/results/rows`.
+        checkpoint: None for a classical method or for weights in the package.
+        files: Files that the row depends on, where there is no checkpoint.
+        options: Further options of the command.
+        facts: Provenance that the test cannot find out.
     """
 
     label: str
@@ -100,11 +106,11 @@ class Entry(NamedTuple):
 
 
 def entries(runs: Path, rows: Path) -> dict[str, Entry]:
-    """Return every row that can be tested or was, in the order of the table, by its folder's name.
+    """Return every row that can be tested or was tested, in the order of the table, by folder name.
 
     Args:
         runs: Folder of the trainings.
-        rows: Folder of the rows that were tested.
+        rows: Folder of the tested rows.
     """
     classical = CONFIGS / "runs/classical.yaml"
     code = tuple(sorted(Path(peers.__file__).parent.glob("*.py")))
@@ -168,7 +174,7 @@ def _is_text(node: ast.stmt) -> bool:
 
 
 def protocol(table: str) -> str:
-    """Return what changes when the test or one of its judges does."""
+    """Return the fingerprint of a table's test and of its judges' files."""
     layer = CONFIGS / f"tests/{table}.yaml"
     pattern = r"experiments/(?:weights|configs/tests)/\w+\.(?:ckpt|pt|csv)"
     named = re.findall(pattern, layer.read_text())
@@ -176,7 +182,7 @@ def protocol(table: str) -> str:
 
 
 def dependencies(entry: Entry, table: str) -> dict[str, str]:
-    """Return what a row's scores depend on, beside the code that scores: for its provenance."""
+    """Return what the scores of a row depend on, besides the code, for its provenance."""
     tested = [entry.checkpoint] if entry.checkpoint else list(entry.files)
     return {
         "config": (
@@ -188,7 +194,7 @@ def dependencies(entry: Entry, table: str) -> dict[str, str]:
 
 
 def is_current(folder: Path, wanted: dict[str, str]) -> bool:
-    """Return whether a row was tested, and with what :func:`dependencies` says."""
+    """Return whether a row was tested with these :func:`dependencies`."""
     if not (folder / "scores.csv").is_file():
         return False
     facts = json.loads((folder / "provenance.json").read_text())
@@ -196,18 +202,16 @@ def is_current(folder: Path, wanted: dict[str, str]) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Test the rows, then make the table."""
-    parser = argparse.ArgumentParser(description="Make one of the tables.")
+    """Test the rows that are not current, then make the table."""
+    parser = argparse.ArgumentParser(description="Test the rows of a table and make it.")
     parser.add_argument("table", choices=tuple(SHOWN))
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--again", action="store_true", help="test what was tested before")
-    parser.add_argument("--limit", type=int, help="batches of each test, for a try")
+    parser.add_argument("--again", action="store_true", help="test current rows, too")
+    parser.add_argument("--limit", type=int, help="batches of each test, to try it out")
     options = parser.parse_args(arguments)
     if options.limit is not None and (options.limit < 2 or options.results == RESULTS):
-        parser.error(
-            "--limit is for a try: 2 or more (1 is Lightning's word for all), with --results"
-        )
+        parser.error("--limit is for a try: 2 or more (Lightning takes 1 for all), with --results")
     rows = options.results / "rows" / options.table
     layer = CONFIGS / f"tests/{options.table}.yaml"
     found = entries(options.runs, rows)

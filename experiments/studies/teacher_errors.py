@@ -1,8 +1,13 @@
-"""Ask what a consistency step is worth where the truth is known: `teacher_errors.md`.
+"""Error and gradient direction of a consistency step where the clean photograph is known.
 
-`python -m experiments.studies.teacher_errors`: good val photographs, degraded as in training,
-take the place of the real ones. The teacher is the student itself, as when an adaptation
-begins. Its target and the gradient that it gives are held against those of the clean photograph.
+Command:  make teacher-errors
+Needs:    MAGENET_DATA=<folder of the photographs>; runs/comparison_mage_net/seed1.
+Hardware: CPU.
+Writes:   experiments/results/teacher_errors.md.
+
+Good val photographs, degraded as in training, replace the real ones. The teacher is the student
+itself, as at the start of an adaptation. Its target and the gradient of the consistency loss are
+compared with the clean photograph and with the gradient of the error against it.
 """
 
 from __future__ import annotations
@@ -26,20 +31,20 @@ from magenet.models import MAGENet
 CHECKPOINT = Path("runs/comparison_mage_net/seed1/checkpoints/best.ckpt")
 
 ERRORS = {
-    "target": "the teacher's target from the clean photograph",
-    "student": "the student's estimate from its strong view, from the clean photograph",
-    "difference": "the two from each other: what the consistency can mend",
+    "target": "teacher's target and clean photograph",
+    "student": "student's estimate from its strong view and clean photograph",
+    "difference": "target and estimate: what the consistency loss can correct",
 }
 COSINES = {
-    "consistency": "the consistency",
-    "supervised": "the same views, against the clean photographs",
-    "other": "pairs of other photographs, against their clean ones",
+    "consistency": "consistency loss",
+    "supervised": "same views, against the clean photographs",
+    "other": "other photographs, against their clean ones",
 }
-"""What each line of the report is of."""
+"""Labels of the report's rows."""
 
 
 def gradient(loss: Tensor, network: MAGENet) -> Tensor:
-    """Return the gradient of a loss, in one line."""
+    """Return the gradient of a loss with respect to all parameters, flattened."""
     gradients = torch.autograd.grad(
         loss,
         list(network.parameters()),
@@ -55,11 +60,11 @@ def cosine(one: Tensor, other: Tensor) -> float:
 
 
 def measure(network: MAGENet, module: PairedDataModule) -> dict[str, list[float]]:
-    """Return, by name, one value a batch.
+    """Return the values of each row of the report, one a batch.
 
     Args:
-        network: Student and teacher.
-        module: Gives pairs.
+        network: Student and teacher alike.
+        module: Pairs of degraded and clean photographs.
     """
     found: dict[str, list[float]] = {name: [] for name in (*ERRORS, *COSINES)}
     view = StrongView()
@@ -76,7 +81,7 @@ def measure(network: MAGENet, module: PairedDataModule) -> dict[str, list[float]
         found["target"].append(255 * float(weak_error.detach()))
         found["student"].append(255 * float(strong_error.detach()))
         found["difference"].append(255 * float(consistency.detach()))
-        # The wanted gradient lowers the true error of the photograph as it was taken.
+        # The reference: a step along this gradient lowers the error on the weak view.
         direction = gradient(weak_error, network)
         for name, loss in (("consistency", consistency), ("supervised", strong_error)):
             found[name].append(cosine(gradient(loss, network), direction))
@@ -88,17 +93,19 @@ def measure(network: MAGENet, module: PairedDataModule) -> dict[str, list[float]
 
 
 def table_row(name: str, text: str, values: list[float]) -> str:
-    """Return a line of the report."""
+    """Return a row of the report: mean and 95 % interval."""
     mean, low, high = bootstrap_interval(values, range(len(values)))
     digits = 1 if name in ERRORS else 2
     return f"| {text} | {mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}] |"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure, and write the report."""
-    parser = argparse.ArgumentParser(description="Ask what a consistency step is worth.")
+    """Measure errors and gradients and write the report."""
+    parser = argparse.ArgumentParser(
+        description="Measure a consistency step against clean photographs."
+    )
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
-    parser.add_argument("--size", type=int, default=256, help="side of the photographs, px")
+    parser.add_argument("--size", type=int, default=256, help="side of the photographs, in pixels")
     parser.add_argument("--batch", type=int, default=4, help="photographs a batch")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
@@ -114,15 +121,15 @@ def main(arguments: list[str] | None = None) -> None:
     module = PairedDataModule(photographs, recipe, options.size, options.batch, workers=0)
     found = measure(network.eval(), module)
     lines = [
-        "# What a consistency step is worth", "",
+        "# A consistency step against the clean photograph", "",
         "Made by `python -m experiments.studies.teacher_errors` with the supervised MAGE-Net of "
-        "the tables, on the good val photographs, degraded as in training, in place of real ones: "
+        "the tables on the good val photographs, degraded as in training, instead of real ones: "
         f"{len(found['target'])} batches of {options.batch}, means over batches with 95 % "
         "intervals.", "",
-        "| mean absolute distance, grey levels | |", "|---|---|",
+        "| mean absolute difference, grey levels of 255 | |", "|---|---|",
         *(table_row(name, text, found[name]) for name, text in ERRORS.items()), "",
-        "How far a training step goes the right way: cosine of its gradient with the one that "
-        "lowers the true error of the photographs as taken.", "",
+        "Direction of a training step: cosine of its gradient with the gradient of the mean "
+        "absolute error, against the clean photograph, on the teacher's weak view.", "",
         "| gradient of | cosine |", "|---|---|",
         *(table_row(name, text, found[name]) for name, text in COSINES.items()),
     ]  # fmt: skip

@@ -1,8 +1,13 @@
-"""Train the variants of the teacher-student training, score them, and write `teacher.md`.
+"""Train variants of the teacher-student training from one supervised network and compare them.
 
-`python -m experiments.studies.teacher_variants`: each variant starts from one supervised network
-and differs from `configs/runs/teacher/variants.yaml` in what is named here. What was trained and
-tested is not done again.
+Command:  make teacher-variants
+Needs:    MAGENET_DATA=<folder of the photographs>; runs/comparison_mage_net/seed1.
+Hardware: 2 CPU cores with bf16.
+Time:     1 hour; 4 minutes a training.
+Writes:   experiments/results/teacher.md, teacher.csv, teacher_runs.csv, teacher_against.csv.
+
+A variant is `configs/runs/teacher/variants.yaml` with the options named here. Variants that were
+trained and tested before are not run again.
 """
 
 from __future__ import annotations
@@ -29,41 +34,43 @@ VARIANTS = {
         "--data.strong_view.brightness", "0", "--data.strong_view.gamma", "0",
     ),
 }  # fmt: skip
-"""Options by what a variant is called; every one with consistency is beside the first."""
+"""Options of each variant, by its label; all are compared with the first."""
 
 HEAD = """\
-# What the teacher teaches
+# Variants of the teacher-student training
 
-Made by `make teacher-variants` from [variants.yaml](../configs/runs/teacher/variants.yaml): one
-supervised MAGE-Net goes on learning, with a teacher and without, from the same pairs in the same
-number of steps; so the time that a teacher costs does not count.
+Made by `make teacher-variants` from [variants.yaml](../configs/runs/teacher/variants.yaml): the
+training of one supervised MAGE-Net is continued with and without a teacher, on the same pairs for
+the same number of steps, so that the time of the teacher does not count.
 
-| run | val PSNR, synthetic pairs | student and teacher apart on real photographs, grey levels |
+| run | val PSNR, synthetic pairs | student and teacher differ on real photographs, grey levels |
 |---|---|---|
 """
 
 
 def run(*arguments: str) -> None:
-    """Run `magenet`.
+    """Run the command line `magenet`.
 
     Raises:
-        CalledProcessError: If it fails; its own words stand on the screen.
+        CalledProcessError: If it fails; its message is on the screen.
     """
     subprocess.run([sys.executable, "-m", "magenet.main", *arguments], check=True)
 
 
 def last_value(path: Path, column: str) -> float:
-    """Return the last value that a training logged."""
+    """Return the last logged value of a column of `metrics.csv`."""
     with path.open(newline="") as stream:
         return float([row[column] for row in csv.DictReader(stream) if row.get(column)][-1])
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train and test what is missing, then write the tables."""
-    parser = argparse.ArgumentParser(description="Compare variants of the teacher's training.")
+    """Train and test the missing variants, then write the tables."""
+    parser = argparse.ArgumentParser(
+        description="Compare variants of the teacher-student training."
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--layer", type=Path, help="one more layer of every run, for a try")
+    parser.add_argument("--layer", type=Path, help="one more layer of every run, to try it out")
     options = parser.parse_args(arguments)
     layer = ("--config", str(options.layer)) if options.layer else ()
     lines, tests = [], {}
@@ -96,8 +103,8 @@ def main(arguments: list[str] | None = None) -> int:
     page = options.results / "teacher.md"
     marker = "<!-- table teacher scores=pair_vessel_dice,pair_psnr,pair_colour conditions=pair -->"
     page.write_text(
-        HEAD + "\n".join(lines) + "\n\nReal pairs, 95 % intervals; each run beside the first, "
-        f"photograph by photograph: `teacher_against.csv`.\n\n{marker}\n<!-- end -->\n"
+        HEAD + "\n".join(lines) + "\n\nReal pairs, 95 % intervals; paired comparisons with the "
+        f"first run: `teacher_against.csv`.\n\n{marker}\n<!-- end -->\n"
     )
     table = make_table(options.results / "teacher.csv", tests, [f"{REFERENCE}, teacher"])
     put_into(page, "teacher", table)
