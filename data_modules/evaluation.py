@@ -20,7 +20,7 @@ from data_modules.datasets.photographs import (
     cut_to_field,
     require_field,
 )
-from data_modules.files.pictures import read_mask, read_photograph
+from data_modules.files.reading import read_mask, read_photograph
 from magenet.imaging.crop import crop, resize
 
 COLUMNS = ("pair_id", "patient", "low", "high_aligned", "valid_mask")

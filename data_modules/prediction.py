@@ -13,8 +13,8 @@ from data_modules.batch import Batch, PredictionItem
 from data_modules.datasets.manifest import Manifest, ManifestError
 from data_modules.datasets.photographs import read_with_field
 from data_modules.files.errors import PictureError
-from data_modules.files.memory import parsed_memory
-from data_modules.files.pictures import NATIVE_SUFFIXES
+from data_modules.files.memory_estimate import parsed_memory
+from data_modules.files.reading import NATIVE_SUFFIXES
 
 
 class PredictionDataset(Dataset[PredictionItem]):

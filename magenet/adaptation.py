@@ -30,9 +30,10 @@ from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import read_with_field
 from data_modules.files.dicom import is_dicom
 from data_modules.files.errors import PictureError
-from data_modules.files.memory import parsed_memory
+from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.output_paths import require_outside
 from magenet.allocator import keep_freed_memory
+from magenet.atomic_write import atomic_write
 from magenet.checkpoints import read_network
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
 from magenet.enhancement.device import device_for
@@ -42,7 +43,6 @@ from magenet.enhancement.inputs import collect
 from magenet.enhancement.settings import Settings
 from magenet.errors import UserError
 from magenet.evaluation.statistics import Comparison, paired_comparison
-from magenet.files import whole
 from magenet.losses import SegmenterTarget
 from magenet.metrics import masked_psnr, vessel_length_change
 from magenet.models import MAGENet, VesselSegmenter
@@ -68,15 +68,15 @@ SIGNIFICANCE = 0.05
 """Greatest p-value of a gain in PSNR."""
 
 DRAWS = 6
-"""Degradations of each held-out photograph in the verdict (our choice)."""
+"""Degradations of each held-out photograph in the comparison (our choice)."""
 
 MOST_VESSELS_LOST = 0.03
 """Share of the vessel length that adapted weights may lose more than the released ones (our
 choice)."""
 
 
-class Verdict(NamedTuple):
-    """Verdict on adapted weights, from photographs that they were not trained on.
+class HeldOutComparison(NamedTuple):
+    """Comparison of adapted with released weights on photographs that neither was trained on.
 
     Attributes:
         better: Whether to use them.
@@ -98,7 +98,7 @@ class Surveyed(NamedTuple):
 
 def adapt(
     inputs: list[str], out: Path, weights: str, steps: int, seed: int, device_name: str
-) -> Verdict:
+) -> HeldOutComparison:
     """Adapt to a camera, judge, and write the weights if they are better.
 
     Args:
@@ -124,16 +124,16 @@ def adapt(
     surveyed = survey(enhancer, photographs, max_memory)
     training, judging = write_manifests(folder, surveyed)
     adapted = train(released, training, device, steps, seed)
-    verdict = judge(released, adapted, judging, device, max_memory)
+    comparison = compare_held_out(released, adapted, judging, device, max_memory)
 
-    _write_verdict(verdict, weights, seed, out / "verdict.json")
-    print(_summary(verdict))
-    if verdict.better:
+    _write_comparison(comparison, weights, seed, out / "verdict.json")
+    print(_summary(comparison))
+    if comparison.better:
         _write_weights(adapted, out)
         print(f"better: magenet enhance PHOTOS -o RESULTS --weights {out}")
     else:
         print("not better: keep the released weights; none are written")
-    return verdict
+    return comparison
 
 
 def survey(
@@ -258,9 +258,9 @@ def released_degradation() -> DegradationMixture:
     return DegradationMixture(FundusDegradation(gentle=0.4), CofeDegradation(), 0.33)
 
 
-def judge(
+def compare_held_out(
     before: MAGENet, after: MAGENet, manifest: Path, device: torch.device, max_memory: int
-) -> Verdict:
+) -> HeldOutComparison:
     """Compare two networks, used as `magenet enhance` uses them, on held-out photographs.
 
     Args:
@@ -280,7 +280,7 @@ def judge(
         psnr = _compare_psnr(enhancers, manifest, size)
         vessel_lost = _compare_vessels_lost(enhancers, manifest, size)
     better = psnr.low > 0.0 and psnr.p < SIGNIFICANCE and vessel_lost.high < MOST_VESSELS_LOST
-    return Verdict(better, psnr, vessel_lost)
+    return HeldOutComparison(better, psnr, vessel_lost)
 
 
 def _compare_psnr(enhancers: list[PhotographEnhancer], manifest: Path, size: int) -> Comparison:
@@ -341,26 +341,27 @@ def _require_output_folder(out: Path, inputs: list[str]) -> None:
 
 def _write_manifest(path: Path, rows: list[list[str]]) -> Path:
     """Write a manifest and return its path."""
-    with whole(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
+    with atomic_write(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["image", "split", "quality", "patient", "fov_mask"])
         writer.writerows(rows)
     return path
 
 
-def _write_verdict(verdict: Verdict, weights: str, seed: int, path: Path) -> None:
-    """Write the verdict, with what it was made from, as JSON."""
+def _write_comparison(comparison: HeldOutComparison, weights: str, seed: int, path: Path) -> None:
+    """Write the comparison, with what it was made from, as JSON."""
     record = {
-        "better": verdict.better, "weights": weights, "seed": seed,
-        "psnr_gain": verdict.psnr._asdict(), "vessel_lost_change": verdict.vessel_lost._asdict(),
+        "better": comparison.better, "weights": weights, "seed": seed,
+        "psnr_gain": comparison.psnr._asdict(),
+        "vessel_lost_change": comparison.vessel_lost._asdict(),
     }  # fmt: skip
-    with whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text(json.dumps(record, indent=1) + "\n")
 
 
-def _summary(verdict: Verdict) -> str:
+def _summary(comparison: HeldOutComparison) -> str:
     """Return the gain and the vessels lost as one line, with 95 % intervals."""
-    psnr, lost = verdict.psnr, verdict.vessel_lost
+    psnr, lost = comparison.psnr, comparison.vessel_lost
     return (
         f"on held-out photographs: PSNR {psnr.difference:+.2f} dB "
         f"[{psnr.low:+.2f}, {psnr.high:+.2f}], "

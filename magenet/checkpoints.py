@@ -1,7 +1,8 @@
-"""Weights of networks read from the checkpoints of tasks."""
+"""Checkpoints of tasks: what they must hold, and the weights of networks in them."""
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import torch
@@ -37,3 +38,20 @@ def read_network(
         raise UserError(
             f"{checkpoint}: holds another network than {type(network).__name__} as configured"
         ) from None
+
+
+def require_checkpoint(path: Path) -> None:
+    """Raise unless a file is a Lightning checkpoint.
+
+    Raises:
+        UserError: If it is missing, cannot be read, or holds something else.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, ValueError, KeyError):
+        raise UserError(f"{path}: not a checkpoint that can be read (or not a whole one)") from None
+    for key in ("state_dict", "pytorch-lightning_version"):
+        if not isinstance(content, dict) or key not in content:
+            raise UserError(f"{path}: not a checkpoint of magenet: it holds no '{key}'")

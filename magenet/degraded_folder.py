@@ -15,7 +15,7 @@ from data_modules.datasets.manifest import Manifest, Photograph
 from data_modules.datasets.photographs import find_field
 from data_modules.files.errors import PictureError
 from data_modules.files.output_paths import output_path, require_outside
-from data_modules.files.pictures import read_photograph
+from data_modules.files.reading import read_photograph
 from data_modules.files.writing import write_photograph
 from magenet.degradation import (
     CofeDegradation,

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
-from magenet.files import whole
 from magenet.models import MAGENet
 
 MULTIPLE = 16
@@ -60,7 +60,7 @@ def export_onnx(network: MAGENet, path: Path) -> None:
         raise UserError("--format onnx needs: pip install 'magenet[export]'") from None
     batch = torch.export.Dim("batch", min=1, max=64)
     height, width = (MULTIPLE * torch.export.Dim(name, min=2, max=512) for name in ("tall", "wide"))
-    with whole(path) as part, warnings.catch_warnings():
+    with atomic_write(path) as part, warnings.catch_warnings():
         # The exporter announces its own changes, and that torchvision is missing.
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from data_modules.files.errors import PictureError
-from magenet.files import whole
+from magenet.atomic_write import atomic_write
 
 Sample = dict[str, Any]
 
@@ -76,7 +76,7 @@ class Cache:
         with contextlib.suppress(OSError, ValueError, EOFError):
             return from_planes(np.load(path, mmap_mode="r"))
         sample = decode()
-        with whole(path, PictureError) as temporary, temporary.open("wb") as stream:
+        with atomic_write(path, PictureError) as temporary, temporary.open("wb") as stream:
             np.save(stream, to_planes(sample))
         return sample
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from data_modules.files.pictures import SUFFIXES, header_fault
+from data_modules.files.reading import SUFFIXES, header_fault
 from magenet.errors import UserError
 
 Quality = Literal["good", "usable", "reject", "unknown"]

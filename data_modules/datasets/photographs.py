@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from data_modules.datasets.manifest import Photograph
-from data_modules.datasets.sampling import Plan, StretchedSampler
+from data_modules.datasets.sampling import FixedLengthSampler, Plan
 from data_modules.files.errors import PictureError
-from data_modules.files.memory import require_memory
-from data_modules.files.pictures import read_header, read_mask, read_native
+from data_modules.files.memory_estimate import require_memory
+from data_modules.files.reading import read_header, read_mask, read_native
 from magenet.errors import UserError
 from magenet.hashing import name_key
 from magenet.imaging.crop import crop, resize
@@ -80,7 +80,7 @@ class PhotographDataset(Dataset[Sample], ABC):
     def sampler(self, plan: Plan) -> DistributedSampler[tuple[int, int]]:
         """Return the sampler of a training epoch."""
         count = plan.steps * plan.batch_size * plan.ranks
-        return StretchedSampler(self, count, plan.seed, plan.ranks, plan.rank)
+        return FixedLengthSampler(self, count, plan.seed, plan.ranks, plan.rank)
 
     def __getitem__(self, item: int | tuple[int, int]) -> Sample:
         """Return a sample with its `name`, `patient` and `key`."""

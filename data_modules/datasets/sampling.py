@@ -19,8 +19,8 @@ class Plan:
     Attributes:
         steps: Batches per epoch, the same on every rank.
         batch_size: Photographs per batch and rank.
-        workers: Processes that make a rank's batches in turn, at least 1.
-        seed: Seed of the orders.
+        workers: Processes that make a rank's batches round-robin, at least 1.
+        seed: Seed of the shuffling.
         ranks: Number of ranks.
         rank: Index of this rank.
     """
@@ -33,17 +33,17 @@ class Plan:
     rank: int = 0
 
 
-class StretchedSampler(DistributedSampler[tuple[int, int]]):
+class FixedLengthSampler(DistributedSampler[tuple[int, int]]):
     """Sampler of a fixed number of `(index, key)` per epoch, in a new order on each pass.
 
-    A set shorter than the epoch is repeated, each time in another order; of a longer one each epoch
-    yields another part. The key counts samples over the whole training, across epochs and ranks, so
+    A set shorter than the epoch is repeated, each time in another order; a longer one is spread
+    over several epochs. The key counts samples over the whole training, across epochs and ranks, so
     that the random numbers of a sample depend on its position in the training alone.
 
     Args:
         dataset: Data set to sample from; only its length is used.
         count: Samples per epoch, over all ranks; a multiple of the number of ranks.
-        seed: Seed of the orders.
+        seed: Seed of the shuffling.
         ranks: Number of ranks.
         rank: Index of this rank.
     """
@@ -52,7 +52,7 @@ class StretchedSampler(DistributedSampler[tuple[int, int]]):
         self, dataset: Dataset[Any], count: int, seed: int, ranks: int = 1, rank: int = 0
     ) -> None:
         super().__init__(dataset, num_replicas=ranks, rank=rank, shuffle=True, seed=seed)
-        self.length = len(dataset)  # type: ignore[arg-type]  # torch's Dataset promises none
+        self.length = len(dataset)  # type: ignore[arg-type]  # Dataset declares no __len__
         self.count = count
 
     def __len__(self) -> int:
@@ -73,12 +73,12 @@ class StretchedSampler(DistributedSampler[tuple[int, int]]):
 
 
 class ShardSampler(DistributedSampler[tuple[int, int]]):
-    """Sampler of a fixed number of `(index, turn)` per epoch, such that a worker reads few shards.
+    """Sampler of a fixed number of `(index, pass)` per epoch, such that a worker reads few shards.
 
-    The shards are shuffled anew for each turn (pass over the set) and assigned to all workers of
-    all ranks round-robin, which continues from turn to turn: in each turn every photograph is
+    The shards are shuffled anew for each pass over the set and assigned to all workers of
+    all ranks round-robin, which continues from pass to pass: in each pass every photograph is
     yielded exactly once, and no worker falls behind by more than a shard. A worker's photographs
-    are then shuffled within a window of `mixed` shards. The order is a function of (seed, turn), so
+    are then shuffled within a window of `mixed` shards. The order is a function of (seed, pass), so
     that training can resume at any position without reading shards.
 
     Args:
@@ -102,7 +102,7 @@ class ShardSampler(DistributedSampler[tuple[int, int]]):
         return self.plan.steps * self.plan.batch_size
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Yield `(index, turn)`: batch after batch, each from the next worker's shards."""
+        """Yield `(index, pass)`: batch after batch, each from the next worker's shards."""
         workers, batch_size = self.plan.workers, self.plan.batch_size
         first = self.epoch * self.plan.steps
         # Batches are numbered across epochs, otherwise the first worker's shards would get ahead.
@@ -116,14 +116,14 @@ class ShardSampler(DistributedSampler[tuple[int, int]]):
         """Yield a worker's samples, without end, after skipping the `done` first ones."""
         readers = self.plan.ranks * self.plan.workers
         reader = self.plan.rank * self.plan.workers + worker
-        for turn in itertools.count():
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + turn)
+        for pass_ in itertools.count():
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + pass_)
             order = torch.randperm(len(self.counts), generator=generator)
-            shards = order[(reader - turn * len(order)) % readers :: readers]
+            shards = order[(reader - pass_ * len(order)) % readers :: readers]
             count = int(self.counts[shards].sum())
             if done < count:
                 for index in self._mixed(shards, generator)[done:].tolist():
-                    yield index, turn
+                    yield index, pass_
             done = max(0, done - count)
 
     def _mixed(self, shards: Tensor, generator: torch.Generator) -> Tensor:

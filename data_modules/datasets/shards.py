@@ -24,8 +24,8 @@ from tqdm import tqdm
 from data_modules.datasets.cache import LAYOUT, to_planes
 from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample, Stage
 from data_modules.files.errors import PictureError
+from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
-from magenet.files import whole
 
 INDEX = "index.json"
 """File that lists the shards of a set."""
@@ -193,7 +193,7 @@ def write_shards(
             dataset = photographs.dataset(stage, image_size)
             parts[stage] = _write_part(dataset, folder, stage, shard_size, workers, errors)
         content = {"layout": LAYOUT, "image_size": image_size, "parts": parts}
-        with whole(folder / INDEX) as temporary:
+        with atomic_write(folder / INDEX) as temporary:
             temporary.write_text(json.dumps(content, indent=1) + "\n")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written to ({_reason(error)})") from None

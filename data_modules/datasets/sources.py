@@ -17,7 +17,7 @@ from data_modules.datasets.photographs import (
     cut_to_field,
     require_field,
 )
-from data_modules.files.pictures import read_bits, read_mask, read_photograph
+from data_modules.files.reading import read_bits, read_mask, read_photograph
 from magenet.hashing import name_key
 from magenet.imaging.crop import Square, crop, resize
 from magenet.imaging.field_of_view import FieldOfView

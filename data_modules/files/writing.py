@@ -11,7 +11,7 @@ from torch import Tensor
 
 from data_modules.files import dicom
 from data_modules.files.errors import PictureError, require_16_bit_extra
-from magenet.files import whole
+from magenet.atomic_write import atomic_write
 
 JPEG_QUALITY = 95
 """Our choice."""
@@ -59,7 +59,7 @@ def write_photograph(image: Tensor, path: str | Path, source: str | Path | None 
     if dicom.is_dicom(path):
         if source is None or not dicom.is_dicom(source):
             raise PictureError(f"{path}: a DICOM file is only written for a photograph from one")
-        with whole(path, PictureError) as part:
+        with atomic_write(path, PictureError) as part:
             dicom.write_dicom(image, part, source)
         return
     kind = Image.registered_extensions().get(path.suffix.lower())
@@ -71,7 +71,7 @@ def write_photograph(image: Tensor, path: str | Path, source: str | Path | None 
         raise PictureError(f"{path}: 16 bits a colour need PNG or TIFF, not {kind}")
     try:
         metadata = Metadata() if source is None else read_metadata(source)
-        with whole(path, PictureError) as part:
+        with atomic_write(path, PictureError) as part:
             if is_16_bit:
                 with require_16_bit_extra(path):
                     _write_16_bit(values, part, kind, metadata)

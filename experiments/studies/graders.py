@@ -25,7 +25,7 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 from data_modules import GradingDataModule, ManifestPhotographs
 from data_modules.batch import Batch
 from data_modules.datasets.photographs import cut_to_field, find_field
-from data_modules.files.pictures import read_photograph
+from data_modules.files.reading import read_photograph
 from data_modules.grading import DECODED, Grade
 from experiments.configurations import CONFIGS, WEIGHTS, build, read_config
 from magenet.callbacks.provenance import commit

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from data_modules import SegmentationDataModule
 from data_modules.datasets.manifest import Manifest
-from data_modules.files.pictures import read_mask
+from data_modules.files.reading import read_mask
 from experiments.configurations import CONFIGS, RESULTS, WEIGHTS, build, read_config
 from magenet.callbacks.provenance import commit
 from magenet.checkpoints import read_network

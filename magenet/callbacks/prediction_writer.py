@@ -13,7 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
 from data_modules.files.errors import PictureError
-from data_modules.files.memory import parsed_memory
+from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.output_paths import output_paths, require_outside
 from magenet.enhancement.folder import NOT_ENHANCED, Outcome, write_outcome
 from magenet.enhancement.listing import Listing, ReportRow

@@ -6,7 +6,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from data_modules.files.memory import parsed_memory
+from data_modules.files.memory_estimate import parsed_memory
 from magenet.enhancement.device import device_for
 from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_to_folder
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import re
 import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
 from jsonargparse import set_parsing_settings
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -28,6 +26,7 @@ from data_modules import *  # noqa: F403  # so that bare class names are known o
 from magenet.allocator import keep_freed_memory
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.callbacks.resume_point import ResumePoint
+from magenet.checkpoints import require_checkpoint
 from magenet.errors import UsageError, UserError
 from magenet.evaluation import Scores
 from magenet.tasks.base import LOOK_EVERY
@@ -142,7 +141,7 @@ class MageNetCLI(LightningCLI):
         checkpoint = options.get("ckpt_path")
         if not checkpoint:
             return
-        _require_checkpoint(Path(checkpoint))
+        require_checkpoint(Path(checkpoint))
         if subcommand != "predict":  # its configuration leaves the network to the checkpoint
             self._requested_model = _flat(options.model.as_dict())
 
@@ -204,23 +203,6 @@ def _report_failures(trainer: Trainer) -> int:
     for writer in writers:
         writer.report_failures()
     return 1 if any(writer.failures for writer in writers) else 0
-
-
-def _require_checkpoint(path: Path) -> None:
-    """Raise unless a file is a Lightning checkpoint.
-
-    Raises:
-        UserError: If it is missing, cannot be read, or holds something else.
-    """
-    if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, ValueError, KeyError):
-        raise UserError(f"{path}: not a checkpoint that can be read (or not a whole one)") from None
-    for key in ("state_dict", "pytorch-lightning_version"):
-        if not isinstance(content, dict) or key not in content:
-            raise UserError(f"{path}: not a checkpoint of magenet: it holds no '{key}'")
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

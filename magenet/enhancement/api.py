@@ -14,7 +14,7 @@ from torch import Tensor
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import read_with_field
-from data_modules.files.memory import parsed_memory, resident
+from data_modules.files.memory_estimate import parsed_memory, resident
 from magenet.enhancement.device import device_for
 from magenet.enhancement.enhancer import PhotographEnhancer, Report
 from magenet.imaging.field_of_view import field_from_mask

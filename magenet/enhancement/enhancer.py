@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from data_modules.files.memory import MEBIBYTE, resident
+from data_modules.files.memory_estimate import MEBIBYTE, resident
 from magenet.enhancement.settings import Settings
 from magenet.enhancement.shrinkage import rms_inside, split_bands
 from magenet.enhancement.uncertainty import uncertainty_score
-from magenet.enhancement.verdict import judge
+from magenet.enhancement.verdict import decide_verdict
 from magenet.errors import UserError
 from magenet.imaging.crop import crop, peak, resize
 from magenet.imaging.field_of_view import FieldOfView, estimate_field
@@ -282,7 +282,7 @@ class PhotographEnhancer:
             pictures = torch.cat([before, after]).to(self.device)
             vessels = (self.vessels(pictures).float() > 0).float().cpu()
             scores = fidelity(before, after.clamp(0.0, 1.0), vessels[:1], vessels[1:], mask)
-        verdict, reasons = judge(scores, error, field.confidence)
+        verdict, reasons = decide_verdict(scores, error, field.confidence)
         return Report(
             verdict,
             reasons,

@@ -23,17 +23,17 @@ from tqdm import tqdm
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import DecodedPhotograph, read_with_field
 from data_modules.files.errors import PictureError
-from data_modules.files.memory import memory_of, resident
+from data_modules.files.memory_estimate import memory_of, resident
 from data_modules.files.output_paths import output_paths, require_outside
-from data_modules.files.pictures import read_header, read_native
+from data_modules.files.reading import read_header, read_native
 from data_modules.files.writing import write_photograph
+from magenet.atomic_write import atomic_write
 from magenet.enhancement.enhancer import EnhancedPhotograph, PhotographEnhancer
 from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.enhancement.html_report import Entry, PageWriter
 from magenet.enhancement.inputs import collect
 from magenet.enhancement.listing import Listing, ReportRow
 from magenet.errors import StoppedError
-from magenet.files import whole
 
 PAGE_SIDE = 1024
 """Longer side that an uncertainty map has at least on the page, in pixels."""
@@ -158,7 +158,7 @@ def write_outcome(outcome: Outcome, photograph: Photograph, path: Path | Picture
         outcome = replace(outcome, result=None)
     row["seconds"] = round(row["seconds"] + time.perf_counter() - start, 2)
     if isinstance(path, Path):
-        with whole(report_path(path)) as half:
+        with atomic_write(report_path(path)) as half:
             half.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
     return replace(outcome, row=row)
 

@@ -50,7 +50,7 @@ GOOD_ERROR = 6.0
 """Expected error, in grey levels of 255, below which it is called good (our choice)."""
 
 ENTRIES = "<!-- entries -->"
-"""Mark of the template that the photographs replace."""
+"""Placeholder of the photographs in the template."""
 
 
 class Entry(NamedTuple):
@@ -212,7 +212,7 @@ def _template() -> str:
     """Return the page without photographs."""
     page = (files("magenet.enhancement") / "html_report.html").read_text(encoding="utf-8")
     script = re.search("<script>(.*?)</script>", page, re.DOTALL)
-    assert script is not None  # it is ours
+    assert script is not None  # the template in the package has one
     # The browser runs this one script and no other, should a name ever get past the escaping.
     script_hash = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
     last = HEAT[-1, 0]

@@ -9,7 +9,7 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
-from data_modules.files.pictures import NATIVE_SUFFIXES
+from data_modules.files.reading import NATIVE_SUFFIXES
 
 
 def collect(inputs: list[str]) -> list[Photograph]:

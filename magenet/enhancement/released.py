@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from data_modules.files.memory import parsed_memory
+from data_modules.files.memory_estimate import parsed_memory
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.imaging.transfer import enhance_at
 from magenet.models import Enhancer, EnhancerOutput

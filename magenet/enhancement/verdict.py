@@ -46,7 +46,7 @@ def fidelity_verdict(scores: Mapping[str, Tensor]) -> Tensor:
     return verdict
 
 
-def judge(
+def decide_verdict(
     scores: Mapping[str, Tensor], expected_error: float, field_confidence: float
 ) -> tuple[str, tuple[str, ...]]:
     """Return the verdict on a result, and the reasons why it is not `ok`.

@@ -21,7 +21,7 @@ from data_modules import (
 from data_modules.base import orient
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.datasets.photographs import PhotographSource
-from data_modules.datasets.sampling import StretchedSampler
+from data_modules.datasets.sampling import FixedLengthSampler
 from data_modules.datasets.sources import PhantomDataset
 from data_modules.files.writing import write_photograph
 from data_modules.paired import CONDITIONS
@@ -37,8 +37,8 @@ from magenet.degradation import (
 from magenet.errors import UserError
 
 
-def sampler(length: int, count: int, **kwargs: Any) -> StretchedSampler:
-    return StretchedSampler(PhantomDataset(range(length), 32, "clinic"), count, seed=1, **kwargs)
+def sampler(length: int, count: int, **kwargs: Any) -> FixedLengthSampler:
+    return FixedLengthSampler(PhantomDataset(range(length), 32, "clinic"), count, seed=1, **kwargs)
 
 
 def test_a_short_set_is_stretched_in_another_order_each_time() -> None:

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from data_modules.datasets.phantom import draw_phantom
-from data_modules.files.pictures import read_photograph
+from data_modules.files.reading import read_photograph
 from data_modules.files.writing import write_photograph
 from experiments.configurations import BASE, CONFIGS
 from magenet.main import main

@@ -84,9 +84,8 @@ def test_weights_are_written_only_if_they_are_better(
     camera: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, better: bool
 ) -> None:
     comparison = Comparison(1.0, 0.5, 1.5, wins=5, ties=0, losses=0, p=0.01)
-    monkeypatch.setattr(
-        adaptation, "judge", lambda *rest: adaptation.Verdict(better, comparison, comparison)
-    )
+    result = adaptation.HeldOutComparison(better, comparison, comparison)
+    monkeypatch.setattr(adaptation, "compare_held_out", lambda *rest: result)
     assert run(camera, tmp_path / "own", weights) == 0
     assert (tmp_path / "own" / "model.safetensors").exists() == better
     assert not [path for path in (tmp_path / "own").iterdir() if path.name.startswith("tmp")]
@@ -106,7 +105,7 @@ def test_a_network_is_not_better_than_itself(camera: Path, weights: Path, tmp_pa
         for index, image in enumerate(images)
     ]
     _, judging = adaptation.write_manifests(tmp_path, surveyed)
-    verdict = adaptation.judge(network, network, judging, torch.device("cpu"), 8 << 30)
+    verdict = adaptation.compare_held_out(network, network, judging, torch.device("cpu"), 8 << 30)
     assert not verdict.better
     assert verdict.psnr.difference == verdict.vessel_lost.difference == 0.0
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from data_modules.datasets.phantom import draw_phantom
-from data_modules.files.pictures import read_photograph
+from data_modules.files.reading import read_photograph
 from data_modules.files.writing import write_photograph
 from magenet.main import main
 

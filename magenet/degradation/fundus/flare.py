@@ -1,4 +1,4 @@
-"""Flare: a crescent of stray light at the edge of the field, as from lids, iris or cornea."""
+"""Flare: a crescent of stray light at the edge of the field, reflected by lids, iris or cornea."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from magenet.degradation.light import from_linear
 
 COLOURS = (
     (0.92, 0.90, 0.86),  # white
-    (0.72, 0.62, 0.50),  # beige, as of the iris
+    (0.72, 0.62, 0.50),  # beige, reflected by the iris
     (0.52, 0.48, 0.44),  # grey
     (0.68, 0.76, 0.88),  # bluish
     (0.76, 0.68, 0.38),  # yellowish
@@ -55,7 +55,7 @@ class Flare(Factor):
             1.6 * angle.sin(), angle.cos()
         )  # from lids more often than from the sides
         radius = rng.uniform("radius", 0.3, 0.65)
-        # Depth of the crescent at its middle; at least so deep that the centre of the clear disc
+        # Depth of the crescent at its middle; deep enough that the centre of the clear disc
         # lies on the other side of the field's centre.
         depth = torch.maximum(rng.uniform("depth", 0.08, 0.4), 0.52 - radius)
         distance = radius + depth - 0.5

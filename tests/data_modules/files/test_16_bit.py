@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageCms
 
 from data_modules.files.errors import PictureError
-from data_modules.files.pictures import read_header, read_native, read_photograph
+from data_modules.files.reading import read_header, read_native, read_photograph
 from data_modules.files.writing import write_photograph
 
 cv2 = pytest.importorskip("cv2")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from data_modules.files.errors import PictureError
-from data_modules.files.pictures import read_header, read_native
+from data_modules.files.reading import read_header, read_native
 from data_modules.files.writing import write_photograph
 
 pydicom = pytest.importorskip("pydicom")

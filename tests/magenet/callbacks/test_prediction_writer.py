@@ -18,7 +18,7 @@ from data_modules import PredictionDataModule
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.datasets.photographs import cut_to_field
 from data_modules.files.errors import PictureError
-from data_modules.files.pictures import read_photograph
+from data_modules.files.reading import read_photograph
 from data_modules.files.writing import write_photograph
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.enhancement import folder as module

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 import magenet
-from data_modules.files.pictures import read_native
+from data_modules.files.reading import read_native
 from data_modules.files.writing import write_photograph
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.main import main

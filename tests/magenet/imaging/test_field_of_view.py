@@ -6,7 +6,7 @@ from torch import Tensor
 
 from data_modules.datasets.manifest import Manifest
 from data_modules.datasets.phantom import draw_phantom
-from data_modules.files.pictures import read_mask, read_photograph
+from data_modules.files.reading import read_mask, read_photograph
 from magenet.imaging.crop import Square, composite, crop, paste, resize
 from magenet.imaging.field_of_view import estimate_field, field_from_mask
 

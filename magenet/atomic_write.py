@@ -11,7 +11,7 @@ from magenet.errors import UserError
 
 
 @contextlib.contextmanager
-def whole(path: str | Path, complaint: type[UserError] = UserError) -> Iterator[Path]:
+def atomic_write(path: str | Path, complaint: type[UserError] = UserError) -> Iterator[Path]:
     """Yield a hidden path beside a file to write to; on exit it replaces the file.
 
     If writing stops early, by an exception or Ctrl-C, the hidden file is removed and the file
@@ -29,7 +29,7 @@ def whole(path: str | Path, complaint: type[UserError] = UserError) -> Iterator[
             folder.
 
     Example:
-        >>> with whole(getfixture("tmp_path") / "a.txt") as part:
+        >>> with atomic_write(getfixture("tmp_path") / "a.txt") as part:
         ...     _ = part.write_text("all of it")
         >>> (getfixture("tmp_path") / "a.txt").read_text()
         'all of it'

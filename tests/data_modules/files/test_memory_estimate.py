@@ -1,6 +1,6 @@
 import pytest
 
-from data_modules.files.memory import parsed_memory, require_memory
+from data_modules.files.memory_estimate import parsed_memory, require_memory
 from magenet.errors import UsageError, UserError
 
 

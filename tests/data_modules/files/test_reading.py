@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from data_modules.files.errors import PictureError
-from data_modules.files.pictures import read_header, read_mask, read_native, read_photograph
+from data_modules.files.reading import read_header, read_mask, read_native, read_photograph
 from data_modules.files.writing import write_photograph
 
 
