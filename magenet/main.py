@@ -15,7 +15,7 @@ COMMANDS = {
     "test": "score it photograph by photograph, per type of degradation",
     "table": "put the scores of several tests into one table",
     "predict": "enhance photographs with a trained network",
-    "degrade": "spoil photographs, with a file of what was done to each",
+    "degrade": "degrade photographs, with a file of what was done to each",
     "export": "write the network for other programs (ONNX)",
     "phantom": "draw synthetic retinas to try the commands on",
     "shards": "write photographs into tar files, for training that streams them",
