@@ -181,7 +181,7 @@ costs: $(CORE) ## Measure what one photograph costs each row of the tables (2 mi
 	$(BIN)/python -m experiments.studies.costs
 
 .PHONY: step-times
-step-times: $(CORE) need-photographs ## Time a training step of each row of the comparison (10 minutes)
+step-times: $(CORE) need-photographs ## Time a training step of each row of the comparison
 	$(BIN)/python -m experiments.studies.step_times
 
 .PHONY: input-sizes

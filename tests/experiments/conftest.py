@@ -24,7 +24,7 @@ def same_threads() -> object:
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder laid out like the real photographs, filled with phantoms."""
+    """A folder laid out like the real photographs, with phantoms instead."""
     folder = tmp_path_factory.mktemp("photographs")
     rows = [("set", "split", "image", "vessel_mask", "fov_mask", "quality")]
     labels = {"idrid": [("image", "disc_mask", "lesion_bitmask", "dr_grade")]}
@@ -40,7 +40,8 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image, masks = f"{name}/eye_{index}.png", []
         write_photograph(phantom.image, folder / image)
         for kind, mask in (("vessels", phantom.vessels), ("fov", phantom.field.mask)):
-            masks.append(f"masks/{name}/{kind}_{index}.png")  # a folder is of photographs alone
+            # Not in the folder of the set, which holds photographs only.
+            masks.append(f"masks/{name}/{kind}_{index}.png")
             write_photograph(mask.expand(3, -1, -1).to(torch.uint8) * 255, folder / masks[-1])
         vessels = masks[0] if name in ("hrf", "chase_db1") else ""
         rows.append((name, split, image, vessels, masks[1], quality))
@@ -62,7 +63,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def shards(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The good and the real photographs of two folders in shards, as `magenet shards` writes."""
+    """Good and real photographs of two folders, in shards as `magenet shards` writes them."""
     pytest.importorskip("webdataset", reason="needs the extra: pip install 'magenet[stream]'")
     folder = tmp_path_factory.mktemp("shards")
     for kind, name in (("good", "hrf"), ("real", "hygd")):
@@ -72,7 +73,7 @@ def shards(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workplace(tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A fresh working folder, and the variables that configs may use."""
+    """An empty working folder, and the environment variables that configurations use."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAGENET_DATA", str(photographs))
     monkeypatch.setenv("MAGENET_GOOD", str(photographs / "hrf"))

@@ -1,53 +1,45 @@
-"""Every YAML runs: fit, validate, test, predict, through the real command line."""
+"""Every YAML runs through the real command line, says only what differs, and names what exists."""
 
 import csv
-import importlib
 import importlib.util
+import inspect
 import json
+import pydoc
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
 from jsonargparse import ArgumentParser
 
-from experiments.configurations import BASE, CONFIGS
+from experiments.configurations import BASE, CONFIGS, EXPERIMENTS
 from magenet.evaluation import Judge
-from magenet.main import main
+from magenet.main import COMMANDS, main
 from magenet.metrics import NaturalnessModel
 from tests.command_line import SMALL, TINY, configs, predict, segmenter_for
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("workplace")
 
-PHANTOMS = CONFIGS / "runs/phantoms/mean_teacher.yaml"
-PROTOCOL = CONFIGS / "layers/protocol/comparison.yaml"
-
-# Networks that layers/model/tiny.yaml, a MAGE-Net, cannot stand for.
-SMALL_PEERS = {
-    "magenet.models.peers.MPRNet": """
-model:
-  init_args:
-    network:
-      init_args: {width: 8, growth: 4, extra: 4, blocks: 1}
-"""
-}
-EVERY = sorted(p.relative_to(CONFIGS).as_posix() for p in CONFIGS.rglob("*.yaml"))
-RUNS = [p for p in EVERY if p.startswith("runs/")]
-COMPARED = [p for p in RUNS if p.startswith("runs/comparison/")]
+EVERY = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml"))
+PROTOCOL = "layers/protocol/comparison.yaml"
+PHANTOMS = "runs/phantoms/mean_teacher.yaml"
+LAYERS = [name for name in EVERY if name.startswith("layers/") and name != PROTOCOL]
+TESTS = [name for name in EVERY if name.startswith("tests/")]
+RUNS = [name for name in EVERY if name.startswith("runs/")]
+COMPARED = [name for name in RUNS if name.startswith("runs/comparison/")]
 ELSEWHERE = [
     "runs/classical.yaml",
     "runs/predict.yaml",
     "runs/release/mage_net.yaml",
     "runs/teacher/variants.yaml",
 ]
-"""Tested beside what uses them: here, with the predictions, and in tests/experiments/studies."""
+"""Runs that `test_classical`, `test_predict.py` and the tests of studies execute."""
 
-ALONE = [p for p in RUNS if p not in COMPARED and p not in ELSEWHERE]
-TESTS = [p for p in EVERY if p.startswith("tests/")]
-LAYERS = [p for p in EVERY if p.startswith("layers/") and CONFIGS / p != PROTOCOL]
-
+ALONE = [name for name in RUNS if name not in (*COMPARED, *ELSEWHERE)]
 
 CLASSICAL = [
     *(f"magenet.models.peers.{name}" for name in (
@@ -57,96 +49,171 @@ CLASSICAL = [
     "magenet.enhancement.released.ReleasedEnhancer",
 ]  # fmt: skip
 
+SMALL_PEERS = {
+    "magenet.models.peers.MPRNet": """
+model:
+  init_args:
+    network:
+      init_args: {width: 8, growth: 4, extra: 4, blocks: 1}
+"""
+}
+"""Layers for the networks that cannot be made small by `layers/model/tiny.yaml`, a MAGE-Net."""
 
-def test_every_config_is_of_a_kind_that_its_folder_names() -> None:
-    assert (
-        sorted(["base.yaml", *RUNS, *TESTS, *LAYERS, str(PROTOCOL.relative_to(CONFIGS))]) == EVERY
-    )
+NAMES_A_SIZE = ("magenet.models.MAGENet.from_name", "name")
+"""The one argument that may repeat its default, since it names the size."""
+
+
+def read(name: str) -> dict[str, Any]:
+    """Return the content of a configuration."""
+    content: dict[str, Any] = yaml.safe_load((CONFIGS / name).read_text())
+    return content
 
 
 def run_all(layers: list[str], photographs: Path, *, enhances: bool = True) -> None:
-    """Fit, validate, test and predict as a person would, each from the run's own files."""
+    """Fit, then validate, test and predict from the files of the run."""
     assert main(["fit", *layers]) == 0
-    runs = sorted(Path("runs").rglob("config.yaml"))
-    assert len(runs) == 1
-    checkpoints = sorted(Path("runs").rglob("best.ckpt"))
-    assert len(checkpoints) == 1
-    again = [*configs(runs[0]), "--ckpt_path", str(checkpoints[0])]
-    assert main(["validate", *again]) == 0
-    assert main(["test", *again]) == 0
+    (run,) = Path("runs").rglob("config.yaml")
+    (checkpoint,) = Path("runs").rglob("best.ckpt")
+    trained = [*configs(run), "--ckpt_path", str(checkpoint)]
+    assert main(["validate", *trained]) == 0
+    assert main(["test", *trained]) == 0
     if enhances:
         assert len(list(Path("runs").rglob("scores.csv"))) == 1
-        assert main(predict(photographs / "hygd", Path("out"), checkpoints[0])) == 0
+        assert main(predict(photographs / "hygd", Path("out"), checkpoint)) == 0
         assert len(list(Path("out").glob("eye_*.png"))) == 4
 
 
-@pytest.mark.parametrize("name", COMPARED)
-def test_compared(name: str, photographs: Path) -> None:
-    model = yaml.safe_load((CONFIGS / name).read_text())["model"]["init_args"]
-    layers = configs(BASE, PROTOCOL, CONFIGS / name, "limits.yaml", "small.yaml")
-    run_all([*layers, *segmenter_for(model)], photographs)
+def defaults(class_path: str) -> dict[str, Any]:
+    """Return the default arguments of a class, those of its bases included, or of a function."""
+    maker = pydoc.locate(class_path)
+    makers = [maker]
+    if inspect.isclass(maker):
+        makers = [vars(c)["__init__"] for c in reversed(maker.__mro__) if "__init__" in vars(c)]
+    return {
+        name: list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
+        for function in makers
+        for name, parameter in inspect.signature(function).parameters.items()  # type: ignore[arg-type]
+    }
+
+
+def repeated_defaults(node: Any) -> Iterator[str]:
+    """Yield the arguments of our classes, at any depth of a configuration, that are defaults."""
+    if isinstance(node, list):
+        for value in node:
+            yield from repeated_defaults(value)
+    if not isinstance(node, dict):
+        return
+    for value in node.values():
+        yield from repeated_defaults(value)
+    class_path = node.get("class_path", "")
+    if class_path.startswith(("magenet.", "data_modules.")):
+        known = defaults(class_path)
+        for name, value in node.get("init_args", {}).items():
+            same = name in known and type(known[name]) is type(value) and known[name] == value
+            if same and (class_path, name) != NAMES_A_SIZE:
+                yield f"{class_path}.{name}: {value}"
+
+
+def comments(name: str) -> str:
+    """Return the comments of a configuration."""
+    return "\n".join(re.findall(r"(?<!\S)#.*", (CONFIGS / name).read_text()))
+
+
+def code(page: Path) -> str:
+    """Return the code of a Markdown page: indented lines and what stands between backticks."""
+    text = page.read_text()
+    return "\n".join([*re.findall(r"^ {4}.*", text, re.MULTILINE), *re.findall("`[^`]+`", text)])
+
+
+def modules(text: str) -> set[str]:
+    """Return the modules of ours that a text runs with `python -m`."""
+    return set(re.findall(r"-m ((?:experiments|magenet)(?:\.\w+)+)", text))
+
+
+def test_every_config_belongs_to_a_kind() -> None:
+    assert sorted(["base.yaml", PROTOCOL, *LAYERS, *RUNS, *TESTS]) == EVERY
+    assert set(ELSEWHERE) <= set(RUNS)
+
+
+def test_no_machine_is_assumed() -> None:
+    for name in EVERY:
+        assert not re.search(r"[\s\"'](/|~/)\w", (CONFIGS / name).read_text()), name
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_repeats_no_default(name: str) -> None:
+    assert not list(repeated_defaults(read(name)))
+
+
+def test_a_repeated_default_is_found() -> None:
+    data = {"class_path": "data_modules.PairedDataModule", "init_args": {"workers": 1}}
+    assert list(repeated_defaults({"data": [data]})) == ["data_modules.PairedDataModule.workers: 1"]
+    data["init_args"] = {"workers": 2}
+    assert not list(repeated_defaults({"data": [data]}))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_comments_name_files_that_exist(name: str) -> None:
+    for path in re.findall(r"experiments/[\w./]+\w(?!\w*[<*])", comments(name)):
+        assert (ROOT / path).exists(), path
+    assert max(map(len, comments(name).splitlines()), default=0) <= 110
+
+
+def test_the_makefile_runs_every_study_and_only_modules_that_exist() -> None:
+    named = modules((ROOT / "Makefile").read_text())
+    for module in named:
+        assert importlib.util.find_spec(module), module
+    studies = {path.stem for path in (EXPERIMENTS / "studies").glob("[!_]*.py")}
+    assert {f"experiments.studies.{name}" for name in studies} <= named
+
+
+def test_commands_in_comments_and_pages_exist() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *EXPERIMENTS.rglob("*.md")]
+    texts = {name: comments(name) for name in EVERY}
+    texts |= {page.name: code(page) for page in pages}
+    for source, text in texts.items():
+        for module in modules(text):
+            assert importlib.util.find_spec(module), f"{source}: {module}"
+        for command in re.findall(r"(?<!import )\bmagenet +([a-z]+)\b", text):
+            assert command in COMMANDS, f"{source}: magenet {command}"
 
 
 @pytest.mark.parametrize("name", TESTS)
-def test_the_judges_of_a_table_are_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_published_judges_load(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     parser = ArgumentParser()
     parser.add_subclass_arguments(Judge, "judge")
-    for judge in yaml.safe_load((CONFIGS / name).read_text())["scores"]["judges"]:
+    for judge in read(name)["scores"]["judges"]:
         parser.instantiate(parser.parse_object({"judge": judge})).judge.load()
 
 
 @pytest.mark.parametrize("name", TESTS)
-def test_table(name: str, photographs: Path) -> None:
-    judges = yaml.safe_load((CONFIGS / name).read_text())["scores"]["judges"]
-    for judge in judges:
+def test_table(name: str) -> None:
+    """By judges without training: a test of the command line, not of scores."""
+    for judge in read(name)["scores"]["judges"]:
         given = judge.get("init_args", {})
+        file = Path(given.get("checkpoint", given.get("path", "none")))
+        file.parent.mkdir(parents=True, exist_ok=True)
         if judge["class_path"].endswith("NaturalnessJudge"):
-            Path(given["path"]).parent.mkdir(parents=True, exist_ok=True)
-            NaturalnessModel(torch.zeros(36), torch.eye(36), 8).save(given["path"])
-        if "checkpoint" not in given:
-            continue
-        path, kind = given["network"]["class_path"].rsplit(".", 1)
-        network = getattr(importlib.import_module(path), kind)(
-            **given["network"].get("init_args", {})
-        )
-        checkpoint = Path(given["checkpoint"])
-        checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        weights = {f"network.{key}": value for key, value in network.state_dict().items()}
-        torch.save({"state_dict": weights}, checkpoint)
+            NaturalnessModel(torch.zeros(36), torch.eye(36), 8).save(file)
+        elif "checkpoint" in given:
+            kind: Any = pydoc.locate(given["network"]["class_path"])
+            network = kind(**given["network"].get("init_args", {}))
+            weights = {f"network.{key}": value for key, value in network.state_dict().items()}
+            torch.save({"state_dict": weights}, file)
     children = Path("experiments/configs/tests/chase_db1_children.csv")
     children.parent.mkdir(parents=True)
-    children.write_text((CONFIGS / "tests/chase_db1_children.csv").read_text())
+    children.write_text((ROOT / children).read_text())
     Path("small.yaml").write_text(SMALL + "    scored_size: 96\n")
     classical = CONFIGS / "runs/classical.yaml"
     layers = configs(BASE, classical, CONFIGS / name, "limits.yaml", "small.yaml")
     assert main(["test", *layers]) == 0
-    folder = next(Path("runs").rglob("results.json")).parent
-    assert {line["subject"] for line in json.loads((folder / "results.json").read_text())} >= {
-        "input", "student",
-    }  # fmt: skip
-    facts = json.loads((folder / "provenance.json").read_text())
+    (results,) = Path("runs").rglob("results.json")
+    assert {line["subject"] for line in json.loads(results.read_text())} >= {"input", "student"}
+    facts = json.loads(results.with_name("provenance.json").read_text())
     assert facts["chosen"] == "nothing to choose"
-    with (folder / "scores.csv").open() as stream:
+    with results.with_name("scores.csv").open() as stream:
         assert len(list(csv.DictReader(stream))) >= 4
-
-
-@pytest.mark.parametrize("name", ALONE)
-def test_experiment(name: str, photographs: Path) -> None:
-    layers = configs(BASE, CONFIGS / name, "limits.yaml", "small.yaml")
-    if "segmenter" in name or name.startswith("runs/judges/"):
-        run_all(layers, photographs, enhances=False)
-        return
-    model = yaml.safe_load((CONFIGS / name).read_text())["model"]["init_args"]
-    kind = model["network"]["class_path"]
-    if kind in SMALL_PEERS:
-        Path("small_peer.yaml").write_text(SMALL_PEERS[kind])
-        layers += configs("small_peer.yaml")
-    else:
-        layers += configs(TINY)
-    run_all([*layers, *segmenter_for(model)], photographs)
-    ran = yaml.safe_load(next(Path("runs").rglob("config.yaml")).read_text())["model"]["init_args"]
-    assert ran["network"]["class_path"] == kind, "a small layer must not swap the network"
 
 
 @pytest.mark.parametrize("network", CLASSICAL)
@@ -159,6 +226,31 @@ def test_classical(network: str) -> None:
     assert main(["fit", *layers]) == 1
 
 
+@pytest.mark.parametrize("name", COMPARED)
+def test_compared(name: str, photographs: Path) -> None:
+    layers = configs(BASE, CONFIGS / PROTOCOL, CONFIGS / name, "limits.yaml", "small.yaml")
+    run_all([*layers, *segmenter_for(read(name)["model"]["init_args"])], photographs)
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_experiment(name: str, photographs: Path) -> None:
+    layers = configs(BASE, CONFIGS / name, "limits.yaml", "small.yaml")
+    if "segmenter" in name or name.startswith("runs/judges/"):
+        run_all(layers, photographs, enhances=False)
+        return
+    model = read(name)["model"]["init_args"]
+    network = model["network"]["class_path"]
+    if network in SMALL_PEERS:
+        Path("small_peer.yaml").write_text(SMALL_PEERS[network])
+        layers += configs("small_peer.yaml")
+    else:
+        layers += configs(TINY)
+    run_all([*layers, *segmenter_for(model)], photographs)
+    (run,) = Path("runs").rglob("config.yaml")
+    ran = yaml.safe_load(run.read_text())["model"]["init_args"]["network"]["class_path"]
+    assert ran == network, "a small layer must not swap the network"
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer(
     name: str, photographs: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
@@ -169,8 +261,10 @@ def test_layer(
         folder = request.getfixturevalue("shards")
         monkeypatch.setenv("MAGENET_GOOD_SHARDS", str(folder / "good"))
         monkeypatch.setenv("MAGENET_REAL_SHARDS", str(folder / "real"))
-    # After our limits, so that the layer's own hold; only the size of the data comes later.
-    layers = configs(BASE, PHANTOMS, TINY, "limits.yaml", CONFIGS / name, "small.yaml")
+    # The layer comes after the limits, so that it overrides them; the small data come last.
+    layers = configs(
+        BASE, CONFIGS / PHANTOMS, TINY, "limits.yaml", CONFIGS / name, "small.yaml"
+    )  # fmt: skip
     if name == "layers/debug/overfit.yaml":
         layers += ["--trainer.max_epochs", "2", "--trainer.check_val_every_n_epoch", "1"]
     if name == "layers/data/folder.yaml":
@@ -179,8 +273,3 @@ def test_layer(
     if name == "layers/logging/wandb.yaml":
         assert list(Path("runs").rglob("*.wandb")), "an offline run"
         assert list(Path("runs/wandb").rglob("config.yaml")), "beside the CSV"
-
-
-def test_no_machine_is_assumed() -> None:
-    for name in EVERY:
-        assert not re.search(r"[\s\"'](/|~/)\w", (CONFIGS / name).read_text()), name

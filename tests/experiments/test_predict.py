@@ -1,4 +1,4 @@
-"""`magenet predict` as a person meets it."""
+"""`magenet predict` on folders, manifests and several devices."""
 
 import csv
 from pathlib import Path
@@ -87,7 +87,7 @@ def test_a_prediction_without_a_checkpoint_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_what_the_checkpoint_overrules_is_said(
+def test_options_that_the_checkpoint_overrides_are_reported(
     checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = next(Path("runs").rglob("config.yaml"))

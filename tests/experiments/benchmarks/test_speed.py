@@ -1,4 +1,4 @@
-"""The benchmark of speed runs as `make bench` calls it, only smaller, and does not flatter."""
+"""The speed benchmark runs as `make bench` calls it, but smaller, and its numbers are right."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ class SmallPeer(Enhancer):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole run of tiny things."""
+    """A complete run with tiny networks and photographs."""
     folder = tmp_path_factory.mktemp("speed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timing, "MIN_ROUNDS", 1)
@@ -77,7 +77,7 @@ def test_parts_add_up_to_the_step(tables: dict[str, Any]) -> None:
         assert all(times[part] > 0 for part in ("clipping", "optimizer", "logging", "rest"))
 
 
-def test_networks_are_held_against_the_machine(tables: dict[str, Any]) -> None:
+def test_networks_are_compared_with_the_machine(tables: dict[str, Any]) -> None:
     for size, names in ((64, {"tiny", "MPRNet"}), (128, {"tiny"})):
         rows = one(tables, f"Networks at {size} px")
         assert set(rows) == names
@@ -129,7 +129,7 @@ def test_a_failing_section_leaves_the_others(
     assert titles[:2] == ["FAILED: startup", "Ceilings of the machine"]
 
 
-def test_a_missing_peer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_peer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
         raise ImportError("there is none")
 
@@ -141,7 +141,7 @@ def test_a_missing_peer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert table.rows["MPRNet"]["precision"] == "NOT MEASURED: there is none"
 
 
-def test_work_of_a_network() -> None:
+def test_convolutions_and_macs_of_a_network() -> None:
     workload = networks.Workload(SmallPeer(), 2, 32, torch.device("cpu"), bf16=False)
     shapes, macs = workload.demand()
     by_shape = {(s.channels_in, s.channels_out, s.kernel): s for s in shapes}

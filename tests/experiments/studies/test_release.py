@@ -1,4 +1,4 @@
-"""Releasing: what was measured of a network goes with its weights."""
+"""The release: a network is published with its calibration."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("workplace")
 
 
 def test_release(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It starts from what the comparison leaves, and is published with what it needs for use."""
+    """It is trained from the comparison's checkpoint and published with its settings."""
     compared = CONFIGS / "runs/comparison/mage_net.yaml"
     target = segmenter_for(yaml.safe_load(compared.read_text())["model"]["init_args"])
     small = [*configs(TINY, "limits.yaml", "small.yaml"), *target]
@@ -38,8 +38,8 @@ def test_release(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Path("input_size.md").read_text().count("px |") == 2
 
 
-def test_what_is_published_of_noisy_measurements_is_their_mean() -> None:
-    """Errors drawn about a known curve come back as the curve, and never fall."""
+def test_the_curve_of_noisy_measurements_is_their_mean() -> None:
+    """The curve of errors drawn around a known, rising curve is that curve, and never falls."""
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(20000, generator=generator) * 0.1
     y = 0.01 + 3 * x**2 + 0.01 * torch.rand(20000, generator=generator)
@@ -49,15 +49,15 @@ def test_what_is_published_of_noisy_measurements_is_their_mean() -> None:
     assert bool((curve(torch.linspace(-1, 1, 500)).diff() >= 0).all())
 
 
-def test_measurements_that_are_all_alike_still_give_a_line() -> None:
+def test_equal_measurements_give_a_constant_curve() -> None:
     fit_curve = release.fit_curve
     for x in (torch.linspace(0, 1, 24).round(), torch.zeros(24)):
         curve = fit_curve(x, torch.full((24,), 0.02), torch.ones(24))
         torch.testing.assert_close(curve(torch.tensor([0.0, 0.5, 1.0])), torch.full((3,), 0.02))
 
 
-def test_a_photographs_expected_error_is_by_a_line_that_did_not_see_it() -> None:
-    """Every other photograph errs twice as much: each half is expected to err as the other."""
+def test_an_expected_error_is_by_a_curve_fitted_on_other_photographs() -> None:
+    """One fold has twice the error of the other: each is expected to have the other's."""
     uncertainty_score = torch.linspace(0.01, 0.1, 50).repeat(8, 1)
     factor = torch.tensor([1.0, 1.0, 2.0, 2.0]).repeat(2)[:, None]  # two degradations of each
     error = factor * uncertainty_score

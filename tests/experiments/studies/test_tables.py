@@ -16,7 +16,9 @@ pytestmark = pytest.mark.usefixtures("workplace")
 def test_a_table_tests_its_rows_once(
     tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
-    Path("experiments").symlink_to(ROOT / "experiments")  # labels are named from the project
+    Path("experiments").symlink_to(
+        ROOT / "experiments"
+    )  # configurations name labels by paths from the root
     monkeypatch.setattr(table, "CLASSICAL", {"CLAHE": "CLAHE"})
     command = ["synthetic", "--results", "results", "--limit", "2"]
     assert table.main(command) == 0

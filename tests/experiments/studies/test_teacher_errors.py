@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("workplace")
 def test_what_a_consistency_step_is_worth(
     tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A target that is the truth gives the wanted gradient."""
+    """With equal views, the gradient on the strong view is that on the weak view."""
     network = MAGENet(
         [32, 64, 64, 96], [1, 2, 1, 1], original_width=32, original_groups=2, original_blocks=2,
         guide_width=16,
@@ -23,5 +23,5 @@ def test_what_a_consistency_step_is_worth(
     monkeypatch.setattr(errors, "StrongView", lambda: lambda image, mask, rng: image)
     errors.main(small)
     lines = Path("teacher_errors.md").read_text().splitlines()
-    true = next(line for line in lines if line.startswith("| the same views"))
-    assert true.endswith("| 1.00 [1.00, 1.00] |"), "the same views, untouched"
+    supervised = next(line for line in lines if line.startswith("| same views"))
+    assert supervised.endswith("| 1.00 [1.00, 1.00] |")

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("workplace")
 def test_variants_of_the_teacher(
     tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each is trained and tested once; two are enough to see that they are put side by side."""
+    """Each variant is trained and tested once; two of them suffice."""
     Path("experiments").symlink_to(ROOT / "experiments")
     monkeypatch.setattr(variants, "VARIANTS", dict(list(variants.VARIANTS.items())[:2]))
     layer = """
