@@ -11,8 +11,9 @@ from PIL import Image
 from data_modules.datasets.phantom import draw_phantom
 from experiments.configurations import RESULTS
 from experiments.studies import figures
+from magenet.commands.table import main
 from magenet.errors import UserError
-from magenet.evaluation.tables import Cells, main, read_table
+from magenet.evaluation.tables import Cells, read_table
 from tests.conftest import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
