@@ -20,6 +20,8 @@ from experiments.benchmarks import (
 )
 from magenet.models import Enhancer, EnhancerOutput
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     "--size", "64", "--batch", "2", "--networks", "tiny", "MPRNet", "--network", "tiny",
     "--seconds", "0", "--steps", "2", "--inference-sizes", "64", "--photograph-size", "96",
