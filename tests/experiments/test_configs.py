@@ -49,6 +49,19 @@ CLASSICAL = [
     "magenet.enhancement.released.ReleasedEnhancer",
 ]  # fmt: skip
 
+FAST = {
+    "runs/comparison/unet.yaml", "runs/phantoms/mean_teacher.yaml", "runs/judges/disc.yaml",
+    "layers/debug/dump.yaml", "layers/model/compact.yaml", "tests/real.yaml",
+    "magenet.models.peers.CLAHE", "magenet.enhancement.released.ReleasedEnhancer",
+}  # fmt: skip
+"""One or two of each kind that also run in the fast tests."""
+
+
+def mostly_slow(names: list[str]) -> list[Any]:
+    """Return parameters of a test: those not in :data:`FAST` are slow."""
+    return [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in names]
+
+
 SMALL_PEERS = {
     "magenet.models.peers.MPRNet": """
 model:
@@ -187,7 +200,7 @@ def test_published_judges_load(name: str, monkeypatch: pytest.MonkeyPatch) -> No
         parser.instantiate(parser.parse_object({"judge": judge})).judge.load()
 
 
-@pytest.mark.parametrize("name", TESTS)
+@pytest.mark.parametrize("name", mostly_slow(TESTS))
 def test_table(name: str) -> None:
     """By judges without training: a test of the command line, not of scores."""
     for judge in read(name)["scores"]["judges"]:
@@ -216,7 +229,7 @@ def test_table(name: str) -> None:
         assert len(list(csv.DictReader(stream))) >= 4
 
 
-@pytest.mark.parametrize("network", CLASSICAL)
+@pytest.mark.parametrize("network", mostly_slow(CLASSICAL))
 def test_classical(network: str) -> None:
     layers = configs(BASE, CONFIGS / "runs/classical.yaml", "limits.yaml", "small.yaml")
     layers += ["--model.network", network]
@@ -226,13 +239,13 @@ def test_classical(network: str) -> None:
     assert main(["fit", *layers]) == 1
 
 
-@pytest.mark.parametrize("name", COMPARED)
+@pytest.mark.parametrize("name", mostly_slow(COMPARED))
 def test_compared(name: str, photographs: Path) -> None:
     layers = configs(BASE, CONFIGS / PROTOCOL, CONFIGS / name, "limits.yaml", "small.yaml")
     run_all([*layers, *segmenter_for(read(name)["model"]["init_args"])], photographs)
 
 
-@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize("name", mostly_slow(ALONE))
 def test_experiment(name: str, photographs: Path) -> None:
     layers = configs(BASE, CONFIGS / name, "limits.yaml", "small.yaml")
     if "segmenter" in name or name.startswith("runs/judges/"):
@@ -251,7 +264,7 @@ def test_experiment(name: str, photographs: Path) -> None:
     assert ran == network, "a small layer must not swap the network"
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", mostly_slow(LAYERS))
 def test_layer(
     name: str, photographs: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

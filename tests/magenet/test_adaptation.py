@@ -35,6 +35,7 @@ def run(camera: Path, out: Path, weights: Path) -> int:
     return main([str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_it_trains_judges_and_says_so(
     camera: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +81,7 @@ def test_all_of_a_patient_serve_for_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("better", [True, False])
+@pytest.mark.slow
 def test_weights_are_written_only_if_they_are_better(
     camera: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, better: bool
 ) -> None:

@@ -16,6 +16,7 @@ from tests.command_line import TINY, configs, segmenter_for
 pytestmark = pytest.mark.usefixtures("workplace")
 
 
+@pytest.mark.slow
 def test_release(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is trained from the comparison's checkpoint and published with its settings."""
     compared = CONFIGS / "runs/comparison/mage_net.yaml"

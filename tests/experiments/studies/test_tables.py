@@ -13,6 +13,7 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.usefixtures("workplace")
 
 
+@pytest.mark.slow
 def test_a_table_tests_its_rows_once(
     tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:

@@ -8,6 +8,7 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.usefixtures("workplace")
 
 
+@pytest.mark.slow
 def test_variants_of_the_teacher(
     tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
