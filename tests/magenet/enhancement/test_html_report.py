@@ -13,30 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from magenet.enhancement.html_report import HEAT, SIDE, Entry, PageWriter
+from magenet.enhancement.html_report import HEAT, SIDE, PageWriter
 from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.errors import UserError
+from tests.magenet.enhancement.pages import entry, missing, written
 
 EVIL = "</script><script>alert(1)</script><!--<script> & \"'\u2028.jpg"
-
-
-def entry(name: str = "a.jpg", verdict: str = "ok", **changes: Any) -> Entry:
-    before = np.full((60, 80, 3), (200, 0, 0), np.uint8)
-    after = np.full((60, 80, 3), (0, 0, 200), np.uint8)
-    uncertainty = np.full((15, 20), 16 / 255, np.float32)
-    whole = Entry(name, "enhanced", verdict, "", before, after, uncertainty, {"seconds": 1.5})
-    return whole._replace(**changes)
-
-
-def missing(name: str, status: str) -> Entry:
-    return Entry(name, status, "", "cannot be read", None, None, None, {})
-
-
-def written(path: Path, *entries: Entry) -> str:
-    with PageWriter(path) as page:
-        for one in entries:
-            page.add(one)
-    return path.read_text(encoding="utf-8")
 
 
 def blocks(text: str) -> dict[str, str]:
@@ -203,10 +185,12 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-# ---- In a browser
-
 CAT = f"cat_{'x' * 120}.jpg"
+
+
 WHY = f"{EVIL} {'y' * 120}"
+
+
 FACTS = [
     {"lost": 0.3, "side": "OD", "expected_error": 4.0, "light_share": 0.41},
     {"lost": 0.05, "side": "OS", "expected_error": 12.31, "light_share": 1.0},
@@ -282,270 +266,5 @@ def names(tab: Any) -> list[str]:
     return [str(text) for text in tab.locator("#rows th button").all_inner_texts()]
 
 
-def colours(tab: Any) -> tuple[float, float]:
-    """Where red (before) ends and blue (after) begins on the stage, from its left; -1: nowhere."""
-    pixels = np.asarray(Image.open(io.BytesIO(tab.locator("#stage").screenshot())).convert("RGB"))
-    line = pixels[pixels.shape[0] // 3].astype(int)
-    red = np.flatnonzero((line[:, 0] > 150) & (line[:, 2] < 50))
-    blue = np.flatnonzero((line[:, 2] > 150) & (line[:, 0] < 50))
-    return float(red[-1]) if red.size else -1.0, float(blue[0]) if blue.size else -1.0
-
-
 def value(tab: Any) -> int:
     return int(tab.locator("#handle").get_attribute("aria-valuenow"))
-
-
-def handle_at(tab: Any) -> float:
-    """Of the slider's line, in pixels from the stage's left."""
-    box, stage = tab.locator("#handle").bounding_box(), tab.locator("#stage").bounding_box()
-    return float(box["x"] + box["width"] / 2 - stage["x"])
-
-
-def follows(tab: Any) -> None:
-    """Check that the unenhanced photograph is left of the slider, the enhanced one right of it."""
-    red, blue = colours(tab)
-    assert red == pytest.approx(handle_at(tab), abs=4)
-    assert blue == pytest.approx(handle_at(tab), abs=4)
-
-
-@pytest.mark.browser
-def test_what_needs_a_person_comes_first(tab: Any) -> None:
-    order = [EVIL, "look.jpg", CAT, "broken.jpg", "fine 10.jpg", "fine 9.jpg"]
-    # What is drawn of a line separator is a space or nothing.
-    assert [n.split("</script")[0] for n in names(tab)] == [n.split("</script")[0] for n in order]
-    assert tab.locator("#name").text_content() == EVIL
-    assert tab.locator("#position").inner_text() == "1 of 6"
-    assert tab.locator("#rows [aria-current]").count() == 1
-    text = tab.locator("footer").inner_text()
-    assert "Not a medical device" in text
-    assert "reduced copies" in text
-
-
-@pytest.mark.browser
-def test_the_slider_moves_by_keys(tab: Any) -> None:
-    handle = tab.locator("#handle")
-    assert handle.get_attribute("role") == "slider"
-    assert value(tab) == 50
-    follows(tab)
-    handle.focus()
-    before = handle_at(tab)
-    tab.keyboard.press("ArrowLeft")
-    assert value(tab) == 48
-    assert handle_at(tab) < before
-    follows(tab)
-    for key, there in (("ArrowUp", 50), ("PageUp", 60), ("End", 100), ("Home", 0)):
-        tab.keyboard.press(key)
-        assert value(tab) == there
-    assert colours(tab)[0] == -1, "at 0 only the enhanced one is seen"
-
-
-@pytest.mark.browser
-def test_the_slider_moves_by_mouse(tab: Any) -> None:
-    stage = tab.locator("#stage").bounding_box()
-    middle = stage["y"] + stage["height"] / 2
-    tab.mouse.move(stage["x"] + handle_at(tab), middle)
-    tab.mouse.down()
-    tab.mouse.move(stage["x"] + 0.7 * stage["width"], middle, steps=4)
-    assert handle_at(tab) == pytest.approx(0.7 * stage["width"], abs=1)
-    tab.mouse.up()
-    tab.mouse.move(stage["x"], middle)
-    assert value(tab) == pytest.approx(70, abs=2), "once let go it stays"
-    follows(tab)
-    tab.mouse.click(stage["x"] + 0.3 * stage["width"], middle)
-    assert value(tab) == pytest.approx(30, abs=2)
-    follows(tab)
-
-
-def transform(tab: Any, layer: str = "after") -> str:
-    return str(tab.locator(f"#{layer} .frame").evaluate("frame => frame.style.transform"))
-
-
-@pytest.mark.browser
-def test_fingers_slide_and_pinch(context: Any, tab: Any) -> None:
-    stage = tab.locator("#stage").bounding_box()
-    session = context.new_cdp_session(tab)
-
-    def touch(kind: str, *across: float) -> None:
-        points = [
-            {"x": stage["x"] + x * stage["width"], "y": stage["y"] + 200, "id": finger}
-            for finger, x in enumerate(across)
-        ]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-
-    session.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
-    touch("touchStart", 0.5)
-    for x in (0.45, 0.35, 0.25):
-        touch("touchMove", x)
-    touch("touchEnd")
-    assert value(tab) == pytest.approx(25, abs=2)
-    follows(tab)
-    touch("touchStart", 0.4)
-    touch("touchStart", 0.4, 0.6)
-    for gap in (0.15, 0.2):
-        touch("touchMove", 0.5 - gap, 0.5 + gap)
-    touch("touchEnd")
-    scale = re.search(r"scale\(([\d.]+)\)", transform(tab))
-    assert scale is not None
-    assert float(scale[1]) == pytest.approx(2, abs=0.1), "what is pinched stays under the fingers"
-    assert value(tab) == pytest.approx(25, abs=2), "the first of two fingers does not slide"
-
-
-@pytest.mark.browser
-def test_zoom_and_pan_by_keys_and_mouse(tab: Any) -> None:
-    whole = transform(tab)
-    tab.keyboard.press("+")
-    assert "scale(1.5)" in transform(tab)
-    assert transform(tab) == transform(tab, "before")
-    follows(tab)
-    near = transform(tab)
-    tab.keyboard.press("Shift+ArrowRight")
-    assert transform(tab) != near
-    tab.keyboard.press("-")
-    assert transform(tab) == whole, "a photograph that fits is in the middle"
-
-    stage = tab.locator("#stage").bounding_box()
-    x, y = stage["x"] + 0.4 * stage["width"], stage["y"] + 0.4 * stage["height"]
-    tab.mouse.dblclick(x, y)
-    moved = re.findall(r"-?[\d.]+", transform(tab))
-    # Three times as large, and still under the mouse: moved by twice its distance from the middle.
-    away = 0.2 * stage["width"], 0.2 * stage["height"], 3
-    assert [float(number) for number in moved] == pytest.approx(away, abs=2)
-    assert value(tab) == 50, "the clicks of a double click do not move the slider"
-    near = transform(tab)
-    tab.mouse.move(x, y)
-    tab.mouse.down()
-    tab.mouse.move(x + 40, y, steps=2)
-    tab.mouse.up()
-    assert transform(tab) != near
-    assert value(tab) == 50
-    follows(tab)
-    tab.keyboard.press("0")
-    assert transform(tab) == whole
-    tab.mouse.wheel(0, -300)
-    tab.wait_for_selector("#stage.zoomed")
-    tab.keyboard.press("n")
-    shows(tab, 2)
-    assert transform(tab) == whole, "the next photograph is shown whole"
-
-
-@pytest.mark.browser
-def test_u_toggles_the_uncertainty(tab: Any) -> None:
-    heat, legend, button = (tab.locator(s) for s in ("img.uncertainty", "#legend", "#overlay"))
-    assert not heat.is_visible()
-    assert not legend.is_visible()
-    tab.keyboard.press("u")
-    assert heat.is_visible()
-    assert "grey levels of 255" in legend.inner_text()
-    assert button.get_attribute("aria-pressed") == "true"
-    box, photograph = heat.bounding_box(), tab.locator("img.after").bounding_box()
-    assert box == photograph, "it lies on what it speaks of"
-    tab.keyboard.press("u")
-    assert not heat.is_visible()
-    assert button.get_attribute("aria-pressed") == "false"
-
-
-@pytest.mark.browser
-def test_columns_sort_by_click_and_keys(tab: Any) -> None:
-    def sort(column: str) -> list[str | None]:
-        return [head.get_attribute("aria-sort") for head in tab.locator("thead th").all()]
-
-    assert sort("verdict") == ["ascending", *[None] * 5]
-    lost = tab.get_by_role("button", name="lost")
-    lost.click()
-    assert names(tab)[:2] == ["look.jpg", "fine 10.jpg"]
-    assert sort("lost") == [None, None, "ascending", *[None] * 3]
-    unknown = names(tab)[3:]
-    lost.focus()
-    tab.keyboard.press("Enter")
-    assert names(tab)[1:3] == ["fine 10.jpg", "look.jpg"]
-    assert sort("lost") == [None, None, "descending", *[None] * 3]
-    assert names(tab)[3:] == unknown, "what has no number is last, either way"
-    tab.get_by_role("button", name="photograph", exact=True).click()
-    fine = [name for name in names(tab) if name.startswith("fine")]
-    assert fine == ["fine 9.jpg", "fine 10.jpg"], "as a person counts"
-
-
-@pytest.mark.browser
-def test_photographs_are_walked_through(tab: Any) -> None:
-    for key, index in (("n", 2), ("n", 3), ("n", 1), ("p", 3), ("p", 2)):
-        tab.keyboard.press(key)
-        shows(tab, index)
-    assert tab.locator("#reason").text_content() == WHY
-    tab.locator("#rows [aria-current]").focus()
-    tab.keyboard.press("ArrowDown")
-    shows(tab, 3)
-    assert tab.evaluate("document.activeElement.textContent") == CAT
-    assert not tab.locator("#handle").is_visible(), "nothing to compare with"
-    assert tab.locator("img.before").is_visible()
-    tab.keyboard.press("ArrowDown")
-    shows(tab, 1)
-    assert tab.locator("#message").inner_text() == "Not enhanced"
-    tab.locator("#rows tr").last.click()
-    shows(tab, 5)
-    assert tab.locator("#overlay").is_disabled()
-    tab.keyboard.press("n")
-    assert tab.locator("#name").inner_text() == "fine 9.jpg", "after the last there is none"
-
-
-@pytest.mark.browser
-def test_one_verdict_alone_can_be_shown(tab: Any) -> None:
-    tab.locator("#filters button", has_text="ok").click()
-    shows(tab, 0)
-    assert names(tab) == ["fine 10.jpg", "fine 9.jpg"]
-    assert tab.locator('#filters [aria-pressed="true"]').inner_text() == "ok 2"
-    tab.locator("#filters button", has_text="all").click()
-    assert len(names(tab)) == 6
-
-
-@pytest.mark.browser
-def test_words_for_the_numbers(tab: Any) -> None:
-    assert tab.locator("#standing .abstain").inner_text() == "do not use"
-    assert tab.locator("#standing .abstain").get_attribute("data-standing") == "abstain"
-    assert tab.locator('#filters [data-standing="abstain"]').inner_text() == "do not use 1"
-    assert tab.locator("#facts").inner_text() == "expected error 17 of 255 (very poor)"
-    tab.keyboard.press("n")
-    shows(tab, 2)
-    assert tab.locator("#facts").inner_text() == (
-        "expected error 12.3 of 255 (poor), brightness correction applied: 100 %"
-    )
-    cells = tab.locator("#rows tr", has_text="fine 10").locator("td").all_inner_texts()
-    assert cells == ["ok", "0.300", "OD", "4 of 255 (good)", "41 %"]
-    cut = "[...document.querySelectorAll('thead button')].some(b => b.scrollWidth > b.clientWidth)"
-    assert not tab.evaluate(cut), "a long heading takes two lines"
-    tab.locator('#filters [data-standing="abstain"]').click()
-    assert len(names(tab)) == 1
-
-
-@pytest.mark.browser
-def test_only_what_is_looked_at_is_decoded(tab: Any) -> None:
-    assert tab.locator("img").count() == 3
-    tab.keyboard.press("n")
-    shows(tab, 2)
-    assert tab.locator("img").count() == 3
-
-
-@pytest.mark.browser
-def test_a_telephone_shows_the_page_without_scrolling_sideways(tab: Any) -> None:
-    tab.set_viewport_size({"width": 360, "height": 740})
-    for key in ("u", "n", "n", "n"):
-        tab.keyboard.press(key)
-        assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        assert tab.evaluate("document.body.scrollWidth <= window.innerWidth")
-
-
-@pytest.mark.browser
-def test_every_control_is_reached_by_tab_and_seen(tab: Any) -> None:
-    reached = []
-    for _ in range(40):
-        tab.keyboard.press("Tab")
-        outline = "getComputedStyle(document.activeElement)"
-        focus = tab.evaluate(
-            f"[document.activeElement.id || document.activeElement.textContent.trim(),"
-            f" document.activeElement === document.body || {outline}.outlineStyle !== 'none'"
-            f" || getComputedStyle(document.activeElement, '::after').outlineStyle !== 'none']"
-        )
-        assert focus[1], f"{focus[0]}: nobody sees that it has the focus"
-        reached.append(focus[0])
-    assert {"all 6", "handle", "next", "closer", "overlay", "table", "lost"} <= set(reached)
-    in_table = tab.locator("#rows button").all_inner_texts()
-    assert sum(name in reached for name in in_table) <= 1, "rows are walked through by arrows"

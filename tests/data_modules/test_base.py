@@ -1,5 +1,3 @@
-"""Sampling, orientation, and the batches that training sees."""
-
 import json
 from pathlib import Path
 from typing import Any
@@ -15,58 +13,17 @@ from data_modules import (
     ManifestPhotographs,
     PairedDataModule,
     PhantomPhotographs,
-    SegmentationDataModule,
     UnpairedDataModule,
 )
 from data_modules.base import orient
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.datasets.photographs import PhotographSource
-from data_modules.datasets.sampling import FixedLengthSampler
-from data_modules.datasets.sources import PhantomDataset
 from data_modules.files.writing import write_photograph
-from data_modules.paired import CONDITIONS
-from data_modules.segmentation import move
 from magenet.degradation import (
-    CofeDegradation,
     CounterRNG,
-    Degradation,
     FundusDegradation,
     Parameters,
-    code,
 )
-from magenet.errors import UserError
-
-
-def sampler(length: int, count: int, **kwargs: Any) -> FixedLengthSampler:
-    return FixedLengthSampler(PhantomDataset(range(length), 32, "clinic"), count, seed=1, **kwargs)
-
-
-def test_a_short_set_is_stretched_in_another_order_each_time() -> None:
-    items = [index for index, _ in sampler(5, 20)]
-    passes = [tuple(items[i : i + 5]) for i in range(0, 20, 5)]
-    assert all(sorted(order) == list(range(5)) for order in passes)
-    assert len(set(passes)) > 1
-
-
-def test_a_long_set_shows_all_of_itself_over_the_epochs() -> None:
-    chosen = sampler(10, 4)
-    seen = []
-    for epoch in range(5):
-        chosen.set_epoch(epoch)
-        seen += [index for index, _ in chosen]
-    assert sorted(seen) == sorted([*range(10), *range(10)])
-
-
-def test_keys_never_repeat_and_ranks_share_the_work() -> None:
-    ranks = [sampler(7, 12, ranks=2, rank=rank) for rank in (0, 1)]
-    alone = sampler(7, 12)
-    for epoch in range(3):
-        for s in (*ranks, alone):
-            s.set_epoch(epoch)
-        both = [list(rank) for rank in ranks]
-        assert [len(part) for part in both] == [6, 6]
-        assert sorted(both[0] + both[1], key=lambda item: item[1]) == list(alone)
-        assert [key for _, key in alone] == list(range(12 * epoch, 12 * epoch + 12))
 
 
 def test_orientation_moves_photograph_and_masks_alike() -> None:
@@ -131,36 +88,6 @@ def test_every_data_module_takes_every_source(kind: str, tmp_path: Path) -> None
     assert 0.001 < float((batch["image"] - batch["image_strong"]).abs().mean()) < 0.2
 
 
-def test_validation_never_changes_and_the_test_shows_every_type() -> None:
-    def batches(loader: Any, module: PairedDataModule) -> list[dict[str, Any]]:
-        return [module.prepare(batch, training=False) for batch in loader]
-
-    photographs = PhantomPhotographs(count=4, val_count=3)
-    runs = []
-    for size in (1, 3):
-        module = PairedDataModule(photographs, image_size=48, batch_size=size, workers=0)
-        parts = batches(module.val_dataloader(), module)
-        runs.append(torch.cat([part["image_degraded"] for part in parts]))
-    assert torch.allclose(*runs, atol=1e-6)
-
-    none = FundusDegradation(severity=0.0)  # what a network is trained on is not its test
-    module = PairedDataModule(photographs, none, image_size=48, batch_size=9, workers=0)
-    test = batches(module.test_dataloader(), module)
-    assert [tuple(batch["condition"]) for batch in test] == [CONDITIONS] * 3
-    assert all(len(set(batch["name"])) == 1 for batch in test)
-    seeded = PairedDataModule(photographs, none, image_size=48, batch_size=9, workers=0, seed=9)
-    for batch, same in zip(test, batches(seeded.test_dataloader(), seeded), strict=True):
-        assert torch.equal(batch["image_degraded"], same["image_degraded"]), "whatever the seed"
-        rng = CounterRNG(batch["key"], 0)
-        codes = torch.tensor([code(name) for name in CONDITIONS[:-2]] + [1, 1])
-        clean, mask = batch["image_clean"], batch["mask_fov"]
-        typed = CofeDegradation()(clean, mask, rng, codes)
-        assert torch.allclose(batch["image_degraded"][:-2], typed[:-2], atol=1e-6)
-        mixed = FundusDegradation()(clean, mask, rng)
-        assert torch.allclose(batch["image_degraded"][-2], mixed[-2], atol=1e-6)
-        assert torch.equal(batch["image_degraded"][-1], clean[-1]), "under 'none' as it was"
-
-
 def test_the_first_batch_can_be_looked_at(tmp_path: Path) -> None:
     class Run:
         world_size, global_rank, current_epoch = 1, 0, 0
@@ -217,70 +144,6 @@ def test_workers_change_nothing() -> None:
         images.append(torch.cat([batch["image_degraded"] for batch in batches]))
     assert keys[0] == keys[1]
     assert torch.equal(*images)
-
-
-def test_mixed_batches_have_their_own_sizes_and_an_epoch_is_the_longer_set() -> None:
-    module = AdaptationDataModule(
-        PhantomPhotographs(count=12, val_count=2),
-        PhantomPhotographs(count=5, val_count=2, camera="handheld"),
-        image_size=48, batch_size=2, real_batch_size=3, workers=0,
-    )  # fmt: skip
-    module.setup("fit")
-    loader = module.train_dataloader()
-    batches = [module.prepare(batch, training=True) for batch, _, _ in loader]
-    assert len(batches) == 6
-    assert all(len(batch["synthetic"]["image_clean"]) == 2 for batch in batches)
-    assert all(len(batch["real"]["image"]) == 3 for batch in batches)
-    names = [name for batch in batches for name in batch["real"]["name"]]
-    assert len(names) == 18
-    assert names[:5] != names[5:10]
-    assert set(names[:5]) == set(names[5:10]), "stretched by whole passes"
-
-
-def test_segmentation_never_degrades(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*arguments: Any) -> None:
-        raise AssertionError("a segmenter must not see a degraded photograph")
-
-    monkeypatch.setattr(Degradation, "apply", refuse)
-    photographs = PhantomPhotographs(count=4, val_count=2)
-    module = SegmentationDataModule(photographs, image_size=48, batch_size=2, workers=0)
-    trained = module.prepare(next(iter(module.train_dataloader())), training=True)
-    assert float(trained["mask_structure"].sum()) > 0
-    raw = next(iter(module.val_dataloader()))
-    batch = module.prepare(raw, training=False)
-    assert torch.equal(batch["image"], raw["image"].float() / 255 * raw["mask_fov"])
-
-
-def test_segmentation_moves_photograph_and_mask_alike() -> None:
-    ramp = torch.linspace(0, 1, 64).expand(2, 1, 64, 64).clone()
-    rng = CounterRNG(torch.tensor([3, 4]), 0)
-    one, other = move([ramp, (ramp > 0.5).float()], rng)
-    assert not torch.allclose(one, ramp, atol=0.05)
-    seen = one[:, :, 20:44, 20:44]  # away from what came in over the border
-    wrong = ((seen > 0.52) & (other[:, :, 20:44, 20:44] < 0.4)).float().mean()
-    assert float(wrong) == 0.0
-
-
-def test_a_test_may_show_some_conditions_at_another_size() -> None:
-    photographs = PhantomPhotographs(count=4, val_count=2)
-    module = PairedDataModule(
-        photographs, image_size=48, batch_size=4, workers=0, conditions=["none", "spots"],
-        scored_size=64,
-    )  # fmt: skip
-    batch = next(iter(module.test_dataloader()))
-    assert list(batch["condition"]) == ["none", "spots"] * 2
-    assert batch["image"].shape == (4, 3, 64, 64)
-    assert next(iter(module.val_dataloader()))["image"].shape[-1] == 48
-    with pytest.raises(ValueError, match=r"'fog' is none of illumination.*none"):
-        PairedDataModule(photographs, conditions=["fog"])
-
-
-def test_segmentation_needs_masks(tmp_path: Path) -> None:
-    module = SegmentationDataModule(
-        FolderPhotographs(str(folder(tmp_path))), image_size=48, batch_size=2, workers=0
-    )
-    with pytest.raises(UserError, match=r"no vessel mask: eye_\d.png"):
-        module.prepare(next(iter(module.train_dataloader())), training=True)
 
 
 def test_preparation_is_outside_autocast() -> None:

@@ -1,0 +1,22 @@
+from data_modules import (
+    AdaptationDataModule,
+    PhantomPhotographs,
+)
+
+
+def test_mixed_batches_have_their_own_sizes_and_an_epoch_is_the_longer_set() -> None:
+    module = AdaptationDataModule(
+        PhantomPhotographs(count=12, val_count=2),
+        PhantomPhotographs(count=5, val_count=2, camera="handheld"),
+        image_size=48, batch_size=2, real_batch_size=3, workers=0,
+    )  # fmt: skip
+    module.setup("fit")
+    loader = module.train_dataloader()
+    batches = [module.prepare(batch, training=True) for batch, _, _ in loader]
+    assert len(batches) == 6
+    assert all(len(batch["synthetic"]["image_clean"]) == 2 for batch in batches)
+    assert all(len(batch["real"]["image"]) == 3 for batch in batches)
+    names = [name for batch in batches for name in batch["real"]["name"]]
+    assert len(names) == 18
+    assert names[:5] != names[5:10]
+    assert set(names[:5]) == set(names[5:10]), "stretched by whole passes"

@@ -1,0 +1,27 @@
+"""What several tests here share."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from magenet.enhancement.html_report import Entry, PageWriter
+
+
+def entry(name: str = "a.jpg", verdict: str = "ok", **changes: Any) -> Entry:
+    before = np.full((60, 80, 3), (200, 0, 0), np.uint8)
+    after = np.full((60, 80, 3), (0, 0, 200), np.uint8)
+    uncertainty = np.full((15, 20), 16 / 255, np.float32)
+    whole = Entry(name, "enhanced", verdict, "", before, after, uncertainty, {"seconds": 1.5})
+    return whole._replace(**changes)
+
+
+def missing(name: str, status: str) -> Entry:
+    return Entry(name, status, "", "cannot be read", None, None, None, {})
+
+
+def written(path: Path, *entries: Entry) -> str:
+    with PageWriter(path) as page:
+        for one in entries:
+            page.add(one)
+    return path.read_text(encoding="utf-8")

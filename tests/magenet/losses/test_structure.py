@@ -1,0 +1,68 @@
+import pytest
+import torch
+
+from data_modules.datasets.phantom import Phantom
+from magenet.errors import UserError
+from magenet.losses import (
+    HighFrequencyTarget,
+    SegmenterTarget,
+    Structure,
+    StructureLoss,
+    VesselMaskTarget,
+)
+from magenet.models import VesselSegmenter
+
+CLEAN = torch.rand(2, 3, 24, 24)
+
+
+MASK = torch.zeros(2, 1, 24, 24)
+
+
+MASK[..., 6:18, 6:18] = 1.0
+
+
+def test_structure_loss_ignores_photographs_without_a_map() -> None:
+    logits = torch.randn(2, 1, 24, 24)
+    known = torch.tensor([True, False])
+    loss = StructureLoss()
+    one = loss(logits, Structure(MASK, known), MASK)
+    changed = MASK.clone()
+    changed[1] = 1 - changed[1]
+    assert torch.equal(one, loss(logits, Structure(changed, known), MASK))
+    assert float(loss(logits, Structure(MASK, torch.zeros(2, dtype=torch.bool)), MASK)) == 0.0
+
+
+def test_structure_loss_falls_towards_the_truth() -> None:
+    wanted = Structure((torch.rand(2, 1, 24, 24) > 0.8).float(), torch.ones(2, dtype=torch.bool))
+    right, wrong = (wanted.map * 2 - 1) * 8, (1 - wanted.map * 2) * 8
+    assert float(StructureLoss()(right, wanted, MASK)) < 0.01
+    assert float(StructureLoss()(wrong, wanted, MASK)) > 1.0
+
+
+def test_high_frequency_target_sees_vessels(phantom: Phantom) -> None:
+    clean = phantom.image[None].float() / 255
+    target = HighFrequencyTarget()(clean, torch.zeros(1, 1, 96, 96), torch.tensor([False]))
+    vessels = phantom.vessels[None]
+    inside = torch.nn.functional.max_pool2d((~phantom.field.mask)[None].float(), 9, 1, 4) == 0
+    assert bool(target.known.all())
+    on, off = target.map[vessels & inside].mean(), target.map[~vessels & inside].mean()
+    assert float(on) > 4 * float(off)
+
+
+def test_segmenter_target_prefers_the_truth_and_stays_frozen() -> None:
+    target = SegmenterTarget(VesselSegmenter(width=8, growth=4, blocks=1))
+    target.train()
+    assert not target.segmenter.training
+    assert not any(p.requires_grad for p in target.parameters())
+    known = torch.tensor([True, False])
+    wanted = target(CLEAN, MASK, known)
+    assert torch.equal(wanted.map[0], MASK[0])
+    assert torch.allclose(wanted.map[1], target.segmenter(CLEAN[1:])[0].sigmoid(), atol=1e-6)
+    assert bool(wanted.known.all())
+    assert torch.equal(VesselMaskTarget()(CLEAN, MASK, known).known, known)
+
+
+def test_a_missing_segmenter_is_named() -> None:
+    target = SegmenterTarget(VesselSegmenter(width=8, growth=4, blocks=1), "nowhere/best.ckpt")
+    with pytest.raises(UserError, match=r"nowhere/best\.ckpt.*make segmenter"):
+        target.load()
