@@ -259,7 +259,7 @@ def test_experiment(name: str, photographs: Path) -> None:
     else:
         layers += configs(TINY)
     run_all([*layers, *segmenter_for(model)], photographs)
-    (run,) = Path("runs").rglob("config.yaml")
+    run = next(Path("runs").rglob("config.yaml"))
     ran = yaml.safe_load(run.read_text())["model"]["init_args"]["network"]["class_path"]
     assert ran == network, "a small layer must not swap the network"
 

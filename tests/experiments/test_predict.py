@@ -131,6 +131,7 @@ def test_lossless_files_keep_every_bit_outside_the_field(checkpoint: Path, tmp_p
 
 
 @pytest.mark.ddp
+@pytest.mark.slow
 def test_two_ranks_write_what_one_writes(checkpoint: Path, tmp_path: Path) -> None:
     source = tmp_path / "in"
     for seed, name in enumerate(("a.jpg", "a.tif", "c.png", "sub/d.png", "sub/e.png")):
@@ -171,6 +172,7 @@ def test_two_ranks_write_what_one_writes(checkpoint: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.ddp
+@pytest.mark.slow
 def test_more_ranks_than_photographs_are_refused(checkpoint: Path, tmp_path: Path) -> None:
     write_photograph(draw_phantom(1, 64).image, tmp_path / "in/eye.png")
     arguments = predict(tmp_path / "in", tmp_path / "out", checkpoint)

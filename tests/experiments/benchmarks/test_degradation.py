@@ -6,6 +6,7 @@ import pytest
 from experiments.benchmarks import degradation as benchmark
 
 
+@pytest.mark.slow
 def test_benchmark_of_degradation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "speed.json"
     arguments = ["--json", str(out), "--sizes", "48", "64", "--batches", "1", "8"]
