@@ -80,8 +80,8 @@ class FundusCheck:
         if distance > self.limit:
             raise NotAFundusError(
                 "does not look like a fundus photograph: light, colours and sharpness are "
-                f"{distance:.0f} standard deviations from those of fundus photographs (limit "
-                f"{self.limit:.0f}); to enhance it all the same: --force"
+                f"{distance:.1f} standard deviations from those of fundus photographs (limit "
+                f"{self.limit:.1f}); to enhance it all the same: --force"
             )
 
     @classmethod
