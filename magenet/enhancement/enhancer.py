@@ -141,10 +141,16 @@ class PhotographEnhancer:
         self.vessels: torch.nn.Module = (
             vessels.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         )
-        self.device = device
+        self.given_device = device
         self.max_memory = max_memory
         self.raw = raw
         self.half = half_precision(device) if half is None else half
+
+    @property
+    def device(self) -> torch.device:
+        """Return where the network is: as a part of another module it may have been moved."""
+        parameter = next(self.network.parameters(), None)
+        return self.given_device if parameter is None else parameter.device
 
     @classmethod
     def from_pretrained(

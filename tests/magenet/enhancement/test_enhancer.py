@@ -278,3 +278,9 @@ def test_a_network_that_would_not_fit_is_refused_with_what_it_needs(
     with pytest.raises(UserError, match=r"network at 512 px; give \d+M at least"):
         small.views(seen, seen[:, :1])
     assert network.forward_memory(512**2) < 300 * 2**20
+
+
+def test_the_device_follows_the_network(enhancer: PhotographEnhancer) -> None:
+    assert enhancer.device == CPU
+    enhancer.network.to("meta")
+    assert enhancer.device.type == "meta"
