@@ -217,7 +217,7 @@ def test_table(name: str) -> None:
     children = Path("experiments/configs/tests/chase_db1_children.csv")
     children.parent.mkdir(parents=True)
     children.write_text((ROOT / children).read_text())
-    Path("small.yaml").write_text(SMALL + "    scored_size: 96\n")
+    Path("small.yaml").write_text(SMALL.replace("image_size: 48", "scored_size: 96"))
     classical = CONFIGS / "runs/classical.yaml"
     layers = configs(BASE, classical, CONFIGS / name, "limits.yaml", "small.yaml")
     assert main(["test", *layers]) == 0

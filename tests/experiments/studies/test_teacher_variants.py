@@ -21,7 +21,7 @@ model:
   init_args:
     start: null
     network: {class_path: magenet.models.MAGENet.from_name, init_args: {name: tiny}}
-data: {init_args: {image_size: 64, batch_size: 2, workers: 0}}
+data: {init_args: {batch_size: 2, workers: 0}}
 """
     Path("try.yaml").write_text(layer)
     command = ["--results", ".", "--layer", "try.yaml"]
