@@ -192,7 +192,7 @@ runs/release/checkpoints/best.ckpt: | runs/comparison_mage_net/seed0
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/mage_net.yaml
 
 .PHONY: train-release
-train-release: runs/release/checkpoints/best.ckpt ## Train the network in the package anew and put it there (2 hours)
+train-release: $(DEV) runs/release/checkpoints/best.ckpt ## Train the network in the package anew and put it there (2 hours)
 	$(BIN)/python -m experiments.studies.release
 
 .PHONY: teacher-errors

@@ -52,7 +52,7 @@ CLASSICAL = [
 FAST = {
     "runs/comparison/unet.yaml", "runs/phantoms/mean_teacher.yaml", "runs/judges/disc.yaml",
     "layers/debug/dump.yaml", "layers/model/compact.yaml", "tests/real.yaml",
-    "magenet.models.peers.CLAHE", "magenet.enhancement.released.ReleasedEnhancer",
+    "magenet.models.peers.CLAHE",
 }  # fmt: skip
 """One or two of each kind that also run in the fast tests."""
 
