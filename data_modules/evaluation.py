@@ -14,6 +14,7 @@ from data_modules.base import SourceDataModule, to_unit
 from data_modules.batch import AnyBatch, Batch
 from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
 from data_modules.datasets.photographs import (
+    AnnotatedDataset,
     PhotographDataset,
     PhotographSource,
     Sample,
@@ -129,31 +130,12 @@ class PairDataset(PhotographDataset):
         return sample
 
 
-class Unpaired(PhotographDataset):
-    """Photographs without a partner, under the condition `unpaired`.
+class Unpaired(AnnotatedDataset):
+    """Photographs without a partner, under the condition `unpaired`."""
 
-    Args:
-        photographs: The photographs.
-    """
-
-    def __init__(self, photographs: PhotographDataset) -> None:
-        self.photographs = photographs
-
-    def __len__(self) -> int:
-        """Return how many photographs there are."""
-        return len(self.photographs)
-
-    def name(self, index: int) -> str:
-        """Return the photograph's name."""
-        return self.photographs.name(index)
-
-    def patient(self, index: int) -> str:
-        """Return the photograph's patient."""
-        return self.photographs.patient(index)
-
-    def load(self, index: int) -> Sample:
-        """Return the photograph."""
-        return self.photographs.load(index) | {"condition": "unpaired"}
+    def annotation(self, index: int) -> Sample:
+        """Return the condition."""
+        return {"condition": "unpaired"}
 
 
 class EvaluationDataModule(SourceDataModule):

@@ -14,7 +14,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from data_modules.base import SourceDataModule, orient, to_unit
 from data_modules.batch import Batch
 from data_modules.datasets.manifest import QUALITIES, Photograph
-from data_modules.datasets.photographs import PhotographDataset, Sample, Stage
+from data_modules.datasets.photographs import AnnotatedDataset, Sample, Stage
 from data_modules.datasets.sources import ManifestDataset, ManifestPhotographs
 from magenet.degradation import CounterRNG
 from magenet.errors import UserError
@@ -29,8 +29,8 @@ DECODED = 2
 has the full resolution of the input, so training can simulate smaller files at the same grade."""
 
 
-class GradedDataset(PhotographDataset):
-    """Photographs of a manifest and their fields of view, each with a grade, int64 `label`.
+class GradedDataset(AnnotatedDataset):
+    """Photographs of a manifest, each with a grade, int64 `label`.
 
     Args:
         photographs: The photographs.
@@ -38,26 +38,12 @@ class GradedDataset(PhotographDataset):
     """
 
     def __init__(self, photographs: ManifestDataset, labels: Sequence[int]) -> None:
-        self.photographs = photographs
+        super().__init__(photographs)
         self.labels = labels
 
-    def __len__(self) -> int:
-        """Return the number of photographs."""
-        return len(self.photographs)
-
-    def name(self, index: int) -> str:
-        """Return the photograph's name in the manifest."""
-        return self.photographs.name(index)
-
-    def patient(self, index: int) -> str:
-        """Return the patient in the manifest."""
-        return self.photographs.patient(index)
-
-    def load(self, index: int) -> Sample:
-        """Return uint8 `image`, bool `mask_fov` and `label`; see :meth:`ManifestDataset.load`."""
-        sample = self.photographs.load(index)
-        kept = {name: sample[name] for name in ("image", "mask_fov")}
-        return kept | {"label": torch.tensor(self.labels[index])}
+    def annotation(self, index: int) -> Sample:
+        """Return the grade."""
+        return {"label": torch.tensor(self.labels[index])}
 
 
 class GradingDataModule(SourceDataModule):

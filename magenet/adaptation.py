@@ -114,15 +114,14 @@ def adapt(
     """
     seed_everything(seed, verbose=False)
     photographs = collect(inputs)
+    _require_enough(len(photographs))
     _require_output_folder(out, inputs)
     device, max_memory = device_for(device_name), parsed_memory("8G")
     enhancer = PhotographEnhancer.from_pretrained(weights, device, max_memory)
     released = MAGENet.from_pretrained(weights)
 
-    folder = out / "adaptation"
-    write_manifests(folder, [])  # fails before any work if the folder cannot be written to
     surveyed = survey(enhancer, photographs, max_memory)
-    training, judging = write_manifests(folder, surveyed)
+    training, judging = write_manifests(out / "adaptation", surveyed)
     adapted = train(released, training, device, steps, seed)
     comparison = compare_held_out(released, adapted, judging, device, max_memory)
 
@@ -158,11 +157,7 @@ def survey(
             surveyed.append(Surveyed(photograph, enhancer(image, field).report.mean_change))
         except (PictureError, NotAFundusError) as error:
             tqdm.write(f"magenet: left out: {photograph.image}: {error}", file=sys.stderr)
-    if len(surveyed) < MINIMUM_PHOTOGRAPHS:
-        raise UserError(
-            f"{len(surveyed)} photographs can be used; adapting and judging needs "
-            f"{MINIMUM_PHOTOGRAPHS} at least"
-        )
+    _require_enough(len(surveyed))
     return sorted(surveyed, key=lambda one: (one.change, one.photograph.image))
 
 
@@ -332,11 +327,23 @@ def _find_vessels(enhancer: PhotographEnhancer, image: Tensor) -> Tensor:
 
 
 def _require_output_folder(out: Path, inputs: list[str]) -> None:
-    """Raise if the folder of the new weights lies among the photographs, or holds weights."""
+    """Raise if the new weights cannot get a folder of their own: before hours of work."""
     for given in inputs:
         require_outside(out, given)
     if (out / constants.SAFETENSORS_SINGLE_FILE).exists():
         raise UserError(f"{out}: holds weights already; choose another folder")
+    with atomic_write(out / "writable") as part:
+        part.touch()
+    (out / "writable").unlink()
+
+
+def _require_enough(photographs: int) -> None:
+    """Raise if there are fewer photographs than adapting and judging needs."""
+    if photographs < MINIMUM_PHOTOGRAPHS:
+        raise UserError(
+            f"{photographs} photographs can be used; adapting and judging needs "
+            f"{MINIMUM_PHOTOGRAPHS} at least"
+        )
 
 
 def _write_manifest(path: Path, rows: list[list[str]]) -> Path:

@@ -92,6 +92,37 @@ class PhotographDataset(Dataset[Sample], ABC):
         return sample
 
 
+class AnnotatedDataset(PhotographDataset):
+    """Photographs of another data set, each with an :meth:`annotation`.
+
+    Args:
+        photographs: The photographs.
+    """
+
+    def __init__(self, photographs: PhotographDataset) -> None:
+        self.photographs = photographs
+
+    def __len__(self) -> int:
+        """Return how many photographs there are."""
+        return len(self.photographs)
+
+    def name(self, index: int) -> str:
+        """Return the photograph's name."""
+        return self.photographs.name(index)
+
+    def patient(self, index: int) -> str:
+        """Return the photograph's patient."""
+        return self.photographs.patient(index)
+
+    @abstractmethod
+    def annotation(self, index: int) -> Sample:
+        """Return what a photograph's sample gets in addition."""
+
+    def load(self, index: int) -> Sample:
+        """Return the sample with its annotation."""
+        return self.photographs.load(index) | self.annotation(index)
+
+
 class PhotographSource(ABC):
     """Set of photographs with parts for training, validation and test."""
 

@@ -135,7 +135,7 @@ def changed_verdicts(task: GradingTask, source: GradingDataModule) -> dict[str, 
     Counted twice: with the field's mask resized like the photograph, and with the field estimated
     in each file, as for a photograph without a mask.
     """
-    photographs = source.graded("test").photographs.photographs
+    photographs = source.photographs.dataset("test", source.image_size).photographs
     grades: dict[str, list[list[int]]] = {"given": [], "estimated": []}
     for photograph in photographs:
         image = read_photograph(photograph.image)
