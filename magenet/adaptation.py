@@ -49,8 +49,10 @@ from magenet.models import MAGENet, VesselSegmenter
 from magenet.tasks import MeanTeacherTask
 
 MINIMUM_PHOTOGRAPHS = 60
-"""Smallest number of photographs of a camera: six of them are good ones to judge on, and a
-permutation test needs six patients to reach p < 0.05 (our choice)."""
+"""Smallest number of photographs of a camera: of 60 patients, six judge on good ones."""
+
+MINIMUM_JUDGED = 6
+"""Smallest number of patients to judge on: with fewer, no permutation test reaches p < 0.05."""
 
 GOOD_SHARE = 1 / 3
 """Share of the photographs that serve as clean ones: those the released network changes least (our
@@ -175,7 +177,7 @@ def write_manifests(folder: Path, surveyed: list[Surveyed]) -> tuple[Path, Path]
         The manifest of the training, whose split `val` chooses, and that of the judging.
 
     Raises:
-        UserError: If they cannot be written.
+        UserError: If they cannot be written, or hold too few patients to judge on.
     """
     good = round(GOOD_SHARE * len(surveyed))
     role_of_patient: dict[str, str] = {}
@@ -192,6 +194,12 @@ def write_manifests(folder: Path, surveyed: list[Surveyed]) -> tuple[Path, Path]
             "" if photograph.fov_mask is None else str(photograph.fov_mask.resolve()),
         ]
         (judging if role == "judge" else training).append(row)
+    judged = {patient for _, _, quality, patient, _ in judging if quality == "good"}
+    if len(judged) < MINIMUM_JUDGED:
+        raise UserError(
+            f"good photographs of {len(judged)} patients are left to judge on, and a judgement "
+            f"needs {MINIMUM_JUDGED}: give photographs of more patients"
+        )
     return (
         _write_manifest(folder / "training.csv", training),
         _write_manifest(folder / "judging.csv", judging),
@@ -307,9 +315,9 @@ def _compare_vessels_lost(
         mask = batch["mask_fov"].float()
         image = batch["image"].float() / 255 * mask
         patients += batch["patient"]
-        vessels_before = _find_vessels(enhancers[0], image)  # all have the same segmenter
+        vessels_before = enhancers[0].find_vessels(image)  # all have the same segmenter
         for scores, enhancer in zip(lost, enhancers, strict=True):
-            vessels_after = _find_vessels(enhancer, _enhance(enhancer, image, mask))
+            vessels_after = enhancer.find_vessels(_enhance(enhancer, image, mask))
             scores.append(float(vessel_length_change(vessels_before, vessels_after, mask).lost))
     return paired_comparison(lost[1], lost[0], patients)
 
@@ -318,12 +326,6 @@ def _enhance(enhancer: PhotographEnhancer, image: Tensor, mask: Tensor) -> Tenso
     """Return `image` `(1, 3, S, S)` enhanced, black outside the field of view `(1, 1, S, S)`."""
     change = enhancer.estimate(image[0], mask[0]).change
     return (image + change).clamp(0.0, 1.0) * mask
-
-
-def _find_vessels(enhancer: PhotographEnhancer, image: Tensor) -> Tensor:
-    """Return the vessels of `image` `(1, 3, S, S)`, `(1, 1, S, S)`, 0 or 1."""
-    vessels: Tensor = enhancer.vessels(image.to(enhancer.device)).float() > 0
-    return vessels.float().cpu()
 
 
 def _require_output_folder(out: Path, inputs: list[str]) -> None:

@@ -29,6 +29,9 @@ def device_for(name: str) -> torch.device:
     if not available[kind]:
         raise UsageError(f"--device: there is no {kind} on this machine")
     try:
-        return torch.device(name)
+        device = torch.device(name)
     except RuntimeError:
         raise UsageError(f"--device: '{name}' is no device; write cuda, or cuda:0") from None
+    if kind == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"--device: this machine has {torch.cuda.device_count()} GPUs: no {name}")
+    return device

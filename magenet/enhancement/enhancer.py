@@ -111,9 +111,10 @@ class PhotographEnhancer:
 
     The square around the field of view is shown to the network at one size in four flipped views.
     Their mean is the estimate, their disagreement its uncertainty. A change of light as small as
-    that of good photographs is shrunk (:mod:`magenet.enhancement.shrinkage`); the change is then
-    carried to the photograph's own size. This is what `magenet enhance`, `magenet predict`,
-    `magenet.enhance` and the tables' released row all use.
+    that of good photographs is shrunk, where the settings hold the calibration of the weights
+    (:mod:`magenet.enhancement.shrinkage`); the change is then transferred to the photograph's own
+    size. This is what `magenet enhance`, `magenet predict`, `magenet.enhance` and the tables'
+    released row all use.
 
     Args:
         network: The enhancement network.
@@ -144,13 +145,18 @@ class PhotographEnhancer:
         self.given_device = device
         self.max_memory = max_memory
         self.raw = raw
-        self.half = half_precision(device) if half is None else half
+        self.given_half = half
 
     @property
     def device(self) -> torch.device:
         """Return where the network is: as a part of another module it may have been moved."""
         parameter = next(self.network.parameters(), None)
         return self.given_device if parameter is None else parameter.device
+
+    @property
+    def half(self) -> bool:
+        """Return whether to compute in bf16, where the network is now."""
+        return half_precision(self.device) if self.given_half is None else self.given_half
 
     @classmethod
     def from_pretrained(
@@ -243,6 +249,15 @@ class PhotographEnhancer:
             estimates.append(estimate.float().cpu().flip(axes) * inside)
         return torch.cat(estimates)
 
+    def find_vessels(self, images: Tensor) -> Tensor:
+        """Return the vessels of photographs `(B, 3, S, S)` in [0, 1]: `(B, 1, S, S)`, 0 or 1."""
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, enabled=False),  # a Trainer may have switched it on
+        ):
+            logits: Tensor = self.vessels(images.to(self.device))
+            return (logits.float() > 0).float().cpu()
+
     def _require_network_memory(self, side: int) -> None:
         """Raise if a forward pass does not fit into the memory."""
         need = resident() + self.network.forward_memory(side * side)
@@ -281,12 +296,8 @@ class PhotographEnhancer:
         error = 255.0 * float(expected.sum() / area)
         mean_change = 255.0 * float(((enhanced - seen).abs() * inside).sum() / area / 3)
         before, after, mask = _at_most(seen, enhanced * inside, inside, REPORT_SIDE)
-        with (
-            torch.inference_mode(),
-            torch.autocast(self.device.type, enabled=False),  # a Trainer may have switched it on
-        ):
-            pictures = torch.cat([before, after]).to(self.device)
-            vessels = (self.vessels(pictures).float() > 0).float().cpu()
+        vessels = self.find_vessels(torch.cat([before, after]))
+        with torch.inference_mode():
             scores = fidelity(before, after.clamp(0.0, 1.0), vessels[:1], vessels[1:], mask)
         verdict, reasons = decide_verdict(scores, error, field.confidence)
         return Report(

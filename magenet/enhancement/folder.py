@@ -30,13 +30,10 @@ from data_modules.files.writing import write_photograph
 from magenet.atomic_write import atomic_write
 from magenet.enhancement.enhancer import EnhancedPhotograph, PhotographEnhancer
 from magenet.enhancement.fundus_check import NotAFundusError
-from magenet.enhancement.html_report import Entry, PageWriter
+from magenet.enhancement.html_report import HEAT_SIDE, Entry, PageWriter
 from magenet.enhancement.inputs import collect
 from magenet.enhancement.listing import Listing, ReportRow
 from magenet.errors import StoppedError
-
-PAGE_SIDE = 1024
-"""Longer side that an uncertainty map has at least on the page, in pixels."""
 
 NOT_ENHANCED = ("failed", "refused")
 """Values of `status` of a photograph that has no result."""
@@ -308,7 +305,7 @@ def _entry(outcome: Outcome, photograph: Photograph, folder: Path) -> Entry:
     uncertainty = None
     if result is not None and row.get("expected_error") is not None:
         # A map of the page's size will do, and a full one would cost memory.
-        uncertainty = result.uncertainty(max(1, max(result.image.shape) // PAGE_SIDE)).numpy()
+        uncertainty = result.uncertainty(max(1, max(result.image.shape) // HEAT_SIDE)).numpy()
     return Entry(
         name=row["name"], status=row["status"], verdict=row["verdict"],
         reason="; ".join(row["reasons"]), before=_picture(None if after is None else before),

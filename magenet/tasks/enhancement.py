@@ -190,7 +190,11 @@ class EnhancementTask(FundusTask):
         return network(self.laid_out(image), mask).image
 
     def on_predict_start(self) -> None:
-        """Make the enhancer of the photographs, as `magenet enhance` uses it.
+        """Make the enhancer of the photographs, as :attr:`prediction` says.
+
+        It is that of `magenet enhance` without what was never measured for a checkpoint: no
+        shrinkage, no expected error. Lightning calls callbacks first, so a writer has set the
+        options.
 
         Raises:
             UserError: If the checkpoint does not hold the size of its photographs.

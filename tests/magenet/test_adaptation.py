@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.files.writing import write_photograph
 from magenet import adaptation
+from magenet.errors import UserError
 from magenet.evaluation.statistics import Comparison
 from magenet.main import main
 from magenet.models import MAGENet
@@ -79,6 +81,24 @@ def test_all_of_a_patient_serve_for_the_same(tmp_path: Path) -> None:
     assert {part for parts in serves.values() for part in parts} == {
         "trainingtrain", "trainingval", "judgingval",
     }  # fmt: skip
+
+
+def test_too_few_patients_to_judge_on_are_refused(tmp_path: Path) -> None:
+    surveyed = [
+        adaptation.Surveyed(Photograph(tmp_path / f"{i}", f"{i}", patient=f"p{i % 10}"), float(i))
+        for i in range(60)
+    ]
+    with pytest.raises(UserError, match="photographs of more patients"):
+        adaptation.write_manifests(tmp_path, surveyed)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_degradation_is_that_of_the_released_training() -> None:
+    run = Path("experiments/configs/runs/release/mage_net.yaml")
+    written = yaml.safe_load(run.read_text())["data"]["init_args"]["degradation"]["init_args"]
+    ours = adaptation.released_degradation()
+    assert written["share"] == ours.share
+    assert written["first"]["init_args"] == {"gentle": ours.recipes["first"].gentle}
 
 
 @pytest.mark.parametrize("better", [True, False])
