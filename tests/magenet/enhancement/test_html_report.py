@@ -86,7 +86,9 @@ def test_the_legend_explains_every_column_in_the_order_of_the_table(tmp_path: Pa
     text = written(tmp_path / "page.html")
     legend = re.search("<h2>Columns</h2>(.*?)</dl>", text, re.S)
     assert legend is not None
-    terms = [term for names in re.findall("<dt>(.*?)</dt>", legend[1]) for term in names.split(", ")]
+    terms = [
+        term for names in re.findall("<dt>(.*?)</dt>", legend[1]) for term in names.split(", ")
+    ]
     labels = dict(re.findall(r'(\w+): \{ label: "([^"(]+?)[ (]*(?:\([^"]*)?"', text))
     assert terms == [labels.get(name, name.replace("_", " ")) for name in PAGE_COLUMNS]
 
