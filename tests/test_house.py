@@ -1,4 +1,4 @@
-"""The house is as CONTRIBUTING.md describes it, and as the import linter enforces it."""
+"""The packages are as CONTRIBUTING.md lists them, and as the import linter enforces them."""
 
 import re
 import tomllib
@@ -7,9 +7,9 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 ROWS = re.findall(r"^\| (`[^|]+`) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
-ROOMS = [re.findall(r"`([\w.]+)`", row) for row in ROWS]
+PACKAGES = [re.findall(r"`([\w.]+)`", row) for row in ROWS]
 OLD = {"magenet.scoring", "magenet.report", "magenet.inference"}
-"""Names of 0.1 that lead to the new rooms."""
+"""Names of 0.1 that lead to the new packages."""
 
 
 def layers() -> list[list[str]]:
@@ -19,13 +19,13 @@ def layers() -> list[list[str]]:
 
 
 def test_the_table_is_what_the_linter_enforces() -> None:
-    assert layers() == ROOMS
+    assert layers() == PACKAGES
 
 
-def test_every_room_is_in_the_table() -> None:
-    def is_room(path: Path) -> bool:
+def test_every_package_is_in_the_table() -> None:
+    def is_package(path: Path) -> bool:
         return path.suffix == ".py" or (path / "__init__.py").is_file()
 
-    found = {f"magenet.{p.stem}" for p in (ROOT / "magenet").iterdir() if is_room(p)}
-    named = {room for row in ROOMS for room in row if room.startswith("magenet.")}
+    found = {f"magenet.{p.stem}" for p in (ROOT / "magenet").iterdir() if is_package(p)}
+    named = {name for row in PACKAGES for name in row if name.startswith("magenet.")}
     assert found - {"magenet.__init__"} - OLD == named

@@ -35,6 +35,12 @@ from magenet.enhancement.inputs import collect
 from magenet.enhancement.listing import Listing, ReportRow
 from magenet.errors import StoppedError
 
+PAGE_COLUMNS = (
+    "expected_error", "mean_change", "colour_change", "brightness_drift", "vessel_lost",
+    "vessel_invented", "light_share", "field_confidence", "width", "height", "seconds",
+)  # fmt: skip
+"""Values of a report that the HTML page shows; its legend explains each of them."""
+
 NOT_ENHANCED = ("failed", "refused")
 """Values of `status` of a photograph that has no result."""
 
@@ -294,14 +300,7 @@ def _entry(outcome: Outcome, photograph: Photograph, folder: Path) -> Entry:
         with contextlib.suppress(PictureError):  # it was moved since: the line alone is shown
             after = read_native((folder / photograph.name).with_name(row["result"]))
             before = read_native(photograph.image)
-    facts = {
-        name: row[name]
-        for name in (
-            "expected_error", "mean_change", "colour_change", "vessel_lost", "vessel_invented",
-            "light_share", "field_confidence", "width", "height", "seconds",
-        )
-        if row.get(name) is not None
-    }  # fmt: skip
+    facts = {name: row[name] for name in PAGE_COLUMNS if row.get(name) is not None}
     uncertainty = None
     if result is not None and row.get("expected_error") is not None:
         # A map of the page's size will do, and a full one would cost memory.

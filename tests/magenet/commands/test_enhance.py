@@ -20,6 +20,7 @@ from data_modules.files.reading import read_native
 from data_modules.files.writing import write_photograph
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.main import main
+from tests.conftest import ROOT
 from tests.magenet.conftest import retina
 
 LIMITED = """
@@ -313,6 +314,18 @@ def test_the_page_is_written_with_every_photograph(
     page = (tmp_path / "out" / "report.html").read_text()
     for name in rows(tmp_path / "out"):
         assert f'"{name}"' in page
+
+
+def test_the_documentation_lists_what_the_report_holds(
+    folder: Path, weights: Path, tmp_path: Path
+) -> None:
+    text = (ROOT / "docs/enhance.md").read_text().split("## The report")[1].split("\n## ")[0]
+    listed = re.findall(r"^\| `(\w+)`(?: \((CSV|JSON) only\))? \|", text, re.MULTILINE)
+    enhance(folder / "a.png", "-o", tmp_path / "out", "--weights", weights)
+    row = rows(tmp_path / "out")["a.png"]
+    report = json.loads((tmp_path / "out" / "a.png.json").read_text())
+    assert [name for name, only in listed if only != "JSON"] == list(row)
+    assert {name for name, only in listed if only != "CSV"} == set(report)
 
 
 def test_arrays_are_enhanced_as_files_are(folder: Path, weights: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from magenet.enhancement.folder import PAGE_COLUMNS
 from magenet.enhancement.html_report import HEAT, SIDE, PageWriter
 from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.errors import UserError
@@ -79,6 +80,17 @@ def test_pictures_are_reduced_copies(tmp_path: Path) -> None:
     assert np.allclose(left, 0, atol=3)  # type: ignore[arg-type]
     assert np.allclose(right, 200, atol=3)  # type: ignore[arg-type]
     assert max(decoded(known["entry-0-uncertainty"]).size) == 256
+
+
+def test_the_legend_explains_every_column_in_the_order_of_the_table(tmp_path: Path) -> None:
+    text = written(tmp_path / "page.html")
+    legend = re.search("<h2>Columns</h2>(.*?)</dl>", text, re.S)
+    assert legend is not None
+    terms = [
+        term for names in re.findall("<dt>(.*?)</dt>", legend[1]) for term in names.split(", ")
+    ]
+    labels = dict(re.findall(r'(\w+): \{ label: "([^"(]+?)[ (]*(?:\([^"]*)?"', text))
+    assert terms == [labels.get(name, name.replace("_", " ")) for name in PAGE_COLUMNS]
 
 
 def test_the_heat_map_says_what_the_legend_says(tmp_path: Path) -> None:
