@@ -24,7 +24,7 @@ from magenet.degradation import (
     FundusDegradation,
     Parameters,
 )
-from magenet.errors import UserError
+from magenet.errors import UsageError, UserError
 from magenet.hashing import name_key
 from magenet.imaging.crop import composite, crop, paste
 from magenet.imaging.field_of_view import LEAST_CONFIDENCE
@@ -73,7 +73,7 @@ def degrade_folder(
         photographs = Manifest.from_path(photographs_path).photographs
     else:
         if (preset, severity, seed) != (None, None, None):
-            raise UserError("--replay excludes --preset, --severity and --seed")
+            raise UsageError("--replay excludes --preset, --severity and --seed")
         records = read_lines(replay)
         record_of = _look_up_records(records, replay)
         photographs = Manifest.from_path(photographs_path).photographs
@@ -144,15 +144,15 @@ def degradation(preset: str, severity: float) -> Degradation:
     """Return the recipe of a preset.
 
     Raises:
-        UserError: If the severity is out of range, or given for a preset that has none.
+        UsageError: If the severity is out of range, or given for a preset that has none.
         ValueError: If there is no such preset.
     """
     if preset in COFE:
         if severity != 1.0:
-            raise UserError(f"--severity: {preset} is as cofe-Net released it and has none")
+            raise UsageError(f"--severity: {preset} is as cofe-Net released it and has none")
         return CofeDegradation(variant=COFE[preset])  # type: ignore[arg-type]
     if not 0.0 <= severity <= 1.0:
-        raise UserError(f"--severity must lie in [0, 1], got {severity}")
+        raise UsageError(f"--severity must lie in [0, 1], got {severity}")
     return FundusDegradation(preset, severity)
 
 
@@ -192,10 +192,10 @@ def _draw_records(preset: str, severity: float, seed: int) -> Callable[[str], De
     """Return the function that draws the parameters of a photograph from its name.
 
     Raises:
-        UserError: If an option is out of range.
+        UsageError: If an option is out of range.
     """
     if not 0 <= seed < 1 << 63:
-        raise UserError(f"--seed must be a whole number from 0 to {(1 << 63) - 1}, got {seed}")
+        raise UsageError(f"--seed must be a whole number from 0 to {(1 << 63) - 1}, got {seed}")
     recipe = degradation(preset, severity)
 
     def record_of(name: str) -> DegradationRecord:

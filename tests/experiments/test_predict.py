@@ -82,7 +82,7 @@ def test_a_prediction_without_a_checkpoint_is_refused(
 ) -> None:
     write_photograph(draw_phantom(1, 64).image, tmp_path / "in/eye.png")
     arguments = [*predict(tmp_path / "in", tmp_path / "out"), "--output.size", "48"]
-    assert main(arguments) == 1
+    assert main(arguments) == 2
     assert "predict needs a trained network: give its --ckpt_path" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
