@@ -25,7 +25,10 @@ def checkpoint(photographs: Path) -> Path:
 
 
 def test_prediction_of_a_mixed_folder(
-    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    recwarn: pytest.WarningsRecorder,
 ) -> None:
     source = tmp_path / "in"
     source.mkdir()
@@ -43,7 +46,10 @@ def test_prediction_of_a_mixed_folder(
     Image.fromarray(phantom.image[1].numpy().astype("uint16") * 257).save(source / "wide.png")
     (source / "notes.txt").write_text("no picture and none meant")
 
+    recwarn.clear()
     assert main(predict(source, tmp_path / "out", checkpoint)) == 1
+    warned = [str(warning.message) for warning in recwarn]
+    assert not [text for text in warned if "callbacks used to create the checkpoint" in text]
     errors = [line for line in capsys.readouterr().err.splitlines() if "not enhanced" in line]
     assert len(errors) == 3
     for name in ("text.jpg", "cut.jpg", "dot.png"):
