@@ -17,6 +17,7 @@ from data_modules.files.errors import PictureError
 from data_modules.files.output_paths import output_path, require_outside
 from data_modules.files.reading import read_photograph
 from data_modules.files.writing import write_photograph
+from magenet.atomic_write import make_folder
 from magenet.degradation import (
     CofeDegradation,
     CounterRNG,
@@ -239,10 +240,7 @@ def _new_parameter_file(folder: Path) -> TextIO:
         UserError: If it exists, or cannot be written.
     """
     path = folder / PARAMETERS
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder}: is not a folder to write to ({error.strerror})") from None
+    make_folder(folder)
     try:
         return path.open("x", encoding="utf-8")
     except FileExistsError:

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from magenet.callbacks.provenance import FACTS
+from magenet.atomic_write import make_folder
 from magenet.errors import UsageError, UserError
 from magenet.evaluation.score_rows import KEYS, ScoreRow, read_rows
 from magenet.evaluation.summary import (
@@ -320,8 +321,12 @@ def read_table(path: Path) -> list[Cells]:
 
 
 def write_table(path: Path, columns: Sequence[str], lines: Sequence[Cells]) -> None:
-    """Write lines to a CSV file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write lines to a CSV file.
+
+    Raises:
+        UserError: If its folder cannot be written to.
+    """
+    make_folder(path.parent)
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns, restval="")
         writer.writeheader()

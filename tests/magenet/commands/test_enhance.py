@@ -253,7 +253,7 @@ def test_a_folder_that_cannot_be_written_to(
 ) -> None:
     (tmp_path / "file").touch()
     assert enhance(folder, "-o", tmp_path / "file" / "out", "--weights", weights) == 1
-    assert "cannot be written" in capsys.readouterr().err
+    assert "file: is a file, not a folder to write to" in capsys.readouterr().err
 
 
 def test_a_full_disk_leaves_nothing_half_written(
