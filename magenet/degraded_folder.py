@@ -105,7 +105,8 @@ def degrade_folder(
             stream.flush()
     for failure in failures:
         print(f"magenet: not degraded: {failure}", file=sys.stderr)
-    print(f"{len(written)} photographs and {PARAMETERS} in {folder}")
+    pictures = "photograph" if len(written) == 1 else "photographs"
+    print(f"{len(written)} {pictures} and {PARAMETERS} in {folder}")
     if uncertain:
         print(
             f"look at {uncertain} of them: their field of view is uncertain "

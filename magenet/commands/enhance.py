@@ -76,5 +76,6 @@ def main(arguments: list[str]) -> int:
     rows = enhance_to_folder(options.input, folder_options, device, options.html)
     counts = Counter(row["verdict"] or row["status"] for row in rows)
     summary = ", ".join(f"{count} {WORDS.get(key, key)}" for key, count in counts.items())
-    print(f"{len(rows)} photographs: {summary}; results in {options.out}")
+    photographs = "photograph" if len(rows) == 1 else "photographs"
+    print(f"{len(rows)} {photographs}: {summary}; results in {options.out}")
     return int(any(row["status"] in NOT_ENHANCED for row in rows))

@@ -128,11 +128,11 @@ class OneLineParser(LightningArgumentParser):
         self._action_groups[-1].title = "Run"
         return added
 
-    def format_help(self) -> str:
+    def format_help(self, *given: Any, **options: Any) -> str:
         """Return the help, with the docstrings that it is made of as plain text."""
         for action in self._actions:
             action.help = _plain(action.help) if action.help else action.help
-        text: str = super().format_help()
+        text: str = super().format_help(*given, **options)
         return text
 
     def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
@@ -181,6 +181,7 @@ class MageNetCLI(LightningCLI):
         parser.add_lightning_class_args(ResumePoint, "resume_point")
         parser.add_lightning_class_args(EnhancedPhotographWriter, "output")
         parser.add_lightning_class_args(Scores, "scores")
+        assert parser.groups is not None  # filled by the classes above
         for name, title in TITLES.items():
             parser.groups[name].title = title
 

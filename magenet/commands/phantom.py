@@ -40,5 +40,6 @@ def main(arguments: list[str]) -> int:
     for seed in range(options.seed, options.seed + options.count):
         phantom = draw_phantom(seed, options.size, camera=options.camera)
         write_photograph(phantom.image, options.folder / f"phantom_{seed:04d}.png")
-    print(f"{options.count} phantoms in {options.folder}")
+    phantoms = "phantom" if options.count == 1 else "phantoms"
+    print(f"{options.count} {phantoms} in {options.folder}")
     return 0

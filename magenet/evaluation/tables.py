@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from magenet.callbacks.provenance import FACTS
 from magenet.atomic_write import make_folder
+from magenet.callbacks.provenance import FACTS
 from magenet.errors import UsageError, UserError
 from magenet.evaluation.score_rows import KEYS, ScoreRow, read_rows
 from magenet.evaluation.summary import (

@@ -69,7 +69,7 @@ def test_prediction_of_a_mixed_folder(
         "good.png": "enhanced", "sub/good.jpg": "enhanced", "wide.png": "enhanced",
         "text.jpg": "failed", "cut.jpg": "failed", "dot.png": "failed",
     }  # fmt: skip
-    assert "not a picture" in report["text.jpg"]["reason"]
+    assert "cannot be read as a picture" in report["text.jpg"]["reason"]
 
 
 def test_the_original_is_never_overwritten(
@@ -162,7 +162,7 @@ def test_two_ranks_write_what_one_writes(checkpoint: Path, tmp_path: Path) -> No
         assert status == 1
         assert len(errors) == 2, "each failure once"
         assert "a.png: is already taken" in errors[0], "a.tif is the later one, on whichever rank"
-        assert "b.png: not a picture" in errors[1]
+        assert "b.png: cannot be read as a picture" in errors[1]
         written = [path for path in folder.rglob("*") if path.is_file()]
         files.append({p.relative_to(folder).as_posix(): p.read_bytes() for p in written})
         with (folder / "enhance.csv").open() as stream:

@@ -95,7 +95,7 @@ def test_a_broken_photograph_stops_no_other(
     (photographs / "broken.png").write_text("no picture")
     assert main(["degrade", str(photographs), str(tmp_path / "out")]) == 1
     assert "not degraded" in (told := capsys.readouterr().err)
-    assert "broken.png: not a picture" in told
+    assert "broken.png: cannot be read as a picture" in told
     assert [line["name"] for line in lines(tmp_path / "out")] == list(NAMES)
 
 

@@ -104,6 +104,9 @@ def test_the_summary_says_what_not_to_use(
     assert capsys.readouterr().out == (
         f"4 photographs: 1 ok, 2 do not use (abstain), 1 refused; results in {tmp_path}\n"
     )
+    del rows[1:]
+    assert enhance(folder, "-o", tmp_path) == 0
+    assert capsys.readouterr().out == f"1 photograph: 1 ok; results in {tmp_path}\n"
 
 
 def test_a_photograph_of_16_bits_stays_one(weights: Path, tmp_path: Path) -> None:
