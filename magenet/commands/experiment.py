@@ -27,6 +27,7 @@ from magenet.allocator import keep_freed_memory
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.callbacks.resume_point import ResumePoint
 from magenet.checkpoints import require_checkpoint
+from magenet.commands.parser import options_meant
 from magenet.errors import UsageError, UserError
 from magenet.evaluation import Scores
 from magenet.tasks.base import LOOK_EVERY
@@ -146,7 +147,9 @@ class OneLineParser(LightningArgumentParser):
         parts = lines[:1]
         if reasons and reasons[0] != lines[0]:
             parts.append(reasons[0])
-        sys.stderr.write(f"magenet: error: {' '.join(parts)}\n")
+        line = " ".join(parts)
+        meant = options_meant(line, self._option_string_actions)
+        sys.stderr.write(f"magenet: error: {line}{meant}\n")
         sys.exit(2)
 
 

@@ -19,14 +19,16 @@ class CommandParser(argparse.ArgumentParser):
         Raises:
             UsageError: Always.
         """
-        kind, _, given = message.partition(": ")
-        options = given.split() if kind == "unrecognized arguments" else []
-        hint = "".join(
-            did_you_mean(option.partition("=")[0], self._option_string_actions)
-            for option in options
-            if option.startswith("-")
-        )
-        raise UsageError(f"{message}{hint}; see {self.prog} --help")
+        meant = options_meant(message, self._option_string_actions)
+        raise UsageError(f"{message}{meant}; see {self.prog} --help")
+
+
+def options_meant(message: str, known: Iterable[str]) -> str:
+    """Return :func:`did_you_mean` for each option that argparse's message does not recognize."""
+    kind, _, given = message.partition(": ")
+    words = given.split() if kind == "unrecognized arguments" else []
+    options = [word.partition("=")[0] for word in words if word.startswith("-")]
+    return "".join(did_you_mean(option, known) for option in options)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -92,7 +92,8 @@ def test_a_checkpoint_of_another_network_is_one_line(
     [
         (["--model.widht", "3"], ["widht"]),
         (["--data.batch_sise", "3"], ["batch_sise"]),
-        (["--trainer.max_epoks", "3"], ["max_epoks"]),
+        (["--trainer.max_epoks", "3"], ["max_epoks", "did you mean --trainer.max_epochs?"]),
+        (["--ckpt-path", "a.ckpt"], ["did you mean --ckpt_path?"]),
         (["--data.batch_size", "many"], ["batch_size", "many"]),
     ],
 )
