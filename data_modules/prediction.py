@@ -15,6 +15,7 @@ from data_modules.datasets.photographs import read_with_field
 from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.reading import NATIVE_SUFFIXES
+from magenet.errors import UsageError
 
 
 class PredictionDataset(Dataset[PredictionItem]):
@@ -84,10 +85,10 @@ class PredictionDataModule(LightningDataModule):
         """Raise for stages other than `predict`.
 
         Raises:
-            ManifestError: For `fit`, `validate` and `test`.
+            UsageError: For `fit`, `validate` and `test`.
         """
         if stage != "predict":
-            raise ManifestError(
+            raise UsageError(
                 "PredictionDataModule only gives photographs to enhance; for fit, validate and "
                 "test choose PairedDataModule or AdaptationDataModule"
             )

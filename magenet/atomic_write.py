@@ -1,4 +1,4 @@
-"""Atomic writing of files: complete under their own name, or absent."""
+"""Atomic writing of files, complete under their own name or absent, and of their folders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from magenet.errors import UserError
+
+
+def make_folder(folder: Path, complaint: type[UserError] = UserError) -> None:
+    """Create a folder to write to, and its parents, where they are missing.
+
+    Args:
+        folder: The folder.
+        complaint: Class of the error.
+
+    Raises:
+        UserError: Of the given class, if a file is in its place, or it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        file = next((path for path in (folder, *folder.parents) if os.path.isfile(path)), None)
+        if file is not None:
+            raise complaint(f"{file}: is a file, not a folder to write to") from None
+        raise complaint(f"{folder}: cannot be created ({error.strerror})") from None
 
 
 @contextlib.contextmanager
@@ -37,7 +56,7 @@ def atomic_write(path: str | Path, complaint: type[UserError] = UserError) -> It
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent, complaint)
         yield part
         part.replace(path)
     except OSError as error:

@@ -17,6 +17,7 @@ from data_modules.files.errors import PictureError
 from data_modules.files.output_paths import output_path, require_outside
 from data_modules.files.reading import read_photograph
 from data_modules.files.writing import write_photograph
+from magenet.atomic_write import make_folder
 from magenet.degradation import (
     CofeDegradation,
     CounterRNG,
@@ -24,7 +25,7 @@ from magenet.degradation import (
     FundusDegradation,
     Parameters,
 )
-from magenet.errors import UserError
+from magenet.errors import UsageError, UserError
 from magenet.hashing import name_key
 from magenet.imaging.crop import composite, crop, paste
 from magenet.imaging.field_of_view import LEAST_CONFIDENCE
@@ -73,7 +74,7 @@ def degrade_folder(
         photographs = Manifest.from_path(photographs_path).photographs
     else:
         if (preset, severity, seed) != (None, None, None):
-            raise UserError("--replay excludes --preset, --severity and --seed")
+            raise UsageError("--replay excludes --preset, --severity and --seed")
         records = read_lines(replay)
         record_of = _look_up_records(records, replay)
         photographs = Manifest.from_path(photographs_path).photographs
@@ -104,7 +105,8 @@ def degrade_folder(
             stream.flush()
     for failure in failures:
         print(f"magenet: not degraded: {failure}", file=sys.stderr)
-    print(f"{len(written)} photographs and {PARAMETERS} in {folder}")
+    pictures = "photograph" if len(written) == 1 else "photographs"
+    print(f"{len(written)} {pictures} and {PARAMETERS} in {folder}")
     if uncertain:
         print(
             f"look at {uncertain} of them: their field of view is uncertain "
@@ -144,15 +146,15 @@ def degradation(preset: str, severity: float) -> Degradation:
     """Return the recipe of a preset.
 
     Raises:
-        UserError: If the severity is out of range, or given for a preset that has none.
+        UsageError: If the severity is out of range, or given for a preset that has none.
         ValueError: If there is no such preset.
     """
     if preset in COFE:
         if severity != 1.0:
-            raise UserError(f"--severity: {preset} is as cofe-Net released it and has none")
+            raise UsageError(f"--severity: {preset} is as cofe-Net released it and has none")
         return CofeDegradation(variant=COFE[preset])  # type: ignore[arg-type]
     if not 0.0 <= severity <= 1.0:
-        raise UserError(f"--severity must lie in [0, 1], got {severity}")
+        raise UsageError(f"--severity must lie in [0, 1], got {severity}")
     return FundusDegradation(preset, severity)
 
 
@@ -192,10 +194,10 @@ def _draw_records(preset: str, severity: float, seed: int) -> Callable[[str], De
     """Return the function that draws the parameters of a photograph from its name.
 
     Raises:
-        UserError: If an option is out of range.
+        UsageError: If an option is out of range.
     """
     if not 0 <= seed < 1 << 63:
-        raise UserError(f"--seed must be a whole number from 0 to {(1 << 63) - 1}, got {seed}")
+        raise UsageError(f"--seed must be a whole number from 0 to {(1 << 63) - 1}, got {seed}")
     recipe = degradation(preset, severity)
 
     def record_of(name: str) -> DegradationRecord:
@@ -239,10 +241,7 @@ def _new_parameter_file(folder: Path) -> TextIO:
         UserError: If it exists, or cannot be written.
     """
     path = folder / PARAMETERS
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder}: is not a folder to write to ({error.strerror})") from None
+    make_folder(folder)
     try:
         return path.open("x", encoding="utf-8")
     except FileExistsError:

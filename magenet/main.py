@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from magenet.commands.parser import did_you_mean
 from magenet.errors import UserError
 
 COMMANDS = {
@@ -51,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if name not in COMMANDS:
         print(
-            f"magenet: error: no command '{name}'; choose one of {', '.join(COMMANDS)}",
+            f"magenet: error: no command '{name}'{did_you_mean(name, COMMANDS)}; "
+            f"choose one of {', '.join(COMMANDS)}",
             file=sys.stderr,
         )
         return 2

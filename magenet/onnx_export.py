@@ -124,7 +124,8 @@ def export(weights: str, out: Path) -> str:
     try:
         network = MAGENet.from_pretrained(weights)
     except Exception as error:  # of the file system, of safetensors, of the hub
-        raise UserError(f"weights '{weights}': {error}") from None
+        reason = str(error).removeprefix(f"{weights}: ")
+        raise UserError(f"weights '{weights}': {reason}") from None
     export_onnx(network, out)
     deviation = difference(network, out)
     if deviation > TOLERANCE:

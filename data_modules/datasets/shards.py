@@ -24,7 +24,7 @@ from tqdm import tqdm
 from data_modules.datasets.cache import LAYOUT, to_planes
 from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample, Stage
 from data_modules.files.errors import PictureError
-from magenet.atomic_write import atomic_write
+from magenet.atomic_write import atomic_write, make_folder
 from magenet.errors import UserError
 
 INDEX = "index.json"
@@ -187,8 +187,8 @@ def write_shards(
         raise UserError(f"{folder / INDEX}: already exists; choose another folder")
     parts: dict[str, list[dict[str, Any]]] = {}
     errors: list[str] = []
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for stage in get_args(Stage):
             dataset = photographs.dataset(stage, image_size)
             parts[stage] = _write_part(dataset, folder, stage, shard_size, workers, errors)

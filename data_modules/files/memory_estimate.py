@@ -32,6 +32,16 @@ def parsed_memory(text: str) -> int:
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
+def as_text(count: int) -> str:
+    """Return a number of bytes in a unit in which it is no small fraction.
+
+    Example:
+        >>> as_text(3 << 29), as_text(900 << 20), as_text(5 << 10)
+        ('1.50 GiB', '900 MiB', '0.00488 MiB')
+    """
+    return f"{count / 1024**3:.2f} GiB" if count >= 1024**3 else f"{count / MEBIBYTE:.3g} MiB"
+
+
 def resident() -> int:
     """Return the resident set size of the process in bytes; 400 MiB where it cannot be read."""
     try:
@@ -67,6 +77,6 @@ def require_memory(width: int, height: int, sample_bytes: int, max_memory: int) 
     need = resident() + memory_of(width, height, sample_bytes)
     if need > max_memory:
         raise UserError(
-            f"is {width}x{height} px and needs {need / 1024**3:.1f} GiB of memory; "
-            f"{max_memory / 1024**3:.1f} are allowed (--max-memory)"
+            f"is {width}x{height} px and needs {as_text(need)} of memory; "
+            f"{as_text(max_memory)} are allowed (--max-memory)"
         )

@@ -187,7 +187,10 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
     except IsADirectoryError:
         raise PictureError(f"{path}: is a folder, not a picture") from None
     except UnidentifiedImageError:
-        raise PictureError(f"{path}: not a picture that Pillow can read") from None
+        raise PictureError(
+            f"{path}: cannot be read as a picture: damaged, or of a format that is not supported "
+            "(JPEG, PNG, TIFF, BMP and WebP are)"
+        ) from None
     except PictureError:
         raise
     except Exception as error:  # a broken file can raise anything in Pillow's many decoders

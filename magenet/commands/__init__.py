@@ -1,1 +1,4 @@
-"""One module per command, each with a `main` that takes arguments and returns the exit status."""
+"""One module per command, each with a `main` that takes arguments and returns the exit status.
+
+They share :mod:`magenet.commands.parser`.
+"""

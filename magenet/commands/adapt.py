@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from magenet.adaptation import adapt
+from magenet.commands.parser import CommandParser
+from magenet.errors import UsageError
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command and return the exit status."""
-    parser = argparse.ArgumentParser(
+    """Run the command and return the exit status.
+
+    Raises:
+        UserError: If an option is out of range, or the photographs cannot be adapted to.
+    """
+    parser = CommandParser(
         prog="magenet adapt",
         description="Fine-tune the network on unlabelled photographs of your camera by "
         "teacher-student training. Half of the patients are held out, to choose when to stop and "
@@ -34,5 +39,7 @@ def main(arguments: list[str]) -> int:
         "--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
+    if options.steps < 1 or not 0 <= options.seed < 1 << 32:
+        raise UsageError("--steps must be at least 1 and --seed lie between 0 and 2^32 - 1")
     adapt(options.input, options.out, options.weights, options.steps, options.seed, options.device)
     return 0

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+from magenet.commands.parser import CommandParser
 from magenet.degradation import PRESETS
 from magenet.degraded_folder import COFE, PARAMETERS, degrade_folder
 
 
 def main(arguments: list[str]) -> int:
     """Run the command and return the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="magenet degrade",
         description=(
             "Degrade photographs inside their field of view, at their own size, and write them as "

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from pathlib import Path
 
 from data_modules.files.memory_estimate import parsed_memory
+from magenet.commands.parser import CommandParser
 from magenet.enhancement.device import device_for
 from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_to_folder
+from magenet.errors import UsageError
 
 WORDS = {"abstain": "do not use (abstain)"}
 """Words for a verdict or status in the summary, where they are not its value."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command and return the exit status."""
-    parser = argparse.ArgumentParser(
+    """Run the command and return the exit status.
+
+    Raises:
+        UserError: If an option is out of range, or for what concerns all photographs.
+    """
+    parser = CommandParser(
         prog="magenet enhance",
         description="Enhance fundus photographs at their own size. Each result has its "
         "photograph's name, with a report (.json) beside it; enhance.csv lists all of them. "
@@ -62,7 +67,7 @@ def main(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
     if not 0.0 <= options.strength <= 1.0:
-        parser.error(f"--strength must lie in [0, 1], got {options.strength}")
+        raise UsageError(f"--strength must lie in [0, 1], got {options.strength}")
     folder_options = FolderOptions(
         options.weights, options.strength, options.force, options.out, options.skip_existing,
         parsed_memory(options.max_memory),
@@ -71,5 +76,6 @@ def main(arguments: list[str]) -> int:
     rows = enhance_to_folder(options.input, folder_options, device, options.html)
     counts = Counter(row["verdict"] or row["status"] for row in rows)
     summary = ", ".join(f"{count} {WORDS.get(key, key)}" for key, count in counts.items())
-    print(f"{len(rows)} photographs: {summary}; results in {options.out}")
+    photographs = "photograph" if len(rows) == 1 else "photographs"
+    print(f"{len(rows)} {photographs}: {summary}; results in {options.out}")
     return int(any(row["status"] in NOT_ENHANCED for row in rows))

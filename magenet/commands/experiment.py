@@ -27,10 +27,37 @@ from magenet.allocator import keep_freed_memory
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.callbacks.resume_point import ResumePoint
 from magenet.checkpoints import require_checkpoint
+from magenet.commands.parser import options_meant
 from magenet.errors import UsageError, UserError
 from magenet.evaluation import Scores
 from magenet.tasks.base import LOOK_EVERY
 from magenet.tasks.enhancement import EnhancementTask
+
+PURPOSES = {
+    "fit": "Train a network on photographs.",
+    "validate": "Score a network on the validation part.",
+    "test": "Score a network photograph by photograph, per type of degradation.",
+    "predict": "Enhance photographs with a trained network.",
+}
+"""What each subcommand is for, in its help."""
+
+BASE = "experiments/configs/base.yaml"
+
+RUNS = {
+    "fit": "phantoms/supervised.yaml",
+    "validate": "phantoms/supervised.yaml --ckpt_path best.ckpt",
+    "test": "phantoms/supervised.yaml --ckpt_path best.ckpt",
+    "predict": "predict.yaml --data.photographs PHOTOS --ckpt_path best.ckpt",
+}
+"""What comes after the base configuration in an example of each subcommand."""
+
+TITLES = {
+    "trainer": "Trainer (of Lightning)",
+    "model": "What is trained, or enhances: a class of magenet.tasks",
+    "data": "Photographs: a class of data_modules",
+    "checkpoint": "Checkpoint of the best network of a training (of Lightning)",
+}
+"""Titles of groups in the help that Lightning's docstrings are cut for."""
 
 
 def main(arguments: list[str] | None) -> int:
@@ -44,8 +71,10 @@ def main(arguments: list[str] | None) -> int:
     """
     try:
         cli = run(arguments)
-    except (UserError, FileNotFoundError) as error:
+    except FileNotFoundError as error:
         raise UserError(_last_line(error)) from None
+    except UserError as error:
+        raise type(error)(_last_line(error)) from None
     except OmegaConfBaseException as error:
         raise UsageError(_config_fault(error)) from None
     if cli.subcommand == "test" and cli.trainer.is_global_zero:
@@ -77,7 +106,14 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
         subclass_mode_data=True,
         auto_configure_optimizers=False,
         parser_class=OneLineParser,
-        parser_kwargs={"parser_mode": "omegaconf+"},
+        parser_kwargs={
+            "prog": "magenet",
+            "parser_mode": "omegaconf+",
+            **{
+                name: {"description": f"{purpose} For example: {_example(name)}"}
+                for name, purpose in PURPOSES.items()
+            },
+        },
         seed_everything_default=0,
         save_config_callback=RunConfigCallback,
         save_config_kwargs={"overwrite": True},  # a test may be repeated; a fit gets a new folder
@@ -87,14 +123,33 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
 class OneLineParser(LightningArgumentParser):
     """Argument parser that reports a mistake on the command line in one line."""
 
+    def add_method_arguments(self, *arguments: Any, **options: Any) -> list[str]:
+        """Add the arguments of a method of Lightning's trainer, under a title of our own."""
+        added: list[str] = super().add_method_arguments(*arguments, **options)
+        self._action_groups[-1].title = "Run"
+        return added
+
+    def format_help(self, *given: Any, **options: Any) -> str:
+        """Return the help, with the docstrings that it is made of as plain text."""
+        for action in self._actions:
+            action.help = _plain(action.help) if action.help else action.help
+        text: str = super().format_help(*given, **options)
+        return text
+
     def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
         """Print where the mistake is and what it is, and exit with status 2."""
+        if missing := re.match(
+            r"the following arguments are required: (\w+)\.(data|model)", message
+        ):
+            message = f"{missing[1]} needs a --config, for example: {_example(missing[1])}"
         lines = [line.strip() for line in message.splitlines() if line.strip()]
         reasons = [line for line in lines if not line.startswith(("Parser key", "Problem"))]
         parts = lines[:1]
         if reasons and reasons[0] != lines[0]:
             parts.append(reasons[0])
-        sys.stderr.write(f"magenet: error: {' '.join(parts)}\n")
+        line = " ".join(parts)
+        meant = options_meant(line, self._option_string_actions)
+        sys.stderr.write(f"magenet: error: {line}{meant}\n")
         sys.exit(2)
 
 
@@ -129,6 +184,9 @@ class MageNetCLI(LightningCLI):
         parser.add_lightning_class_args(ResumePoint, "resume_point")
         parser.add_lightning_class_args(EnhancedPhotographWriter, "output")
         parser.add_lightning_class_args(Scores, "scores")
+        assert parser.groups is not None  # filled by the classes above
+        for name, title in TITLES.items():
+            parser.groups[name].title = title
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, and check the checkpoint before anything is built from it."""
@@ -150,6 +208,8 @@ class MageNetCLI(LightningCLI):
         if self.subcommand == "fit":
             # A bar that shows the loss waits for the device: as rarely as the losses are logged.
             os.environ.setdefault("TQDM_MINITERS", str(LOOK_EVERY))
+        else:  # the callbacks of a checkpoint matter to a training that goes on
+            warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`")
         if not self._requested_model:
             return
         used = _flat(self.config[self.config.subcommand].model.as_dict())
@@ -165,32 +225,48 @@ class MageNetCLI(LightningCLI):
         """Build model, data and trainer; a value that a class rejects is a mistake of the user.
 
         Raises:
-            UserError: With the message of the class.
+            UsageError: With the message of the class.
         """
         try:
             super().instantiate_classes()
         except ValueError as error:
-            raise UserError(_value_fault(error)) from None
+            raise UsageError(_value_fault(error)) from None
 
     def after_instantiate_classes(self) -> None:
         """Raise if the model cannot be tested or cannot predict.
 
         Raises:
-            UserError: If it is untrained, or no enhancer.
+            UsageError: If it is untrained, or no enhancer.
         """
         if self.subcommand not in ("test", "predict"):
             return
         if self.subcommand == "predict" and not isinstance(self.model, EnhancementTask):
-            raise UserError(
+            raise UsageError(
                 f"{type(self.model).__name__} enhances nothing: predict needs an enhancer"
             )
         checkpoint = self.config[self.subcommand].get("ckpt_path")
         if not checkpoint and getattr(self.model, "learns", True):
-            raise UserError(f"{self.subcommand} needs a trained network: give its --ckpt_path")
+            raise UsageError(f"{self.subcommand} needs a trained network: give its --ckpt_path")
 
     def before_fit(self) -> None:
         """Let the process keep its memory from step to step."""
         keep_freed_memory()
+
+
+def _example(name: str) -> str:
+    """Return a command line of a subcommand that works in a clone of the repository."""
+    configs = (BASE, "experiments/configs/runs/" + RUNS[name])
+    return f"magenet {name} " + " ".join(f"--config {config}" for config in configs)
+
+
+def _plain(text: str) -> str:
+    """Return a docstring's text without the markup of Sphinx.
+
+    Example:
+        >>> _plain("Judges; :class:`FullReference` alone if ``None``")
+        'Judges; FullReference alone if None'
+    """
+    return re.sub(r"(?::\w+:`~?(?:\w+\.)*(\w+)`)|``([^`]*)``", r"\1\2", text)
 
 
 def _report_failures(trainer: Trainer) -> int:

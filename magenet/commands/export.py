@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+from magenet.commands.parser import CommandParser
 from magenet.onnx_export import MULTIPLE, export
 
 
 def main(arguments: list[str]) -> int:
     """Run the command and return the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="magenet export",
         description="Export the network for other programs and compare it with PyTorch. Input and "
         f"output are float (B, 3, H, W) in [0, 1], H and W multiples of {MULTIPLE}: the square "

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import get_args
 
 from data_modules.datasets.phantom import Camera, draw_phantom
 from data_modules.files.writing import write_photograph
+from magenet.commands.parser import CommandParser
 from magenet.errors import UsageError
 
 
@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> int:
     Raises:
         UserError: If an option is out of range, or a file cannot be written.
     """
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="magenet phantom",
         description="Draw synthetic retinas (phantoms) and write them as PNG files, to try the "
         "other commands without any data.",
@@ -35,10 +35,11 @@ def main(arguments: list[str]) -> int:
         help="camera to imitate (default: clinic)",
     )
     options = parser.parse_args(arguments)
-    if options.count < 1 or options.size < 32:
-        raise UsageError("--count must be at least 1 and --size at least 32")
+    if options.count < 1 or options.size < 32 or options.seed < 0:
+        raise UsageError("--count must be at least 1, --size at least 32 and --seed at least 0")
     for seed in range(options.seed, options.seed + options.count):
         phantom = draw_phantom(seed, options.size, camera=options.camera)
         write_photograph(phantom.image, options.folder / f"phantom_{seed:04d}.png")
-    print(f"{options.count} phantoms in {options.folder}")
+    phantoms = "phantom" if options.count == 1 else "phantoms"
+    print(f"{options.count} {phantoms} in {options.folder}")
     return 0

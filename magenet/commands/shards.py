@@ -6,18 +6,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from data_modules.datasets.manifest import ManifestError
 from data_modules.datasets.photographs import PhotographSource
 from data_modules.datasets.shards import INDEX, write_shards
 from data_modules.datasets.sources import FolderPhotographs, ManifestPhotographs
-from magenet.errors import UserError
+from magenet.commands.parser import CommandParser
+from magenet.errors import UsageError
 
 
 def source(options: argparse.Namespace) -> PhotographSource:
     """Return the photographs that the command line names.
 
     Raises:
-        ManifestError: If an option needs a manifest and a folder is given.
+        UsageError: If an option needs a manifest and a folder is given.
     """
     path = str(options.photographs)
     if options.photographs.suffix.lower() == ".csv":
@@ -29,7 +29,7 @@ def source(options: argparse.Namespace) -> PhotographSource:
             val_share=options.val_share,
         )
     if options.sets or options.qualities or options.vessels_only:
-        raise ManifestError(f"{path}: --sets, --qualities and --vessels-only need a CSV manifest")
+        raise UsageError(f"{path}: --sets, --qualities and --vessels-only need a CSV manifest")
     return FolderPhotographs(path, options.val_share)
 
 
@@ -43,7 +43,9 @@ def run(options: argparse.Namespace) -> int:
         UserError: If an option is out of range, or nothing can be written at all.
     """
     if options.image_size < 32 or options.shard_size < 1 or options.workers < 0:
-        raise UserError("--image-size must be at least 32, --shard-size 1, --workers 0")
+        raise UsageError("--image-size must be at least 32, --shard-size 1, --workers 0")
+    if not 0.0 <= options.val_share <= 1.0:
+        raise UsageError(f"--val-share must lie in [0, 1], got {options.val_share}")
     faults = write_shards(
         source(options), options.folder, options.image_size, options.shard_size, options.workers
     )
@@ -55,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
 
 def main(arguments: list[str]) -> int:
     """Run the command and return the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="magenet shards",
         description=(
             "Cut photographs to their field of view, resize them once, and write them into tar "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+from magenet.commands.parser import CommandParser
 from magenet.errors import UsageError
 from magenet.evaluation.tables import SCORES, make_table, overview, put_into, read_table
 
@@ -31,7 +31,7 @@ def named(runs: list[str]) -> dict[str, Path]:
 
 def main(arguments: list[str]) -> int:
     """Run the command and return the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="magenet table",
         description="Put the scores of several tests into one table: a CSV file, beside it what "
         "each row was made with (_runs.csv) and the comparisons (_against.csv). Without tests, "

@@ -170,7 +170,8 @@ class PhotographEnhancer:
         try:
             network = MAGENet.from_pretrained(weights).requires_grad_(False)
         except Exception as error:  # of the file system, of safetensors, of the hub
-            raise UserError(f"weights '{weights}': {error}") from None
+            reason = str(error).removeprefix(f"{weights}: ")
+            raise UserError(f"weights '{weights}': {reason}") from None
         vessels = VesselSegmenter.from_pretrained("vessels").requires_grad_(False)
         return cls(network, Settings.of(network), vessels, device, max_memory, raw)
 

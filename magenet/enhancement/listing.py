@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from magenet.atomic_write import make_folder
 from magenet.errors import UserError
 
 ReportRow = dict[str, Any]
@@ -50,8 +51,8 @@ class Listing:
             UserError: If it cannot be written.
         """
         folder = self.whole.parent
+        make_folder(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             if self.rank == 0:
                 for old in {self.whole, *folder.glob("enhance.part[0-9]*.csv")} - {*self.parts}:
                     old.unlink(missing_ok=True)

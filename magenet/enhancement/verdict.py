@@ -70,7 +70,8 @@ def decide_verdict(
         )
     if field_confidence < LEAST_CONFIDENCE:
         verdict = max(verdict, 1)
-        reasons.append(f"the field of view is uncertain (confidence {field_confidence:.2f})")
+        shown = math.floor(100 * field_confidence) / 100  # a confidence of 0.799 is below 0.8
+        reasons.append(f"the field of view is uncertain (confidence {shown:.2f})")
     return VERDICTS[verdict], tuple(reasons)
 
 

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from magenet.errors import UserError
+from magenet.errors import UsageError
 from magenet.evaluation.full_reference import FullReference
 from magenet.evaluation.judge import Judge
 from magenet.evaluation.score_rows import KEYS, ScoreRow, write_rows
@@ -46,7 +46,7 @@ class Scores(Callback):
                 judge's checkpoint is missing.
         """
         if trainer.world_size > 1:
-            raise UserError("a test counts every photograph once: use --trainer.devices 1")
+            raise UsageError("a test counts every photograph once: use --trainer.devices 1")
         self.rows = []
         for judge in self.judges:
             judge.load()

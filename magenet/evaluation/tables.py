@@ -21,8 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
+from magenet.atomic_write import make_folder
 from magenet.callbacks.provenance import FACTS
-from magenet.errors import UserError
+from magenet.errors import UsageError, UserError
 from magenet.evaluation.score_rows import KEYS, ScoreRow, read_rows
 from magenet.evaluation.summary import (
     CLEAN,
@@ -167,10 +168,10 @@ def comparisons(entries: Entries, against: str) -> list[Cells]:
         against: Name of the row to compare with.
 
     Raises:
-        UserError: If there is no row of that name.
+        UsageError: If there is no row of that name.
     """
     if against not in entries:
-        raise UserError(f"no row '{against}' to compare with; there are {', '.join(entries)}")
+        raise UsageError(f"no row '{against}' to compare with; there are {', '.join(entries)}")
     others = columns_of(*entries[against])
     lines = []
     for name, (subject, rows) in entries.items():
@@ -237,13 +238,13 @@ def as_markdown(table: Sequence[Cells], scores: Sequence[str], conditions: Seque
         conditions: Names of the conditions.
 
     Raises:
-        UserError: If the table lacks a score under a condition.
+        UsageError: If the table lacks a score under a condition.
     """
     cells = {(c["row"], c["condition"], c["score"]): c for c in table}
     for condition in conditions:
         for score in scores:
             if not any(key[1:] == (condition, score) for key in cells):
-                raise UserError(f"the table has no score '{score}' under '{condition}'")
+                raise UsageError(f"the table has no score '{score}' under '{condition}'")
     rows = list(dict.fromkeys(c["row"] for c in table))
     if len(conditions) == 1:
         heads = [f"{condition}: {score}" for condition in conditions for score in scores]
@@ -320,8 +321,12 @@ def read_table(path: Path) -> list[Cells]:
 
 
 def write_table(path: Path, columns: Sequence[str], lines: Sequence[Cells]) -> None:
-    """Write lines to a CSV file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write lines to a CSV file.
+
+    Raises:
+        UserError: If its folder cannot be written to.
+    """
+    make_folder(path.parent)
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns, restval="")
         writer.writeheader()

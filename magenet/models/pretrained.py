@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
-from huggingface_hub import PyTorchModelHubMixin, constants, hf_hub_download
+from huggingface_hub import (
+    PyTorchModelHubMixin,
+    constants,
+    get_hf_file_metadata,
+    hf_hub_download,
+    hf_hub_url,
+    try_to_load_from_cache,
+)
+from huggingface_hub.errors import RepositoryNotFoundError
 from safetensors.torch import load_model
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -36,7 +44,8 @@ class Pretrained(PyTorchModelHubMixin):
 
         Args:
             pretrained_model_name_or_path: Name of weights in the package, such as `mage_net`; or a
-                folder; or the id of a repository on the Hub.
+                folder; or the id of a repository on the Hub, `owner/name`: what begins with `/`,
+                `.` or `~`, or with a folder that exists, is a path and never looked up there.
             options: See `huggingface_hub.PyTorchModelHubMixin.from_pretrained`: `revision`,
                 `local_files_only` and others.
 
@@ -47,11 +56,8 @@ class Pretrained(PyTorchModelHubMixin):
         name = pretrained_model_name_or_path
         folder = WEIGHTS / str(name)
         packaged = (folder / constants.CONFIG_NAME).is_file()
-        if not packaged and not Path(name).is_dir() and str(name).count("/") != 1:
-            raise FileNotFoundError(
-                f"{name}: neither the name of weights in the package, nor a folder, nor an id on "
-                f"the Hub ('owner/name')"
-            )
+        if not packaged and not Path(name).is_dir():
+            _require_on_hub(str(name), options)
         return super().from_pretrained(folder if packaged else name, **options)
 
     @classmethod
@@ -85,3 +91,34 @@ class Pretrained(PyTorchModelHubMixin):
         load_model(network, file)  # type: ignore[arg-type]  # a mixin of modules
         network._hub_mixin_config = config
         return network.eval()  # type: ignore[attr-defined, no-any-return]
+
+
+def _require_on_hub(name: str, options: dict[str, Any]) -> None:
+    """Raise unless the Hub, or its cache, has weights of a name that is no folder.
+
+    The Hub is asked once: `hf_hub_download` would ask for half a minute where there is no network.
+
+    Raises:
+        FileNotFoundError: If it has none, or cannot be asked.
+    """
+    if "/" not in name:
+        raise FileNotFoundError(
+            f"{name}: neither the name of weights in the package, nor a folder, nor an id on "
+            f"the Hub ('owner/name')"
+        )
+    if name[0] in "/.~" or name.count("/") > 1 or Path(name).parent.exists():
+        raise FileNotFoundError(f"{name}: no such folder")
+    revision, cache = options.get("revision"), options.get("cache_dir")
+    cached = try_to_load_from_cache(name, constants.CONFIG_NAME, cache, revision)
+    if isinstance(cached, str) or options.get("local_files_only"):
+        return
+    url = hf_hub_url(name, constants.CONFIG_NAME, revision=revision)
+    try:
+        get_hf_file_metadata(url, token=options.get("token"))
+    except RepositoryNotFoundError:
+        fault = "no such repository, or a private one"
+    except Exception as error:  # of the network, in many kinds
+        fault = str(error).splitlines()[0]
+    else:
+        return
+    raise FileNotFoundError(f"{name}: no such folder; nor is it on the Hub: {url} ({fault})")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from data_modules.batch import Batch
-from magenet.errors import UserError
+from magenet.errors import UsageError, UserError
 
 LEARNING_RATE = 2e-4
 """Adam's learning rate (MPRNet)."""
@@ -168,11 +168,11 @@ class FundusTask(LightningModule, ABC):
         """Return the optimizer steps of the whole training.
 
         Raises:
-            UserError: If the training has no end.
+            UsageError: If the training has no end.
         """
         steps = self.trainer.estimated_stepping_batches
         if not math.isfinite(steps) or steps < 1:
-            raise UserError(
+            raise UsageError(
                 "the learning-rate schedule needs an end: set trainer.max_steps or "
                 "trainer.max_epochs"
             )

@@ -18,7 +18,7 @@ from torchmetrics.functional.classification import (
 
 from data_modules.batch import Batch
 from data_modules.datasets.manifest import QUALITIES
-from magenet.errors import UserError
+from magenet.errors import UsageError
 from magenet.metrics import (
     balanced_accuracy,
     expected_calibration_error,
@@ -105,10 +105,10 @@ class GradingTask(FundusTask):
         """Check the number of devices.
 
         Raises:
-            UserError: On several devices, where padding would count photographs twice.
+            UsageError: On several devices, where padding would count photographs twice.
         """
         if self.trainer.world_size > 1:
-            raise UserError("a test counts every photograph once: use --trainer.devices 1")
+            raise UsageError("a test counts every photograph once: use --trainer.devices 1")
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores; in a training, fit the temperature first."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from data_modules.batch import Batch
 from magenet.ema import EMATeacher
-from magenet.errors import UserError
+from magenet.errors import UsageError
 from magenet.losses import ConsistencyLoss, masked_mean, ramp_up
 from magenet.metrics import local_contrast
 from magenet.models import Enhancer, EnhancerOutput
@@ -86,11 +86,11 @@ class MeanTeacherTask(EnhancementTask):
         """Lay out the weights, and raise for a precision that breaks the moving average.
 
         Raises:
-            UserError: In bf16-true the average stops moving; 16-mixed skips optimizer steps
+            UsageError: In bf16-true the average stops moving; 16-mixed skips optimizer steps
                 silently, and the teacher would be updated all the same.
         """
         if stage == "fit" and self.trainer.precision not in PRECISIONS:
-            raise UserError(
+            raise UsageError(
                 f"a mean teacher needs trainer.precision {' or '.join(PRECISIONS)}, not "
                 f"{self.trainer.precision}"
             )
@@ -102,10 +102,10 @@ class MeanTeacherTask(EnhancementTask):
         """Return the supervised loss plus the weighted consistency losses.
 
         Raises:
-            UserError: If the batch lacks one of its two parts.
+            UsageError: If the batch lacks one of its two parts.
         """
         if not {"synthetic", "real"} <= batch.keys():
-            raise UserError("a mean teacher needs mixed batches: use AdaptationDataModule")
+            raise UsageError("a mean teacher needs mixed batches: use AdaptationDataModule")
         synthetic, real = batch["synthetic"], batch["real"]
         weight = self.current_weight()
         degraded = synthetic["image_degraded"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from data_modules.batch import Batch
-from magenet.errors import UserError
+from magenet.errors import UsageError
 from magenet.models import Enhancer
 from magenet.tasks.enhancement import EnhancementTask
 
@@ -35,9 +35,9 @@ class ClassicalTask(SupervisedTask):
         """Refuse to train.
 
         Raises:
-            UserError: If asked to.
+            UsageError: If asked to.
         """
         if stage == "fit":
             name = type(self.network).__name__
-            raise UserError(f"{name} has nothing to learn: use test or predict")
+            raise UsageError(f"{name} has nothing to learn: use test or predict")
         super().setup(stage)

@@ -236,7 +236,7 @@ def test_classical(network: str) -> None:
     assert main(["validate", *layers]) == 0
     assert main(["test", *layers]) == 0
     assert len(list(Path("runs").rglob("scores.csv"))) == 1
-    assert main(["fit", *layers]) == 1
+    assert main(["fit", *layers]) == 2
 
 
 @pytest.mark.parametrize("name", mostly_slow(COMPARED))

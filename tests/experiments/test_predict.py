@@ -25,7 +25,10 @@ def checkpoint(photographs: Path) -> Path:
 
 
 def test_prediction_of_a_mixed_folder(
-    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    recwarn: pytest.WarningsRecorder,
 ) -> None:
     source = tmp_path / "in"
     source.mkdir()
@@ -43,7 +46,10 @@ def test_prediction_of_a_mixed_folder(
     Image.fromarray(phantom.image[1].numpy().astype("uint16") * 257).save(source / "wide.png")
     (source / "notes.txt").write_text("no picture and none meant")
 
+    recwarn.clear()
     assert main(predict(source, tmp_path / "out", checkpoint)) == 1
+    warned = [str(warning.message) for warning in recwarn]
+    assert not [text for text in warned if "callbacks used to create the checkpoint" in text]
     errors = [line for line in capsys.readouterr().err.splitlines() if "not enhanced" in line]
     assert len(errors) == 3
     for name in ("text.jpg", "cut.jpg", "dot.png"):
@@ -63,7 +69,7 @@ def test_prediction_of_a_mixed_folder(
         "good.png": "enhanced", "sub/good.jpg": "enhanced", "wide.png": "enhanced",
         "text.jpg": "failed", "cut.jpg": "failed", "dot.png": "failed",
     }  # fmt: skip
-    assert "not a picture" in report["text.jpg"]["reason"]
+    assert "cannot be read as a picture" in report["text.jpg"]["reason"]
 
 
 def test_the_original_is_never_overwritten(
@@ -82,7 +88,7 @@ def test_a_prediction_without_a_checkpoint_is_refused(
 ) -> None:
     write_photograph(draw_phantom(1, 64).image, tmp_path / "in/eye.png")
     arguments = [*predict(tmp_path / "in", tmp_path / "out"), "--output.size", "48"]
-    assert main(arguments) == 1
+    assert main(arguments) == 2
     assert "predict needs a trained network: give its --ckpt_path" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -156,7 +162,7 @@ def test_two_ranks_write_what_one_writes(checkpoint: Path, tmp_path: Path) -> No
         assert status == 1
         assert len(errors) == 2, "each failure once"
         assert "a.png: is already taken" in errors[0], "a.tif is the later one, on whichever rank"
-        assert "b.png: not a picture" in errors[1]
+        assert "b.png: cannot be read as a picture" in errors[1]
         written = [path for path in folder.rglob("*") if path.is_file()]
         files.append({p.relative_to(folder).as_posix(): p.read_bytes() for p in written})
         with (folder / "enhance.csv").open() as stream:

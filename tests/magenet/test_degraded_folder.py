@@ -95,7 +95,7 @@ def test_a_broken_photograph_stops_no_other(
     (photographs / "broken.png").write_text("no picture")
     assert main(["degrade", str(photographs), str(tmp_path / "out")]) == 1
     assert "not degraded" in (told := capsys.readouterr().err)
-    assert "broken.png: not a picture" in told
+    assert "broken.png: cannot be read as a picture" in told
     assert [line["name"] for line in lines(tmp_path / "out")] == list(NAMES)
 
 
@@ -126,7 +126,8 @@ def test_mistakes_are_named_and_nothing_is_written(
     Path("twice.jsonl").write_text(json.dumps(good) + "\n" + json.dumps(good))
     Path("broken.jsonl").write_text(json.dumps(good) + '\n{"name": "b", "preset": "mixed"}\n')
     Path("foreign.jsonl").write_text(json.dumps({**good, "factors": {"fog": {}}}))
-    assert main(["degrade", str(photographs), "out", *arguments]) == 1
+    status = 1 if ".jsonl: " in told else 2  # the file is wrong, or the command line
+    assert main(["degrade", str(photographs), "out", *arguments]) == status
     errors = [x for x in capsys.readouterr().err.splitlines() if x.startswith("magenet: error: ")]
     assert len(errors) == 1
     assert told in errors[0]

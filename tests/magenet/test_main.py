@@ -1,5 +1,6 @@
 """The command line as a person meets it: exit status and one clear line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import yaml
 
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.files.writing import write_photograph
-from magenet.main import main
+from magenet.main import EXPERIMENT, main
 from tests.conftest import ROOT
 
 BASE = ["--config", str(ROOT / "experiments/configs/base.yaml")]
@@ -61,7 +62,7 @@ def test_a_missing_checkpoint_is_named(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_an_untrained_network_is_not_tested(capsys: pytest.CaptureFixture[str]) -> None:
     status, line = said(["test", *FIT], capsys)
-    assert status == 1
+    assert status == 2
     assert line == "test needs a trained network: give its --ckpt_path"
 
 
@@ -91,7 +92,8 @@ def test_a_checkpoint_of_another_network_is_one_line(
     [
         (["--model.widht", "3"], ["widht"]),
         (["--data.batch_sise", "3"], ["batch_sise"]),
-        (["--trainer.max_epoks", "3"], ["max_epoks"]),
+        (["--trainer.max_epoks", "3"], ["max_epoks", "did you mean --trainer.max_epochs?"]),
+        (["--ckpt-path", "a.ckpt"], ["did you mean --ckpt_path?"]),
         (["--data.batch_size", "many"], ["batch_size", "many"]),
     ],
 )
@@ -106,7 +108,7 @@ def test_a_wrong_key_or_value_is_named(
 
 def test_a_value_that_a_class_refuses_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     status, line = said(["fit", *FIT, "--data.image_size", "16"], capsys)
-    assert status == 1
+    assert status == 2
     assert line == "image_size must be at least 32, got 16"
 
 
@@ -150,7 +152,7 @@ def test_an_unset_variable_is_named(
 def test_prediction_needs_an_enhancer(capsys: pytest.CaptureFixture[str]) -> None:
     model = ["--model", "SegmentationTask", "--model.network", "magenet.models.VesselSegmenter"]
     status, line = said(["predict", *PREDICT, *model], capsys)
-    assert status == 1
+    assert status == 2
     assert line == "SegmentationTask enhances nothing: predict needs an enhancer"
 
 
@@ -167,7 +169,7 @@ def test_a_wrong_degradation_is_named(
 ) -> None:
     recipe = ["--data.degradation", "magenet.degradation.FundusDegradation"]
     status, line = said(["fit", *FIT, *recipe, *arguments], capsys)
-    assert status == 1
+    assert status == 2
     assert line.startswith(told)
 
 
@@ -179,4 +181,54 @@ def test_help_lists_the_commands_and_a_wrong_one_is_named(
         printed = capsys.readouterr().out
         assert all(name in printed for name in ("fit", "test", "predict", "degrade"))
     status, line = said(["enhence"], capsys)
-    assert (status, line.split(";")[0]) == (2, "no command 'enhence'")
+    assert (status, line.split(";")[0]) == (2, "no command 'enhence' (did you mean enhance?)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["enhance", "IN", "-o", "OUT", "--strength", "3"], "--strength must lie in [0, 1]"),
+        (["degrade", "IN", "OUT", "--severity", "3"], "--severity must lie in [0, 1]"),
+        (["adapt", "IN", "-o", "OUT", "--steps", "0"], "--steps must be at least 1"),
+        (["adapt", "IN", "-o", "OUT", "--seed", "-1"], "--steps must be at least 1 and --seed"),
+        (["phantom", "OUT", "--seed", "-1"], "--count must be at least 1, --size at least 32"),
+        (["shards", "IN", "OUT", "--workers", "-1"], "--image-size must be at least 32"),
+        (["shards", "IN", "OUT", "--val-share", "3"], "--val-share must lie in [0, 1], got 3.0"),
+        (["shards", "IN", "OUT", "--sets", "a"], "IN: --sets, --qualities and --vessels-only need"),
+        (["table", "--csv", "OUT.csv", "row"], "'row' is not NAME=FOLDER"),
+        (["export", "-o", "OUT", "--format", "x"], "argument --format: invalid choice: 'x'"),
+        (["predict", *PREDICT, *UNTRAINED, "--output.strength", "3"], "strength must lie in"),
+        (["predict", *PREDICT, *UNTRAINED, "--output.max_memory", "some"], "--max-memory: 'some'"),
+    ],
+)
+def test_every_command_tells_a_wrong_value_from_what_could_not_be_done(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, line = said(arguments, capsys)
+    assert status == 2
+    assert line.startswith(told), line
+
+
+@pytest.mark.parametrize("command", EXPERIMENT)
+def test_an_experiment_without_a_config_is_told_which(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, line = said([command], capsys)
+    assert status == 2
+    needs, _, example = line.partition(", for example: ")
+    assert needs == f"{command} needs a --config"
+    assert example.startswith(f"magenet {command} --config ")
+    configs = [word for word in example.split() if word.endswith(".yaml")]
+    assert configs
+    assert all((ROOT / config).is_file() for config in configs)
+
+
+@pytest.mark.parametrize("command", EXPERIMENT)
+def test_the_help_of_an_experiment_is_plain_text(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    printed = capsys.readouterr().out
+    assert f"For example: magenet {command} --config" in " ".join(printed.split())
+    assert not re.search(r":\w+:`|``|Useful to|<class |every aspect of training", printed)

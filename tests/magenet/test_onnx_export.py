@@ -53,4 +53,4 @@ def test_what_cannot_be_written_is_told(
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "a.onnx"
     assert main(["export", "-o", str(path), "--weights", str(weights)]) == 1
-    assert "cannot be written" in capsys.readouterr().err
+    assert "file: is a file, not a folder to write to" in capsys.readouterr().err

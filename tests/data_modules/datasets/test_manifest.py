@@ -97,7 +97,7 @@ def test_every_unreadable_picture_is_named(tmp_path: Path) -> None:
     path = manifest(tmp_path, "image\na.png\nb.jpg\nc.png\n", "a.png")
     (tmp_path / "b.jpg").write_text("no picture")
     Image.new("RGB", (1, 1)).save(tmp_path / "c.png")
-    with pytest.raises(ManifestError, match=r"2 picture.*b\.jpg: not a picture.*c\.png: is 1x1 px"):
+    with pytest.raises(ManifestError, match=r"2 picture.*b\.jpg: cannot be.*c\.png: is 1x1 px"):
         Manifest.from_csv(path).require_readable()
 
 

@@ -97,7 +97,7 @@ def broken(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("text", "not a picture"),
+        ("text", "cannot be read as a picture: damaged, or of a format that is not supported"),
         ("truncated", "cannot be decoded"),
         ("absent", "no such file"),
         ("folder", "is a folder"),
@@ -167,7 +167,7 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="unknown picture ending"):
         write_photograph(image, tmp_path / "a.xyz")
     (tmp_path / "file").touch()
-    with pytest.raises(PictureError, match="cannot be written"):
+    with pytest.raises(PictureError, match="file: is a file, not a folder to write to"):
         write_photograph(image, tmp_path / "file" / "a.png")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 

@@ -139,7 +139,7 @@ def test_an_error_in_a_thread_is_told_and_the_order_kept(
     monkeypatch.setattr(module, "write_photograph", moody)
     (source / "e.png").write_text("not a picture")
     failures = predict(Task(), source)
-    failed = {"b.png": "disk full", "c.png": "out of memory", "e.png": "not a picture"}
+    failed = {"b.png": "disk full", "c.png": "out of memory", "e.png": "as a picture"}
     for failure, (name, reason) in zip(failures, failed.items(), strict=True):
         assert name in failure
         assert reason in failure

@@ -1,11 +1,14 @@
 import json
 import pickle
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
+from huggingface_hub import hub_mixin
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
-from magenet.models import MAGENet
+from magenet.models import MAGENet, pretrained
 
 SMALL = {"widths": (8, 8, 8, 8), "blocks": (1, 1, 1, 1), "original_width": 8}
 
@@ -57,3 +60,50 @@ def test_weights_of_another_network_are_refused(network: MAGENet, tmp_path: Path
     (tmp_path / "config.json").write_text(json.dumps(config | {"original_groups": 2}))
     with pytest.raises(RuntimeError, match="original"):
         MAGENet.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["/nowhere/x", "./x", "~/x", "../a", "a/b/c", "HERE/x"])
+def test_a_path_is_never_looked_up_on_the_hub(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    asked: list[str] = []
+    monkeypatch.setattr(pretrained, "get_hf_file_metadata", lambda url, **_: asked.append(url))
+    path = name.replace("HERE", "here")
+    with pytest.raises(FileNotFoundError, match=f"^{path}: no such folder$"):
+        MAGENet.from_pretrained(path)
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (ConnectionError("Name or service not known"), r"\(Name or service not known\)"),
+        (HfHubHTTPError("503 Service Unavailable\n\nlong", response=Mock()), r"\(503 [^\n]*\)$"),
+        (RepositoryNotFoundError("404", response=Mock()), "no such repository, or a private one"),
+    ],
+)
+def test_what_may_be_a_folder_or_an_id_is_asked_for_once_and_told_as_both(
+    fault: Exception, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Mock(side_effect=fault)
+    monkeypatch.setattr(pretrained, "get_hf_file_metadata", hub)
+    with pytest.raises(FileNotFoundError, match=rf"^nowhere/x: no such folder; .*Hub: .*{told}"):
+        MAGENet.from_pretrained("nowhere/x", cache_dir=tmp_path)
+    assert hub.call_count == 1
+
+
+def test_weights_on_the_hub_are_loaded(
+    network: MAGENet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network.save_pretrained(tmp_path)
+    monkeypatch.setattr(pretrained, "get_hf_file_metadata", Mock())
+    for module in (pretrained, hub_mixin):
+        monkeypatch.setattr(
+            module, "hf_hub_download",
+            lambda repo_id, filename, **_: str(tmp_path / filename),
+        )  # fmt: skip
+    again = MAGENet.from_pretrained("nobody/eyes", cache_dir=tmp_path / "cache")
+    one, other = (next(net.parameters()) for net in (again, network))
+    assert torch.equal(one, other)

@@ -1,0 +1,42 @@
+"""Argument parser of the commands: a mistake is one line that names the nearest option."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import NoReturn
+
+from magenet.errors import UsageError
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Argument parser that raises what argparse would print below its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise with the mistake, the option that was meant, and where all of them are.
+
+        Raises:
+            UsageError: Always.
+        """
+        meant = options_meant(message, self._option_string_actions)
+        raise UsageError(f"{message}{meant}; see {self.prog} --help")
+
+
+def options_meant(message: str, known: Iterable[str]) -> str:
+    """Return :func:`did_you_mean` for each option that argparse's message does not recognize."""
+    kind, _, given = message.partition(": ")
+    words = given.split() if kind == "unrecognized arguments" else []
+    options = [word.partition("=")[0] for word in words if word.startswith("-")]
+    return "".join(did_you_mean(option, known) for option in options)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a question that names the nearest known word, or nothing if none is near.
+
+    Example:
+        >>> did_you_mean("--strenght", ["--strength", "--out"])
+        ' (did you mean --strength?)'
+    """
+    near = get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
