@@ -84,7 +84,12 @@ class FundusTask(LightningModule, ABC):
             self.to(memory_format=torch.channels_last)
 
     def on_train_start(self) -> None:
-        """Note the size of the photographs, which the checkpoint then tells."""
+        """Note the size of the photographs, which the checkpoint then tells; count the steps.
+
+        Not earlier: Lightning counts by building the loaders, and loaders that exist before the
+        checkpoint is read start their epoch anew instead of resuming it (Lightning 2.6.6).
+        """
+        self.total_steps = self._count_steps()
         datamodule = getattr(self.trainer, "datamodule", None)
         self.image_size = getattr(datamodule, "image_size", None)
 
@@ -137,8 +142,10 @@ class FundusTask(LightningModule, ABC):
             )
         else:
             optimizer = self.optimizer(parameters)
-        total = self.total_steps = self._count_steps()
-        schedule = LambdaLR(optimizer, lambda step: cosine_with_warm_up(step / total, self.warm_up))
+        schedule = LambdaLR(
+            optimizer,
+            lambda step: cosine_with_warm_up(step / max(1, self.total_steps), self.warm_up),
+        )
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},

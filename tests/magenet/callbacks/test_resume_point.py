@@ -14,18 +14,24 @@ from tests.magenet.tasks.tiny import data, flat, task, trainer
 
 
 @pytest.mark.parametrize(
-    ("workers", "step", "validate_every"),
-    [(0, 3, None), (1, 6, None), (0, 6, 3)],  # an epoch has 4 steps
+    ("workers", "step", "validate_every", "length"),
+    [  # an epoch has 4 steps
+        (0, 3, None, {"max_steps": 9, "max_epochs": -1}),
+        (1, 6, None, {"max_steps": 9, "max_epochs": -1}),
+        (0, 6, 3, {"max_steps": 9, "max_epochs": -1}),
+        (0, 3, None, {"max_epochs": 3}),
+        (1, 6, None, {"max_epochs": 3}),
+        (2, 7, 3, {"max_epochs": 3}),
+    ],
 )
 def test_resumed_equals_uninterrupted_bit_for_bit(
-    tmp_path: Path, workers: int, step: int, validate_every: int | None
+    tmp_path: Path, workers: int, step: int, validate_every: int | None, length: dict[str, int]
 ) -> None:
     def checkpoints(folder: Path) -> ModelCheckpoint:
         return ModelCheckpoint(folder, "{step}", every_n_train_steps=1, save_top_k=-1)
 
     options: dict[str, Any] = {
-        "max_steps": 9, "max_epochs": -1, "enable_checkpointing": True,
-        "val_check_interval": validate_every,
+        **length, "enable_checkpointing": True, "val_check_interval": validate_every,
         "check_val_every_n_epoch": None if validate_every else 1,
     }  # fmt: skip
     whole = task()
@@ -39,7 +45,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(
     )
     assert torch.equal(flat(whole.network), flat(resumed.network))
     assert torch.equal(flat(whole.teacher.network), flat(resumed.teacher.network))
-    assert whole.teacher.num_updates == resumed.teacher.num_updates == 9
+    assert whole.teacher.num_updates == resumed.teacher.num_updates >= 9
 
 
 def test_resume_points_follow_each_other_and_avoid_the_end_of_an_epoch(tmp_path: Path) -> None:
