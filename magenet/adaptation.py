@@ -34,7 +34,7 @@ from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.output_paths import require_outside
 from magenet.allocator import keep_freed_memory
 from magenet.atomic_write import atomic_write
-from magenet.checkpoints import read_network
+from magenet.checkpoints import VerifiedCheckpointIO, read_network
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
 from magenet.enhancement.device import device_for
 from magenet.enhancement.enhancer import PhotographEnhancer, half_precision
@@ -244,7 +244,7 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
         val_check_interval=max(1, steps // 10), check_val_every_n_epoch=None,
         num_sanity_val_steps=0, log_every_n_steps=10, enable_model_summary=False,
         callbacks=[best, EarlyStopping("val_teacher/psnr", mode="max", patience=3)],
-        logger=CSVLogger(manifest.parent, name="", version="log"),
+        logger=CSVLogger(manifest.parent, name="", version="log"), plugins=VerifiedCheckpointIO(),
     )  # fmt: skip
     keep_freed_memory()
     try:

@@ -20,6 +20,13 @@ class UsageError(UserError):
 
 
 class StoppedError(UserError):
-    """Say what a run that was stopped by Ctrl-C left behind, and how to go on."""
+    """Say what a run that was stopped by a signal left behind, and how to go on.
 
-    status = 130  # as shells report SIGINT
+    Args:
+        message: What is printed.
+        status: 128 plus the number of the signal, as shells report it; Ctrl-C's by default.
+    """
+
+    def __init__(self, message: str, status: int = 130) -> None:
+        super().__init__(message)
+        self.status = status

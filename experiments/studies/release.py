@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from data_modules import ManifestPhotographs, PairedDataModule
 from experiments.configurations import RESULTS, build
-from magenet.checkpoints import read_network
+from magenet.checkpoints import read_checkpoint, read_network
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
 from magenet.enhancement.calibration_curve import CalibrationCurve
 from magenet.enhancement.enhancer import PhotographEnhancer
@@ -87,7 +87,7 @@ class Measured(NamedTuple):
 
 def load_network(checkpoint: Path, subject: str) -> MAGENet:
     """Return the network of a checkpoint, its `teacher` or its `student`."""
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    content = read_checkpoint(checkpoint, "train it first ('make train-release')")
     network = build(MAGENet, content["hyper_parameters"]["network"])
     prefix = "teacher.network." if subject == "teacher" else "network."
     read_network(network, checkpoint, "train it first ('make train-release')", prefix)

@@ -1,15 +1,31 @@
-"""Checkpoint of the latest training state, to resume an interrupted run."""
+"""Checkpoints of the latest training state, to resume an interrupted run."""
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.pytorch import Callback, LightningModule, Trainer
+
+from magenet.errors import StoppedError
+
+KEPT = 2
+"""Resume points that are kept: if the latest is damaged, there is the one before."""
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+"""Signals by which a scheduler or a person stops a training."""
 
 
 class ResumePoint(Callback):
-    """Checkpoint every `every_n_steps` steps; the new file is complete before the old is deleted.
+    """Checkpoint every `every_n_steps` steps, and when SIGTERM or SIGUSR1 stops the training.
+
+    The two latest are kept. After a signal the training saves, and the process exits with 128 plus
+    the number of the signal, as shells report it: 143 for SIGTERM. Under SLURM with automatic
+    requeueing Lightning handles SIGUSR1: it saves and submits the job again.
 
     Never at an epoch's last batch: a checkpoint saved there, before Lightning has counted the
     epoch, resumes one epoch too far (Lightning 2.6.6); the first batch of the next epoch saves
@@ -28,23 +44,56 @@ class ResumePoint(Callback):
         self.every_n_steps = every_n_steps
         self.saved_step = 0
         self.seen_step = 0
-        self.path: Path | None = None
+        self.paths: list[Path] = []
+        self.signal: int | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start counting at the current step."""
+        """Start counting at the current step, and handle the signals until Lightning's teardown."""
         self.saved_step = self.seen_step = trainer.global_step
-        self.path = None
+        self.paths = []
+        self.signal = None
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                if number != _requeue_signal(trainer):
+                    signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal: only after a step is the state one that can be resumed."""
+        self.signal = number
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *batch: Any) -> None:
-        """Save if enough steps have passed and the optimizer has just stepped."""
+        """Save if enough steps have passed, or a signal came, and the optimizer has just stepped.
+
+        Raises:
+            StoppedError: After a signal, once the state is saved.
+        """
         stepped = trainer.global_step > self.seen_step
         self.seen_step = trainer.global_step
-        due = trainer.global_step - self.saved_step >= self.every_n_steps
-        if not (stepped and due) or trainer.is_last_batch or trainer.log_dir is None:
-            return
+        stop = trainer.strategy.reduce_boolean_decision(self.signal is not None, all=False)
+        due = stop or trainer.global_step - self.saved_step >= self.every_n_steps
+        can_save = trainer.log_dir is not None and not trainer.is_last_batch
+        if due and stepped and can_save:
+            self._save(trainer)
+        if stop and (can_save or trainer.log_dir is None or trainer.num_training_batches == 1):
+            number = signal.SIGTERM if self.signal is None else self.signal  # None: another rank's
+            after = f"go on with --ckpt_path {self.paths[-1]}" if self.paths else "nothing is saved"
+            raise StoppedError(f"stopped by {signal.Signals(number).name}; {after}", 128 + number)
+
+    def _save(self, trainer: Trainer) -> None:
+        """Save the state, and delete all but the latest :data:`KEPT`."""
         folder = Path(trainer.strategy.broadcast(trainer.log_dir)) / "checkpoints"
         path = folder / f"step_{trainer.global_step:06d}.ckpt"
         trainer.save_checkpoint(path)
-        if self.path is not None and trainer.is_global_zero:
-            self.path.unlink(missing_ok=True)
-        self.path, self.saved_step = path, trainer.global_step
+        self.saved_step = trainer.global_step
+        self.paths.append(path)
+        for old in self.paths[:-KEPT]:
+            trainer.strategy.remove_checkpoint(old)
+        self.paths = self.paths[-KEPT:]
+
+
+def _requeue_signal(trainer: Trainer) -> int | None:
+    """Return the signal by which SLURM announces the end of a job, if Lightning handles it."""
+    environment = getattr(trainer._accelerator_connector, "cluster_environment", None)
+    if isinstance(environment, SLURMEnvironment) and environment.auto_requeue:
+        return environment.requeue_signal
+    return None

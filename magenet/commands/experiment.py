@@ -26,9 +26,9 @@ from data_modules import *  # noqa: F403  # so that bare class names are known o
 from magenet.allocator import keep_freed_memory
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.callbacks.resume_point import ResumePoint
-from magenet.checkpoints import require_checkpoint
+from magenet.checkpoints import VerifiedCheckpointIO, latest_checkpoint, read_checkpoint
 from magenet.commands.parser import options_meant
-from magenet.errors import UsageError, UserError
+from magenet.errors import StoppedError, UsageError, UserError
 from magenet.evaluation import Scores
 from magenet.tasks.base import LOOK_EVERY
 from magenet.tasks.enhancement import EnhancementTask
@@ -74,7 +74,12 @@ def main(arguments: list[str] | None) -> int:
     except FileNotFoundError as error:
         raise UserError(_last_line(error)) from None
     except UserError as error:
-        raise type(error)(_last_line(error)) from None
+        error.args = (_last_line(error),)
+        raise
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's answer to Ctrl-C
+            raise StoppedError("stopped by Ctrl-C; go on with --ckpt_path last") from None
+        raise
     except OmegaConfBaseException as error:
         raise UsageError(_config_fault(error)) from None
     if cli.subcommand == "test" and cli.trainer.is_global_zero:
@@ -199,7 +204,12 @@ class MageNetCLI(LightningCLI):
         checkpoint = options.get("ckpt_path")
         if not checkpoint:
             return
-        require_checkpoint(Path(checkpoint))
+        if checkpoint == "last":
+            checkpoint = options["ckpt_path"] = str(latest_checkpoint(_experiment_folder(options)))
+            print(f"magenet: the last checkpoint is {checkpoint}", file=sys.stderr)
+        # Before anything is built from its hyperparameters.
+        if "pytorch-lightning_version" not in read_checkpoint(checkpoint):
+            raise UserError(f"{checkpoint}: holds weights alone, without what a run needs")
         if subcommand != "predict":  # its configuration leaves the network to the checkpoint
             self._requested_model = _flat(options.model.as_dict())
 
@@ -231,6 +241,12 @@ class MageNetCLI(LightningCLI):
             super().instantiate_classes()
         except ValueError as error:
             raise UsageError(_value_fault(error)) from None
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Return the trainer, which writes and reads checkpoints with their hash."""
+        plugins = self.config_init[self.subcommand].trainer.plugins
+        given = plugins if isinstance(plugins, list) else [plugins] if plugins else []
+        return super().instantiate_trainer(plugins=[*given, VerifiedCheckpointIO()], **kwargs)
 
     def after_instantiate_classes(self) -> None:
         """Raise if the model cannot be tested or cannot predict.
@@ -279,6 +295,21 @@ def _report_failures(trainer: Trainer) -> int:
     for writer in writers:
         writer.report_failures()
     return 1 if any(writer.failures for writer in writers) else 0
+
+
+def _experiment_folder(options: Any) -> Path:
+    """Return the folder of an experiment's runs, as its logger names it.
+
+    Raises:
+        UsageError: If the logger is configured in another way than ours.
+    """
+    logger = options.trainer.logger
+    try:
+        return Path(logger.init_args.save_dir, logger.init_args.name)
+    except (AttributeError, TypeError):
+        raise UsageError(
+            "--ckpt_path last needs trainer.logger with save_dir and name; give the file's path"
+        ) from None
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -6,7 +6,8 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 from lightning.pytorch import LightningModule
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from data_modules.batch import Batch
+from magenet.checkpoints import read_checkpoint
 from magenet.errors import UsageError, UserError
 
 LEARNING_RATE = 2e-4
@@ -166,6 +168,22 @@ class FundusTask(LightningModule, ABC):
         checkpoint["hyper_parameters"] = {
             name: value for name, value in saved.items() if _is_plain(value)
         }
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: str | Path, **options: Any) -> Self:  # type: ignore[override]
+        """Build the task from its own checkpoint, a file.
+
+        Args:
+            checkpoint_path: The checkpoint.
+            options: See Lightning's, `map_location`, `strict` and arguments of the task.
+
+        Raises:
+            UserError: If the checkpoint is damaged, or names what it may not; see
+                :func:`magenet.checkpoints.read_checkpoint`.
+        """
+        read_checkpoint(checkpoint_path)
+        task: Self = super().load_from_checkpoint(checkpoint_path, **options, weights_only=True)
+        return task
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the size of the photographs that the network was trained on."""
