@@ -86,7 +86,7 @@ class GradingDataModule(SourceDataModule):
         self.class_weights = torch.ones(CLASSES[label])
 
     def graded(self, split: Split) -> GradedDataset:
-        """Return the photographs of one part with their grades.
+        """Return the photographs of one split with their grades.
 
         Raises:
             UserError: If a photograph has no grade.

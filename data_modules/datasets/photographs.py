@@ -124,11 +124,11 @@ class AnnotatedDataset(PhotographDataset):
 
 
 class PhotographSource(ABC):
-    """Set of photographs with parts for training, validation and test."""
+    """Set of photographs with splits for training, validation and test."""
 
     @abstractmethod
     def dataset(self, split: Split, image_size: int) -> PhotographDataset:
-        """Return the photographs of one part.
+        """Return the photographs of one split.
 
         Args:
             split: `train`, `val` or `test`.

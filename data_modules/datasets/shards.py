@@ -75,7 +75,7 @@ def address(location: str, name: str) -> str:
 
 
 def read_index(location: str, split: Split, image_size: int) -> list[Shard]:
-    """Return the shards of one part of a set.
+    """Return the shards of one split of a set.
 
     Args:
         location: See :class:`data_modules.datasets.streaming.StreamedPhotographs`.

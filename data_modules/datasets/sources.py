@@ -185,7 +185,7 @@ class ManifestPhotographs(PhotographSource):
         self.cache = cache
 
     def dataset(self, split: Split, image_size: int) -> ManifestDataset:
-        """Return the photographs of one part; see :meth:`PhotographSource.dataset`."""
+        """Return the photographs of one split; see :meth:`PhotographSource.dataset`."""
         manifest = Manifest.from_csv(self.path, self.labels or ())
         manifest = manifest.select(sets=self.sets, qualities=self.qualities)
         if any(photograph.split for photograph in manifest):
@@ -218,7 +218,7 @@ class FolderPhotographs(PhotographSource):
         self.cache = cache
 
     def dataset(self, split: Split, image_size: int) -> ManifestDataset:
-        """Return the photographs of one part; see :meth:`PhotographSource.dataset`."""
+        """Return the photographs of one split; see :meth:`PhotographSource.dataset`."""
         manifest = hold_out(Manifest.from_folder(self.path), split, self.val_share)
         manifest.require_readable()
         return ManifestDataset(manifest, image_size, self.cache)
@@ -273,7 +273,7 @@ class PhantomPhotographs(PhotographSource):
         self.seed = seed
 
     def dataset(self, split: Split, image_size: int) -> PhantomDataset:
-        """Return the phantoms of one part; see :meth:`PhotographSource.dataset`."""
+        """Return the phantoms of one split; see :meth:`PhotographSource.dataset`."""
         start = 1_000_000 * self.seed + {"train": 0, "val": 800_000, "test": 900_000}[split]
         count = self.count if split == "train" else self.val_count
         return PhantomDataset(range(start, start + count), image_size, self.camera)

@@ -119,7 +119,7 @@ class StreamedPhotographs(PhotographSource):
         self.mixed = mixed
 
     def dataset(self, split: Split, image_size: int) -> ShardDataset:
-        """Return the photographs of one part; see :meth:`PhotographSource.dataset`.
+        """Return the photographs of one split; see :meth:`PhotographSource.dataset`.
 
         Raises:
             UserError: If the set is missing or incomplete, or of another version or size.
