@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from kornia.enhance import adjust_brightness_accumulative, adjust_gamma
 from kornia.geometry.transform import hflip, vflip
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
@@ -41,6 +42,31 @@ def orient(tensors: Sequence[Tensor], rng: CounterRNG) -> list[Tensor]:
         chosen = (rng.uniform(name, 0.0, 1.0) < 0.5)[:, None, None, None].to(tensors[0].device)
         results = [torch.where(chosen, transform(tensor), tensor) for tensor in results]
     return results
+
+
+def jitter_light(
+    image: Tensor,
+    rng: CounterRNG,
+    brightness: tuple[float, float],
+    gamma: tuple[float, float],
+    prefix: str = "",
+) -> Tensor:
+    """Change brightness and gamma of photographs at random.
+
+    Args:
+        image: `(B, 3, S, S)`, not below 0.
+        rng: Generator of the same batch.
+        brightness: Range of the factor of brightness.
+        gamma: Range of the exponent.
+        prefix: What the names of the two random numbers begin with.
+
+    Returns:
+        Photographs of the same shape, in [0, 1].
+    """
+    factor = rng.uniform(f"{prefix}brightness", *brightness).to(image.device)
+    exponent = rng.uniform(f"{prefix}gamma", *gamma).to(image.device)
+    jittered: Tensor = adjust_gamma(adjust_brightness_accumulative(image, factor), exponent)
+    return jittered
 
 
 def to_unit(tensor: Tensor) -> Tensor:

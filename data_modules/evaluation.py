@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import torch
 from torch import Tensor
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import SourceDataModule, to_unit
+from data_modules.base import FundusDataModule, to_unit
 from data_modules.batch import AnyBatch, Batch
-from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
+from data_modules.datasets.manifest import Manifest, ManifestError, Photograph, read_rows
 from data_modules.datasets.photographs import (
     AnnotatedDataset,
     PhotographDataset,
@@ -54,17 +52,10 @@ def read_pairs(path: str | Path, manifest: Manifest) -> list[Pair]:
         manifest: Manifest of the low-quality photographs.
 
     Raises:
-        ManifestError: If the file, a column or a photograph is missing.
+        ManifestError: If the file, a column, a value or a photograph is missing.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ManifestError(f"{path}: no such file of pairs")
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-        if missing:
-            raise ManifestError(f"{path}: the column '{missing[0]}' is missing")
-        rows = list(reader)
+    _, rows = read_rows(path, COLUMNS)
     known = {photograph.name: photograph for photograph in manifest}
     folder = Path(manifest.source).parent
     pairs = []
@@ -138,14 +129,14 @@ class Unpaired(AnnotatedDataset):
         return {"condition": "unpaired"}
 
 
-class EvaluationDataModule(SourceDataModule):
+class EvaluationDataModule(FundusDataModule):
     """Real photographs of low quality, for a test only.
 
     Two loaders: pairs of the same eye, `image` (the low-quality one), `image_high`, `mask_valid`;
     and photographs without a partner, `image`. All with `mask_fov`.
 
     Args:
-        photographs: Photographs without a partner.
+        photographs: Photographs without a partner; pairs alone are tested if null.
         manifest: CSV manifest of the low-quality photographs of the pairs.
         pairs: CSV file of the pairs; see :func:`read_pairs`.
         scored_size: Side of the photographs that are enhanced and scored, in pixels.
@@ -155,33 +146,33 @@ class EvaluationDataModule(SourceDataModule):
 
     def __init__(
         self,
-        photographs: PhotographSource,
+        photographs: PhotographSource | None,
         manifest: str,
         pairs: str,
         scored_size: int = 512,
         batch_size: int = 4,
         workers: int = 1,
     ) -> None:
-        super().__init__(photographs, scored_size, batch_size, workers, seed=0)
+        super().__init__(scored_size, batch_size, workers)
+        self.photographs = photographs
         self.manifest = manifest
         self.pairs = pairs
         self.scored_size = scored_size
 
     def test_dataloader(self) -> list[StatefulDataLoader[Any]]:
-        """Return two loaders: of the pairs, and of the photographs without a partner."""
+        """Return the loader of the pairs, then that of the photographs without a partner."""
         pairs = read_pairs(self.pairs, Manifest.from_csv(self.manifest))
-        unpaired = Unpaired(self.photographs.dataset("test", self.scored_size))
-        return [
-            self.fixed_loader(PairDataset(pairs, self.scored_size)),
-            self.fixed_loader(unpaired),
-        ]
+        datasets: list[PhotographDataset] = [PairDataset(pairs, self.scored_size)]
+        if self.photographs is not None:
+            datasets.append(Unpaired(self.photographs.dataset("test", self.scored_size)))
+        return [self.fixed_loader(dataset) for dataset in datasets]
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
         """Return the batch as floats in [0, 1], black outside the field of view."""
         prepared: AnyBatch = {}
         mask = to_unit(batch["mask_fov"])
         for name, value in dict[str, Any](batch).items():
-            if isinstance(value, Tensor) and value.dtype in (torch.uint8, torch.bool):
-                value = to_unit(value) if value.ndim == 4 else value
+            if isinstance(value, Tensor) and value.ndim == 4:
+                value = to_unit(value)
             prepared[name] = value * mask if name.startswith("image") else value
         return cast(Batch, prepared)

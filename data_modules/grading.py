@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from kornia.enhance import adjust_brightness_accumulative, adjust_gamma
 from torch import Tensor
 from torch.nn import functional
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import SourceDataModule, orient, to_unit
+from data_modules.base import SourceDataModule, jitter_light, orient, to_unit
 from data_modules.batch import Batch
 from data_modules.datasets.manifest import QUALITIES, Photograph
-from data_modules.datasets.photographs import AnnotatedDataset, Sample, Stage
+from data_modules.datasets.photographs import AnnotatedDataset, Sample, Split
 from data_modules.datasets.sources import ManifestDataset, ManifestPhotographs
 from magenet.degradation import CounterRNG
 from magenet.errors import UserError
@@ -86,13 +85,13 @@ class GradingDataModule(SourceDataModule):
         self.label = label
         self.class_weights = torch.ones(CLASSES[label])
 
-    def graded(self, stage: Stage) -> GradedDataset:
-        """Return the photographs of one part with their grades.
+    def graded(self, split: Split) -> GradedDataset:
+        """Return the photographs of one split with their grades.
 
         Raises:
             UserError: If a photograph has no grade.
         """
-        dataset = self.photographs.dataset(stage, DECODED * self.image_size)
+        dataset = self.photographs.dataset(split, DECODED * self.image_size)
         labels = [self._grade(photograph) for photograph in dataset.photographs]
         missing = [dataset.name(i) for i, label in enumerate(labels) if label is None]
         if missing:
@@ -134,12 +133,8 @@ class GradingDataModule(SourceDataModule):
             rng = CounterRNG(batch["key"], self.seed)
             image, mask = reframe(image, mask, self.image_size, rng)
             image, mask = orient([image, mask], rng)
-            device = image.device
-            image = adjust_brightness_accumulative(
-                image, rng.uniform("brightness", 0.85, 1.15).to(device)
-            )
-            image = adjust_gamma(image, rng.uniform("gamma", 0.85, 1.2).to(device))
-            cast = rng.uniform("cast", 0.93, 1.07, count=3).to(device)
+            image = jitter_light(image, rng, (0.85, 1.15), (0.85, 1.2))
+            cast = rng.uniform("cast", 0.93, 1.07, count=3).to(image.device)
             image = (image * cast[:, :, None, None]).clamp(0, 1)
         else:
             image, mask = (_resized(tensor, self.image_size) for tensor in (image, mask))

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from kornia.enhance import adjust_brightness_accumulative, adjust_gamma
 from torch import Tensor
 from torch.nn import functional
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import SourceDataModule, orient, to_unit
+from data_modules.base import SourceDataModule, jitter_light, orient, to_unit
 from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographSource
 from magenet.degradation import CounterRNG
@@ -102,13 +101,10 @@ class SegmentationDataModule(SourceDataModule):
             mask = (mask > 0.5).float()
             gains = [rng.uniform(f"gain_{c}", 0.85, 1.15) for c in "rgb"]
             image = image * torch.stack(gains, 1)[:, :, None, None].to(image.device)
-            image = adjust_brightness_accumulative(
-                image, rng.uniform("brightness", 0.7, 1.3).to(image.device)
-            )
-            image = adjust_gamma(image, rng.uniform("gamma", 0.7, 1.4).to(image.device))
+            image = jitter_light(image, rng, (0.7, 1.3), (0.7, 1.4))
         return {
             "name": batch["name"],
-            "image": image.clamp(0.0, 1.0) * mask,
+            "image": image * mask,
             "mask_fov": mask,
             "mask_structure": structure,
         }

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kornia.enhance import adjust_brightness_accumulative, adjust_gamma
 from torch import Tensor, nn
 
-from data_modules.base import SourceDataModule, orient, to_unit
+from data_modules.base import SourceDataModule, jitter_light, orient, to_unit
 from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographSource
 from magenet.degradation import CounterRNG, Degradation, FundusDegradation
@@ -41,11 +40,9 @@ class StrongView(nn.Module):
         """Return the strong view, `(B, 3, S, S)` in [0, 1], aligned with `image` pixel by pixel."""
         rng = rng.fork("strong view")
         view = self.degradation(image, mask, rng)
-        factor = rng.uniform("view_brightness", 1 - self.brightness, 1 + self.brightness)
-        view = adjust_brightness_accumulative(view, factor.to(image.device))
-        gamma = rng.uniform("view_gamma", 1 - self.gamma, 1 + self.gamma)
-        strong: Tensor = adjust_gamma(view, gamma.to(image.device))
-        return strong
+        brightness = (1 - self.brightness, 1 + self.brightness)
+        gamma = (1 - self.gamma, 1 + self.gamma)
+        return jitter_light(view, rng, brightness, gamma, prefix="view_")
 
 
 class UnpairedDataModule(SourceDataModule):

@@ -1,4 +1,4 @@
-"""Disk cache of decoded photographs, cropped to the field and memory-mapped when read."""
+"""Disk cache of decoded photographs, cropped to the field of view."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import contextlib
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
+from data_modules.datasets.photographs import Sample
 from data_modules.files.errors import PictureError
 from magenet.atomic_write import atomic_write
 
-Sample = dict[str, Any]
+Planes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+"""A sample as :func:`to_planes` encodes it, `(4 or 5, S, S)`."""
 
 LAYOUT = 1
 """Increment it when decoding, field estimation or cropping change: older cache entries are then
@@ -74,14 +75,14 @@ class Cache:
         """
         path = self.path(files, size)
         with contextlib.suppress(OSError, ValueError, EOFError):
-            return from_planes(np.load(path, mmap_mode="r"))
+            return from_planes(np.load(path))
         sample = decode()
         with atomic_write(path, PictureError) as temporary, temporary.open("wb") as stream:
             np.save(stream, to_planes(sample))
         return sample
 
 
-def to_planes(sample: Sample) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def to_planes(sample: Sample) -> Planes:
     """Return a sample as planes, uint8 `(4 or 5, S, S)`; the fifth is the vessel mask, if known."""
     planes = [sample["image"], sample["mask_fov"].to(torch.uint8)]
     if bool(sample["vessel_known"]):
@@ -89,15 +90,15 @@ def to_planes(sample: Sample) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
     return np.asarray(torch.cat(planes).numpy(), np.uint8)
 
 
-def from_planes(planes: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Sample:
-    """Return the sample encoded by :func:`to_planes`.
+def from_planes(planes: Planes) -> Sample:
+    """Return the sample encoded by :func:`to_planes`; it shares their memory.
 
     Raises:
         ValueError: If the array does not encode a sample.
     """
     if planes.dtype != np.uint8 or planes.ndim != 3 or len(planes) not in (4, 5):
         raise ValueError("not an entry of the cache")
-    tensor = torch.from_numpy(np.array(planes))
+    tensor = torch.from_numpy(planes)
     known = len(planes) == 5
     return {
         "image": tensor[:3],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -90,20 +90,19 @@ class Manifest:
         Args:
             path: The CSV file.
             labels: More CSV files whose column `image` names photographs as the manifest does;
-                they may give the last four columns. Photographs not in the manifest are ignored.
+                they may give `patient, disc_mask, lesion_bitmask, dr_grade`; their files, too, are
+                relative to the manifest's folder. Photographs not in the manifest are ignored.
 
         Raises:
-            ManifestError: If a file or a column is missing, a quality or a grade is unknown, or
-                files that it names are missing (the first ten are named).
+            ManifestError: If a file, a column or an image's name is missing, a quality or a grade
+                is unknown, or files that it names are missing (the first ten are named).
         """
         path = Path(path)
-        _, rows = _read_rows(path)
+        _, rows = read_rows(path, ("image",))
         labels_of_image = _read_labels(labels, path, rows)
         photographs = []
         seen: set[str] = set()
         for line, row in enumerate(rows, start=2):
-            if not row["image"]:
-                raise ManifestError(f"{path}: line {line} names no image")
             if row["image"] in seen:
                 raise ManifestError(f"{path}: line {line} repeats {row['image']}")
             seen.add(row["image"])
@@ -206,7 +205,7 @@ class Manifest:
         faults = [fault for photograph in self if (fault := header_fault(photograph.image))]
         if faults:
             raise ManifestError(
-                f"{self.source}: {len(faults)} picture(s) cannot be used: {_listed(faults)}"
+                f"{self.source}: {len(faults)} picture(s) cannot be used: {listed(faults)}"
             )
 
     def _require_files(self) -> None:
@@ -222,35 +221,44 @@ class Manifest:
         ]
         if missing:
             raise ManifestError(
-                f"{self.source}: {len(missing)} file(s) it names are missing: {_listed(missing)}"
+                f"{self.source}: {len(missing)} file(s) it names are missing: {listed(missing)}"
             )
 
 
-def _listed(faults: list[str]) -> str:
+def listed(faults: Sequence[str]) -> str:
     """Return the first faults as one text: hundreds of them would bury the message."""
     more = len(faults) - MOST_NAMED
     return "; ".join(faults[:MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict[str, str]]]:
     """Return the columns and rows of a CSV file that describes photographs.
 
+    Args:
+        path: The file, in UTF-8.
+        required: Columns that it must have, with a value in each row; other cells that a short row
+            lacks are empty.
+
     Raises:
-        ManifestError: If it is missing, cannot be read, or has no column `image`.
+        ManifestError: If it is missing or cannot be read, or a required column or value is missing.
     """
     if not path.is_file():
-        raise ManifestError(f"{path}: no such manifest")
+        raise ManifestError(f"{path}: no such CSV file")
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
+            reader = csv.DictReader(stream, restval="")
             columns = list(reader.fieldnames or [])
             rows = list(reader)
     except (UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"{path}: not a CSV file ({error})") from None
-    if "image" not in columns:
-        raise ManifestError(
-            f"{path}: the column 'image' is missing (columns: {', '.join(columns) or 'none'})"
-        )
+    given = ", ".join(columns) or "none"
+    for column in required:
+        if column not in columns:
+            raise ManifestError(f"{path}: the column '{column}' is missing (columns: {given})")
+    for line, row in enumerate(rows, start=2):
+        for column in required:
+            if not row[column]:
+                raise ManifestError(f"{path}: line {line} has no value in the column '{column}'")
     return columns, rows
 
 
@@ -264,7 +272,7 @@ def _read_labels(
     """
     labels: dict[str, dict[str, str]] = {}
     for file in files:
-        columns, rows = _read_rows(Path(file))
+        columns, rows = read_rows(Path(file), ("image",))
         given = [column for column in LABEL_COLUMNS if column in columns]
         if not given:
             raise ManifestError(f"{file}: none of the columns {', '.join(LABEL_COLUMNS)} is in it")

@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 from torch import Tensor
 
+from data_modules.datasets.photographs import LESIONS
 from data_modules.datasets.vessel_tree import Point, Vessel, grow_vessels
 from magenet.imaging.field_of_view import FieldOfView, field_from_mask
 
 Camera = Literal["clinic", "handheld"]
 Array = NDArray[np.float32]
-
-LESIONS = ("microaneurysm", "haemorrhage", "hard_exudate", "soft_exudate")
 
 DISC_RADIUS = 0.052
 """Vertical radius of the optic disc over the field's diameter (1.8 mm in a 50 degree field)."""
@@ -79,15 +78,13 @@ def _blur(picture: Array, radius: float) -> Array:
     return np.asarray(np.asarray(blurred) / 255, np.float32)
 
 
-def _draw_vessels(
-    vessels: list[Vessel], size: int, *, arteries: bool | None, scale: float = 1.0
-) -> Array:
-    """Return the coverage of the vessels, `(S, S)` in [0, 1], anti-aliased.
+def _draw_vessels(vessels: list[Vessel], size: int, *, arteries: bool, scale: float = 1.0) -> Array:
+    """Return the coverage of the arteries or veins, `(S, S)` in [0, 1], anti-aliased.
 
     Args:
-        vessels: Vessels to draw.
+        vessels: All vessels.
         size: Side in pixels.
-        arteries: True for arteries only, False for veins only, None for both.
+        arteries: Whether to draw the arteries or the veins.
         scale: Factor for all radii; below 1 for the central light reflex.
     """
     supersampling = 4 if size <= 256 else 2
@@ -95,7 +92,7 @@ def _draw_vessels(
     canvas = Image.new("L", (unit, unit))
     pen = ImageDraw.Draw(canvas)
     for vessel in vessels:
-        if arteries is not None and vessel.artery != arteries:
+        if vessel.artery != arteries:
             continue
         count = len(vessel.points) - 1
         for index, (a, b) in enumerate(zip(vessel.points[:-1], vessel.points[1:], strict=True)):

@@ -19,7 +19,7 @@ from magenet.hashing import name_key
 from magenet.imaging.crop import crop, resize
 from magenet.imaging.field_of_view import FieldOfView, estimate_field, field_from_mask
 
-Stage = Literal["train", "val", "test"]
+Split = Literal["train", "val", "test"]
 Label = Literal["quality", "vessel_mask", "disc_mask", "lesion_bitmask", "dr_grade"]
 Sample = dict[str, Any]
 
@@ -124,14 +124,14 @@ class AnnotatedDataset(PhotographDataset):
 
 
 class PhotographSource(ABC):
-    """Set of photographs with parts for training, validation and test."""
+    """Set of photographs with splits for training, validation and test."""
 
     @abstractmethod
-    def dataset(self, stage: Stage, image_size: int) -> PhotographDataset:
-        """Return the photographs of one part.
+    def dataset(self, split: Split, image_size: int) -> PhotographDataset:
+        """Return the photographs of one split.
 
         Args:
-            stage: `train`, `val` or `test`.
+            split: `train`, `val` or `test`.
             image_size: Side of the square that each is cut and resized to, in pixels.
         """
 

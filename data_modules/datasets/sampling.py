@@ -64,16 +64,16 @@ class FixedLengthSampler(DistributedSampler[tuple[int, int]]):
         first = self.epoch * self.count
         current = -1
         for position in range(self.rank, len(self) * self.num_replicas, self.num_replicas):
-            cycle, offset = divmod(first + position, self.length)
-            if cycle != current:
-                generator = torch.Generator().manual_seed(self.seed * 1_000_003 + cycle)
+            pass_index, offset = divmod(first + position, self.length)
+            if pass_index != current:
+                generator = torch.Generator().manual_seed(self.seed * 1_000_003 + pass_index)
                 order = torch.randperm(self.length, generator=generator)
-                current = cycle
+                current = pass_index
             yield int(order[offset]), first + position
 
 
 class ShardSampler(DistributedSampler[tuple[int, int]]):
-    """Sampler of a fixed number of `(index, pass)` per epoch, such that a worker reads few shards.
+    """Sampler of a fixed number of `(index, pass)` per epoch, so that a worker reads few shards.
 
     The shards are shuffled anew for each pass over the set and assigned to all workers of
     all ranks round-robin, which continues from pass to pass: in each pass every photograph is
@@ -116,14 +116,14 @@ class ShardSampler(DistributedSampler[tuple[int, int]]):
         """Yield a worker's samples, without end, after skipping the `done` first ones."""
         readers = self.plan.ranks * self.plan.workers
         reader = self.plan.rank * self.plan.workers + worker
-        for pass_ in itertools.count():
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + pass_)
+        for pass_index in itertools.count():
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + pass_index)
             order = torch.randperm(len(self.counts), generator=generator)
-            shards = order[(reader - pass_ * len(order)) % readers :: readers]
+            shards = order[(reader - pass_index * len(order)) % readers :: readers]
             count = int(self.counts[shards].sum())
             if done < count:
                 for index in self._mixed(shards, generator)[done:].tolist():
-                    yield index, pass_
+                    yield index, pass_index
             done = max(0, done - count)
 
     def _mixed(self, shards: Tensor, generator: torch.Generator) -> Tensor:

@@ -21,16 +21,15 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from data_modules.datasets.cache import LAYOUT, to_planes
-from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample, Stage
+from data_modules.datasets.cache import LAYOUT, Planes, to_planes
+from data_modules.datasets.manifest import listed
+from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample, Split
 from data_modules.files.errors import PictureError
 from magenet.atomic_write import atomic_write, make_folder
 from magenet.errors import UserError
 
 INDEX = "index.json"
 """File that lists the shards of a set."""
-
-Planes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,12 @@ def address(location: str, name: str) -> str:
     return f"{location.rstrip('/')}/{name}"
 
 
-def read_index(location: str, stage: Stage, image_size: int) -> list[Shard]:
-    """Return the shards of one part of a set.
+def read_index(location: str, split: Split, image_size: int) -> list[Shard]:
+    """Return the shards of one split of a set.
 
     Args:
         location: See :class:`data_modules.datasets.streaming.StreamedPhotographs`.
-        stage: Part of the set.
+        split: `train`, `val` or `test`.
         image_size: Side of the photographs expected, in pixels.
 
     Raises:
@@ -97,7 +96,7 @@ def read_index(location: str, stage: Stage, image_size: int) -> list[Shard]:
             "set without it is incomplete"
         ) from None
     try:
-        layout, size, files = index["layout"], index["image_size"], index["parts"][stage]
+        layout, size, files = index["layout"], index["image_size"], index["parts"][split]
         shards = [Shard(address(location, file["name"]), int(file["count"])) for file in files]
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{path}: is not an index written by 'magenet shards'") from None
@@ -189,9 +188,9 @@ def write_shards(
     errors: list[str] = []
     make_folder(folder)
     try:
-        for stage in get_args(Stage):
-            dataset = photographs.dataset(stage, image_size)
-            parts[stage] = _write_part(dataset, folder, stage, shard_size, workers, errors)
+        for split in get_args(Split):
+            dataset = photographs.dataset(split, image_size)
+            parts[split] = _write_part(dataset, folder, split, shard_size, workers, errors)
         content = {"layout": LAYOUT, "image_size": image_size, "parts": parts}
         with atomic_write(folder / INDEX) as temporary:
             temporary.write_text(json.dumps(content, indent=1) + "\n")
@@ -203,7 +202,7 @@ def write_shards(
 def _write_part(
     dataset: PhotographDataset,
     folder: Path,
-    stage: Stage,
+    split: Split,
     shard_size: int,
     workers: int,
     errors: list[str],
@@ -211,7 +210,7 @@ def _write_part(
     """Write the shards of a part; return their index entries and append to `errors`."""
     shards: list[dict[str, Any]] = []
     writer: Any = webdataset().ShardWriter(
-        str(folder / stage).replace("%", "%%") + "-%06d.tar",
+        str(folder / split).replace("%", "%%") + "-%06d.tar",
         maxcount=math.ceil(len(dataset) / math.ceil(len(dataset) / shard_size)),
         maxsize=math.inf,
         post=lambda file: shards.append({"name": Path(file).name, "count": writer.count}),
@@ -221,7 +220,7 @@ def _write_part(
     loader = DataLoader(_Readable(dataset), batch_size=None, num_workers=workers)
     with writer:
         for number, sample in enumerate(
-            tqdm(loader, desc=stage, unit="photograph", disable=not sys.stderr.isatty())
+            tqdm(loader, desc=split, unit="photograph", disable=not sys.stderr.isatty())
         ):
             if isinstance(sample, str):
                 errors.append(sample)
@@ -230,7 +229,8 @@ def _write_part(
             writer.write({"__key__": f"{number:09d}", **content})
     shards = [shard for shard in shards if shard["count"]]
     if not shards:
-        raise UserError(f"no photograph of the part '{stage}' can be read: {'; '.join(errors)}")
+        reasons = listed(errors[-len(dataset) :])
+        raise UserError(f"no photograph of the split '{split}' can be read: {reasons}")
     return shards
 
 

@@ -13,7 +13,7 @@ from data_modules.datasets.photographs import (
     PhotographDataset,
     PhotographSource,
     Sample,
-    Stage,
+    Split,
     cut_to_field,
     require_field,
 )
@@ -111,26 +111,35 @@ class LabelledDataset(ManifestDataset):
         }
 
 
-def hold_out(manifest: Manifest, stage: Stage, share: float) -> Manifest:
+def hold_out(manifest: Manifest, split: Split, share: float) -> Manifest:
     """Return the training or the held-out part of a manifest without a column `split`.
 
-    A photograph is held out by the hash of its name, so that adding others does not move it; the
-    share is therefore met on average, with at least one photograph in each part.
+    A patient is held out by the hash of its name, with all its photographs, so that adding others
+    does not move it; the share is therefore met on average, with at least one patient in each
+    part. A photograph without `patient` counts as a patient of its own name.
 
     Args:
         manifest: All photographs.
-        stage: The part; validation and test are the same.
-        share: Share held out, 0 to 1.
+        split: `train`, or the held-out `val` and `test`, which are the same.
+        share: Share of the patients held out, 0 to 1.
 
     Raises:
-        ManifestError: If there are fewer than two photographs.
+        ManifestError: If there are fewer than two patients.
     """
-    if len(manifest) < 2:
-        raise ManifestError(f"{manifest.source}: one picture is too few to hold some out")
-    ordered = sorted(manifest, key=lambda photograph: name_key(photograph.name))
-    count = sum(name_key(photograph.name) < share * 2**32 for photograph in ordered)
-    count = min(max(count, 1), len(ordered) - 1)
-    part = ordered[count:] if stage == "train" else ordered[:count]
+
+    def key(photograph: Photograph) -> int:
+        return name_key(photograph.patient or photograph.name)
+
+    keys = sorted({key(photograph) for photograph in manifest})
+    if len(keys) < 2:
+        raise ManifestError(
+            f"{manifest.source}: one patient is too few to hold some out (a photograph without a "
+            "patient counts as one)"
+        )
+    count = sum(patient < share * 2**32 for patient in keys)
+    held_out = set(keys[: min(max(count, 1), len(keys) - 1)])
+    ordered = sorted(manifest, key=key)
+    part = [p for p in ordered if (key(p) in held_out) != (split == "train")]
     return Manifest(part, manifest.source)
 
 
@@ -147,7 +156,8 @@ class ManifestPhotographs(PhotographSource):
         only_with: Label that a photograph must have; all are taken if null.
         labels: More CSV files with labels; see :meth:`Manifest.from_csv`. With them, samples hold
             the labels of :class:`LabelledDataset`.
-        val_share: Share held out for validation and test where there is no column `split`.
+        val_share: Share of the patients held out for validation and test where there is no column
+            `split`.
         cache: Folder of decoded photographs, so that later epochs and runs need not decode again;
             it may be deleted at any time. Not cached if null.
     """
@@ -174,14 +184,14 @@ class ManifestPhotographs(PhotographSource):
         self.val_share = val_share
         self.cache = cache
 
-    def dataset(self, stage: Stage, image_size: int) -> ManifestDataset:
-        """Return the photographs of one part; see :meth:`PhotographSource.dataset`."""
+    def dataset(self, split: Split, image_size: int) -> ManifestDataset:
+        """Return the photographs of one split; see :meth:`PhotographSource.dataset`."""
         manifest = Manifest.from_csv(self.path, self.labels or ())
         manifest = manifest.select(sets=self.sets, qualities=self.qualities)
         if any(photograph.split for photograph in manifest):
-            manifest = manifest.select(splits=[self.splits[stage]])
+            manifest = manifest.select(splits=[self.splits[split]])
         else:
-            manifest = hold_out(manifest, stage, self.val_share)
+            manifest = hold_out(manifest, split, self.val_share)
         if self.only_with is not None:
             kept = [p for p in manifest if getattr(p, self.only_with) not in (None, "unknown")]
             if not kept:
@@ -207,9 +217,9 @@ class FolderPhotographs(PhotographSource):
         self.val_share = val_share
         self.cache = cache
 
-    def dataset(self, stage: Stage, image_size: int) -> ManifestDataset:
-        """Return the photographs of one part; see :meth:`PhotographSource.dataset`."""
-        manifest = hold_out(Manifest.from_folder(self.path), stage, self.val_share)
+    def dataset(self, split: Split, image_size: int) -> ManifestDataset:
+        """Return the photographs of one split; see :meth:`PhotographSource.dataset`."""
+        manifest = hold_out(Manifest.from_folder(self.path), split, self.val_share)
         manifest.require_readable()
         return ManifestDataset(manifest, image_size, self.cache)
 
@@ -262,8 +272,8 @@ class PhantomPhotographs(PhotographSource):
         self.camera: Camera = camera
         self.seed = seed
 
-    def dataset(self, stage: Stage, image_size: int) -> PhantomDataset:
-        """Return the phantoms of one part; see :meth:`PhotographSource.dataset`."""
-        start = 1_000_000 * self.seed + {"train": 0, "val": 800_000, "test": 900_000}[stage]
-        count = self.count if stage == "train" else self.val_count
+    def dataset(self, split: Split, image_size: int) -> PhantomDataset:
+        """Return the phantoms of one split; see :meth:`PhotographSource.dataset`."""
+        start = 1_000_000 * self.seed + {"train": 0, "val": 800_000, "test": 900_000}[split]
+        count = self.count if split == "train" else self.val_count
         return PhantomDataset(range(start, start + count), image_size, self.camera)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import bisect
 import itertools
 
-from data_modules.datasets.cache import from_planes
-from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample, Stage
+from data_modules.datasets.cache import Planes, from_planes
+from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample, Split
 from data_modules.datasets.sampling import Plan, ShardSampler
-from data_modules.datasets.shards import Planes, Shard, read_index, read_shard
+from data_modules.datasets.shards import Shard, read_index, read_shard
 from data_modules.files.errors import PictureError
 from magenet.errors import UserError
 
@@ -56,10 +56,10 @@ class ShardDataset(PhotographDataset):
             ) from None
 
     def __getitem__(self, item: int | tuple[int, int]) -> Sample:
-        """Return a photograph; in training its key is a function of its name and the turn."""
-        index, turn = item if isinstance(item, tuple) else (item, 0)
+        """Return a photograph; in training its key is a function of its name and the pass."""
+        index, pass_index = item if isinstance(item, tuple) else (item, 0)
         sample = super().__getitem__(index)
-        sample["key"] = sample["key"] + (turn << 32)  # a name's key has 32 bits
+        sample["key"] = sample["key"] + (pass_index << 32)  # a name's key has 32 bits
         return sample
 
     def sampler(self, plan: Plan) -> ShardSampler:
@@ -118,11 +118,11 @@ class StreamedPhotographs(PhotographSource):
         self.location = location
         self.mixed = mixed
 
-    def dataset(self, stage: Stage, image_size: int) -> ShardDataset:
-        """Return the photographs of one part; see :meth:`PhotographSource.dataset`.
+    def dataset(self, split: Split, image_size: int) -> ShardDataset:
+        """Return the photographs of one split; see :meth:`PhotographSource.dataset`.
 
         Raises:
             UserError: If the set is missing or incomplete, or of another version or size.
         """
-        shards = read_index(self.location, stage, image_size)
+        shards = read_index(self.location, split, image_size)
         return ShardDataset(self.location, shards, self.mixed)

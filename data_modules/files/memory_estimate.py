@@ -28,7 +28,7 @@ def parsed_memory(text: str) -> int:
     number = r"([0-9]+(?:\.[0-9]*)?)"
     match = re.fullmatch(rf"\s*{number}\s*([KMGT]?)(i?B)?\s*", text, re.IGNORECASE)
     if match is None:
-        raise UsageError(f"--max-memory: '{text}' is not an amount of memory: write 1.5G or 900M")
+        raise UsageError(f"max_memory: '{text}' is not an amount of memory: write 1.5G or 900M")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
@@ -78,5 +78,5 @@ def require_memory(width: int, height: int, sample_bytes: int, max_memory: int) 
     if need > max_memory:
         raise UserError(
             f"is {width}x{height} px and needs {as_text(need)} of memory; "
-            f"{as_text(max_memory)} are allowed (--max-memory)"
+            f"{as_text(max_memory)} are allowed (max_memory)"
         )

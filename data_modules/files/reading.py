@@ -61,10 +61,10 @@ def header_fault(path: str | Path) -> str | None:
     """Return what is wrong with a picture's header, or None; no pixel is decoded."""
     try:
         with _opened(path) as picture:
-            size = picture.size
+            _require_side(path, *picture.size)
     except PictureError as error:
         return str(error)
-    return None if min(size) >= MINIMUM_SIDE else f"{path}: is {size[0]}x{size[1]} px"
+    return None
 
 
 def read_photograph(path: str | Path) -> Tensor:

@@ -50,7 +50,8 @@ def write_photograph(image: Tensor, path: str | Path, source: str | Path | None 
         path: File to write.
         source: The photograph that it was made from: its colour profile and the EXIF that
             describes how it was taken are kept (not the rotation: the pixels are upright). A TIFF
-            of 16 bit keeps the profile, camera, software, date and description.
+            of 16 bit keeps the profile, camera, software, date and description. Nothing of DICOM
+            is carried over to another format.
 
     Raises:
         PictureError: If it cannot be written.
@@ -85,6 +86,8 @@ def write_photograph(image: Tensor, path: str | Path, source: str | Path | None 
 
 def read_metadata(source: str | Path) -> Metadata:
     """Read the EXIF and colour profile of a photograph that also hold for a result made from it."""
+    if dicom.is_dicom(source):
+        return Metadata()
     with Image.open(source) as original:
         given = original.getexif()
         profile = original.info.get("icc_profile")

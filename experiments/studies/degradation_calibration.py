@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from data_modules.datasets.photographs import Stage
+from data_modules.datasets.photographs import Split
 from data_modules.datasets.sources import ManifestPhotographs
 from magenet.callbacks.provenance import commit
 from magenet.degradation import (
@@ -63,11 +63,11 @@ DRAWS = 3
 Photographs = tuple[Tensor, Tensor]
 
 
-def load(path: str, stage: Stage, qualities: list[str], sets: list[str] | None) -> Photographs:
+def load(path: str, split: Split, qualities: list[str], sets: list[str] | None) -> Photographs:
     """Return photographs and masks: uint8 `(N, 3, SIZE, SIZE)`, bool `(N, 1, SIZE, SIZE)`."""
     source = ManifestPhotographs(path, sets=sets, qualities=qualities, val_split="val")
-    dataset = source.dataset(stage, SIZE)
-    what = f"{stage} {'+'.join(qualities)}"
+    dataset = source.dataset(split, SIZE)
+    what = f"{split} {'+'.join(qualities)}"
     samples = [dataset[i] for i in tqdm(range(len(dataset)), desc=what, unit="photograph")]
     return (
         torch.stack([sample["image"] for sample in samples]),
@@ -233,12 +233,12 @@ def main(arguments: list[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     report: dict[str, object] = {"commit": commit(), "size": SIZE, "draws": DRAWS}
     report["do_nothing"] = unenhanced_scores(load(options.photographs, "val", ["good"], None))
-    for stage in ("train", "val"):
-        good = load(options.photographs, stage, ["good"], ["hygd"])
-        bad = load(options.photographs, stage, ["usable", "reject"], ["hygd"])
-        report[f"counts_{stage}"] = {"good": len(good[0]), "bad": len(bad[0])}
-        report[f"distances_{stage}"] = distances(good, bad)
-        if stage == "train":
+    for split in ("train", "val"):
+        good = load(options.photographs, split, ["good"], ["hygd"])
+        bad = load(options.photographs, split, ["usable", "reject"], ["hygd"])
+        report[f"counts_{split}"] = {"good": len(good[0]), "bad": len(bad[0])}
+        report[f"distances_{split}"] = distances(good, bad)
+        if split == "train":
             indices = torch.arange(min(48, len(good[0]), len(bad[0])))
             image, mask = good[0][indices].float() / 255, good[1][indices].float()
             pictures = {

@@ -103,14 +103,14 @@ def photographs(**chosen: object) -> ManifestPhotographs:
 def fundus_check() -> FundusCheck:
     """Return the fundus check of the train photographs; limit 1.25 times the farthest val one."""
     rows = {}
-    for stage in ("train", "test"):
-        dataset = photographs().dataset(stage, CHECK_SIZE)
+    for split in ("train", "test"):
+        dataset = photographs().dataset(split, CHECK_SIZE)
         samples = [
-            dataset.load(index) for index in tqdm(range(len(dataset)), f"fundus check, {stage}")
+            dataset.load(index) for index in tqdm(range(len(dataset)), f"fundus check, {split}")
         ]
         image = torch.stack([sample["image"] for sample in samples]).float() / 255
         mask = torch.stack([sample["mask_fov"] for sample in samples]).float()
-        rows[stage] = (image * mask, mask)
+        rows[split] = (image * mask, mask)
     check = FundusCheck.fitted(image_statistics(*rows["train"]), 0.0)
     farthest = float(check.distance(*rows["test"]).max())
     return FundusCheck(check.mean, check.precision, round(1.25 * farthest, 1))

@@ -50,14 +50,14 @@ class ConsistencyLoss(nn.Module):
 
         Args:
             student: Student's output on the strong view, with gradient.
-            teacher: Teacher's output on the weak view, without gradient.
+            teacher: Teacher's output on the weak view; it gets no gradient.
             mask: Field of view, `(B, 1, H, W)`, 0 or 1.
         """
         with torch.autocast(mask.device.type, enabled=False):
             # The target is clamped as a photograph is; the student's overshoot must be penalised.
             distances = [
                 masked_mean(
-                    (estimate.float() - target.float().clamp(0.0, 1.0)).abs(),
+                    (estimate.float() - target.detach().float().clamp(0.0, 1.0)).abs(),
                     mask_like(mask, estimate),
                 )
                 for estimate, target in zip(student.stages, teacher.stages, strict=True)
@@ -65,7 +65,8 @@ class ConsistencyLoss(nn.Module):
             stages = sum(distances[:-1], mask.new_zeros(()))
             structure = mask.new_zeros(())
             if student.structure is not None and teacher.structure is not None:
-                structure = masked_mean((student.structure - teacher.structure).square(), mask)
+                difference = student.structure - teacher.structure.detach()
+                structure = masked_mean(difference.square(), mask)
             return {
                 "image": distances[-1],
                 "stages": self.stage_weight * stages,

@@ -7,6 +7,7 @@ from PIL import Image
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.files.writing import write_photograph
 from tests.data_modules.tables import table
+from tests.drawn import white
 
 
 @pytest.fixture
@@ -15,10 +16,9 @@ def folder(tmp_path: Path) -> Path:
     for seed, name in enumerate(("a", "b")):
         phantom = draw_phantom(seed, 64)
         write_photograph(phantom.image, tmp_path / f"{name}.png")
-        field = phantom.field.mask.expand(3, -1, -1).to(torch.uint8) * 255
-        write_photograph(field, tmp_path / f"field_{name}.png")
+        write_photograph(white(phantom.field.mask), tmp_path / f"field_{name}.png")
     phantom = draw_phantom(0, 64)
-    write_photograph(phantom.disc.expand(3, -1, -1).to(torch.uint8) * 255, tmp_path / "disc.png")
+    write_photograph(white(phantom.disc), tmp_path / "disc.png")
     bits = torch.zeros(64, 64, dtype=torch.uint8)
     bits[30:34, 30:34] = 1 + 8
     bits[40:42, 20:22] = 4

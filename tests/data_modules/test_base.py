@@ -16,14 +16,14 @@ from data_modules import (
     UnpairedDataModule,
 )
 from data_modules.base import orient
-from data_modules.datasets.phantom import draw_phantom
 from data_modules.datasets.photographs import PhotographSource
-from data_modules.files.writing import write_photograph
 from magenet.degradation import (
     CounterRNG,
     FundusDegradation,
     Parameters,
 )
+from tests.data_modules.samples import Run
+from tests.drawn import drawn_folder, drawn_manifest
 
 
 def test_orientation_moves_photograph_and_masks_alike() -> None:
@@ -36,32 +36,12 @@ def test_orientation_moves_photograph_and_masks_alike() -> None:
     assert 2 <= still <= 16  # one in eight
 
 
-def folder(path: Path, count: int = 5) -> Path:
-    for seed in range(count):
-        write_photograph(draw_phantom(seed, 80).image, path / f"eye_{seed}.png")
-    return path
-
-
-def manifest(path: Path) -> Path:
-    folder(path, 6)
-    for seed in range(6):
-        mask = draw_phantom(seed, 80).vessels.expand(3, -1, -1).to(torch.uint8) * 255
-        write_photograph(mask, path / f"vessels_{seed}.png")
-    lines = [
-        f"eye_{i}.png,{'vessels_' + str(i) + '.png' if i % 2 else ''},"
-        f"{'train' if i < 4 else 'val'},{'good' if i < 3 else 'usable'}"
-        for i in range(6)
-    ]
-    (path / "index.csv").write_text("image,vessel_mask,split,quality\n" + "\n".join(lines) + "\n")
-    return path / "index.csv"
-
-
 def source(kind: str, path: Path) -> PhotographSource:
     if kind == "phantoms":
         return PhantomPhotographs(count=4, val_count=2)
     if kind == "folder":
-        return FolderPhotographs(str(folder(path)))
-    return ManifestPhotographs(str(manifest(path)))
+        return FolderPhotographs(str(drawn_folder(path)))
+    return ManifestPhotographs(str(drawn_manifest(path, ["train"] * 4 + ["val"] * 2)))
 
 
 @pytest.mark.parametrize("kind", ["phantoms", "folder", "manifest"])
@@ -89,15 +69,11 @@ def test_every_data_module_takes_every_source(kind: str, tmp_path: Path) -> None
 
 
 def test_the_first_batch_can_be_looked_at(tmp_path: Path) -> None:
-    class Run:
-        world_size, global_rank, current_epoch = 1, 0, 0
-        training, is_global_zero, log_dir = True, True, str(tmp_path / "run")
-
     module = AdaptationDataModule(
         PhantomPhotographs(count=4, val_count=2), PhantomPhotographs(count=4, val_count=2),
         image_size=48, batch_size=2, real_batch_size=3, workers=0, dump_first_batch=True,
     )  # fmt: skip
-    module.trainer = Run()  # type: ignore[assignment]
+    module.trainer = Run(log_dir=str(tmp_path / "run"))  # type: ignore[assignment]
     module.setup("fit")
     for batch, _, _ in module.train_dataloader():
         prepared = module.on_after_batch_transfer(batch, 0)

@@ -29,6 +29,13 @@ def test_pairs_are_cut_alike_and_the_others_have_none(folder: Path) -> None:
     assert torch.allclose(other["image"][:1], batch["image"]), "the same photograph twice"
 
 
+def test_without_photographs_the_pairs_are_alone(folder: Path) -> None:
+    index = str(folder / "index.csv")
+    module = EvaluationDataModule(None, index, str(folder / "pairs.csv"), 48, workers=0)
+    (pairs,) = module.test_dataloader()
+    assert [batch["condition"] for batch in pairs] == [["pair"]]
+
+
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
@@ -36,9 +43,20 @@ def test_pairs_are_cut_alike_and_the_others_have_none(folder: Path) -> None:
         (
             [
                 ("pair_id", "patient", "low", "high_aligned", "valid_mask"),
-                ("p", "A", "x.png", "", ""),
+                ("p", "A", "x.png", "b.png", "field_a.png"),
             ],
             r"line 2: x\.png is not in",
+        ),
+        (
+            [
+                ("pair_id", "patient", "low", "high_aligned", "valid_mask"),
+                ("p", "A", "a.png", "", "field_a.png"),
+            ],
+            "line 2 has no value in the column 'high_aligned'",
+        ),
+        (
+            [("pair_id", "patient", "low", "high_aligned", "valid_mask"), ("p", "A")],
+            "line 2 has no value in the column 'low'",
         ),
         (
             [
@@ -53,6 +71,12 @@ def test_bad_pairs_are_named(folder: Path, lines: list[tuple[str, ...]], reason:
     path = table(folder / "bad.csv", *lines)
     with pytest.raises(ManifestError, match=reason):
         read_pairs(path, Manifest.from_csv(folder / "index.csv"))
+
+
+def test_pairs_that_are_not_utf_8_are_named(folder: Path) -> None:
+    (folder / "pairs.csv").write_text("pair_id,patient\np,Müller\n", "latin-1")
+    with pytest.raises(ManifestError, match=r"pairs\.csv: not a CSV file .*utf-8"):
+        read_pairs(folder / "pairs.csv", Manifest.from_csv(folder / "index.csv"))
 
 
 def test_a_pair_that_cannot_be_one_is_named(folder: Path) -> None:

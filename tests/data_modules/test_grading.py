@@ -68,20 +68,20 @@ def test_validation_is_left_as_it_is(folder: Path) -> None:
     assert float(((batch["image"] - means) * batch["mask_fov"]).abs().mean()) < 0.02
 
 
-def test_grades_of_retinopathy(folder: Path) -> None:
+def test_grades_of_retinopathy_come_from_the_labels(folder: Path) -> None:
     data = module(folder, "dr_grade", only_with="dr_grade")
     assert data.graded("train").labels == [0, 4, 2]
     assert data.graded("val").labels == [1, 3]
 
 
-@pytest.mark.parametrize(("label", "stage", "name"), [
+@pytest.mark.parametrize(("label", "split", "name"), [
     ("quality", "val", "f.png"), ("dr_grade", "train", "d.png"),
 ])  # fmt: skip
 def test_a_photograph_without_a_grade_is_named(
-    folder: Path, label: str, stage: str, name: str
+    folder: Path, label: str, split: str, name: str
 ) -> None:
     with pytest.raises(UserError, match=rf"1 photograph\(s\) without a {label}, such as {name}"):
-        module(folder, label).graded(stage)  # type: ignore[arg-type]
+        module(folder, label).graded(split)  # type: ignore[arg-type]
 
 
 def test_reframing_is_the_sample_s_own_and_keeps_the_retina() -> None:

@@ -9,20 +9,13 @@ from data_modules import (
     PhantomPhotographs,
     SegmentationDataModule,
 )
-from data_modules.datasets.phantom import draw_phantom
-from data_modules.files.writing import write_photograph
 from data_modules.segmentation import move
 from magenet.degradation import (
     CounterRNG,
     Degradation,
 )
 from magenet.errors import UserError
-
-
-def folder(path: Path, count: int = 5) -> Path:
-    for seed in range(count):
-        write_photograph(draw_phantom(seed, 80).image, path / f"eye_{seed}.png")
-    return path
+from tests.drawn import drawn_folder
 
 
 def test_segmentation_never_degrades(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +44,7 @@ def test_segmentation_moves_photograph_and_mask_alike() -> None:
 
 def test_segmentation_needs_masks(tmp_path: Path) -> None:
     module = SegmentationDataModule(
-        FolderPhotographs(str(folder(tmp_path))), image_size=48, batch_size=2, workers=0
+        FolderPhotographs(str(drawn_folder(tmp_path))), image_size=48, batch_size=2, workers=0
     )
     with pytest.raises(UserError, match=r"no vessel mask: eye_\d.png"):
         module.prepare(next(iter(module.train_dataloader())), training=True)

@@ -13,6 +13,7 @@ from data_modules.datasets.shards import write_shards
 from data_modules.datasets.sources import FolderPhotographs
 from data_modules.files.writing import write_photograph
 from tests.command_line import LIMITS, SMALL
+from tests.drawn import white
 
 
 @pytest.fixture(autouse=True)
@@ -42,12 +43,12 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for kind, mask in (("vessels", phantom.vessels), ("fov", phantom.field.mask)):
             # Not in the folder of the set, which holds photographs only.
             masks.append(f"masks/{name}/{kind}_{index}.png")
-            write_photograph(mask.expand(3, -1, -1).to(torch.uint8) * 255, folder / masks[-1])
+            write_photograph(white(mask), folder / masks[-1])
         vessels = masks[0] if name in ("hrf", "chase_db1") else ""
         rows.append((name, split, image, vessels, masks[1], quality))
         if name == "idrid":
             disc, lesions = (f"masks/idrid/{kind}_{index}.png" for kind in ("disc", "lesions"))
-            write_photograph(phantom.disc.expand(3, -1, -1).to(torch.uint8) * 255, folder / disc)
+            write_photograph(white(phantom.disc), folder / disc)
             Image.fromarray(phantom.disc[0].numpy().astype("uint8")).save(folder / lesions)
             labels[name].append((image, disc, lesions, str(index % 5)))
         if name == "hygd":

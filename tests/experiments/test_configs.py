@@ -37,7 +37,7 @@ ELSEWHERE = [
     "runs/release/mage_net.yaml",
     "runs/teacher/variants.yaml",
 ]
-"""Runs that `test_classical`, `test_predict.py` and the tests of studies execute."""
+"""Runs of the classical methods, of `test_predict.py` and of the tests of studies."""
 
 ALONE = [name for name in RUNS if name not in (*COMPARED, *ELSEWHERE)]
 
@@ -153,7 +153,7 @@ def test_no_machine_is_assumed() -> None:
         assert not re.search(r"[\s\"'](/|~/)\w", (CONFIGS / name).read_text()), name
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [PROTOCOL, *RUNS])
 def test_a_run_repeats_no_default(name: str) -> None:
     assert not list(repeated_defaults(read(name)))
 
@@ -201,7 +201,7 @@ def test_published_judges_load(name: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("name", mostly_slow(TESTS))
-def test_table(name: str) -> None:
+def test_every_table_is_written_by_its_judges(name: str) -> None:
     """By judges without training: a test of the command line, not of scores."""
     for judge in read(name)["scores"]["judges"]:
         given = judge.get("init_args", {})
@@ -230,7 +230,7 @@ def test_table(name: str) -> None:
 
 
 @pytest.mark.parametrize("network", mostly_slow(CLASSICAL))
-def test_classical(network: str) -> None:
+def test_classical_methods_are_tested_and_not_trained(network: str) -> None:
     layers = configs(BASE, CONFIGS / "runs/classical.yaml", "limits.yaml", "small.yaml")
     layers += ["--model.network", network]
     assert main(["validate", *layers]) == 0
@@ -240,13 +240,13 @@ def test_classical(network: str) -> None:
 
 
 @pytest.mark.parametrize("name", mostly_slow(COMPARED))
-def test_compared(name: str, photographs: Path) -> None:
+def test_rows_of_the_comparison_train_and_enhance(name: str, photographs: Path) -> None:
     layers = configs(BASE, CONFIGS / PROTOCOL, CONFIGS / name, "limits.yaml", "small.yaml")
     run_all([*layers, *segmenter_for(read(name)["model"]["init_args"])], photographs)
 
 
 @pytest.mark.parametrize("name", mostly_slow(ALONE))
-def test_experiment(name: str, photographs: Path) -> None:
+def test_runs_train_and_enhance_with_their_own_network(name: str, photographs: Path) -> None:
     layers = configs(BASE, CONFIGS / name, "limits.yaml", "small.yaml")
     if "segmenter" in name or name.startswith("runs/judges/"):
         run_all(layers, photographs, enhances=False)
@@ -265,7 +265,7 @@ def test_experiment(name: str, photographs: Path) -> None:
 
 
 @pytest.mark.parametrize("name", mostly_slow(LAYERS))
-def test_layer(
+def test_layers_work_on_top_of_a_run(
     name: str, photographs: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if name == "layers/logging/wandb.yaml" and importlib.util.find_spec("wandb") is None:

@@ -13,6 +13,7 @@ from data_modules.files.writing import write_photograph
 from experiments.configurations import BASE, CONFIGS
 from magenet.main import main
 from tests.command_line import configs, predict, run_alone
+from tests.drawn import white
 
 pytestmark = pytest.mark.usefixtures("workplace")
 
@@ -122,7 +123,7 @@ def test_a_result_never_lands_among_the_photographs(
 
 def test_lossless_files_keep_every_bit_outside_the_field(checkpoint: Path, tmp_path: Path) -> None:
     phantom = draw_phantom(1, 120)
-    mask = phantom.field.mask.expand(3, -1, -1).to(torch.uint8) * 255
+    mask = white(phantom.field.mask)
     noisy = phantom.image.clone()
     noisy[mask == 0] = torch.randint(0, 12, (int((mask == 0).sum()),), dtype=torch.uint8)
     write_photograph(noisy, tmp_path / "in/eye.jpg")

@@ -9,25 +9,15 @@ import torch
 from data_modules import ManifestPhotographs, PairedDataModule
 from data_modules.datasets import sources
 from data_modules.datasets.phantom import draw_phantom
-from data_modules.datasets.photographs import PhotographDataset, Sample
+from data_modules.datasets.photographs import PhotographDataset
 from data_modules.files.writing import write_photograph
+from tests.data_modules.samples import same
+from tests.drawn import drawn_manifest
 
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
-    rows = ["image,split,vessel_mask,fov_mask"]
-    for place in range(4):
-        phantom = draw_phantom(place, 80)
-        write_photograph(phantom.image, tmp_path / f"eye_{place}.png")
-        masks = {"v": phantom.vessels, "f": phantom.field.mask}
-        for name, mask in masks.items():
-            write_photograph(
-                mask.expand(3, -1, -1).to(torch.uint8) * 255, tmp_path / f"{name}_{place}.png"
-            )
-        vessels = f"v_{place}.png" if place % 2 else ""
-        rows.append(f"eye_{place}.png,train,{vessels},f_{place}.png")
-    (tmp_path / "index.csv").write_text("\n".join(rows) + "\n")
-    return tmp_path / "index.csv"
+    return drawn_manifest(tmp_path, ["train"] * 4)
 
 
 def cached(manifest: Path, size: int = 48) -> PhotographDataset:
@@ -37,13 +27,6 @@ def cached(manifest: Path, size: int = 48) -> PhotographDataset:
 
 def entries(manifest: Path) -> list[Path]:
     return sorted((manifest.parent / "cache").rglob("*.npy"))
-
-
-def same(one: Sample, other: Sample) -> bool:
-    return one.keys() == other.keys() and all(
-        torch.equal(one[k], other[k]) if isinstance(one[k], torch.Tensor) else one[k] == other[k]
-        for k in one
-    )
 
 
 def refuse_to_decode(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +51,7 @@ def test_equals_decoding_and_decodes_once(manifest: Path, monkeypatch: pytest.Mo
 
 def test_a_changed_file_is_another_entry(manifest: Path) -> None:
     before = cached(manifest)[1]
-    write_photograph(draw_phantom(9, 80).image, manifest.parent / "eye_1.png")
+    write_photograph(draw_phantom(9, 80).image, manifest.parent / "sub.a/eye_1.png")
     assert not torch.equal(cached(manifest)[1]["image"], before["image"])
     mask = torch.zeros(3, 80, 80, dtype=torch.uint8)
     mask[:, 20:60, 20:60] = 255

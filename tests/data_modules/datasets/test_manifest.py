@@ -6,10 +6,14 @@ from PIL import Image
 
 from data_modules import ManifestPhotographs
 from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
+from data_modules.datasets.photographs import Split
 from data_modules.files.errors import PictureError
 from data_modules.files.writing import write_photograph
 
 IMAGE = torch.zeros(3, 40, 40, dtype=torch.uint8)
+
+
+SPLITS: tuple[Split, ...] = ("train", "val")
 
 
 def manifest(folder: Path, text: str, *files: str) -> Path:
@@ -67,7 +71,7 @@ def test_a_selection_by_a_column_that_is_not_there_says_so(tmp_path: Path) -> No
     ("text", "reason"),
     [
         ("image,quality\na.png,splendid\n", "line 2 has quality 'splendid'"),
-        ("image,set\n,hrf\n", "line 2 names no image"),
+        ("image,set\n,hrf\n", "line 2 has no value in the column 'image'"),
         ("image\na.png\na.png\n", "line 3 repeats a.png"),
         ("", "columns: none"),
     ],
@@ -89,7 +93,7 @@ def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
         Manifest.from_folder(tmp_path)
     with pytest.raises(ManifestError, match="no such folder"):
         Manifest.from_folder(tmp_path / "nowhere")
-    with pytest.raises(ManifestError, match="no such manifest"):
+    with pytest.raises(ManifestError, match="no such CSV file"):
         Manifest.from_csv(tmp_path / "nowhere.csv")
 
 
@@ -97,7 +101,10 @@ def test_every_unreadable_picture_is_named(tmp_path: Path) -> None:
     path = manifest(tmp_path, "image\na.png\nb.jpg\nc.png\n", "a.png")
     (tmp_path / "b.jpg").write_text("no picture")
     Image.new("RGB", (1, 1)).save(tmp_path / "c.png")
-    with pytest.raises(ManifestError, match=r"2 picture.*b\.jpg: cannot be.*c\.png: is 1x1 px"):
+    with pytest.raises(
+        ManifestError,
+        match=r"2 picture.*b\.jpg: cannot be.*c\.png: is 1x1 px; .*at least 32x32",
+    ):
         Manifest.from_csv(path).require_readable()
 
 
@@ -114,10 +121,25 @@ def test_a_photograph_without_a_field_is_named_and_its_mask_asked_for(tmp_path: 
 def test_without_splits_some_are_held_out_by_name(tmp_path: Path) -> None:
     names = [f"eye_{i}.png" for i in range(30)]
     source = ManifestPhotographs(str(manifest(tmp_path, "image\n" + "\n".join(names), *names)))
-    parts = [{p.name for p in source.dataset(s, 32).photographs} for s in ("train", "val")]
+    parts = [{p.name for p in source.dataset(s, 32).photographs} for s in SPLITS]
     assert parts[0] | parts[1] == set(names)
     assert not parts[0] & parts[1]
-    assert 1 <= len(parts[1]) <= 15
+    held_out = (4, 5, 16, 17, 20, 21, 28, 29)  # for good: a scored one must never be trained on
+    assert parts[1] == {f"eye_{i}.png" for i in held_out}
+
+
+def test_both_eyes_of_a_patient_are_held_out_together(tmp_path: Path) -> None:
+    names = [f"eye_{i}.png" for i in range(30)]
+    rows = [f"{name},Ada {index // 2}" for index, name in enumerate(names)]
+    source = ManifestPhotographs(
+        str(manifest(tmp_path, "image,patient\n" + "\n".join(rows), *names))
+    )
+    train, val = ({p.patient for p in source.dataset(s, 32).photographs} for s in SPLITS)
+    assert train | val == {f"Ada {i}" for i in range(15)}
+    assert not train & val
+    few = manifest(tmp_path, "image,patient\neye_0.png,Ada\neye_1.png,Ada\n")
+    with pytest.raises(ManifestError, match="one patient is too few to hold some out"):
+        ManifestPhotographs(str(few)).dataset("train", 32)
 
 
 def test_select_says_what_it_looked_for(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Shards hold what decoding gives, and training from them sees each photograph once a turn."""
+"""Shards hold what decoding gives, and training from them sees each photograph once a pass."""
 
 import json
 import sys
@@ -21,16 +21,15 @@ from data_modules import (
 )
 from data_modules.base import FundusDataModule
 from data_modules.datasets import streaming
-from data_modules.datasets.phantom import draw_phantom
-from data_modules.datasets.photographs import Sample
 from data_modules.datasets.sampling import Plan, ShardSampler
 from data_modules.datasets.shards import Shard, write_shards
 from data_modules.datasets.streaming import ShardDataset
 from data_modules.files.errors import PictureError
-from data_modules.files.writing import write_photograph
 from magenet.errors import UserError
 from magenet.hashing import name_key
 from magenet.main import main
+from tests.data_modules.samples import Run, same
+from tests.drawn import drawn_manifest
 
 pytest.importorskip("webdataset", reason="needs the extra: pip install 'magenet[stream]'")
 
@@ -41,19 +40,7 @@ SIZE = 48
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty-one photographs to train on, some with a vessel mask, and three to validate on."""
     folder = tmp_path_factory.mktemp("photographs")
-    rows = ["image,split,vessel_mask,fov_mask"]
-    for place in range(24):
-        phantom = draw_phantom(place, 64)
-        write_photograph(phantom.image, folder / f"sub.a/eye_{place}.png")
-        masks = {"v": phantom.vessels, "f": phantom.field.mask}
-        for name, mask in masks.items():
-            picture = mask.expand(3, -1, -1).to(torch.uint8) * 255
-            write_photograph(picture, folder / f"{name}_{place}.png")
-        vessels = f"v_{place}.png" if place % 2 else ""
-        split = "train" if place < 21 else "val"
-        rows.append(f"sub.a/eye_{place}.png,{split},{vessels},f_{place}.png")
-    (folder / "index.csv").write_text("\n".join(rows) + "\n")
-    return folder / "index.csv"
+    return drawn_manifest(folder, ["train"] * 21 + ["val"] * 3, 64)
 
 
 @pytest.fixture(scope="module")
@@ -71,20 +58,6 @@ def spoiled(shards: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def same(one: Sample, other: Sample) -> bool:
-    return one.keys() == other.keys() and all(
-        torch.equal(one[k], other[k]) if isinstance(one[k], torch.Tensor) else one[k] == other[k]
-        for k in one
-    )
-
-
-class Run:
-    """What a data module asks its trainer."""
-
-    def __init__(self, ranks: int, rank: int, epoch: int = 0) -> None:
-        self.world_size, self.global_rank, self.current_epoch = ranks, rank, epoch
-
-
 def module(location: Path, workers: int, run: Run | None = None, seed: int = 0) -> FundusDataModule:
     photographs = StreamedPhotographs(str(location))
     made = PairedDataModule(photographs, image_size=SIZE, batch_size=2, workers=workers, seed=seed)
@@ -93,7 +66,7 @@ def module(location: Path, workers: int, run: Run | None = None, seed: int = 0) 
 
 
 def epoch(loader: Any) -> list[list[tuple[str, int]]]:
-    """Return `(name, turn)` of each photograph, batch by batch."""
+    """Return `(name, pass)` of each photograph, batch by batch."""
     return [
         [(n, (k - name_key(n)) >> 32) for n, k in zip(b["name"], b["key"].tolist(), strict=True)]
         for b in loader
@@ -101,9 +74,9 @@ def epoch(loader: Any) -> list[list[tuple[str, int]]]:
 
 
 def test_shards_hold_bit_for_bit_what_decoding_gives(manifest: Path, shards: Path) -> None:
-    for stage, count in (("train", 21), ("val", 3), ("test", 3)):
-        plain = ManifestPhotographs(str(manifest)).dataset(stage, SIZE)  # type: ignore[arg-type]
-        streamed = StreamedPhotographs(str(shards)).dataset(stage, SIZE)  # type: ignore[arg-type]
+    for split, count in (("train", 21), ("val", 3), ("test", 3)):
+        plain = ManifestPhotographs(str(manifest)).dataset(split, SIZE)  # type: ignore[arg-type]
+        streamed = StreamedPhotographs(str(shards)).dataset(split, SIZE)  # type: ignore[arg-type]
         assert len(streamed) == len(plain) == count
         assert all(same(streamed[i], plain[i]) for i in range(count))
         assert same(streamed[0], plain[0]), "also when asked for again"
@@ -122,7 +95,7 @@ def test_validation_and_test_are_those_of_the_manifest(manifest: Path, shards: P
         assert all(torch.equal(a["key"], b["key"]) for a, b in pairs)
 
 
-def test_two_ranks_of_two_workers_share_each_turn(shards: Path) -> None:
+def test_two_ranks_of_two_workers_share_each_pass(shards: Path) -> None:
     given: Counter[tuple[str, int]] = Counter()
     lengths = []
     for rank in (0, 1):
@@ -131,10 +104,10 @@ def test_two_ranks_of_two_workers_share_each_turn(shards: Path) -> None:
             lengths.append(len(batches))
             given.update(item for batch in batches for item in batch)
     assert set(lengths) == {21 // 4}, "21 are not divided by 2 ranks of 2: no rank may wait"
-    assert max(given.values()) == 1, "no photograph twice in a turn"
-    for turn in (0, 1):
-        assert len({n for n, t in given if t == turn}) == 21, "none is lost in a turn"
-    assert {turn for _, turn in given} <= {0, 1, 2, 3, 4}
+    assert max(given.values()) == 1, "no photograph twice in a pass"
+    for index in (0, 1):
+        assert len({n for n, i in given if i == index}) == 21, "none is lost in a pass"
+    assert {index for _, index in given} <= {0, 1, 2, 3, 4}
 
 
 def sampled(
@@ -153,19 +126,19 @@ def sampled(
 
 
 @pytest.mark.parametrize(("ranks", "workers"), [(1, 1), (1, 3), (2, 2), (3, 2)])
-def test_any_number_of_readers_goes_through_whole_turns(ranks: int, workers: int) -> None:
+def test_any_number_of_readers_completes_each_pass(ranks: int, workers: int) -> None:
     counts = [4, 4, 4, 4, 3, 4, 3]
     parts = sampled(ranks, workers, 30, counts)
     given = Counter(item for rank in parts for epoch in rank for item in epoch)
     assert max(given.values()) == 1
     done = 30 * 5 * 2 * ranks // 26
     # Workers are apart by no more than their shares of a shard and of a batch.
-    for turn in range(done - 2):
-        assert {index for index, t in given if t == turn} == set(range(26)), turn
+    for number in range(done - 2):
+        assert {index for index, n in given if n == number} == set(range(26)), number
     assert all(len(epoch) == 10 for rank in parts for epoch in rank)
 
 
-def test_each_turn_and_each_seed_has_another_order(shards: Path) -> None:
+def test_each_pass_and_each_seed_has_another_order(shards: Path) -> None:
     def order(seed: int, number: int) -> list[tuple[str, int]]:
         batches = epoch(module(shards, 0, Run(1, 0, number), seed).train_dataloader())
         return [item for batch in batches for item in batch]
@@ -181,7 +154,7 @@ def test_each_turn_and_each_seed_has_another_order(shards: Path) -> None:
     assert neighbours <= 8, "mixed within the shards too"
 
 
-def test_a_key_is_made_of_name_and_turn_alone(shards: Path) -> None:
+def test_a_key_is_made_of_name_and_pass_alone(shards: Path) -> None:
     keys: dict[tuple[int, int], dict[tuple[str, int], int]] = {}
     for ranks, workers in ((1, 0), (1, 2), (2, 1)):
         found = keys[ranks, workers] = {}
@@ -191,7 +164,7 @@ def test_a_key_is_made_of_name_and_turn_alone(shards: Path) -> None:
                     for name, key in zip(b["name"], b["key"].tolist(), strict=True):
                         found[name, key >> 32] = key
     first, *others = keys.values()
-    assert len(set(first.values())) == len(first), "another in each turn"
+    assert len(set(first.values())) == len(first), "another in each pass"
     for other in others:
         both = first.keys() & other.keys()
         assert len(both) > 20
@@ -218,7 +191,7 @@ def test_a_resume_gives_exactly_the_rest(shards: Path, workers: int, number: int
         )
 
 
-def test_shards_are_read_once_a_turn_and_not_for_what_is_done(
+def test_shards_are_read_once_a_pass_and_not_for_what_is_done(
     shards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
@@ -258,7 +231,7 @@ def test_of_many_shards_only_a_few_are_held(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(streaming, "read_shard", small)
     dataset = ShardDataset("set", [Shard(str(i), 4) for i in range(50)], mixed=2)
     sampler = dataset.sampler(Plan(steps=200, batch_size=1, workers=1, seed=0))
-    turns = []
+    orders = []
     for number in (0, 1):
         read.clear()
         sampler.set_epoch(number)
@@ -267,8 +240,8 @@ def test_of_many_shards_only_a_few_are_held(monkeypatch: pytest.MonkeyPatch) -> 
             assert len(dataset.held) <= 3, "two mixed, and the one that comes in"
         assert len(read) == len(set(read)) == 50
         assert dataset.held == {}, "what was given is let go"
-        turns.append(read.copy())
-    assert turns[0] != turns[1]
+        orders.append(read.copy())
+    assert orders[0] != orders[1]
     for index in range(0, len(dataset), 2):  # a worker that gives every other batch
         dataset[index]
         assert len(dataset.held) <= 4
@@ -367,14 +340,23 @@ def test_the_command_leaves_out_what_is_broken_and_says_so(
     assert "index.json: already exists" in capsys.readouterr().err
 
 
+def test_a_split_that_cannot_be_read_is_an_error_of_bounded_length(tmp_path: Path) -> None:
+    manifest = drawn_manifest(tmp_path, ["train", *["val"] * 12], 64)
+    for index in range(1, 13):
+        photograph = tmp_path / f"sub.a/eye_{index}.png"
+        photograph.write_bytes(photograph.read_bytes()[:800])
+    with pytest.raises(UserError, match=r"split 'val' can be read: .*eye_1\.png.*; and 2 more$"):
+        write_shards(ManifestPhotographs(str(manifest)), tmp_path / "out", SIZE)
+
+
 def test_what_was_interrupted_is_never_a_set(
     manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Interrupted(ManifestPhotographs):
-        def dataset(self, stage: Any, image_size: int) -> Any:
-            if stage == "test":
+        def dataset(self, split: Any, image_size: int) -> Any:
+            if split == "test":
                 raise KeyboardInterrupt
-            return super().dataset(stage, image_size)
+            return super().dataset(split, image_size)
 
     with pytest.raises(KeyboardInterrupt):
         write_shards(Interrupted(str(manifest)), tmp_path, SIZE)

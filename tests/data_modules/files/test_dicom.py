@@ -68,6 +68,15 @@ def test_a_result_is_a_derived_image_of_the_same_patient(tmp_path: Path, bits: i
     assert after.SourceImageSequence[0].ReferencedSOPInstanceUID == before.SOPInstanceUID
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_a_result_in_another_format_has_the_pixels(tmp_path: Path, bits: int, ending: str) -> None:
+    photograph(tmp_path / "a.dcm", values((40, 50, 3)))
+    image = torch.from_numpy(values((3, 40, 50), bits))
+    write_photograph(image, tmp_path / f"a.{ending}", tmp_path / "a.dcm")
+    assert torch.equal(read_native(tmp_path / f"a.{ending}"), image)
+
+
 def test_what_is_not_one_photograph_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.dcm").write_text("not DICOM")
     with pytest.raises(PictureError, match=r"text\.dcm: cannot be read as DICOM"):

@@ -11,7 +11,7 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
 
 
 def test_a_photograph_that_would_not_fit_is_refused_before_it_is_read() -> None:
-    with pytest.raises(UserError, match=r"30000x30000 px and needs 1\d\.\d\d GiB.*--max-memory"):
+    with pytest.raises(UserError, match=r"30000x30000 px and needs 1\d\.\d\d GiB.*max_memory"):
         require_memory(30000, 30000, 1, parsed_memory("1.5G"))
 
 

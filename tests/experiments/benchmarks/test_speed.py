@@ -102,7 +102,9 @@ def test_every_section_gives_numbers(tables: dict[str, Any]) -> None:
     assert len(one(tables, "Losses of the first steps")) == 10
 
 
-def test_comparison(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_change_beyond_the_spread_is_marked(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = (folder / "a.md").read_text()
     assert "## Networks at 64 px" in text
     assert "utilisation: ideal time over" in text

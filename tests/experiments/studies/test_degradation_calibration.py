@@ -8,7 +8,9 @@ from experiments.studies import degradation_calibration as calibration
 pytestmark = pytest.mark.usefixtures("workplace")
 
 
-def test_calibration(tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_statistic_is_compared_and_reported(
+    tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(calibration, "SIZE", 64)
     monkeypatch.setattr(calibration, "PUBLISHED", {64: calibration.PUBLISHED[512]})
     arguments = ["--photographs", str(photographs / "index.csv"), "--out", str(tmp_path / "out")]

@@ -8,7 +8,7 @@ from experiments.studies import graders as results
 pytestmark = pytest.mark.usefixtures("workplace")
 
 
-def test_grading_results(
+def test_graders_are_scored_on_every_photograph_and_reported(
     tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(results, "PARTS", {"quality": ["val"], "dr_grade": ["val"]})

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.usefixtures("workplace")
 
 
 @pytest.mark.slow
-def test_release(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_released_weights_hold_their_settings_and_measurements(
+    photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is trained from the comparison's checkpoint and published with its settings."""
     compared = CONFIGS / "runs/comparison/mage_net.yaml"
     target = segmenter_for(yaml.safe_load(compared.read_text())["model"]["init_args"])

@@ -12,7 +12,7 @@ from magenet.errors import UserError
 pytestmark = pytest.mark.usefixtures("workplace")
 
 
-def test_results_of_the_judges(
+def test_published_judges_are_scored_and_hold_their_network_alone(
     tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UserError, match="make judges"):

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.usefixtures("workplace")
 
 
 @pytest.mark.slow
-def test_variants_of_the_teacher(
+def test_each_variant_is_trained_once_and_tested(
     tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each variant is trained and tested once; two of them suffice."""

@@ -134,7 +134,9 @@ def test_what_was_done_is_not_done_again(folder: Path, weights: Path, tmp_path: 
     )
 
 
-def test_files_patterns_and_manifests(folder: Path, weights: Path, tmp_path: Path) -> None:
+def test_files_patterns_and_manifests_are_all_enhanced_once(
+    folder: Path, weights: Path, tmp_path: Path
+) -> None:
     pattern, file = folder / "*.tif", folder / "sub" / "b.jpg"
     assert enhance(pattern, file, file, "-o", tmp_path / "out", "--weights", weights) == 0
     assert set(rows(tmp_path / "out")) == {"c.tif", "b.jpg"}
@@ -219,7 +221,7 @@ def test_other_weights_or_strength_are_done_again(
         (["nowhere/*.png"], "no such files"),
         (["IN/notes.txt"], r"notes\.txt: not a picture by its name"),
         (["IN", "--strength", "1.5"], r"--strength must lie in \[0, 1\]"),
-        (["IN", "--max-memory", "some"], "--max-memory: 'some' is not an amount"),
+        (["IN", "--max-memory", "some"], "max_memory: 'some' is not an amount"),
         (["IN", "--device", "abacus"], "'abacus' is none of"),
         (["IN", "--device", "cpu:x"], "'cpu:x' is no device"),
         (["IN", "--weights", "EMPTY"], "weights '.*': .*config.json"),

@@ -307,7 +307,7 @@ def test_one_verdict_alone_can_be_shown(tab: Any) -> None:
 
 
 @pytest.mark.browser
-def test_words_for_the_numbers(tab: Any) -> None:
+def test_numbers_are_shown_with_words(tab: Any) -> None:
     assert tab.locator("#standing .abstain").inner_text() == "do not use"
     assert tab.locator("#standing .abstain").get_attribute("data-standing") == "abstain"
     assert tab.locator('#filters [data-standing="abstain"]').inner_text() == "do not use 1"

@@ -123,7 +123,7 @@ def test_wins_ties_and_losses_are_patients() -> None:
     assert (same.difference, same.wins, same.ties, same.losses, same.p) == (0.0, 0, 4, 0, 1.0)
 
 
-def test_gap_closed() -> None:
+def test_the_gap_closed_is_a_ratio_of_means_and_undefined_without_a_gap() -> None:
     assert gap_closed([0.6, 0.8], [0.5, 0.5], [0.9, 0.7]) == pytest.approx(2 / 3)
     assert gap_closed(0.4, 0.5, 0.9) == pytest.approx(-0.25)
     assert gap_closed([0.6, 0.0], [0.5, 0.1], [0.7, math.nan]) == pytest.approx(0.5)

@@ -12,14 +12,7 @@ from magenet.losses import (
 )
 from magenet.losses.masked import CHARBONNIER_EPSILON
 from magenet.models import EnhancerOutput
-
-CLEAN = torch.rand(2, 3, 24, 24)
-
-
-MASK = torch.zeros(2, 1, 24, 24)
-
-
-MASK[..., 6:18, 6:18] = 1.0
+from tests.magenet.losses.photographs import CLEAN, MASK
 
 
 def test_masked_mean_weighs_photographs_alike() -> None:

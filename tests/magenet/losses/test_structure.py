@@ -11,14 +11,7 @@ from magenet.losses import (
     VesselMaskTarget,
 )
 from magenet.models import VesselSegmenter
-
-CLEAN = torch.rand(2, 3, 24, 24)
-
-
-MASK = torch.zeros(2, 1, 24, 24)
-
-
-MASK[..., 6:18, 6:18] = 1.0
+from tests.magenet.losses.photographs import CLEAN, MASK
 
 
 def test_structure_loss_ignores_photographs_without_a_map() -> None:

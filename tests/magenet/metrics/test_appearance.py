@@ -21,7 +21,7 @@ def pair() -> tuple[Tensor, Tensor]:
     return image, torch.stack([p.field.mask for p in phantoms]).float()
 
 
-def test_brightness_and_colour(pair: tuple[Tensor, Tensor]) -> None:
+def test_halving_the_light_halves_brightness_and_leaves_colour(pair: tuple[Tensor, Tensor]) -> None:
     image, mask = pair
     plain, half = appearance(image, mask), appearance(image * 0.5, mask)
     assert tuple(plain) == STATISTICS

@@ -48,8 +48,9 @@ SHARMA = (
 )
 TABLE = torch.tensor(SHARMA, dtype=torch.float64)
 
-REFERENCE = torch.rand(5, 3, 20, 24)
-IMAGE = (REFERENCE + 0.1 * torch.randn(5, 3, 20, 24)).clamp(0, 1)
+GENERATOR = torch.Generator().manual_seed(0)
+REFERENCE = torch.rand(5, 3, 20, 24, generator=GENERATOR)
+IMAGE = (REFERENCE + 0.1 * torch.randn(5, 3, 20, 24, generator=GENERATOR)).clamp(0, 1)
 MASK = torch.zeros(5, 1, 20, 24)
 MASK[..., 3:17, 5:20] = 1.0
 MASK[2, :, 6:] = 0.0  # fields of different areas

@@ -15,7 +15,9 @@ def disc(row: float, column: float, radius: float, size: int = 96) -> Tensor:
 
 @pytest.mark.parametrize(("down", "right"), [(0, 0), (0, 12), (-9, 0), (6, 8)])
 @pytest.mark.parametrize("radius", [6.0, 12.0])
-def test_a_moved_disc(down: int, right: int, radius: float) -> None:
+def test_the_shift_of_a_moved_disc_is_in_its_diameters(
+    down: int, right: int, radius: float
+) -> None:
     shift = disc_shift(disc(40, 50, radius), disc(40 + down, 50 + right, radius))
     assert float(shift) == pytest.approx(math.hypot(down, right) / (2 * radius), rel=0.03)
 

@@ -14,9 +14,10 @@ from torchmetrics.functional.image import (
 
 from magenet.metrics import MaskedPSNR, MaskedSSIM, masked_ms_ssim, masked_psnr, masked_ssim
 
-CLEAN = torch.rand(6, 3, 40, 44)
+GENERATOR = torch.Generator().manual_seed(0)
+CLEAN = torch.rand(6, 3, 40, 44, generator=GENERATOR)
 NOISE = torch.linspace(0.01, 0.3, 6)[:, None, None, None]
-IMAGE = (CLEAN + NOISE * torch.randn(6, 3, 40, 44)).clamp(0, 1)
+IMAGE = (CLEAN + NOISE * torch.randn(6, 3, 40, 44, generator=GENERATOR)).clamp(0, 1)
 MASK = torch.zeros(6, 1, 40, 44)
 MASK[..., 5:36, 4:40] = 1.0
 

@@ -53,7 +53,9 @@ def test_detail_gain_tells_fine_from_coarse(pair: tuple[Tensor, Tensor]) -> None
 
 
 @pytest.mark.parametrize("gain", [detail_gain, contrast_gain])
-def test_properties_of_both(gain, pair: tuple[Tensor, Tensor]) -> None:  # type: ignore[no-untyped-def]
+def test_gains_are_one_without_change_reciprocal_and_of_the_field_alone(
+    gain, pair: tuple[Tensor, Tensor]
+) -> None:  # type: ignore[no-untyped-def]
     image, mask = pair
     changed = image.sqrt() + 0.05 * torch.rand_like(image)
     assert gain(image, image, mask).tolist() == [1.0] * 3

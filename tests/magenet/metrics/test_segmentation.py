@@ -94,7 +94,9 @@ def test_what_lies_outside_the_field_does_not_count(maps: tuple[Tensor, Tensor, 
             assert torch.equal(scores[name], score), name
 
 
-def test_perfect_and_inverted(maps: tuple[Tensor, Tensor, Tensor]) -> None:
+def test_a_perfect_mask_scores_one_and_an_inverted_one_zero(
+    maps: tuple[Tensor, Tensor, Tensor],
+) -> None:
     _, truth, mask = maps
     for name, score in vessel_scores(truth, truth, mask).items():
         assert score.tolist() == [1.0] * 5, name

@@ -19,7 +19,7 @@ def bars(*boxes: tuple[slice, slice], size: int = 32) -> Tensor:
     return mask
 
 
-def test_lines_stay() -> None:
+def test_lines_are_their_own_skeleton() -> None:
     flat = bars((slice(10, 11), slice(3, 29)))
     diagonal = torch.eye(32, dtype=torch.bool)[None, None]
     cross = flat | bars((slice(2, 20), slice(15, 16)))
@@ -139,7 +139,7 @@ def test_an_unchanged_photograph_changes_no_length(phantom: Phantom) -> None:
         assert [float(share) for share in change] == [0.0, 0.0]
 
 
-def test_lost_and_invented_vessels() -> None:
+def test_lost_and_invented_are_shares_of_the_length_before() -> None:
     kept, gone = (slice(8, 9), slice(2, 30)), (slice(15, 16), slice(2, 16))
     new = (slice(24, 25), slice(2, 23))
     before, after = bars(kept, gone), bars(kept, new)

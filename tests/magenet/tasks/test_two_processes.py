@@ -66,7 +66,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.ddp
-def test_two_processes(tmp_path: Path) -> None:
+def test_two_processes_share_the_samples_and_hold_equal_teachers(tmp_path: Path) -> None:
     script = tmp_path / "two.py"
     script.write_text(SCRIPT)
     command = [sys.executable, str(script), str(tmp_path / "facts.json")]
