@@ -169,9 +169,8 @@ def require_harmless(hyperparameters: Any, path: Path) -> None:
     elif isinstance(hyperparameters, (list, tuple)):
         for value in hyperparameters:
             require_harmless(value, path)
-    elif isinstance(hyperparameters, str) and DOTTED.fullmatch(hyperparameters):
-        if _is_importable(hyperparameters) and not _is_allowed(hyperparameters):
-            raise _refused(hyperparameters, path)
+    elif isinstance(hyperparameters, str) and _names_foreign_code(hyperparameters):
+        raise _refused(hyperparameters, path)
 
 
 def _refused(name: Any, path: Path) -> UserError:
@@ -182,9 +181,11 @@ def _refused(name: Any, path: Path) -> UserError:
     )
 
 
-def _is_importable(name: str) -> bool:
-    """Return whether a text starts with the name of an installed package; nothing is imported."""
-    return importlib.util.find_spec(name.partition(".")[0]) is not None
+def _names_foreign_code(text: str) -> bool:
+    """Return whether a text is a path into an installed package, and none of those allowed."""
+    if DOTTED.fullmatch(text) is None or importlib.util.find_spec(text.partition(".")[0]) is None:
+        return False
+    return not _is_allowed(text)
 
 
 def _is_allowed(name: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from lightning.fabric.plugins.environments import SLURMEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from magenet.errors import StoppedError
@@ -81,8 +81,9 @@ class ResumePoint(Callback):
 
     def _save(self, trainer: Trainer) -> None:
         """Save the state, and delete all but the latest :data:`KEPT`."""
-        folder = Path(trainer.strategy.broadcast(trainer.log_dir)) / "checkpoints"
-        path = folder / f"step_{trainer.global_step:06d}.ckpt"
+        folder: str | None = trainer.strategy.broadcast(trainer.log_dir)
+        assert folder is not None  # checked by the caller
+        path = Path(folder, "checkpoints", f"step_{trainer.global_step:06d}.ckpt")
         trainer.save_checkpoint(path)
         self.saved_step = trainer.global_step
         self.paths.append(path)
