@@ -1,6 +1,6 @@
 """Scores of the segmenters used as judges on the val photographs.
 
-Command:  make segmenters
+Command:  make judge-scores
 Needs:    MAGENET_DATA=<folder of the photographs>; experiments/weights.
 Hardware: CPU with bf16.
 Writes:   experiments/results/judges.md and judges.json.
