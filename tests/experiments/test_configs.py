@@ -37,7 +37,7 @@ ELSEWHERE = [
     "runs/release/mage_net.yaml",
     "runs/teacher/variants.yaml",
 ]
-"""Runs that `test_classical`, `test_predict.py` and the tests of studies execute."""
+"""Runs that the test of classical methods, `test_predict.py` and the tests of studies execute."""
 
 ALONE = [name for name in RUNS if name not in (*COMPARED, *ELSEWHERE)]
 
@@ -201,7 +201,7 @@ def test_published_judges_load(name: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("name", mostly_slow(TESTS))
-def test_table(name: str) -> None:
+def test_a_table_layer_scores_every_test_photograph(name: str) -> None:
     """By judges without training: a test of the command line, not of scores."""
     for judge in read(name)["scores"]["judges"]:
         given = judge.get("init_args", {})
@@ -230,7 +230,7 @@ def test_table(name: str) -> None:
 
 
 @pytest.mark.parametrize("network", mostly_slow(CLASSICAL))
-def test_classical(network: str) -> None:
+def test_a_classical_method_is_validated_and_tested_but_not_trained(network: str) -> None:
     layers = configs(BASE, CONFIGS / "runs/classical.yaml", "limits.yaml", "small.yaml")
     layers += ["--model.network", network]
     assert main(["validate", *layers]) == 0
@@ -240,13 +240,13 @@ def test_classical(network: str) -> None:
 
 
 @pytest.mark.parametrize("name", mostly_slow(COMPARED))
-def test_compared(name: str, photographs: Path) -> None:
+def test_a_row_of_the_comparison_runs(name: str, photographs: Path) -> None:
     layers = configs(BASE, CONFIGS / PROTOCOL, CONFIGS / name, "limits.yaml", "small.yaml")
     run_all([*layers, *segmenter_for(read(name)["model"]["init_args"])], photographs)
 
 
 @pytest.mark.parametrize("name", mostly_slow(ALONE))
-def test_experiment(name: str, photographs: Path) -> None:
+def test_an_experiment_runs_with_its_own_network(name: str, photographs: Path) -> None:
     layers = configs(BASE, CONFIGS / name, "limits.yaml", "small.yaml")
     if "segmenter" in name or name.startswith("runs/judges/"):
         run_all(layers, photographs, enhances=False)
@@ -265,7 +265,7 @@ def test_experiment(name: str, photographs: Path) -> None:
 
 
 @pytest.mark.parametrize("name", mostly_slow(LAYERS))
-def test_layer(
+def test_a_layer_runs_on_top_of_an_experiment(
     name: str, photographs: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if name == "layers/logging/wandb.yaml" and importlib.util.find_spec("wandb") is None:
