@@ -160,7 +160,7 @@ def test_memory_is_that_of_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch)
     made = networks.workload_of
 
     def limited(name: str, batch: int, size: int, device: torch.device) -> networks.Workload:
-        if batch > 4:
+        if batch > 4 or name == "too large":
             raise torch.cuda.OutOfMemoryError
         return made(name, batch, size, device)
 
@@ -168,7 +168,8 @@ def test_memory_is_that_of_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch)
     small, large = (steps.memory_of(SMALL, "tiny", 64, batch) for batch in (1, 32))
     assert small["largest batch"] == large["largest batch"] == 4
     assert large["peak MB"] > small["peak MB"] + 32 * 3 * 64**2 * 4 / 1e6
-    assert "failed" in steps.memory_of(SMALL, "no such network", 64, 1)
+    failed = steps.memory_of(SMALL, "too large", 64, 1)
+    assert failed == {"failed": "KeyError: 'too large'", "largest batch": 0}
 
 
 def test_timed_networks_are_freed(monkeypatch: pytest.MonkeyPatch) -> None:
