@@ -6,6 +6,8 @@ import inspect
 import json
 import pydoc
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -178,6 +180,15 @@ def test_the_makefile_runs_every_study_and_only_modules_that_exist() -> None:
         assert importlib.util.find_spec(module), module
     studies = {path.stem for path in (EXPERIMENTS / "studies").glob("[!_]*.py")}
     assert {f"experiments.studies.{name}" for name in studies} <= named
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_help_lists_every_target() -> None:
+    text = (ROOT / "Makefile").read_text()
+    targets = {name for line in re.findall(r"^\.PHONY: (.+)$", text, re.M) for name in line.split()}
+    command = ["make", "--no-print-directory", "-C", str(ROOT), "help"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert {line.split()[0] for line in listed.splitlines()} == targets - {"need-photographs"}
 
 
 def test_commands_in_comments_and_pages_exist() -> None:

@@ -187,7 +187,7 @@ def test_timed_networks_are_freed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [reference() for reference in kept] == [None]
 
 
-def test_convolutions_and_macs_of_a_network() -> None:
+def test_convolutions_and_macs_are_counted_by_their_shapes() -> None:
     workload = networks.Workload(SmallPeer(), 2, 32, torch.device("cpu"), bf16=False)
     shapes, macs = workload.demand()
     by_shape = {(s.channels_in, s.channels_out, s.kernel): s for s in shapes}
@@ -202,6 +202,7 @@ def test_convolutions_and_macs_of_a_network() -> None:
     assert ideal.seconds == pytest.approx(2 + by_shape[8, 3, 1].flops(2) / nearest)
 
 
-def test_time_proportional_to_pixels_has_exponent_one() -> None:
-    slope = inference.slope
-    assert slope({side: 3e-6 * side**2 for side in (512, 1024, 4096)}) == pytest.approx(1.0)
+@pytest.mark.parametrize("exponent", [1.0, 1.5])
+def test_the_exponent_of_time_is_that_of_the_pixels(exponent: float) -> None:
+    seconds = {side: 3e-6 * (side**2) ** exponent for side in (512, 1024, 4096)}
+    assert inference.slope(seconds) == pytest.approx(exponent)
