@@ -235,18 +235,22 @@ def _listed(faults: list[str]) -> str:
 def _read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Return the columns and rows of a CSV file that describes photographs.
 
+    A file name that is not valid UTF-8 keeps its bytes.
+
     Raises:
         ManifestError: If it is missing, cannot be read, or has no column `image`.
     """
     if not path.is_file():
         raise ManifestError(f"{path}: no such manifest")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as stream:
             reader = csv.DictReader(stream)
             columns = list(reader.fieldnames or [])
             rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise ManifestError(f"{path}: not a CSV file ({error})") from None
+    if not "".join(columns).isprintable():
+        raise ManifestError(f"{path}: not a CSV file: its first line is no text in UTF-8")
     if "image" not in columns:
         raise ManifestError(
             f"{path}: the column 'image' is missing (columns: {', '.join(columns) or 'none'})"
