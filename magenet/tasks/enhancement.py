@@ -59,9 +59,6 @@ class EnhancementTask(FundusTask):
         ValueError: If `preservation_weight` is given with a target that cannot read photographs.
     """
 
-    learns = True
-    """Whether the network has weights to be trained, at one size of photograph."""
-
     def __init__(
         self,
         network: Enhancer,
