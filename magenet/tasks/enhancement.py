@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from data_modules.batch import Batch
+from data_modules.batch import Batch, unenhanced
 from magenet.checkpoints import read_network
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder import Options, Outcome, enhance_photograph
@@ -171,7 +171,7 @@ class EnhancementTask(FundusTask):
             `clean` or `high`; all black outside the field.
         """
         mask = batch["mask_fov"]
-        image = batch["image_degraded"] if "image_degraded" in batch else batch["image"]
+        image = unenhanced(batch)
         size = self.image_size or image.shape[-1]
         images = {"input": image}
         for subject, network in self.enhancers().items():
