@@ -11,7 +11,7 @@ from magenet.errors import UserError
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | Path, complaint: type[UserError] = UserError) -> Iterator[Path]:
+def atomic_write(path: str | Path, error_class: type[UserError] = UserError) -> Iterator[Path]:
     """Yield a hidden path beside a file to write to; on exit it replaces the file.
 
     If writing stops early, by an exception or Ctrl-C, the hidden file is removed and the file
@@ -19,7 +19,7 @@ def atomic_write(path: str | Path, complaint: type[UserError] = UserError) -> It
 
     Args:
         path: The file.
-        complaint: Class of the error.
+        error_class: Class of the error.
 
     Yields:
         The path to write to.
@@ -42,7 +42,7 @@ def atomic_write(path: str | Path, complaint: type[UserError] = UserError) -> It
         part.replace(path)
     except OSError as error:
         reason = error.strerror or error
-        raise complaint(f"{path}: cannot be written ({reason})") from None
+        raise error_class(f"{path}: cannot be written ({reason})") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
