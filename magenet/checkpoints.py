@@ -12,21 +12,21 @@ from magenet.errors import UserError
 
 
 def read_network(
-    network: nn.Module, checkpoint: str | Path, how: str, prefix: str = "network."
+    network: nn.Module, checkpoint: str | Path, advice: str, prefix: str = "network."
 ) -> None:
     """Load the weights of a task's network from its checkpoint.
 
     Args:
         network: The network to load them into.
         checkpoint: Checkpoint of the task that trained it.
-        how: How to get one if it is missing, for the message.
+        advice: How to get one if it is missing, for the message.
         prefix: Prefix of the network's weights in the task; `teacher.network.` for a teacher's.
 
     Raises:
         UserError: If the checkpoint is missing, cannot be read or holds another network.
     """
     if not Path(checkpoint).is_file():
-        raise UserError(f"{checkpoint}: no such checkpoint; {how}")
+        raise UserError(f"{checkpoint}: no such checkpoint; {advice}")
     try:
         weights = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     except Exception:  # a broken file can raise anything

@@ -115,7 +115,7 @@ def fundus_check() -> FundusCheck:
         image = torch.stack([sample["image"] for sample in samples]).float() / 255
         mask = torch.stack([sample["mask_fov"] for sample in samples]).float()
         rows[split] = (image * mask, mask)
-    check = FundusCheck.fitted(image_statistics(*rows["train"]), 0.0)
+    check = FundusCheck.fit(image_statistics(*rows["train"]), 0.0)
     farthest = float(check.distance(*rows["test"]).max())
     return FundusCheck(check.mean, check.precision, round(1.25 * farthest, 1))
 

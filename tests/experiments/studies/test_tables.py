@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from experiments.studies import tables as table
-from magenet.callbacks.provenance import FACTS
+from magenet.evaluation.tables import FACTS
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("workplace")
