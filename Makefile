@@ -8,10 +8,14 @@ BASE := --config experiments/configs/base.yaml
 DEMO := runs/demo
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+# A training that fails or is stopped loses its best.ckpt, which exists from the first validation on,
+# so that it does not count as trained. Only if make itself is killed (SIGKILL), delete it by hand.
+.DELETE_ON_ERROR:
 
 .PHONY: help
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { n = split($$1, names, " "); \
+	  for (i = 1; i <= n; i++) printf "%-19s %s\n", names[i], $$2 }' $(MAKEFILE_LIST) | sort
 
 # Editable by a path (compat): Python finds the package from the clone's parent folder, too.
 EDITABLE := --config-settings editable_mode=compat --editable
@@ -139,30 +143,32 @@ JUDGES := runs/judge_vessels/checkpoints/best.ckpt runs/judge_disc/checkpoints/b
 runs/judge_%/checkpoints/best.ckpt: | $(CORE) need-photographs
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/judges/$*.yaml
 
-.PHONY: judges
-judges: $(SEGMENTER) $(JUDGES) ## Train what judges enhanced photographs anew, and publish it in experiments/weights (1 hour)
-	$(MAKE) quality-grader retinopathy-grader
-	test -f runs/naturalness.pt || $(BIN)/python -m experiments.studies.naturalness
-	$(BIN)/python -m experiments.studies.publish_judges
-	$(BIN)/python -m experiments.studies.segmenters
+NATURALNESS := runs/naturalness.pt
+$(NATURALNESS): | $(CORE) need-photographs
+	$(BIN)/python -m experiments.studies.naturalness
 
 .PHONY: naturalness
-naturalness: $(CORE) need-photographs ## Fit the naturalness model on good photographs; runs/naturalness.pt
-	$(BIN)/python -m experiments.studies.naturalness
+naturalness: $(NATURALNESS) ## Fit the naturalness model on good photographs, if there is none yet
+
+.PHONY: judges
+judges: $(SEGMENTER) $(JUDGES) $(QUALITY_GRADER) $(RETINOPATHY_GRADER) $(NATURALNESS)
+judges: ## Train the judges that are not trained yet, and publish all in experiments/weights (75 minutes)
+	$(BIN)/python -m experiments.studies.publish_judges
+	$(BIN)/python -m experiments.studies.segmenters
 
 .PHONY: publish-judges
 publish-judges: $(CORE) ## Copy the weights of trained judges to experiments/weights
 	$(BIN)/python -m experiments.studies.publish_judges
 
-.PHONY: segmenters
-segmenters: $(CORE) need-photographs ## Score the segmenters used as judges
+.PHONY: judge-scores
+judge-scores: $(CORE) need-photographs ## Score the segmenters used as judges
 	$(BIN)/python -m experiments.studies.segmenters
 
-# A row and its seed; every row gets the same time. Those that are there are not trained again.
+# A row and its seed; every row gets the same time. Those that are trained are not trained again.
 ROWS := unet mprnet cofe_net mage_net mean_teacher gfe_net i_secret nafnet
-RUNS := $(foreach row,$(ROWS),runs/comparison_$(row)/seed0) \
-  runs/comparison_mage_net/seed1 runs/comparison_mean_teacher/seed1
-runs/comparison_%: | $(CORE) need-photographs
+RUNS := $(foreach row,$(ROWS),runs/comparison_$(row)/seed0/checkpoints/best.ckpt) \
+  $(foreach row,mage_net mean_teacher,runs/comparison_$(row)/seed1/checkpoints/best.ckpt)
+runs/comparison_%/checkpoints/best.ckpt: | $(CORE) need-photographs
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/layers/protocol/comparison.yaml \
 	  --config experiments/configs/runs/comparison/$(patsubst %/,%,$(dir $*)).yaml \
 	  --seed_everything $(subst seed,,$(notdir $*)) --data.seed $(subst seed,,$(notdir $*)) \
@@ -170,7 +176,7 @@ runs/comparison_%: | $(CORE) need-photographs
 	  --trainer.logger.init_args.version $(notdir $*)
 
 .PHONY: comparison
-comparison: $(RUNS) ## Train all learned rows of the tables, 25 minutes each
+comparison: $(RUNS) ## Train the learned rows of the tables that are not trained yet, 25 minutes each
 
 .PHONY: table-synthetic table-real table-downstream
 table-synthetic table-real table-downstream: table-%: $(CORE) need-photographs ## Test every row that there is and make a table of them
@@ -188,19 +194,19 @@ step-times: $(CORE) need-photographs ## Time a training step of each row of the 
 input-sizes: $(CORE) need-photographs ## Score the released network by the size of the photograph
 	$(BIN)/python -m experiments.studies.input_sizes
 
-runs/release/checkpoints/best.ckpt: | runs/comparison_mage_net/seed0
+runs/release/checkpoints/best.ckpt: | runs/comparison_mage_net/seed0/checkpoints/best.ckpt
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/mage_net.yaml
 
 .PHONY: train-release
-train-release: $(DEV) runs/release/checkpoints/best.ckpt ## Train the network in the package anew and put it there (2 hours)
+train-release: $(DEV) runs/release/checkpoints/best.ckpt ## Train the network of the package, if there is none yet, and put it there (2 hours)
 	$(BIN)/python -m experiments.studies.release
 
 .PHONY: teacher-errors
-teacher-errors: runs/comparison_mage_net/seed1 ## Compare a consistency step with the clean photograph
+teacher-errors: runs/comparison_mage_net/seed1/checkpoints/best.ckpt ## Compare a consistency step with the clean photograph
 	$(BIN)/python -m experiments.studies.teacher_errors
 
 .PHONY: teacher-variants
-teacher-variants: runs/comparison_mage_net/seed1 ## Compare variants of the teacher's training (1 hour)
+teacher-variants: runs/comparison_mage_net/seed1/checkpoints/best.ckpt ## Compare variants of the teacher's training (1 hour)
 	$(BIN)/python -m experiments.studies.teacher_errors
 	$(BIN)/python -m experiments.studies.teacher_variants
 

@@ -81,5 +81,10 @@ class Batch(TypedDict, total=False):
     """In a prediction: each photograph at its own size, or why it cannot be read."""
 
 
+def unenhanced(batch: Batch) -> Tensor:
+    """Return the unenhanced photographs, `(B, 3, S, S)`: of synthetic pairs the degraded ones."""
+    return batch["image_degraded"] if "image_degraded" in batch else batch["image"]
+
+
 AnyBatch = dict[str, Any]
 """A batch as a plain dictionary, for code that goes through its keys."""

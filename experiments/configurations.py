@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
 from jsonargparse import ArgumentParser
 from omegaconf import OmegaConf
 
+from magenet.degradation import DegradationMixture
+from magenet.errors import UserError
+
 EXPERIMENTS = Path(__file__).parent
 CONFIGS = EXPERIMENTS / "configs"
 RESULTS = EXPERIMENTS / "results"
 WEIGHTS = EXPERIMENTS / "weights"
 BASE = CONFIGS / "base.yaml"
+PROTOCOL = CONFIGS / "layers/protocol/comparison.yaml"
 
 Built = TypeVar("Built")
 
@@ -26,6 +31,27 @@ def read_config(path: Path) -> dict[str, Any]:
     content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     assert isinstance(content, dict)  # a configuration is a mapping
     return {str(key): value for key, value in content.items()}
+
+
+def photographs_folder() -> Path:
+    """Return the folder of the photographs and their `index.csv`, by `MAGENET_DATA`.
+
+    Raises:
+        UserError: If the variable is not set or the folder has no `index.csv`.
+    """
+    what = "the folder that holds index.csv and the photographs"
+    if not os.environ.get("MAGENET_DATA"):
+        raise UserError(f"MAGENET_DATA is not set: export MAGENET_DATA=<{what}>")
+    folder = Path(os.environ["MAGENET_DATA"])
+    if not (folder / "index.csv").is_file():
+        raise UserError(f"{folder / 'index.csv'}: no such file; set MAGENET_DATA to {what}")
+    return folder
+
+
+def comparison_recipe() -> DegradationMixture:
+    """Return the degradation recipe of the comparison's training."""
+    section = read_config(PROTOCOL)["data"]["init_args"]["degradation"]
+    return build(DegradationMixture, section)
 
 
 def build(kind: type[Built], section: Any) -> Built:

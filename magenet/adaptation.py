@@ -350,7 +350,10 @@ def _require_enough(photographs: int) -> None:
 
 def _write_manifest(path: Path, rows: list[list[str]]) -> Path:
     """Write a manifest and return its path."""
-    with atomic_write(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        atomic_write(path) as part,
+        part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
+    ):
         writer = csv.writer(stream)
         writer.writerow(["image", "split", "quality", "patient", "fov_mask"])
         writer.writerows(rows)

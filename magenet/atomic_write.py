@@ -10,12 +10,12 @@ from pathlib import Path
 from magenet.errors import UserError
 
 
-def make_folder(folder: Path, complaint: type[UserError] = UserError) -> None:
+def make_folder(folder: Path, error_class: type[UserError] = UserError) -> None:
     """Create a folder to write to, and its parents, where they are missing.
 
     Args:
         folder: The folder.
-        complaint: Class of the error.
+        error_class: Class of the error.
 
     Raises:
         UserError: Of the given class, if a file is in its place, or it cannot be created.
@@ -25,12 +25,12 @@ def make_folder(folder: Path, complaint: type[UserError] = UserError) -> None:
     except OSError as error:
         file = next((path for path in (folder, *folder.parents) if os.path.isfile(path)), None)
         if file is not None:
-            raise complaint(f"{file}: is a file, not a folder to write to") from None
-        raise complaint(f"{folder}: cannot be created ({error.strerror})") from None
+            raise error_class(f"{file}: is a file, not a folder to write to") from None
+        raise error_class(f"{folder}: cannot be created ({error.strerror})") from None
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | Path, complaint: type[UserError] = UserError) -> Iterator[Path]:
+def atomic_write(path: str | Path, error_class: type[UserError] = UserError) -> Iterator[Path]:
     """Yield a hidden path beside a file to write to; on exit it replaces the file.
 
     If writing stops early, by an exception or Ctrl-C, the hidden file is removed and the file
@@ -38,7 +38,7 @@ def atomic_write(path: str | Path, complaint: type[UserError] = UserError) -> It
 
     Args:
         path: The file.
-        complaint: Class of the error.
+        error_class: Class of the error.
 
     Yields:
         The path to write to.
@@ -56,12 +56,12 @@ def atomic_write(path: str | Path, complaint: type[UserError] = UserError) -> It
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        make_folder(path.parent, complaint)
+        make_folder(path.parent, error_class)
         yield part
         part.replace(path)
     except OSError as error:
         reason = error.strerror or error
-        raise complaint(f"{path}: cannot be written ({reason})") from None
+        raise error_class(f"{path}: cannot be written ({reason})") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink()

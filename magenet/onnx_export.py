@@ -48,19 +48,11 @@ def export_onnx(network: MAGENet, path: Path) -> None:
 
     Args:
         network: The network.
-        path: File to write; it appears under its name only when it is complete.
-
-    Raises:
-        UserError: If a package is missing, or the file cannot be written.
+        path: File to write.
     """
-    try:
-        import onnx  # noqa: F401  # torch's exporter needs both, and its own message is long
-        import onnxscript  # noqa: F401
-    except ImportError:
-        raise UserError("--format onnx needs: pip install 'magenet[export]'") from None
     batch = torch.export.Dim("batch", min=1, max=64)
     height, width = (MULTIPLE * torch.export.Dim(name, min=2, max=512) for name in ("tall", "wide"))
-    with atomic_write(path) as part, warnings.catch_warnings():
+    with warnings.catch_warnings():
         # The exporter announces its own changes, and that torchvision is missing.
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -70,19 +62,13 @@ def export_onnx(network: MAGENet, path: Path) -> None:
             input_names=["image"], output_names=["enhanced"], external_data=False,
         )  # fmt: skip
         assert program is not None  # by dynamo=True
-        program.save(part)
+        program.save(path)
 
 
 def runner(path: Path) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
-    """Return a function that runs an exported network by onnxruntime on the CPU.
+    """Return a function that runs an exported network by onnxruntime on the CPU."""
+    import onnxruntime
 
-    Raises:
-        UserError: If onnxruntime is missing.
-    """
-    try:
-        import onnxruntime
-    except ImportError:
-        raise UserError("the check needs: pip install 'magenet[export]'") from None
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return lambda image: session.run(None, {"image": image})[0]
 
@@ -115,22 +101,32 @@ def export(weights: str, out: Path) -> str:
 
     Args:
         weights: See :meth:`magenet.models.MAGENet.from_pretrained`.
-        out: File to write.
+        out: File to write. It appears under its name only once it is complete and compared; until
+            then an earlier file of that name is unchanged.
 
     Raises:
         UserError: If the weights or a package are missing, the file cannot be written, or the
-            exported network differs by more than :data:`TOLERANCE`; no file is left then.
+            exported network differs by more than :data:`TOLERANCE`.
     """
+    try:
+        import onnx  # noqa: F401  # torch's exporter needs two, and its own message is long
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError:
+        raise UserError("--format onnx needs: pip install 'magenet[export]'") from None
     try:
         network = MAGENet.from_pretrained(weights)
     except Exception as error:  # of the file system, of safetensors, of the hub
         reason = str(error).removeprefix(f"{weights}: ")
         raise UserError(f"weights '{weights}': {reason}") from None
-    export_onnx(network, out)
-    deviation = difference(network, out)
-    if deviation > TOLERANCE:
-        out.unlink()
-        raise UserError(f"the exported network differs by {deviation:.2g} from PyTorch: deleted")
+    with atomic_write(out) as part:
+        export_onnx(network, part)
+        deviation = difference(network, part)
+        if deviation > TOLERANCE:
+            raise UserError(
+                f"{out}: not written, since the exported network differs by {deviation:.2g} from "
+                f"PyTorch (at most {TOLERANCE:g})"
+            )
     size = int(network.use.get("size", 256))
     image = torch.rand(1, 3, size, size)
     run = runner(out)

@@ -235,7 +235,7 @@ def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict
     """Return the columns and rows of a CSV file that describes photographs.
 
     Args:
-        path: The file, in UTF-8.
+        path: The file, in UTF-8; a file name in it that is not valid UTF-8 keeps its bytes.
         required: Columns that it must have, with a value in each row; other cells that a short row
             lacks are empty.
 
@@ -245,12 +245,14 @@ def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict
     if not path.is_file():
         raise ManifestError(f"{path}: no such CSV file")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as stream:
             reader = csv.DictReader(stream, restval="")
             columns = list(reader.fieldnames or [])
             rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise ManifestError(f"{path}: not a CSV file ({error})") from None
+    if not "".join(columns).isprintable():
+        raise ManifestError(f"{path}: not a CSV file: its first line is no text in UTF-8")
     given = ", ".join(columns) or "none"
     for column in required:
         if column not in columns:

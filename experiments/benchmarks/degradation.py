@@ -30,7 +30,7 @@ from data_modules.base import FundusDataModule
 from data_modules.batch import Batch
 from data_modules.datasets.phantom import draw_phantom
 from experiments.benchmarks.networks import sized
-from experiments.benchmarks.timing import median_of
+from experiments.benchmarks.timing import median_of, now
 from magenet.callbacks.provenance import commit
 from magenet.degradation import CofeDegradation, CounterRNG, Degradation, FundusDegradation
 from magenet.tasks import MeanTeacherTask, SupervisedTask
@@ -39,7 +39,7 @@ from magenet.tasks.enhancement import EnhancementTask
 BUDGET = 0.5
 """Seconds for which each measurement is repeated."""
 
-PEER = {"images_per_s_512": 13.6, "cost_growth_256_to_1024": 54.0}
+COFE_SCRIPT = {"images_per_s_512": 13.6, "cost_growth_256_to_1024": 54.0}
 """cofe-Net's script on one core of the same kind, measured by us once; not run here."""
 
 
@@ -106,7 +106,7 @@ def one_factor(
     return degrade.apply(image, mask, degrade.draw_chosen(rng, chosen))
 
 
-def compiled(options: argparse.Namespace, device: torch.device) -> dict[str, object]:
+def compiled(device: torch.device) -> dict[str, object]:
     """Return the effect of torch.compile on three fundus factors at 256 px, batch 8."""
     image, mask = photographs(8, 256, device)
     fundus = FundusDegradation()
@@ -127,37 +127,31 @@ def compiled(options: argparse.Namespace, device: torch.device) -> dict[str, obj
     }  # fmt: skip
 
 
-class Stopwatch(Callback):
+class StepTimer(Callback):
     """Callback that times the preparation of each training batch and the step after it."""
 
-    def __init__(self, module: FundusDataModule) -> None:
+    def __init__(self, module: FundusDataModule, device: torch.device) -> None:
+        self.device = device
         self.prepared: list[float] = []
         self.stepped: list[float] = []
         self.started = 0.0
         prepare = module.prepare
 
         def timed(batch: Batch, training: bool) -> Batch:
-            start = _now()
+            start = now(device)
             result = prepare(batch, training)
-            self.prepared.append(_now() - start)
+            self.prepared.append(now(device) - start)
             return result
 
         module.prepare = timed  # type: ignore[method-assign]
 
     def on_train_batch_start(self, *_: object) -> None:
         """Start the clock."""
-        self.started = _now()
+        self.started = now(self.device)
 
     def on_train_batch_end(self, *_: object) -> None:
         """Stop the clock, after the updates of the optimizer and the teacher."""
-        self.stepped.append(_now() - self.started)
-
-
-def _now() -> float:
-    """Return the time, once the device has finished."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
+        self.stepped.append(now(self.device) - self.started)
 
 
 def step_share(options: argparse.Namespace, device: torch.device) -> list[dict[str, object]]:
@@ -178,14 +172,14 @@ def step_share(options: argparse.Namespace, device: torch.device) -> list[dict[s
         ("mean teacher, 8 pairs, 8 real", both, MeanTeacherTask(sized("compact"))),
     ]
     for name, module, task in runs:
-        watch = Stopwatch(module)
+        timer = StepTimer(module, device)
         Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu", devices=1,
             precision="bf16-mixed", max_steps=options.steps + 2, limit_val_batches=0,
             logger=False, enable_checkpointing=False, enable_progress_bar=False,
-            enable_model_summary=False, callbacks=[watch],
+            enable_model_summary=False, callbacks=[timer],
         ).fit(task, module)  # fmt: skip
-        pairs = list(zip(watch.prepared, watch.stepped, strict=False))[2:]  # after warming up
+        pairs = list(zip(timer.prepared, timer.stepped, strict=False))[2:]  # after warming up
         shares = [prepared / (prepared + stepped) for prepared, stepped in pairs]
         rows.append({
             "what": name, "size": size, "batch": batch, "threads": torch.get_num_threads(),
@@ -232,8 +226,8 @@ def main(arguments: list[str] | None = None) -> int:
         "rates": rows,
         "cost_growth_over_pixel_growth": growth(rows, options.sizes),
         "training_step": step_share(options, device),
-        "compile": None if options.no_compile else compiled(options, device),
-        "peer": PEER,
+        "compile": None if options.no_compile else compiled(device),
+        "peer": COFE_SCRIPT,
     }  # fmt: skip
     for row in rows:
         print(

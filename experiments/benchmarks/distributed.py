@@ -46,18 +46,18 @@ class Record(Callback):
         self.losses = list(mean)
 
 
-def train(task: dict[str, Any]) -> dict[str, Any] | None:
+def train(arguments: dict[str, Any]) -> dict[str, Any] | None:
     """Train for :data:`STEPS` steps; return the times between them and the losses, on rank 0.
 
     Args:
-        task: `processes, threads, folder` and the arguments of :func:`training.training`.
+        arguments: `processes, threads, folder` and the arguments of :func:`training.training`.
     """
-    processes, threads, folder = (task.pop(key) for key in ("processes", "threads", "folder"))
+    processes, threads, folder = (arguments.pop(key) for key in ("processes", "threads", "folder"))
     torch.set_num_threads(threads)
     keep_freed_memory()  # as `magenet fit` does
     warnings.simplefilter("ignore")
     seed_everything(0, verbose=False)
-    model, data = training(**task)
+    model, data = training(**arguments)
     changes = {"strategy": "ddp"} if processes > 1 else {}
     trainer = base_trainer(folder, STEPS, accelerator="cpu", devices=processes, **changes)
     record = Record()
@@ -94,8 +94,10 @@ def measure(setting: Setting) -> list[Table]:
     start = time.perf_counter()
     while not losses or time.perf_counter() - start < setting.seconds:
         for name, (processes, threads) in RUNS.items():
-            task = {**common, "processes": processes, "threads": threads}
-            found = child("distributed", {**task, "batch": batch // processes}, threads)
+            arguments = {
+                **common, "processes": processes, "threads": threads, "batch": batch // processes,
+            }  # fmt: skip
+            found = child("distributed", arguments, threads)
             if "failed" in found:
                 table.rows[name] = {"failed": found["failed"]}
                 return [table]

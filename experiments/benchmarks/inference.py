@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import resource
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,20 +38,22 @@ def memory(device: torch.device) -> tuple[float, float]:
     return now, peak
 
 
-def enhance(task: dict[str, Any]) -> dict[str, Any]:
+def enhance(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return time and memory of enhancing one photograph; runs in its own process.
 
     Args:
-        task: `network, size, device, seconds` and `precisions`, timed in turn.
+        arguments: `network, size, device, seconds` and `precisions`, timed in turn.
     """
-    device = torch.device(task["device"])
+    device = torch.device(arguments["device"])
     workloads = {
-        name: Workload(sized(task["network"]), 1, task["size"], device, bf16=name == "bf16")
-        for name in task["precisions"]
+        name: Workload(
+            sized(arguments["network"]), 1, arguments["size"], device, bf16=name == "bf16"
+        )
+        for name in arguments["precisions"]
     }
     before, _ = memory(device)
     calls = {name: workload.forward for name, workload in workloads.items()}
-    times = interleaved(calls, device, task["seconds"])
+    times = interleaved(calls, device, arguments["seconds"])
     _, peak = memory(device)
     return {"times": times, "before": before, "peak": peak}
 
@@ -63,15 +66,13 @@ def slope(seconds: dict[int, float]) -> float:
     """
     x = [2 * math.log(side) for side in seconds]
     y = [math.log(value) for value in seconds.values()]
-    x_mean, y_mean = sum(x) / len(x), sum(y) / len(y)
-    above = sum((a - x_mean) * (b - y_mean) for a, b in zip(x, y, strict=True))
-    return above / sum((a - x_mean) ** 2 for a in x)
+    return statistics.linear_regression(x, y).slope
 
 
 def measure(setting: Setting) -> list[Table]:
     """Return time and memory by size, the exponent of time, and fp32 over bf16."""
     sizes = sorted(setting.inference_sizes)
-    task = {
+    arguments = {
         "network": setting.network, "device": str(setting.device),
         "seconds": setting.seconds / (len(sizes) + 1),
     }  # fmt: skip
@@ -90,7 +91,7 @@ def measure(setting: Setting) -> list[Table]:
     seconds: dict[int, float] = {}
     threads = torch.get_num_threads()
     for size in sizes:
-        found = child("inference", {**task, "size": size, "precisions": ["bf16"]}, threads)
+        found = child("inference", {**arguments, "size": size, "precisions": ["bf16"]}, threads)
         if "failed" in found:
             table.rows[f"{size} px"] = {"failed": found["failed"]}
             continue
@@ -107,7 +108,8 @@ def measure(setting: Setting) -> list[Table]:
         {
             "value": "exponent: slope of log time against log pixels over all sizes, 1 if time is "
             "proportional; fp32 over bf16: time contiguous in fp32 over time channels-last in "
-            "bf16, in turn in one process."
+            "bf16, in turn in one process.",
+            "failed": "why there is no number.",
         },
     )
     if len(seconds) > 1:
@@ -115,12 +117,15 @@ def measure(setting: Setting) -> list[Table]:
             "value": round(slope(seconds), 3)
         }
     size = min(MIDDLE, sizes[-1])
-    found = child("inference", {**task, "size": size, "precisions": ["bf16", "fp32"]}, threads)
-    ratio: Cell = found.get("failed", "")
-    if "times" in found:
+    both = {**arguments, "size": size, "precisions": ["bf16", "fp32"]}
+    found = child("inference", both, threads)
+    row: dict[str, Cell] = {}
+    if "failed" in found:
+        row["failed"] = found["failed"]
+    else:
         bf16, fp32 = (Timing(*found["times"][name]) for name in ("bf16", "fp32"))
-        ratio = fp32.over(bf16)
-    other.rows[f"fp32 over bf16, {size} px"] = {"value": ratio}
+        row["value"] = fp32.over(bf16)
+    other.rows[f"fp32 over bf16, {size} px"] = row
     return [table, other]
 
 

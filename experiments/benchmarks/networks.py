@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from magenet.losses import EnhancementLoss
-from magenet.models import Enhancer, MAGENet
+from magenet.models import MAGENet
 from magenet.models.mage_net import SIZES
+from magenet.models.peers import MPRNet
 
 PEER = "MPRNet"
 """The peer that MAGE-Net is compared with, in its published form: fp32 and contiguous."""
@@ -23,19 +23,6 @@ PEER = "MPRNet"
 def sized(name: str, **changes: Any) -> MAGENet:
     """Return the MAGE-Net of a named size, with changes to its arguments."""
     return MAGENet(**{**SIZES[name], **changes})
-
-
-def peer() -> Enhancer:
-    """Return the peer with its default arguments.
-
-    Raises:
-        ImportError: If this version has no such class.
-    """
-    module = importlib.import_module("magenet.models.peers")
-    if not hasattr(module, PEER):
-        raise ImportError(f"magenet.models.peers has no {PEER}")
-    network: Enhancer = getattr(module, PEER)()
-    return network
 
 
 class Convolution(NamedTuple):
@@ -151,3 +138,17 @@ class Workload:
         for hook in hooks:
             hook.remove()
         return found, counter.get_total_flops() / 2
+
+
+def workload_of(name: str, batch: int, size: int, device: torch.device, **changes: Any) -> Workload:
+    """Return the workload of a network in the precision that it is trained in.
+
+    Args:
+        name: Named size of MAGE-Net, in bf16, or :data:`PEER`, in fp32.
+        batch: Photographs a batch.
+        size: Side of a photograph, in pixels.
+        device: Device to measure on.
+        **changes: Changes to the arguments of a MAGE-Net.
+    """
+    network = MPRNet() if name == PEER else sized(name, **changes)
+    return Workload(network, batch, size, device, bf16=name != PEER)

@@ -124,18 +124,18 @@ def environment(threads: int | None = None) -> dict[str, str]:
     return variables
 
 
-def child(module: str, task: dict[str, Any], threads: int) -> dict[str, Any]:
+def child(module: str, arguments: dict[str, Any], threads: int) -> dict[str, Any]:
     """Run a module of this package in its own process and return its result.
 
     Args:
-        module: Name of the module, which takes the task as JSON and prints JSON in its last line.
-        task: Arguments of the module.
+        module: Name of the module, which takes JSON and prints JSON in its last line.
+        arguments: Arguments of the module.
         threads: Threads of the process.
 
     Returns:
         The result, or `failed` with the reason.
     """
-    command = [sys.executable, "-m", f"experiments.benchmarks.{module}", json.dumps(task)]
+    command = [sys.executable, "-m", f"experiments.benchmarks.{module}", json.dumps(arguments)]
     try:
         process = subprocess.run(
             command, capture_output=True, text=True, timeout=TIME_LIMIT, env=environment(threads)

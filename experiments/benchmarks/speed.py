@@ -41,7 +41,8 @@ from experiments.benchmarks import (
 )
 from experiments.benchmarks.setting import Setting, Table
 from magenet.allocator import keep_freed_memory
-from magenet.callbacks.provenance import PACKAGES, commit
+from magenet.atomic_write import atomic_write
+from magenet.callbacks.provenance import PACKAGES, commit, processor
 
 SECTIONS: dict[str, Callable[[Setting], list[Table]]] = {
     "startup": startup.measure,
@@ -54,14 +55,6 @@ SECTIONS: dict[str, Callable[[Setting], list[Table]]] = {
     "checkpointing": variants.checkpointing,
     "compile": variants.compiled,
 }
-
-
-def processor() -> str:
-    """Return the model name of the CPU."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def facts(setting: Setting) -> dict[str, str | float]:
@@ -133,12 +126,15 @@ def main(arguments: list[str] | None = None) -> int:
             for table in tables:
                 failures += sum("failed" in row for row in table.rows.values())  # a child process
                 result["tables"][table.title] = {"columns": table.columns, "rows": table.rows}
-            if options.json is not None:
-                options.json.write_text(json.dumps(result, indent=1) + "\n")
     text = report.markdown(result)
     print(text)
-    if options.markdown is not None:
-        options.markdown.write_text(text)
+    for path, content in (
+        (options.json, json.dumps(result, indent=1) + "\n"),
+        (options.markdown, text),
+    ):
+        if path is not None:
+            with atomic_write(path) as part:
+                part.write_text(content)
     if old is not None:
         print(report.compare(result, old))
     return 1 if failures else 0

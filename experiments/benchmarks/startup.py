@@ -25,7 +25,7 @@ def answer(arguments: list[str]) -> None:
         CalledProcessError: If it fails.
     """
     command = [sys.executable, "-m", "magenet.main", *arguments]
-    subprocess.run(command, check=True, capture_output=True, env=environment())
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment())
 
 
 def measure(setting: Setting) -> list[Table]:

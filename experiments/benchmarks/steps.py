@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable
-from functools import partial
 
 import torch
 
 from experiments.benchmarks.ceilings import Ideal, Kernel, kernels
-from experiments.benchmarks.networks import PEER, Convolution, Workload, peer, sized
-from experiments.benchmarks.setting import Setting, Table
-from experiments.benchmarks.timing import Timing, interleaved
+from experiments.benchmarks.networks import PEER, Convolution, Workload, workload_of
+from experiments.benchmarks.setting import Setting, Table, child
+from experiments.benchmarks.timing import Cell, Timing, interleaved
 
 COLUMNS = {
     "batch": "photographs a step; on a CPU the peer's is 1.",
@@ -34,8 +33,9 @@ COLUMNS = {
     "of mean ceiling": "plain model FLOP/s over the mean of those ceilings, each weighed by its "
     "operations.",
     "of best ceiling": "plain model FLOP/s over the best of those ceilings.",
-    "peak MB": "most memory allocated on the GPU during a step.",
+    "peak MB": "most memory allocated on the GPU by a process that makes two steps.",
     "largest batch": "on the GPU, the largest power of two that trains.",
+    "failed": "why there is no peak.",
 }
 
 
@@ -51,40 +51,35 @@ def measure(setting: Setting) -> list[Table]:
 
 def compare(setting: Setting, names: list[str], size: int, batch: int) -> list[Table]:
     """Return the networks' table at one size and, if the peer is among them, the ratio."""
+    tables = timed(setting, names, size, batch)
+    if setting.device.type == "cuda":  # the timed workloads are freed
+        for name in names:
+            tables[0].rows[name] |= memory_of(setting, name, size, batch)
+    return tables
+
+
+def timed(setting: Setting, names: list[str], size: int, batch: int) -> list[Table]:
+    """Return the tables of :func:`compare` without memory."""
     table = Table(f"Networks at {size} px", COLUMNS)
-    workloads: dict[str, Workload] = {}
-    for name in names:
-        if name != PEER:
-            workloads[name] = Workload(sized(name), batch, size, setting.device, bf16=True)
-            continue
-        try:
-            # One photograph keeps two cores busy, but not a GPU: there the peer gets a full batch.
-            photographs = 1 if setting.device.type == "cpu" else batch
-            workloads[name] = Workload(peer(), photographs, size, setting.device, bf16=False)
-        except ImportError as error:
-            table.rows[name] = {"precision": f"NOT MEASURED: {error}"}
-    demands = {name: workload.demand() for name, workload in workloads.items()}
+    # One photograph keeps two cores busy, but not a GPU: there the peer gets a full batch.
+    peer_batch = 1 if setting.device.type == "cpu" else batch
+    workloads = {
+        name: workload_of(name, peer_batch if name == PEER else batch, size, setting.device)
+        for name in names
+    }
+    demands = {name: measured.demand() for name, measured in workloads.items()}
     calls: dict[Hashable, Callable[[], object]] = {}
-    for name, workload in workloads.items():
-        calls[name, "forward"] = workload.forward
-        calls[name, "step"] = workload.step
-        calls.update(ceilings_of(name, workload, demands[name][0]))
+    for name, measured in workloads.items():
+        calls[name, "forward"] = measured.forward
+        calls[name, "step"] = measured.step
+        calls.update(ceilings_of(name, measured, demands[name][0]))
     times = interleaved(calls, setting.device, setting.seconds)
-    for name, workload in workloads.items():
+    for name, measured in workloads.items():
         shapes, macs = demands[name]
         kernel_times = {s: times[name, s] for s in shapes if (name, s) in times}
         table.rows[name] = row(
-            workload, shapes, macs, times[name, "forward"], times[name, "step"], kernel_times
+            measured, shapes, macs, times[name, "forward"], times[name, "step"], kernel_times
         )
-        if setting.device.type == "cuda":
-            table.rows[name]["peak MB"] = peak(workload)
-    if setting.device.type == "cuda":
-        for name in workloads:
-            bf16 = workloads[name].bf16
-            make = partial(peer) if name == PEER else partial(sized, name)
-            table.rows[name]["largest batch"] = largest_batch(
-                lambda n, make=make, bf16=bf16: Workload(make(), n, size, setting.device, bf16)  # type: ignore[misc]
-            )
     return [table, *against_peer(setting, workloads, times)]
 
 
@@ -148,11 +143,16 @@ def against_peer(
     return [table]
 
 
-def peak(workload: Workload) -> float:
-    """Return the most memory allocated on the GPU during a step, in MB."""
-    torch.cuda.reset_peak_memory_stats(workload.device)
-    workload.step()
-    return round(torch.cuda.max_memory_allocated(workload.device) / 1e6, 1)
+def memory_of(setting: Setting, name: str, size: int, batch: int) -> dict[str, Cell]:
+    """Return the cells of a network's memory on the GPU."""
+    torch.cuda.empty_cache()
+    arguments = {
+        "network": name, "changes": {}, "batch": batch, "size": size, "device": str(setting.device),
+    }  # fmt: skip
+    found = child("variants", arguments, torch.get_num_threads())
+    found.pop("added MB", None)
+    most = largest_batch(lambda count: workload_of(name, count, size, setting.device))
+    return {**found, "largest batch": most}
 
 
 def largest_batch(make: Callable[[int], Workload]) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from experiments.benchmarks.inference import memory
-from experiments.benchmarks.networks import Workload, sized
+from experiments.benchmarks.networks import workload_of
 from experiments.benchmarks.setting import Setting, Table, child
 from experiments.benchmarks.timing import Cell, interleaved, now
 
@@ -17,18 +17,20 @@ SIDE_FACTOR = 2
 """Factor of the side at which checkpointing is measured: the second size, where memory matters."""
 
 
-def peak(task: dict[str, Any]) -> dict[str, float]:
+def peak(arguments: dict[str, Any]) -> dict[str, float]:
     """Return the peak memory of training steps; runs in its own process.
 
     Args:
-        task: `network, changes, batch, size, device`.
+        arguments: `network, changes, batch, size, device`; the network is a named size of
+            MAGE-Net, or the peer.
     """
-    device = torch.device(task["device"])
-    network = sized(task["network"], **task["changes"])
-    workload = Workload(network, task["batch"], task["size"], device, bf16=True)
+    device = torch.device(arguments["device"])
+    measured = workload_of(
+        arguments["network"], arguments["batch"], arguments["size"], device, **arguments["changes"]
+    )
     before, _ = memory(device)
     for _ in range(2):
-        workload.step()
+        measured.step()
     _, most = memory(device)
     return {"peak MB": round(most, 1), "added MB": round(most - before, 1)}
 
@@ -38,10 +40,10 @@ def checkpointing(setting: Setting) -> list[Table]:
     size = SIDE_FACTOR * setting.size
     batch = max(1, setting.batch // SIDE_FACTOR**2)
     workloads = {
-        name: Workload(sized(setting.network, checkpointing=on), batch, size, setting.device, True)
+        name: workload_of(setting.network, batch, size, setting.device, checkpointing=on)
         for name, on in (("without", False), ("with", True))
     }
-    calls = {name: workload.step for name, workload in workloads.items()}
+    calls = {name: measured.step for name, measured in workloads.items()}
     times = interleaved(calls, setting.device, setting.seconds / 2)
     table = Table(
         f"Gradient checkpointing, {setting.network}, {size} px, batch {batch}",
@@ -55,11 +57,11 @@ def checkpointing(setting: Setting) -> list[Table]:
         },
     )
     for name, timing in times.items():
-        task = {
+        arguments = {
             "network": setting.network, "changes": {"checkpointing": name == "with"},
             "batch": batch, "size": size, "device": str(setting.device),
         }  # fmt: skip
-        found: dict[str, Cell] = child("variants", task, torch.get_num_threads())
+        found: dict[str, Cell] = child("variants", arguments, torch.get_num_threads())
         ratio = timing.over(times["without"])
         table.rows[name] = {"step ms": timing.milliseconds(), **found}
         if name == "with":
@@ -72,7 +74,7 @@ def compiled(setting: Setting) -> list[Table]:
     if not setting.compile:
         return []
     workloads = {
-        name: Workload(sized(setting.network), setting.batch, setting.size, setting.device, True)
+        name: workload_of(setting.network, setting.batch, setting.size, setting.device)
         for name in ("eager", "compiled")
     }
     compiled_workload = workloads["compiled"]
@@ -80,7 +82,7 @@ def compiled(setting: Setting) -> list[Table]:
     start = now(setting.device)
     compiled_workload.step()
     took = now(setting.device) - start
-    calls = {name: workload.step for name, workload in workloads.items()}
+    calls = {name: measured.step for name, measured in workloads.items()}
     times = interleaved(calls, setting.device, setting.seconds)
     table = Table(
         f"torch.compile, {setting.network}, {setting.size} px, batch {setting.batch}",

@@ -25,7 +25,7 @@ SIZE = 512
 SIDE = 176
 """Side of a picture on the sheet, in pixels."""
 
-PARTS = {
+CROP_SIDES = {
     "defocus": 160,
     "motion": 160,
     "blur": 160,
@@ -39,10 +39,15 @@ PARTS = {
 MARGIN, HEADER, GAP = 84, 22, 4
 
 
-def view(image: Tensor, part: int) -> Tensor:
-    """Return the central `part` pixels of a photograph `(3, SIZE, SIZE)`, resized to `SIDE`."""
-    first = (SIZE - part) // 2
-    image = image[None, :, first : first + part, first : first + part]
+def view(image: Tensor, side: int) -> Tensor:
+    """Return the central square of a photograph `(3, SIZE, SIZE)`, resized to `SIDE`.
+
+    Args:
+        image: Values in [0, 1].
+        side: Side of the square, in pixels.
+    """
+    first = (SIZE - side) // 2
+    image = image[None, :, first : first + side, first : first + side]
     return interpolate(image, (SIDE, SIDE), mode="bilinear", antialias=True)[0]
 
 
@@ -74,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
         rng = CounterRNG(torch.tensor([index]), options.seed)
         for column, severity in enumerate(SEVERITIES):
             drawn = degrade.draw_chosen(rng, {name: torch.tensor([severity])})
-            shown = view(degrade.apply(image, mask, drawn)[0], PARTS.get(name, SIZE))
+            shown = view(degrade.apply(image, mask, drawn)[0], CROP_SIDES.get(name, SIZE))
             array = (shown * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
             left = block * block_width + MARGIN + column * (SIDE + GAP)
             canvas.paste(Image.fromarray(array), (left, top))

@@ -12,37 +12,30 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import resource
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from experiments.benchmarks.inference import memory
 from experiments.configurations import CONFIGS, RESULTS, build, read_config
-from experiments.studies.tables import CLASSICAL
-from magenet.callbacks.provenance import commit, cost, processor
+from experiments.studies.tables import CLASSICAL, OTHER_LEARNED
+from magenet.callbacks.provenance import REPEATS, commit, cost, processor
 from magenet.enhancement.enhancer import half_precision
 from magenet.models import Enhancer
 
 ROWS = {
-    **{label: f"magenet.models.peers.{network}" for network, label in CLASSICAL.items()},
-    "U-Net": "runs/comparison/unet.yaml",
-    "NAFNet": "runs/comparison/nafnet.yaml",
-    "MPRNet-like": "runs/comparison/mprnet.yaml",
-    "I-SECRET-like": "runs/comparison/i_secret.yaml",
-    "cofe-Net-like": "runs/comparison/cofe_net.yaml",
-    "GFE-Net-like": "runs/comparison/gfe_net.yaml",
+    **{label: f"magenet.models.peers.{network}" for network, (label, _) in CLASSICAL.items()},
+    **{label: f"runs/comparison/{name}.yaml" for name, label in OTHER_LEARNED.items()},
     "MAGE-Net (and each of T-S MAGE-Net)": "runs/comparison/mage_net.yaml",
 }
 """Class of a classical method or configuration of a network, by the label of its row."""
 
 COLUMNS = ("row", "parameters", "gmacs", "milliseconds", "memory_mb")
-REPEATS = 15
+"""Columns of the table; `memory_mb` is in MiB."""
 
 
 def measure(source: str, size: int) -> dict[str, float | str]:
@@ -54,25 +47,18 @@ def measure(source: str, size: int) -> dict[str, float | str]:
     """
     network = build_network(source).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     image = torch.rand(1, 3, size, size).contiguous(memory_format=torch.channels_last)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    _, before = memory(image.device)
     with (
         torch.inference_mode(),
         torch.autocast("cpu", torch.bfloat16, enabled=half_precision(torch.device("cpu"))),
     ):
         network(image)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        times = []
-        for _ in range(REPEATS):
-            start = time.perf_counter()
-            network(image)
-            times.append(time.perf_counter() - start)
-        counted = cost(network, image)["gmacs"]
-    return {
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "gmacs": counted,
-        "milliseconds": round(1000 * statistics.median(times), 1),
-        "memory_mb": round(memory / 2**10),
-    }
+        _, peak = memory(image.device)
+        return {
+            "parameters": sum(p.numel() for p in network.parameters()),
+            **cost(network, image),
+            "memory_mb": round((peak - before) * 1e6 / 2**20),
+        }
 
 
 def build_network(source: str) -> Enhancer:

@@ -65,7 +65,7 @@ Photographs = tuple[Tensor, Tensor]
 
 def load(path: str, split: Split, qualities: list[str], sets: list[str] | None) -> Photographs:
     """Return photographs and masks: uint8 `(N, 3, SIZE, SIZE)`, bool `(N, 1, SIZE, SIZE)`."""
-    source = ManifestPhotographs(path, sets=sets, qualities=qualities, val_split="val")
+    source = ManifestPhotographs(path, sets=sets, qualities=qualities)
     dataset = source.dataset(split, SIZE)
     what = f"{split} {'+'.join(qualities)}"
     samples = [dataset[i] for i in tqdm(range(len(dataset)), desc=what, unit="photograph")]
@@ -165,7 +165,7 @@ def distances(good: Photographs, bad: Photographs) -> list[dict[str, object]]:
     return rows
 
 
-def verdict(row: dict[str, object]) -> str:
+def closer_recipe(row: dict[str, object]) -> str:
     """Return which recipe is closer, and whether the difference is within chance."""
     low, high = row["cofe_less_fundus_95"]  # type: ignore[misc]
     closer = float(str(row["distance_fundus"])) < float(str(row["distance_cofe"]))
@@ -220,7 +220,7 @@ def as_markdown(report: dict[str, object]) -> str:
                 for label in ("real", "good", "cofe", "fundus")
             )
             apart = " | ".join(f"{row[f'distance_{k}']:.2f}" for k in ("good", "cofe", "fundus"))
-            lines.append(f"| {row['statistic']} | {spreads} | {apart} | {verdict(row)} |")
+            lines.append(f"| {row['statistic']} | {spreads} | {apart} | {closer_recipe(row)} |")
     return "\n".join(lines) + "\n"
 
 

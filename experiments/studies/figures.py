@@ -25,6 +25,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import magenet
 from experiments.configurations import EXPERIMENTS, RESULTS
+from experiments.studies.tables import OTHER_LEARNED, RELEASED
 from magenet.errors import UserError
 from magenet.evaluation.tables import LABELS, Cells, as_markdown, read_table
 
@@ -32,8 +33,7 @@ ROOT = EXPERIMENTS.parent
 DICE, COLOUR, PSNR = "pair_vessel_dice", "pair_colour", "pair_psnr"
 
 NOTHING = LABELS["input"]
-RELEASED = "MAGE-Net, released"
-PEERS = ("U-Net", "NAFNet", "MPRNet-like", "I-SECRET-like", "cofe-Net-like", "GFE-Net-like")
+PEERS = tuple(OTHER_LEARNED.values())
 """Learned rows that are not MAGE-Net."""
 
 FIVE_ROWS = re.compile(r"<!-- five rows -->\n.*?<!-- end five rows -->", re.DOTALL)
@@ -165,7 +165,7 @@ def figure(table: Sequence[Cells]) -> str:
 
 
 def _middle(index: int) -> float:
-    """Return the height of a row's middle."""
+    """Return the y coordinate of the middle of a row, in pixels."""
     return TOP + (index + 0.5) * ROW_HEIGHT
 
 

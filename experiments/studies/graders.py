@@ -27,7 +27,7 @@ from data_modules.batch import Batch
 from data_modules.datasets.photographs import cut_to_field, find_field
 from data_modules.files.reading import read_photograph
 from data_modules.grading import DECODED, Grade
-from experiments.configurations import CONFIGS, WEIGHTS, build, read_config
+from experiments.configurations import BASE, CONFIGS, WEIGHTS, build, read_config
 from magenet.callbacks.provenance import commit
 from magenet.checkpoints import read_network
 from magenet.imaging.field_of_view import FieldOfView, estimate_field, field_from_mask
@@ -60,6 +60,12 @@ def read_grader(name: str, path: Path, kind: type[QualityTask | RetinopathyTask]
     task = kind(build(Grader, experiment["model"]["init_args"]["network"]))
     read_network(task.network, path, "train it first ('make judges')")
     return task.eval()
+
+
+def seed(name: str) -> int:
+    """Return the seed that an experiment in `configs/runs/judges` is trained with."""
+    settings = read_config(BASE) | read_config(CONFIGS / f"runs/judges/{name}.yaml")
+    return int(settings["seed_everything"])
 
 
 def data(folder: Path, label: Grade, part: str, size: int) -> GradingDataModule:
@@ -129,7 +135,7 @@ def resized(image: Tensor, side: int, mode: Image.Resampling) -> Tensor:
 
 
 @torch.no_grad()
-def changed_verdicts(task: GradingTask, source: GradingDataModule) -> dict[str, Any]:
+def changed_grades(task: GradingTask, source: GradingDataModule) -> dict[str, Any]:
     """Count the photographs whose grade differs between files of the two sizes.
 
     Counted twice: with the field's mask resized like the photograph, and with the field estimated
@@ -144,8 +150,8 @@ def changed_verdicts(task: GradingTask, source: GradingDataModule) -> dict[str, 
         for side in SIDES:
             file = resized(image, side, Image.Resampling.LANCZOS)
             small = resized(mask.to(torch.uint8), side, Image.Resampling.NEAREST).bool()
-            fields["given"].append(verdict(task, source, file, field_from_mask(small)))
-            fields["estimated"].append(verdict(task, source, file, estimate_field(file)))
+            fields["given"].append(predicted_grade(task, source, file, field_from_mask(small)))
+            fields["estimated"].append(predicted_grade(task, source, file, estimate_field(file)))
         for name, pair in fields.items():
             grades[name].append(pair)
     return {
@@ -155,7 +161,9 @@ def changed_verdicts(task: GradingTask, source: GradingDataModule) -> dict[str, 
     }
 
 
-def verdict(task: GradingTask, source: GradingDataModule, file: Tensor, field: FieldOfView) -> int:
+def predicted_grade(
+    task: GradingTask, source: GradingDataModule, file: Tensor, field: FieldOfView
+) -> int:
     """Return the predicted class of a photograph prepared by the data module."""
     sample = cut_to_field(file, field, DECODED * source.image_size)
     batch: Batch = {
@@ -262,11 +270,11 @@ def main(arguments: list[str] | None = None) -> int:
             "parameters": sum(p.numel() for p in task.network.parameters()),
             "size": task.grader.size,
             "step": content["global_step"],
-            "seed": 0,
+            "seed": seed(name),
             "trained_on": len(sources["val"].graded("train")),
             "checkpoint_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "parts": {part: describe(task, source) for part, source in sources.items()},
-            "invariance": {k: changed_verdicts(task, source) for k, source in sources.items()},
+            "invariance": {k: changed_grades(task, source) for k, source in sources.items()},
         }
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "grading.json").write_text(json.dumps(report, indent=1) + "\n")

@@ -13,7 +13,6 @@ Good val photographs are degraded at 1024 px and enhanced, as by `magenet enhanc
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from data_modules import ManifestPhotographs, PairedDataModule
-from experiments.configurations import RESULTS
+from experiments.configurations import RESULTS, photographs_folder
 from magenet.callbacks.provenance import processor
 from magenet.degradation import FundusDegradation
 from magenet.enhancement.enhancer import PhotographEnhancer
@@ -49,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     enhancer = PhotographEnhancer.from_pretrained(options.weights, torch.device("cpu"), 4 << 30)
     source = ManifestPhotographs(
-        path=str(Path(os.environ["MAGENET_DATA"]) / "index.csv"), cache="runs/cache",
+        str(photographs_folder() / "index.csv"), cache="runs/cache",
         sets=["hrf", "chase_db1"], qualities=["good"],
     )  # fmt: skip
     module = PairedDataModule(source, FundusDegradation(), DEGRADED_AT, batch_size=1, workers=0)

@@ -9,7 +9,6 @@ Writes:   runs/naturalness.pt, which `make publish-judges` copies to experiments
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from data_modules import ManifestPhotographs
 from data_modules.base import to_unit
+from experiments.configurations import photographs_folder
 from magenet.metrics import NaturalnessModel
 
 SIZE = 512
@@ -28,21 +28,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Fit the naturalness model.")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--size", type=int, default=SIZE, help="side of the photographs, in pixels")
-    parser.add_argument("--patch", type=int, default=96, help="side of a patch, in pixels")
     options = parser.parse_args(arguments)
-    folder = os.environ.get("MAGENET_DATA")
-    if not folder:
-        print("Set MAGENET_DATA to the folder that holds index.csv.", file=sys.stderr)
-        return 1
     source = ManifestPhotographs(
-        f"{folder}/index.csv", sets=["hrf", "chase_db1", "idrid"], qualities=["good"]
+        str(photographs_folder() / "index.csv"),
+        sets=["hrf", "chase_db1", "idrid"],
+        qualities=["good"],
     )
     dataset = source.dataset("train", options.size)
 
     samples = [dataset.load(index) for index in tqdm(range(len(dataset)), unit="photograph")]
     images = (to_unit(sample["image"]) * sample["mask_fov"] for sample in samples)
     masks = (to_unit(sample["mask_fov"]) for sample in samples)
-    model = NaturalnessModel.fit(images, masks, patch=options.patch)
+    model = NaturalnessModel.fit(images, masks)
     path = options.runs / "naturalness.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
     model.save(path)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from experiments.configurations import WEIGHTS
+from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
 
 SOURCES = {
@@ -62,13 +63,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         for name in options.names:
-            torch.save(stripped(options.runs / SOURCES[name]), options.out / f"{name}.ckpt")
+            if name not in SOURCES:
+                raise UserError(f"no judge is called '{name}': one of {', '.join(SOURCES)}")
+            content = stripped(options.runs / SOURCES[name])
+            with atomic_write(options.out / f"{name}.ckpt") as part:
+                torch.save(content, part)
+        naturalness = options.runs / "naturalness.pt"
+        if naturalness.is_file():
+            with atomic_write(options.out / naturalness.name) as part:
+                shutil.copyfile(naturalness, part)
     except UserError as error:
         print(f"magenet: error: {error}", file=sys.stderr)
-        return 1
-    naturalness = options.runs / "naturalness.pt"
-    if naturalness.is_file():
-        shutil.copyfile(naturalness, options.out / naturalness.name)
+        return error.status
     return 0
 
 

@@ -13,7 +13,6 @@ change of light (share of a change that was right) and the uncertainty (error by
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +26,14 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from data_modules import ManifestPhotographs, PairedDataModule
-from experiments.configurations import RESULTS, build
+from experiments.configurations import (
+    RESULTS,
+    WEIGHTS,
+    build,
+    comparison_recipe,
+    photographs_folder,
+)
 from magenet.checkpoints import read_checkpoint, read_network
-from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
 from magenet.enhancement.calibration_curve import CalibrationCurve
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.fundus_check import CHECK_SIZE, FundusCheck, image_statistics
@@ -38,7 +42,7 @@ from magenet.enhancement.shrinkage import rms_inside, split_bands
 from magenet.enhancement.uncertainty import disagreement, local_mean
 from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.models import MAGENet, VesselSegmenter
-from magenet.models.pretrained import WEIGHTS
+from magenet.models.pretrained import WEIGHTS as PACKAGE
 
 SAMPLED_PIXELS = 400
 """Pixels of each photograph whose uncertainty score and error are compared."""
@@ -96,7 +100,7 @@ def load_network(checkpoint: Path, subject: str) -> MAGENet:
 
 def photographs(**chosen: object) -> ManifestPhotographs:
     """Return photographs of the manifest in `MAGENET_DATA`."""
-    path = Path(os.environ["MAGENET_DATA"]) / "index.csv"
+    path = photographs_folder() / "index.csv"
     return ManifestPhotographs(path=str(path), cache="runs/cache", **chosen)  # type: ignore[arg-type]
 
 
@@ -111,15 +115,15 @@ def fundus_check() -> FundusCheck:
         image = torch.stack([sample["image"] for sample in samples]).float() / 255
         mask = torch.stack([sample["mask_fov"] for sample in samples]).float()
         rows[split] = (image * mask, mask)
-    check = FundusCheck.fitted(image_statistics(*rows["train"]), 0.0)
+    check = FundusCheck.fit(image_statistics(*rows["train"]), 0.0)
     farthest = float(check.distance(*rows["test"]).max())
     return FundusCheck(check.mean, check.precision, round(1.25 * farthest, 1))
 
 
 def pairs(size: int) -> PairedDataModule:
     """Return the good val photographs, to be degraded as in the comparison's training."""
-    recipe = DegradationMixture(FundusDegradation(gentle=0.3), CofeDegradation(), 0.33)
-    return PairedDataModule(photographs(qualities=["good"]), recipe, size, batch_size=1, workers=0)
+    good = photographs(qualities=["good"])
+    return PairedDataModule(good, comparison_recipe(), size, batch_size=1, workers=0)
 
 
 def fit_curve(x: Tensor, y: Tensor, weight: Tensor) -> CalibrationCurve:
@@ -142,10 +146,15 @@ def fit_curve(x: Tensor, y: Tensor, weight: Tensor) -> CalibrationCurve:
     return CalibrationCurve(tuple(x.tolist()), tuple(y.tolist()))
 
 
-def degraded_pairs(size: int, name: str) -> Iterator[dict[str, Tensor]]:
-    """Yield pairs of the good val photographs, each degraded :data:`DRAWS` times."""
+def degraded_pairs(size: int, what: str) -> Iterator[dict[str, Tensor]]:
+    """Yield pairs of the good val photographs, each degraded :data:`DRAWS` times.
+
+    Args:
+        size: Side of the photographs, in pixels.
+        what: Text of the progress bar.
+    """
     module = pairs(size)
-    for batch in tqdm(module.val_dataloader(), name):
+    for batch in tqdm(module.val_dataloader(), what):
         for draw in range(DRAWS):
             pair: Any = module.prepare(batch | {"key": batch["key"] + draw}, training=False)
             yield {name: pair[name][0] for name in ("image_degraded", "image_clean", "mask_fov")}
@@ -321,13 +330,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--size", type=int, default=512, help="side at which the network works, in pixels"
     )
-    parser.add_argument("--vessels", type=Path, default=Path("experiments/weights/vessels.ckpt"))
-    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("--vessels", type=Path, default=WEIGHTS / "vessels.ckpt")
+    parser.add_argument("--out", type=Path, default=PACKAGE)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
-    segmenter = VesselSegmenter(24, 12, 1)
+    segmenter = VesselSegmenter()
     read_network(segmenter, options.vessels, "train it first ('make judges')")
-    segmenter.save_pretrained(options.out / "vessels")
     network = (
         MAGENet.from_pretrained(options.weights)
         if options.weights
@@ -341,6 +349,7 @@ def main(arguments: list[str] | None = None) -> None:
     measured = measure_errors(enhancer)
     settings = replace(settings, uncertainty=calibration_curve(measured))
     network.use.update(settings.as_config())
+    segmenter.save_pretrained(options.out / "vessels")
     network.save_pretrained(options.out / "mage_net")
     text = as_markdown(measured, settings)
     (options.results / "uncertainty.md").write_text(text)

@@ -1,6 +1,6 @@
 """Scores of the segmenters used as judges on the val photographs.
 
-Command:  make segmenters
+Command:  make judge-scores
 Needs:    MAGENET_DATA=<folder of the photographs>; experiments/weights.
 Hardware: CPU with bf16.
 Writes:   experiments/results/judges.md and judges.json.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,14 @@ from tqdm import tqdm
 from data_modules import SegmentationDataModule
 from data_modules.datasets.manifest import Manifest
 from data_modules.files.reading import read_mask
-from experiments.configurations import CONFIGS, RESULTS, WEIGHTS, build, read_config
+from experiments.configurations import (
+    CONFIGS,
+    RESULTS,
+    WEIGHTS,
+    build,
+    photographs_folder,
+    read_config,
+)
 from magenet.callbacks.provenance import commit
 from magenet.checkpoints import read_network
 from magenet.evaluation.statistics import bootstrap_interval
@@ -97,11 +103,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of the weights")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder to write to")
     options = parser.parse_args(arguments)
-    folder = os.environ.get("MAGENET_DATA")
-    if not folder:
-        print("Set MAGENET_DATA to the folder that holds index.csv.", file=sys.stderr)
-        return 1
-    known = Manifest.from_csv(Path(folder) / "index.csv", [CHILDREN])
+    folder = photographs_folder()
+    known = Manifest.from_csv(folder / "index.csv", [CHILDREN])
     patients = {photograph.name: photograph.patient or photograph.name for photograph in known}
     tables: dict[str, list[dict[str, Any]]] = {}
     for name in ("vessels", "disc"):
@@ -114,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
             tables[f"{name}, {data_set}, {data.image_size} px"] = subset
         if name == "vessels":
             tables[f"{name}, both sets, {data.image_size} px"] = rows
-            human = score_second_observer(Path(folder), data.image_size, patients)
+            human = score_second_observer(folder, data.image_size, patients)
             if human:
                 tables[f"second observer, chase_db1, {data.image_size} px"] = human
     lines = [

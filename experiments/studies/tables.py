@@ -34,36 +34,28 @@ from magenet.models import peers
 from magenet.models.pretrained import WEIGHTS as PACKAGE
 
 CLASSICAL = {
-    "CLAHE": "CLAHE",
-    "Setiawan": "Setiawan",
-    "DarkChannelPrior": "dark channel prior",
-    "BenGraham": "Ben Graham",
-    "UnsharpMask": "unsharp mask",
-    "GlobalLocalContrast": "GLCAE-like",
+    "CLAHE": ("CLAHE", "clahe"),
+    "Setiawan": ("Setiawan", "setiawan"),
+    "DarkChannelPrior": ("dark channel prior", "dark_channel"),
+    "BenGraham": ("Ben Graham", "ben_graham"),
+    "UnsharpMask": ("unsharp mask", "unsharp"),
+    "GlobalLocalContrast": ("GLCAE-like", "global_local"),
 }
-"""Labels of the classical rows, in their order, by class in `magenet.models.peers`."""
+"""Label and folder in `experiments/results/rows/<table>` of the classical rows, in their order, by
+class in `magenet.models.peers`."""
 
-FOLDERS = {
-    "CLAHE": "clahe",
-    "Setiawan": "setiawan",
-    "DarkChannelPrior": "dark_channel",
-    "BenGraham": "ben_graham",
-    "UnsharpMask": "unsharp",
-    "GlobalLocalContrast": "global_local",
-}
-"""Folder of each classical row in `experiments/results/rows/<table>`."""
-
-LEARNED = {
+OTHER_LEARNED = {
     "unet": "U-Net",
     "nafnet": "NAFNet",
     "mprnet": "MPRNet-like",
     "i_secret": "I-SECRET-like",
     "cofe_net": "cofe-Net-like",
     "gfe_net": "GFE-Net-like",
-    "mage_net": "MAGE-Net",
-    "mean_teacher": "T-S MAGE-Net",
 }
-"""Labels of the learned rows, in their order, by name of the configuration."""
+"""Labels of the learned rows except MAGE-Net, in their order, by name of the configuration."""
+
+LEARNED = {**OTHER_LEARNED, "mage_net": "MAGE-Net", "mean_teacher": "T-S MAGE-Net"}
+"""Labels of all learned rows, in their order, by name of the configuration."""
 
 SHOWN = {
     "synthetic": ("psnr", "ssim"),
@@ -115,9 +107,9 @@ def entries(runs: Path, rows: Path) -> dict[str, Entry]:
     classical = CONFIGS / "runs/classical.yaml"
     code = tuple(sorted(Path(peers.__file__).parent.glob("*.py")))
     found = {}
-    for network, label in CLASSICAL.items():
+    for network, (label, folder) in CLASSICAL.items():
         options = ("--model.network", f"magenet.models.peers.{network}")
-        found[FOLDERS[network]] = Entry(
+        found[folder] = Entry(
             label,
             f"runs/classical.yaml --model.network magenet.models.peers.{network}",
             [BASE, classical],
@@ -170,7 +162,9 @@ def _content(file: Path) -> bytes:
 
 def _is_text(node: ast.stmt) -> bool:
     """Return whether a statement is a string alone, as docstrings are."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+        return False
+    return isinstance(node.value.value, str)
 
 
 def protocol(table: str) -> str:
@@ -195,9 +189,10 @@ def dependencies(entry: Entry, table: str) -> dict[str, str]:
 
 def is_current(folder: Path, wanted: dict[str, str]) -> bool:
     """Return whether a row was tested with these :func:`dependencies`."""
-    if not (folder / "scores.csv").is_file():
+    provenance = folder / "provenance.json"
+    if not (provenance.is_file() and (folder / "scores.csv").is_file()):
         return False
-    facts = json.loads((folder / "provenance.json").read_text())
+    facts = json.loads(provenance.read_text())
     return all(facts.get(name) == value for name, value in wanted.items())
 
 

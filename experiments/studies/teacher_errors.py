@@ -13,7 +13,6 @@ compared with the clean photograph and with the gradient of the error against it
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import torch
@@ -21,9 +20,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from data_modules import ManifestPhotographs, PairedDataModule, StrongView
-from experiments.configurations import RESULTS
+from experiments.configurations import RESULTS, comparison_recipe, photographs_folder
 from magenet.checkpoints import read_network
-from magenet.degradation import CofeDegradation, CounterRNG, DegradationMixture, FundusDegradation
+from magenet.degradation import CounterRNG
 from magenet.evaluation.statistics import bootstrap_interval
 from magenet.losses import masked_mean
 from magenet.models import MAGENet
@@ -109,16 +108,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=4, help="photographs a batch")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
-    network = MAGENet(
-        [32, 64, 64, 96], [1, 2, 1, 1], original_width=32, original_groups=2, original_blocks=2,
-        guide_width=16,
-    )  # fmt: skip
+    network = MAGENet.from_name("compact")
     read_network(network, options.checkpoint, "train it first ('make comparison')")
     photographs = ManifestPhotographs(
-        path=os.environ["MAGENET_DATA"] + "/index.csv", cache="runs/cache", qualities=["good"]
+        str(photographs_folder() / "index.csv"), cache="runs/cache", qualities=["good"]
     )
-    recipe = DegradationMixture(FundusDegradation(gentle=0.3), CofeDegradation(), 0.33)
-    module = PairedDataModule(photographs, recipe, options.size, options.batch, workers=0)
+    module = PairedDataModule(
+        photographs, comparison_recipe(), options.size, options.batch, workers=0
+    )
     found = measure(network.eval(), module)
     lines = [
         "# A consistency step against the clean photograph", "",

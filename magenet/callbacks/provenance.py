@@ -7,9 +7,9 @@ import json
 import os
 import platform
 import re
-import resource
 import statistics
 import subprocess
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -20,21 +20,19 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from magenet.models import Enhancer
+from magenet.atomic_write import atomic_write
+from magenet.tasks.enhancement import EnhancementTask
 
 PACKAGES = ("torch", "lightning", "kornia", "numpy")
-FACTS = (
-    "config", "commit", "seed", "versions", "hardware", "precision", "parameters", "gmacs",
-    "milliseconds", "peak_memory_mb", "steps", "checkpoint", "checkpoint_sha256", "chosen",
-)  # fmt: skip
-"""Keys of `provenance.json`."""
-
 REPEATS = 5
 """Timed forward passes, after one to warm up (our choice)."""
 
 
 def commit() -> str:
-    """Return the git commit of this code, with `+` if files differ from it, or `unknown`."""
+    """Return the git commit of this code, with `+` if files differ from it, or `unknown`.
+
+    Code that git does not track is `unknown`: in a `.venv` it lies inside another repository.
+    """
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(Path(__file__).parent), *arguments]
@@ -42,6 +40,7 @@ def commit() -> str:
         return done.stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)
         changed = git("status", "--porcelain", "--untracked-files=no")
         return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
@@ -90,8 +89,25 @@ def cost(network: nn.Module, image: Tensor) -> dict[str, float | str]:
     }
 
 
+def peak_memory(device: torch.device) -> float | None:
+    """Return the peak memory of a GPU's tensors, or of this process, in MiB; None on Windows."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    try:
+        import resource
+    except ImportError:  # Windows has no such module
+        return None
+    unit = 1 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
 def chosen(checkpoint: Path | None) -> tuple[int, str]:
-    """Return the optimizer step of a checkpoint, and how it was chosen: `last` or a metric."""
+    """Return the optimizer step of a checkpoint, and how it was chosen.
+
+    Returns:
+        0 and `nothing to choose` without a checkpoint; else its step, and `the last` or
+        `best <metric>: <value>`.
+    """
     if checkpoint is None:
         return 0, "nothing to choose"
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -104,11 +120,11 @@ def chosen(checkpoint: Path | None) -> tuple[int, str]:
 
 
 class Provenance(Callback):
-    """Writer of `provenance.json` beside a test's scores, with :data:`FACTS`.
+    """Writer of `provenance.json` beside a test's scores.
 
     `config` names the file beside it; `milliseconds` is of one photograph at the size that the
     network sees, in the test's precision, on a machine that may have been shared;
-    `peak_memory_mb` is the peak memory of the whole test, judges included.
+    `peak_memory_mb` is the peak memory of the whole test in MiB, judges included.
     """
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -117,10 +133,7 @@ class Provenance(Callback):
             return
         checkpoint = Path(str(trainer.ckpt_path)) if trainer.ckpt_path else None
         steps, how = chosen(checkpoint)
-        if pl_module.device.type == "cuda":
-            peak = torch.cuda.max_memory_allocated(pl_module.device) / 2**20
-        else:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        peak = peak_memory(pl_module.device)
         facts = {
             "config": "config.yaml",
             "commit": commit(),
@@ -130,7 +143,7 @@ class Provenance(Callback):
             "precision": str(trainer.precision),
             "parameters": sum(p.numel() for p in pl_module.get_submodule("network").parameters()),
             **self._cost(trainer, pl_module),
-            "peak_memory_mb": round(peak),
+            "peak_memory_mb": "unknown" if peak is None else round(peak),
             "steps": steps,
             "chosen": how,
             "checkpoint": checkpoint.name if checkpoint else "none",
@@ -138,21 +151,19 @@ class Provenance(Callback):
                 hashlib.sha256(checkpoint.read_bytes()).hexdigest() if checkpoint else "none"
             ),
         }
-        folder = Path(trainer.log_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n")
+        with atomic_write(Path(trainer.log_dir) / "provenance.json") as part:
+            part.write_text(json.dumps(facts, indent=2) + "\n")
 
     def _cost(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, float | str]:
         """Return the cost of an enhancer; `unknown` for segmenters and graders."""
-        network = getattr(pl_module, "chosen", None)
-        if not isinstance(network, Enhancer):
+        if not isinstance(pl_module, EnhancementTask):
             return {"gmacs": "unknown", "milliseconds": "unknown"}
-        size = getattr(pl_module, "image_size", None) or _photograph_size(trainer.datamodule)  # type: ignore[attr-defined]
+        size = pl_module.image_size or _photograph_size(trainer.datamodule)  # type: ignore[attr-defined]
         image = torch.rand(1, 3, size, size, device=pl_module.device)
         with trainer.precision_plugin.forward_context():
-            return {**cost(network, pl_module.laid_out(image))}  # type: ignore[operator]
+            return cost(pl_module.prediction_network, pl_module.laid_out(image))
 
 
 def _photograph_size(datamodule: Any) -> int:
     """Return the side of the photographs of a test, in pixels."""
-    return int(getattr(datamodule, "scored_size", datamodule.image_size))
+    return int(getattr(datamodule, "scored_size", None) or datamodule.image_size)

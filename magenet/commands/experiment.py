@@ -30,7 +30,7 @@ from magenet.checkpoints import VerifiedCheckpointIO, latest_checkpoint, read_ch
 from magenet.commands.parser import options_meant
 from magenet.errors import StoppedError, UsageError, UserError
 from magenet.evaluation import Scores
-from magenet.tasks.base import LOOK_EVERY
+from magenet.tasks.base import LOOK_EVERY, FundusTask
 from magenet.tasks.enhancement import EnhancementTask
 
 PURPOSES = {
@@ -261,7 +261,8 @@ class MageNetCLI(LightningCLI):
                 f"{type(self.model).__name__} enhances nothing: predict needs an enhancer"
             )
         checkpoint = self.config[self.subcommand].get("ckpt_path")
-        if not checkpoint and getattr(self.model, "learns", True):
+        learns = self.model.learns if isinstance(self.model, FundusTask) else True
+        if learns and not checkpoint:
             raise UsageError(f"{self.subcommand} needs a trained network: give its --ckpt_path")
 
     def before_fit(self) -> None:

@@ -30,7 +30,11 @@ def named(runs: list[str]) -> dict[str, Path]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command and return the exit status."""
+    """Run the command and return the exit status.
+
+    Raises:
+        UsageError: If options do not go together.
+    """
     parser = CommandParser(
         prog="magenet table",
         description="Put the scores of several tests into one table: a CSV file, beside it what "
@@ -42,17 +46,19 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--against", action="append", default=[], help="row that every other one is compared with"
     )
-    parser.add_argument(
-        "--scores", default=",".join(SCORES), help="scores to print (default: %(default)s)"
-    )
+    parser.add_argument("--scores", help=f"scores to print (default: {','.join(SCORES)})")
     parser.add_argument(
         "--into", type=Path, nargs="+", default=[], help="Markdown files to put the table into"
     )
     options = parser.parse_args(arguments)
+    if options.against and not options.runs:
+        raise UsageError("--against compares tests: give NAME=FOLDER of each")
+    if options.scores and options.into:
+        raise UsageError("--scores is for printing: with --into, the page's marker names them")
     runs = named(options.runs)
     table = make_table(options.csv, runs, options.against) if runs else read_table(options.csv)
     for path in options.into:
         put_into(path, options.csv.stem, table)
     if not options.into:
-        print(overview(table, options.scores.split(",")))
+        print(overview(table, options.scores.split(",") if options.scores else SCORES))
     return 0

@@ -31,7 +31,7 @@ def _shifted(value: Tensor, bits: int) -> Tensor:
     return (value >> bits).bitwise_and_((1 << (64 - bits)) - 1)
 
 
-def mix(value: Tensor) -> Tensor:
+def splitmix64(value: Tensor) -> Tensor:
     """Return a hash of int64 numbers, by SplitMix64's finaliser (Steele et al., OOPSLA 2014)."""
     value = value + _GOLDEN
     value = value.bitwise_xor_(_shifted(value, 30)).mul_(_FIRST)
@@ -42,7 +42,7 @@ def mix(value: Tensor) -> Tensor:
 @functools.cache
 def _stream(name: str, count: int) -> Tensor:
     """Return the hashes of the first `count` numbers of a name, int64 `(count,)`, for all keys."""
-    return mix(torch.arange(count) + (name_key(name) << 20))
+    return splitmix64(torch.arange(count) + (name_key(name) << 20))
 
 
 class CounterRNG:
@@ -63,7 +63,7 @@ class CounterRNG:
     """
 
     def __init__(self, keys: Tensor, seed: int = 0) -> None:
-        self.keys = mix(keys.cpu().long() ^ mix(torch.tensor(seed)))
+        self.keys = splitmix64(keys.cpu().long() ^ splitmix64(torch.tensor(seed)))
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -85,7 +85,7 @@ class CounterRNG:
             name: What it is for, such as a factor or a second view; another name, other numbers.
         """
         forked = CounterRNG.__new__(CounterRNG)
-        forked.keys = mix(self.keys ^ name_key(name))
+        forked.keys = splitmix64(self.keys ^ name_key(name))
         return forked
 
     def uniform(
@@ -102,7 +102,7 @@ class CounterRNG:
         Returns:
             `(B,)`, or `(B, count)`.
         """
-        bits = mix(self.keys[:, None] ^ _stream(name, count or 1))
+        bits = splitmix64(self.keys[:, None] ^ _stream(name, count or 1))
         unit = _shifted(bits, 40).float() / float(1 << 24)
         if count is None:
             return low + unit[:, 0] * (high - low)
@@ -112,7 +112,7 @@ class CounterRNG:
 
     def bits(self, name: str) -> Tensor:
         """Return 32 random bits per sample, int64 `(B,)` in [0, 2^32): the seed of pixel noise."""
-        return _shifted(mix(self.keys ^ _stream(name, 1)), 32)
+        return _shifted(splitmix64(self.keys ^ _stream(name, 1)), 32)
 
     def integer(
         self, name: str, low: Tensor | int, high: Tensor | int, count: int | None = None

@@ -8,7 +8,7 @@ from torch import Tensor
 def brightened(light: Tensor, gain: Tensor) -> Tensor:
     """Multiply linear light by a gain, in place; gains above 1 saturate by a soft shoulder.
 
-    0 and 1 are fixed points, so that nothing clips to a flat colour.
+    For gains above 1, 0 and 1 are fixed points, so that nothing clips to a flat colour.
 
     Args:
         light: `(B, 3, H, W)` in [0, 1].

@@ -85,7 +85,7 @@ class FundusCheck:
             )
 
     @classmethod
-    def fitted(cls, statistics: Tensor, limit: float) -> FundusCheck:
+    def fit(cls, statistics: Tensor, limit: float) -> FundusCheck:
         """Return the model of given photographs.
 
         Args:

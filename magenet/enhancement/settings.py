@@ -39,12 +39,13 @@ class Settings:
             UserError: If `config.json` lacks them.
         """
         use = network.use
+
+        def curve(key: str) -> CalibrationCurve | None:
+            return None if use[key] is None else CalibrationCurve(**use[key])
+
         try:
             return cls(
-                int(use["size"]),
-                FundusCheck(**use["looks"]),
-                CalibrationCurve(**use["light"]),
-                CalibrationCurve(**use["uncertainty"]),
+                int(use["size"]), FundusCheck(**use["looks"]), curve("light"), curve("uncertainty")
             )
         except (KeyError, TypeError) as error:
             raise UserError(

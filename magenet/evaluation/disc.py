@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from data_modules.batch import Batch
-from magenet.evaluation.judge import NetworkJudge, taken, where
+from data_modules.batch import Batch, unenhanced
+from magenet.evaluation.judge import NetworkJudge, nan_where_unknown, started
 from magenet.metrics import disc_shift, masked_dice
 
 
@@ -21,14 +21,14 @@ class DiscJudge(NetworkJudge):
         checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
     """
 
-    how = "train it first ('make judges')"
+    advice = "train it first ('make judges')"
 
     input_disc: Tensor | None = None
     """Discs segmented in the unenhanced photographs of the batch."""
 
     def start_batch(self, batch: Batch) -> None:
         """Segment the discs of the unenhanced photographs; see :meth:`Judge.start_batch`."""
-        self.input_disc = self.seen(taken(batch)) > 0 if "mask_disc" in batch else None
+        self.input_disc = self.logits(unenhanced(batch)) > 0 if "mask_disc" in batch else None
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
         """See :meth:`Judge.forward`.
@@ -38,13 +38,11 @@ class DiscJudge(NetworkJudge):
         """
         if "mask_disc" not in batch:
             return {}
-        if self.input_disc is None:
-            raise RuntimeError("call start_batch(batch) before scoring the batch's photographs")
-        disc = self.seen(image) > 0
+        disc = self.logits(image) > 0
         reference, mask = batch["mask_disc"], batch["mask_fov"]
         scores = {
             "disc_dice": masked_dice(disc.float(), reference, mask),
             "disc_shift": disc_shift(reference >= 0.5, disc),
-            "disc_moved": disc_shift(self.input_disc, disc),
+            "disc_moved": disc_shift(started(self.input_disc), disc),
         }
-        return where(batch["disc_known"].bool(), scores)
+        return nan_where_unknown(batch["disc_known"].bool(), scores)

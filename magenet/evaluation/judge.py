@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from data_modules.batch import Batch
 from magenet.checkpoints import read_network
+
+T = TypeVar("T")
 
 
 class Judge(nn.Module, ABC):
@@ -50,7 +53,7 @@ class NetworkJudge(Judge):
         checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
     """
 
-    how = "train it first"
+    advice = "train it first"
     """Advice in the error message where the checkpoint is missing."""
 
     def __init__(self, network: nn.Module, checkpoint: str | None = None) -> None:
@@ -61,13 +64,13 @@ class NetworkJudge(Judge):
     def load(self) -> None:
         """Read the weights; see :func:`magenet.checkpoints.read_network`."""
         if self.checkpoint is not None:
-            read_network(self.network, self.checkpoint, self.how)
+            read_network(self.network, self.checkpoint, self.advice)
 
     def train(self, mode: bool = True) -> NetworkJudge:
         """Keep the network in evaluation mode."""
         return super().train(False)
 
-    def seen(self, image: Tensor) -> Tensor:
+    def logits(self, image: Tensor) -> Tensor:
         """Return the network's logits in fp32.
 
         The network runs in bf16 whatever the precision of the test, so that all subjects are
@@ -78,13 +81,18 @@ class NetworkJudge(Judge):
         return logits.float()
 
 
-def taken(batch: Batch) -> Tensor:
-    """Return a batch's unenhanced photographs, `(B, 3, H, W)`."""
-    image: Tensor = batch["image_degraded"] if "image_degraded" in batch else batch["image"]
-    return image
+def started(value: T | None) -> T:
+    """Return what a judge computed in :meth:`Judge.start_batch`.
+
+    Raises:
+        RuntimeError: If it is None: :meth:`Judge.start_batch` was not called before.
+    """
+    if value is None:
+        raise RuntimeError("call start_batch(batch) before scoring the batch's photographs")
+    return value
 
 
-def where(known: Tensor, scores: dict[str, Tensor]) -> dict[str, Tensor]:
+def nan_where_unknown(known: Tensor, scores: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return scores with NaN for photographs without the label that they need.
 
     Args:

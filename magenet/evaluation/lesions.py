@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor
 
-from data_modules.batch import Batch
-from magenet.evaluation.judge import Judge, taken, where
+from data_modules.batch import Batch, unenhanced
+from magenet.evaluation.judge import Judge, nan_where_unknown, started
 from magenet.metrics import detectability, lesion_contrast, preservation
 
 KINDS = {"microaneurysm": True, "haemorrhage": True, "hard_exudate": False, "soft_exudate": False}
@@ -19,20 +21,42 @@ class LesionJudge(Judge):
     Compare the other scores with those of the clean photograph: above them a lesion is exaggerated.
     """
 
+    input_detectability: dict[str, Tensor] | None = None
+    """Detectability of each kind in the unenhanced photographs of the batch."""
+
+    def start_batch(self, batch: Batch) -> None:
+        """Measure the unenhanced photographs; see :meth:`Judge.start_batch`."""
+        known = "mask_lesions" in batch
+        self.input_detectability = _detectabilities(unenhanced(batch), batch) if known else None
+
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """See :meth:`Judge.forward`: `<kind>_contrast, _detectability, _preserved`."""
+        """See :meth:`Judge.forward`: `<kind>_contrast, _detectability, _preserved`.
+
+        Raises:
+            RuntimeError: If :meth:`start_batch` was not called before.
+        """
         if "mask_lesions" not in batch:
             return {}
-        lesions = batch["mask_lesions"] > 0
+        before, after = started(self.input_detectability), _detectabilities(image, batch)
         scores = {}
-        for channel, (kind, dark) in enumerate(KINDS.items()):
-            lesion = lesions[:, channel : channel + 1]
-            others = lesions.any(dim=1, keepdim=True) & ~lesion
-            mask = batch["mask_fov"] * ~others
+        for kind, lesion, mask in _lesions(batch):
             scores[f"{kind}_contrast"] = lesion_contrast(image, lesion, mask)
-            before, after = (
-                detectability(x, lesion, mask, dark=dark) for x in (taken(batch), image)
-            )
-            scores[f"{kind}_detectability"] = after
-            scores[f"{kind}_preserved"] = preservation(before, after, chance=0.5)
-        return where(batch["lesions_known"].bool(), scores)
+            scores[f"{kind}_detectability"] = after[kind]
+            scores[f"{kind}_preserved"] = preservation(before[kind], after[kind], chance=0.5)
+        return nan_where_unknown(batch["lesions_known"].bool(), scores)
+
+
+def _lesions(batch: Batch) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Yield each kind, its lesions, and the field without other lesions, `(B, 1, H, W)` each."""
+    lesions = batch["mask_lesions"] > 0
+    for channel, kind in enumerate(KINDS):
+        lesion = lesions[:, channel : channel + 1]
+        yield kind, lesion, batch["mask_fov"] * ~(lesions.any(dim=1, keepdim=True) & ~lesion)
+
+
+def _detectabilities(image: Tensor, batch: Batch) -> dict[str, Tensor]:
+    """Return the detectability of each kind of lesion in photographs, `(B,)` each."""
+    return {
+        kind: detectability(image, lesion, mask, dark=KINDS[kind])
+        for kind, lesion, mask in _lesions(batch)
+    }

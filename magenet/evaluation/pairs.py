@@ -9,7 +9,7 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
 from data_modules.batch import Batch
-from magenet.evaluation.judge import NetworkJudge
+from magenet.evaluation.judge import NetworkJudge, started
 from magenet.metrics import colour_difference, masked_dice, masked_psnr, masked_ssim
 
 REACH = 2
@@ -45,6 +45,13 @@ def matched(image: Tensor, like: Tensor, mask: Tensor) -> Tensor:
     return (target + gain * centred).clamp(0.0, 1.0)
 
 
+def blurred(image: Tensor) -> Tensor:
+    """Return photographs `(B, 3, H, W)` after a Gaussian blur of :data:`BLUR` pixels."""
+    size = 2 * round(3 * BLUR) + 1
+    result: Tensor = gaussian_blur2d(image, (size, size), (BLUR, BLUR))
+    return result
+
+
 class PairJudge(NetworkJudge):
     """Judge against the aligned high-quality photograph, inside the area that both show well.
 
@@ -59,16 +66,30 @@ class PairJudge(NetworkJudge):
         checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
     """
 
-    how = "train it first ('make judges')"
+    advice = "train it first ('make judges')"
+
+    high_vessels: Tensor | None = None
+    """Vessels segmented in the high-quality photographs of the batch."""
+    high_blurred: Tensor | None = None
+    """The high-quality photographs of the batch, blurred."""
+
+    def start_batch(self, batch: Batch) -> None:
+        """Segment and blur the high-quality photographs; see :meth:`Judge.start_batch`."""
+        high = batch.get("image_high")
+        self.high_vessels = None if high is None else (self.logits(high) > 0).float()
+        self.high_blurred = None if high is None else blurred(high)
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """See :meth:`Judge.forward`."""
+        """See :meth:`Judge.forward`.
+
+        Raises:
+            RuntimeError: If :meth:`start_batch` was not called before.
+        """
         if "image_high" not in batch:
             return {}
         high, valid = batch["image_high"], batch["mask_valid"]
-        vessels, vessels_high = self.seen(image).sigmoid(), (self.seen(high) > 0).float()
-        size = 2 * round(3 * BLUR) + 1
-        soft, target = (gaussian_blur2d(x, (size, size), (BLUR, BLUR)) for x in (image, high))
+        vessels, vessels_high = self.logits(image).sigmoid(), started(self.high_vessels)
+        soft, target = blurred(image), started(self.high_blurred)
         # torch.roll wraps pixels around the border, where both photographs are black.
         dice, psnr = [], []
         for shift in SHIFTS:

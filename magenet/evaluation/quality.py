@@ -21,9 +21,9 @@ class QualityJudge(NetworkJudge):
         checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
     """
 
-    how = "train it first ('make quality-grader')"
+    advice = "train it first ('make quality-grader')"
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
         """See :meth:`Judge.forward`."""
-        grade = self.seen(image).argmax(dim=1)
+        grade = self.logits(image).argmax(dim=1)
         return {"fiqa": (grade == 0).float(), "wfqa": (2 - grade).float()}

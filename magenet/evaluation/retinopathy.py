@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from data_modules.batch import Batch
-from magenet.evaluation.judge import NetworkJudge, where
+from magenet.evaluation.judge import NetworkJudge, nan_where_unknown
 
 
 class RetinopathyJudge(NetworkJudge):
@@ -19,12 +19,14 @@ class RetinopathyJudge(NetworkJudge):
         checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
     """
 
-    how = "train it first ('make retinopathy-grader')"
+    advice = "train it first ('make retinopathy-grader')"
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
         """See :meth:`Judge.forward`."""
         if "dr_grade" not in batch:
             return {}
         label = batch["dr_grade"]
-        error = (self.seen(image).argmax(dim=1) - label).abs().float()
-        return where(label >= 0, {"dr_correct": (error == 0).float(), "dr_error": error})
+        error = (self.logits(image).argmax(dim=1) - label).abs().float()
+        return nan_where_unknown(
+            label >= 0, {"dr_correct": (error == 0).float(), "dr_error": error}
+        )

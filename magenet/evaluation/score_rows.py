@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
 
 KEYS = ("subject", "name", "patient", "condition")
@@ -16,13 +17,22 @@ ScoreRow = dict[str, str | float]
 
 
 def write_rows(path: Path, rows: Sequence[ScoreRow]) -> None:
-    """Write rows as CSV, with a column for every score that any row has; NaN is an empty cell."""
+    """Write rows as CSV, with a column for every score that any row has; NaN is an empty cell.
+
+    A name that is not valid UTF-8 keeps its bytes.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    with path.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        atomic_write(path) as part,
+        part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
+    ):
         writer = csv.DictWriter(stream, columns, restval="")
         writer.writeheader()
         for row in rows:
-            writer.writerow({k: "" if _is_nan(v) else v for k, v in row.items()})
+            writer.writerow({k: "" if is_nan(v) else v for k, v in row.items()})
 
 
 def read_rows(path: Path) -> list[ScoreRow]:
@@ -32,7 +42,7 @@ def read_rows(path: Path) -> list[ScoreRow]:
         UserError: If the file is missing, or lacks one of the columns :data:`KEYS`.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
             reader = csv.DictReader(stream)
             missing = [key for key in KEYS if key not in (reader.fieldnames or ())]
             if missing:
@@ -44,6 +54,6 @@ def read_rows(path: Path) -> list[ScoreRow]:
         raise UserError(f"{path}: no such file; run the test first") from None
 
 
-def _is_nan(value: str | float) -> bool:
-    """Return whether a cell's value is NaN."""
+def is_nan(value: str | float) -> bool:
+    """Return whether a value is NaN: a text never is."""
     return isinstance(value, float) and math.isnan(value)

@@ -13,13 +13,14 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from magenet.atomic_write import atomic_write
 from magenet.errors import UsageError
 from magenet.evaluation.full_reference import FullReference
 from magenet.evaluation.judge import Judge
-from magenet.evaluation.score_rows import KEYS, ScoreRow, write_rows
-from magenet.evaluation.summary import CLEAN, summarise
+from magenet.evaluation.score_rows import KEYS, ScoreRow, is_nan, write_rows
+from magenet.evaluation.summary import CLEAN, HIGH, columns_of, summarise
 
-ENDS = (CLEAN, "high")
+ENDS = (CLEAN, HIGH)
 """Subjects that are reference photographs: their scores are not shown on the screen."""
 
 
@@ -42,8 +43,8 @@ class Scores(Callback):
         """Clear the rows, load the judges and move them to the device.
 
         Raises:
-            UserError: On several devices, where padding would count photographs twice; or if a
-                judge's checkpoint is missing.
+            UsageError: On several devices, where padding would count photographs twice.
+            UserError: If a judge's checkpoint is missing.
         """
         if trainer.world_size > 1:
             raise UsageError("a test counts every photograph once: use --trainer.devices 1")
@@ -117,11 +118,13 @@ class Scores(Callback):
         if trainer.log_dir is None or not self.rows:
             return
         folder = Path(trainer.log_dir)
-        folder.mkdir(parents=True, exist_ok=True)
         write_rows(folder / "scores.csv", self.rows)
-        summary = [line._asdict() for line in summarise(self.rows)]
-        text = json.dumps(summary, indent=1).replace("NaN", "null")
-        (folder / "results.json").write_text(text + "\n")
+        summary = [
+            {name: None if is_nan(value) else value for name, value in line._asdict().items()}
+            for line in summarise(columns_of(self.rows))
+        ]
+        with atomic_write(folder / "results.json") as part:
+            part.write_text(json.dumps(summary, indent=1) + "\n")
         if empty := never_defined(self.rows):
             print(f"scores undefined for every photograph: {empty}", file=sys.stderr)
 

@@ -179,6 +179,5 @@ def _by_patient(
     names, indices = np.unique(groups[known], return_inverse=True)
     if len(names) < 2:
         raise ValueError(f"an interval over patients needs two with a score, not {len(names)}")
-    sums = np.zeros(len(names))
-    np.add.at(sums, indices, values[known])
+    sums = np.bincount(indices, weights=values[known]).astype(float)  # the stubs say integers
     return sums, np.bincount(indices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -100,28 +100,41 @@ class Column(NamedTuple):
     values: np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
-def summarise(rows: Sequence[ScoreRow]) -> list[ScoreSummary]:
-    """Return a summary for every subject, condition and score with a defined value.
+Columns = dict[tuple[str, str, str], Column]
+"""Scores of a test by subject, condition and score."""
+
+
+def columns_of(rows: Iterable[ScoreRow]) -> Columns:
+    """Return the scores of a test, photographs in the order of the rows.
 
     Args:
         rows: All rows of one test.
     """
-    columns: dict[tuple[str, str, str], Column] = {}
+    cells: dict[tuple[str, str, str], list[tuple[str, str, float]]] = {}
     for row in rows:
         for score, value in row.items():
-            if score in KEYS:
-                continue
-            key = (str(row["subject"]), str(row["condition"]), score)
-            columns.setdefault(key, Column([], [], np.empty(0)))
-            columns[key].names.append(str(row["name"]))
-            columns[key].patients.append(str(row["patient"]))
-            columns[key] = columns[key]._replace(
-                values=np.append(columns[key].values, float(value))
-            )
+            if score not in KEYS:
+                key = (str(row["subject"]), str(row["condition"]), score)
+                cell = (str(row["name"]), str(row["patient"]), float(value))
+                cells.setdefault(key, []).append(cell)
+    columns = {}
+    for key, column in cells.items():
+        names, patients, values = zip(*column, strict=True)
+        columns[key] = Column(list(names), list(patients), np.array(values))
+    return columns
+
+
+def summarise(columns: Columns, subjects: Container[str] | None = None) -> list[ScoreSummary]:
+    """Return a summary for every subject, condition and score with a defined value.
+
+    Args:
+        columns: All scores of one test.
+        subjects: Subjects to summarise; all if None.
+    """
     lines = []
     for (subject, condition, score), column in columns.items():
         known = ~np.isnan(column.values)
-        if not known.any():
+        if not known.any() or (subjects is not None and subject not in subjects):
             continue
         patients = len({p for p, k in zip(column.patients, known, strict=True) if k})
         mean, low, high = float(column.values[known].mean()), NAN, NAN

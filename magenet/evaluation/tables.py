@@ -21,16 +21,17 @@ from pathlib import Path
 
 import numpy as np
 
-from magenet.atomic_write import make_folder
-from magenet.callbacks.provenance import FACTS
+from magenet.atomic_write import atomic_write
 from magenet.errors import UsageError, UserError
-from magenet.evaluation.score_rows import KEYS, ScoreRow, read_rows
+from magenet.evaluation.score_rows import ScoreRow, read_rows
 from magenet.evaluation.summary import (
     CLEAN,
     HIGH,
     UNTOUCHED,
     Column,
+    Columns,
     ScoreSummary,
+    columns_of,
     compared,
     summarise,
 )
@@ -41,6 +42,12 @@ LABELS = {UNTOUCHED: "do nothing", CLEAN: "clean", HIGH: "the high photograph it
 SCORES = ("psnr", "ssim")
 """Scores that are shown by default."""
 
+FACTS = (
+    "config", "commit", "seed", "versions", "hardware", "precision", "parameters", "gmacs",
+    "milliseconds", "peak_memory_mb", "steps", "checkpoint", "checkpoint_sha256", "chosen",
+)  # fmt: skip
+"""Keys of a test's `provenance.json` that a table shows of each row."""
+
 COLUMNS = ("row", *ScoreSummary._fields[1:])
 AGAINST = (
     "row", "against", "condition", "score", "difference", "low", "high", "wins", "ties", "losses",
@@ -49,8 +56,8 @@ AGAINST = (
 MARKER = re.compile(r"<!-- table (\S+?)((?: \w+=\S+)*) -->\n.*?<!-- end -->", re.DOTALL)
 
 Cells = dict[str, str]
-Entries = dict[str, tuple[str, list[ScoreRow]]]
-"""By the name of a table's row: its subject, and all score rows of the test it comes from."""
+Entries = dict[str, tuple[str, Columns]]
+"""By the name of a table's row: its subject, and all scores of the test it comes from."""
 
 Photograph = tuple[str, str, str]
 
@@ -70,13 +77,16 @@ def make_table(path: Path, runs: Mapping[str, Path], against: Sequence[str] = ()
         UserError: If a test has no results, the tests have different photographs, or there is no
             row of a name in `against`.
     """
-    entries, facts = collect(runs)
+    entries, facts = read_tests(runs)
     paired = [line for name in against for line in comparisons(entries, name)]
     table = lines_of(entries)
     write_table(path, COLUMNS, table)
     write_table(path.with_name(f"{path.stem}_runs.csv"), ("row", *FACTS), facts)
+    comparisons_path = path.with_name(f"{path.stem}_against.csv")
     if paired:
-        write_table(path.with_name(f"{path.stem}_against.csv"), AGAINST, paired)
+        write_table(comparisons_path, AGAINST, paired)
+    else:
+        comparisons_path.unlink(missing_ok=True)  # an earlier table's
     return table
 
 
@@ -109,7 +119,7 @@ def read_facts(path: Path) -> dict[str, object]:
         raise UserError(f"{path}: no such file; run the test again") from None
 
 
-def collect(runs: Mapping[str, Path]) -> tuple[Entries, list[Cells]]:
+def read_tests(runs: Mapping[str, Path]) -> tuple[Entries, list[Cells]]:
     """Read the results of several tests.
 
     Args:
@@ -135,25 +145,27 @@ def collect(runs: Mapping[str, Path]) -> tuple[Entries, list[Cells]]:
                 f"{len(first[1])}; only in one of them: {example}): one table needs the same test"
             )
         subjects = list(dict.fromkeys(str(row["subject"]) for row in rows))
+        columns = columns_of(rows)
         provenance = read_facts(folder / "provenance.json")
         for subject in subjects:
             entry = label(name, subject, subjects)
-            entries.setdefault(entry, (subject, rows))  # input and clean: the first test's
+            entries.setdefault(entry, (subject, columns))  # input and clean: the first test's
             if subject not in LABELS:
-                facts.append({"row": entry} | {fact: str(provenance[fact]) for fact in FACTS})
+                known = {fact: str(provenance.get(fact, "unknown")) for fact in FACTS}
+                facts.append({"row": entry} | known)
     return entries, facts
 
 
 def lines_of(entries: Entries) -> list[Cells]:
     """Return the table's lines: the input's first, those of clean or high photographs last."""
+    subjects = {name: subject for name, (subject, _) in entries.items()}
+    first = [name for name, subject in subjects.items() if subject == UNTOUCHED]
+    methods = [name for name, subject in subjects.items() if subject not in LABELS]
+    last = [name for end in (CLEAN, HIGH) for name in subjects if subjects[name] == end]
     table = []
-    for name in sorted(entries, key=lambda name: list(LABELS).index(entries[name][0])
-                       if entries[name][0] in LABELS else 0.5):  # fmt: skip
-        subject, rows = entries[name]
-        kept = [row for row in rows if row["subject"] in (subject, UNTOUCHED, CLEAN, HIGH)]
-        for line in summarise(kept):
-            if line.subject != subject:
-                continue
+    for name in (*first, *methods, *last):
+        subject, columns = entries[name]
+        for line in summarise(columns, (subject,)):
             cells = {"row": name} | {k: _cell(v) for k, v in line._asdict().items()}
             cells.pop("subject")
             table.append(cells)
@@ -172,14 +184,16 @@ def comparisons(entries: Entries, against: str) -> list[Cells]:
     """
     if against not in entries:
         raise UsageError(f"no row '{against}' to compare with; there are {', '.join(entries)}")
-    others = columns_of(*entries[against])
+    subject_against, others = entries[against]
     lines = []
-    for name, (subject, rows) in entries.items():
+    for name, (subject, columns) in entries.items():
         if name == against or subject in LABELS:
             continue
-        for (condition, score), column in columns_of(subject, rows).items():
-            other = others.get((condition, score))
-            comparison = None if other is None else compared(score, column, other)
+        for (scored, condition, score), column in columns.items():
+            other = others.get((subject_against, condition, score))
+            if scored != subject or other is None:
+                continue
+            comparison = compared(score, _by_name(column), _by_name(other))
             if comparison is None:
                 continue
             numbers = (comparison.difference, comparison.low, comparison.high)
@@ -189,21 +203,14 @@ def comparisons(entries: Entries, against: str) -> list[Cells]:
     return lines
 
 
-def columns_of(subject: str, rows: Sequence[ScoreRow]) -> dict[tuple[str, str], Column]:
-    """Return a subject's scores by condition and score, photographs in the order of names."""
-    selected = sorted(
-        (row for row in rows if row["subject"] == subject), key=lambda row: row["name"]
+def _by_name(column: Column) -> Column:
+    """Return a column with its photographs in the order of their names: tests may differ."""
+    order = sorted(range(len(column.names)), key=column.names.__getitem__)
+    return Column(
+        [column.names[index] for index in order],
+        [column.patients[index] for index in order],
+        column.values[order],
     )
-    columns = {}
-    for condition in dict.fromkeys(str(row["condition"]) for row in selected):
-        some = [row for row in selected if row["condition"] == condition]
-        for score in (name for name in some[0] if name not in KEYS):
-            columns[condition, score] = Column(
-                [str(row["name"]) for row in some],
-                [str(row["patient"]) for row in some],
-                np.array([float(row[score]) for row in some]),
-            )
-    return columns
 
 
 def _cell(value: object) -> str:
@@ -230,7 +237,7 @@ def overview(table: Sequence[Cells], scores: Sequence[str] = SCORES) -> str:
 
 
 def as_markdown(table: Sequence[Cells], scores: Sequence[str], conditions: Sequence[str]) -> str:
-    """Return chosen columns as Markdown, a line for every row of the table.
+    """Return chosen columns as Markdown, a line for every row that has any of their scores.
 
     Args:
         table: Lines of the table.
@@ -254,19 +261,21 @@ def as_markdown(table: Sequence[Cells], scores: Sequence[str], conditions: Seque
         groups = [[(condition, score) for score in scores] for condition in conditions]
     first = " / ".join(scores) if len(conditions) > 1 else ""
     lines = [f"| {first} | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
+    interval = len(conditions) == 1
     for row in rows:
-        texts = []
-        for group in groups:
-            parts = [cells.get((row, condition, score)) for condition, score in group]
-            interval = len(conditions) == 1
-            texts.append(" / ".join(_formatted(part, interval=interval) for part in parts if part))
-        if any(texts):
+        parts = [[cells.get((row, *key)) for key in group] for group in groups]
+        if any(part is not None for group in parts for part in group):
+            texts = (
+                " / ".join(_formatted(part, interval=interval) for part in group) for group in parts
+            )
             lines.append(f"| {row} | " + " | ".join(texts) + " |")
     return "\n".join(lines)
 
 
-def _formatted(cells: Cells, *, interval: bool) -> str:
-    """Return a rounded mean, with its interval if wanted."""
+def _formatted(cells: Cells | None, *, interval: bool) -> str:
+    """Return a rounded mean, with its interval if wanted; a dash where the score is missing."""
+    if cells is None:
+        return "–"  # noqa: RUF001
     mean = float(cells["mean"])
     digits = 2 if abs(mean) >= 5 else 3
     text = f"{mean:.{digits}f}"
@@ -284,9 +293,13 @@ def put_into(path: Path, name: str, table: Sequence[Cells]) -> None:
         table: Lines of the table.
 
     Raises:
-        UserError: If the file has no such marker, or one names a score that the table lacks.
+        UserError: If the file is missing, has no such marker, or one names a score that the table
+            lacks.
     """
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
     count = 0
 
     def fill(marker: re.Match[str]) -> str:
@@ -304,7 +317,8 @@ def put_into(path: Path, name: str, table: Sequence[Cells]) -> None:
     text = MARKER.sub(fill, text)
     if not count:
         raise UserError(f"{path}: no marker '<!-- table {name} --> ... <!-- end -->' in it")
-    path.write_text(text, encoding="utf-8")
+    with atomic_write(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def read_table(path: Path) -> list[Cells]:
@@ -321,13 +335,8 @@ def read_table(path: Path) -> list[Cells]:
 
 
 def write_table(path: Path, columns: Sequence[str], lines: Sequence[Cells]) -> None:
-    """Write lines to a CSV file.
-
-    Raises:
-        UserError: If its folder cannot be written to.
-    """
-    make_folder(path.parent)
-    with path.open("w", newline="", encoding="utf-8") as stream:
+    """Write lines to a CSV file."""
+    with atomic_write(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns, restval="")
         writer.writeheader()
         writer.writerows(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from data_modules.batch import Batch
-from magenet.evaluation.judge import NetworkJudge, where
+from magenet.evaluation.judge import NetworkJudge, nan_where_unknown
 from magenet.metrics import vessel_scores
 
 
@@ -21,13 +21,13 @@ class VesselJudge(NetworkJudge):
         checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
     """
 
-    how = "train it first ('make judges')"
+    advice = "train it first ('make judges')"
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
         """See :meth:`Judge.forward`."""
         if "mask_vessel" not in batch:
             return {}
-        probability = self.seen(image).sigmoid()
+        probability = self.logits(image).sigmoid()
         scores = vessel_scores(probability, batch["mask_vessel"], batch["mask_fov"])
         known = batch["vessel_known"].bool()
-        return where(known, {f"vessel_{name}": value for name, value in scores.items()})
+        return nan_where_unknown(known, {f"vessel_{name}": value for name, value in scores.items()})

@@ -37,14 +37,8 @@ def crop(picture: Tensor, square: Square) -> Tensor:
         square: The square.
     """
     height, width = picture.shape[-2:]
-    top, left = max(square.top, 0), max(square.left, 0)
-    bottom = min(square.top + square.side, height)
-    right = min(square.left + square.side, width)
-    result = picture.new_zeros(*picture.shape[:-2], square.side, square.side)
-    result[
-        ..., top - square.top : bottom - square.top, left - square.left : right - square.left
-    ] = picture[..., top:bottom, left:right]
-    return result
+    right, bottom = square.left + square.side - width, square.top + square.side - height
+    return functional.pad(picture, (-square.left, right, -square.top, bottom))
 
 
 def resize(picture: Tensor, side: int) -> Tensor:
@@ -72,13 +66,8 @@ def resize(picture: Tensor, side: int) -> Tensor:
 
 def paste(patch: Tensor, square: Square, height: int, width: int) -> Tensor:
     """Return `(C, height, width)`: `patch` `(C, side, side)` in its square, 0 elsewhere."""
-    canvas = patch.new_zeros(*patch.shape[:-2], height, width)
-    top, left = max(square.top, 0), max(square.left, 0)
-    bottom, right = min(square.top + square.side, height), min(square.left + square.side, width)
-    canvas[..., top:bottom, left:right] = patch[
-        ..., top - square.top : bottom - square.top, left - square.left : right - square.left
-    ]
-    return canvas
+    right, bottom = width - square.left - square.side, height - square.top - square.side
+    return functional.pad(patch, (square.left, right, square.top, bottom))
 
 
 def composite(enhanced: Tensor, original: Tensor, mask: Tensor) -> Tensor:

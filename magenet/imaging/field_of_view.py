@@ -1,7 +1,8 @@
 """Field of view: the part of a photograph that shows the retina, and not the black surround.
 
 It is a disc, often clipped by the frame (top and bottom on many cameras); a photograph that was
-cropped before may show no surround. Nothing outside this package handles the surround.
+cropped before may show no surround. The field is estimated here alone; the rest of the project is
+given the mask (the classical enhancers of `magenet.models.peers` can do without).
 """
 
 from __future__ import annotations

@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
-from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.checkpoints import read_network
 from magenet.losses.masked import masked_mean
+from magenet.models.peers.gfe_net import low_pass
 
 
 class Structure(NamedTuple):
@@ -87,10 +87,7 @@ class HighFrequencyTarget(StructureTarget):
     def forward(self, clean: Tensor, vessels: Tensor, known: Tensor) -> Structure:
         """See :meth:`StructureTarget.forward`."""
         green = clean[:, 1:2].float()
-        sigma = self.sigma * green.shape[-1]
-        size = 2 * max(1, round(2.5 * sigma)) + 1
-        with torch.autocast(clean.device.type, enabled=False):
-            mean = gaussian_blur2d(green, (size, size), (sigma, sigma))
+        mean = low_pass(green, self.sigma * green.shape[-1])
         depth = (mean - green) / mean.clamp(min=0.02) / self.contrast
         return Structure(depth.clamp(0.0, 1.0), torch.ones_like(known))
 

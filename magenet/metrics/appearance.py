@@ -7,6 +7,8 @@ from kornia.color import rgb_to_grayscale
 from torch import Tensor
 from torch.nn import functional
 
+from magenet.metrics.masks import mean_inside
+
 BANDS = (1.0, 2.0, 4.0, 8.0)
 """Upper limits of the sharpness bands: Gaussian sigmas in pixels, for a field 512 px wide."""
 
@@ -38,15 +40,11 @@ def appearance(image: Tensor, mask: Tensor) -> dict[str, Tensor]:
     """
     image, mask = image.float(), mask.float()
     size = image.shape[-1]
-
-    def mean(value: Tensor, where: Tensor) -> Tensor:
-        return (value * where).sum(dim=(1, 2, 3)) / where.sum(dim=(1, 2, 3)).clamp(min=1.0)
-
     grey = rgb_to_grayscale(image)
-    level = mean(grey, mask)
+    level = mean_inside(grey, mask)
     result = {
         "brightness": level,
-        "contrast": mean((grey - level[:, None, None, None]).square(), mask).sqrt(),
+        "contrast": mean_inside((grey - level[:, None, None, None]).square(), mask).sqrt(),
     }
     reach = round(size / 64)
     inner = -functional.max_pool2d(-mask, 2 * reach + 1, 1, reach)
@@ -54,21 +52,21 @@ def appearance(image: Tensor, mask: Tensor) -> dict[str, Tensor]:
     for band, width in enumerate(BANDS, start=1):
         sigma = width * size / 512
         blurred = _gaussian(image[:, 1:2] * mask, sigma) / _gaussian(mask, sigma).clamp(min=1e-3)
-        strength = mean((finer - blurred).square(), inner).sqrt()
+        strength = mean_inside((finer - blurred).square(), inner).sqrt()
         result[f"sharpness_{band}"] = strength.clamp(min=1e-5).log10()
         finer = blurred
-    red, green, blue = (mean(c, mask).clamp(min=1e-4) for c in image.chunk(3, dim=1))
+    red, green, blue = (mean_inside(c, mask).clamp(min=1e-4) for c in image.chunk(3, dim=1))
     result["red_green"], result["blue_green"] = (red / green).log(), (blue / green).log()
     highest, lowest = image.amax(dim=1, keepdim=True), image.amin(dim=1, keepdim=True)
-    result["saturation"] = mean((highest - lowest) / highest.clamp(min=0.02), mask)
+    result["saturation"] = mean_inside((highest - lowest) / highest.clamp(min=0.02), mask)
     axis = (torch.arange(size, device=image.device) + 0.5) / size * 2 - 1
     x, y = axis[None, :].expand(size, size), axis[:, None].expand(size, size)
     for name, side in (("left_right", x), ("top_bottom", y)):
-        first, second = (mean(grey, mask * half.float()) for half in (side < 0, side > 0))
+        first, second = (mean_inside(grey, mask * half.float()) for half in (side < 0, side > 0))
         result[name] = (first - second).abs() / (first + second).clamp(min=1e-4)
     radius = (x.square() + y.square()).sqrt()
     rim, centre = ((radius > 0.85) & (radius < 0.98)).float(), (radius < 0.6).float()
-    result["rim_centre"] = mean(grey, mask * rim) - mean(grey, mask * centre)
+    result["rim_centre"] = mean_inside(grey, mask * rim) - mean_inside(grey, mask * centre)
     return {name: result[name] for name in STATISTICS}
 
 

@@ -9,6 +9,7 @@ from kornia.color import rgb_to_lab
 from torch import Tensor
 
 from magenet.metrics.full_reference import check_photographs
+from magenet.metrics.masks import mean_inside
 
 
 def colour_difference(image: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
@@ -34,7 +35,7 @@ def colour_difference(image: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
     """
     check_photographs(image, reference, mask)
     distance = ciede2000(rgb_to_lab(image.float()), rgb_to_lab(reference.float()))[:, None]
-    return (distance * mask).sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3))
+    return mean_inside(distance, mask)
 
 
 def brightness_drift(image: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
@@ -58,7 +59,7 @@ def brightness_drift(image: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
     """
     check_photographs(image, reference, mask)
     difference: Tensor = rgb_to_lab(image.float())[:, :1] - rgb_to_lab(reference.float())[:, :1]
-    return (difference * mask).sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3))
+    return mean_inside(difference, mask)
 
 
 def ciede2000(lab: Tensor, other: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from magenet.metrics.planes import check_planes
+from magenet.metrics.masks import check_masks
 
 
 def disc_shift(before: Tensor, after: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ def disc_shift(before: Tensor, after: Tensor) -> Tensor:
         >>> disc_shift(before, before.roll(5, dims=3))
         tensor([0.4431])
     """
-    check_planes(before, after)
+    check_masks(before, after)
     offset = _centroid(after >= 0.5) - _centroid(before >= 0.5)
     area = (before >= 0.5).sum(dim=(1, 2, 3)).double()
     shift: Tensor = torch.linalg.vector_norm(offset, dim=1) / (4 * area / math.pi).sqrt()

@@ -9,6 +9,7 @@ from kornia.metrics import ssim
 from torch import Tensor
 from torch.nn import functional
 
+from magenet.metrics.masks import mean_inside
 from magenet.metrics.mean import MeanPerImage
 
 PSNR_CAP = 60.0
@@ -45,8 +46,7 @@ def masked_psnr(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
         20.0
     """
     check_photographs(image, clean, mask)
-    area = mask.sum(dim=(1, 2, 3)) * image.shape[1]
-    squared = ((image.float() - clean.float()).square() * mask).sum(dim=(1, 2, 3)) / area
+    squared = mean_inside((image.float() - clean.float()).square(), mask)
     least = math.pow(10.0, -PSNR_CAP / 10)
     return -10.0 * squared.clamp(min=least).log10()
 
@@ -75,8 +75,7 @@ def masked_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
     inside = functional.pad(inside, (margin, margin, margin, margin))
     if not bool(inside.flatten(1).any(dim=1).all()):
         raise ValueError("a field of view is too small for one SSIM window of 11 px")
-    values: Tensor = ssim(image.float(), clean.float(), SSIM_WINDOW, 1.0)
-    return (values * inside).sum(dim=(1, 2, 3)) / (inside.sum(dim=(1, 2, 3)) * image.shape[1])
+    return mean_inside(ssim(image.float(), clean.float(), SSIM_WINDOW, 1.0), inside)
 
 
 def masked_ms_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
@@ -128,8 +127,7 @@ def masked_ms_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
         luminance, structure = _ssim_terms(image, clean)
         # Deviation: torchmetrics counts windows over reflected borders at the last scale.
         values = luminance * structure if weight == MS_SSIM_WEIGHTS[-1] else structure
-        mean = (values * whole).sum(dim=(1, 2, 3)) / (whole.sum(dim=(1, 2, 3)) * image.shape[1])
-        score = score * mean.relu() ** weight
+        score = score * mean_inside(values, whole).relu() ** weight
         image, clean = functional.avg_pool2d(image, 2), functional.avg_pool2d(clean, 2)
         inside = -functional.max_pool2d(-inside, 2)
     return score
@@ -137,7 +135,8 @@ def masked_ms_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
 
 def _ssim_terms(image: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
     """Return maps of SSIM's luminance and contrast-structure terms, `(B, C, H - 10, W - 10)`."""
-    # Our own: neither kornia nor torchmetrics returns a map of the contrast-structure term.
+    # Our own: neither kornia nor torchmetrics returns a map of the contrast-structure term. Not for
+    # masked_ssim: kornia's epsilon counts in black corners and moves `ssim_frame` by 2e-6.
     kernel = get_gaussian_kernel1d(SSIM_WINDOW, 1.5, device=image.device)
 
     def mean(value: Tensor) -> Tensor:

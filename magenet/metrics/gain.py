@@ -1,4 +1,4 @@
-"""Strength of fine detail and contrast: an enhancement's gain is their ratio to the input's."""
+"""Fine detail and contrast: an enhancement's gain is their ratio to the input's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEAST_CONTRAST = 1e-5
 of a flat photograph is 1."""
 
 
-def strength(image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+def detail_and_contrast(image: Tensor, mask: Tensor) -> dict[str, Tensor]:
     """Return the root mean square of each photograph's fine detail, and its contrast.
 
     Args:
@@ -29,8 +29,8 @@ def strength(image: Tensor, mask: Tensor) -> dict[str, Tensor]:
 
     Example:
         >>> image, mask = 0.5 * torch.rand(1, 3, 128, 128), torch.ones(1, 1, 128, 128)
-        >>> gain = strength(2 * image, mask)["detail"] / strength(image, mask)["detail"]
-        >>> round(float(gain), 3)
+        >>> once, twice = (detail_and_contrast(x, mask)["detail"] for x in (image, 2 * image))
+        >>> round(float(twice / once), 3)
         2.0
     """
     statistics = appearance(image, mask)

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from magenet.metrics.planes import check_planes, dilate
+from magenet.metrics.masks import check_masks, dilate
 from magenet.metrics.roc import roc_auc
 
 RING = 8
@@ -110,7 +110,7 @@ def _lesion_and_ring(
     image: Tensor, lesion: Tensor, mask: Tensor, ring: int
 ) -> tuple[Tensor, Tensor]:
     """Return the lesions and the ring around them, inside the mask, bool `(B, 1, H, W)` each."""
-    check_planes(image[:, 1:2], lesion, mask)
+    check_masks(image[:, 1:2], lesion, mask)
     inside = (lesion >= 0.5) & (mask > 0)
     return inside, dilate(inside, ring) & ~inside & (mask > 0)
 

@@ -12,6 +12,7 @@ from kornia.filters import filter2d_separable, get_gaussian_kernel1d
 from torch import Tensor
 from torch.nn import functional
 
+from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
 
 FEATURES = 36
@@ -119,13 +120,8 @@ class NaturalnessModel:
         Raises:
             UserError: If it cannot be written.
         """
-        path = Path(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as stream:
-                torch.save(self.state, stream)
-        except OSError as error:
-            raise UserError(f"{path}: cannot be written ({error.strerror})") from None
+        with atomic_write(path) as part, part.open("wb") as stream:
+            torch.save(self.state, stream)
 
     @classmethod
     def load(cls, path: str | Path) -> NaturalnessModel:

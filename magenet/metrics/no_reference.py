@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from magenet.metrics.masks import mean_inside
+
 
 def local_contrast(image: Tensor, mask: Tensor) -> Tensor:
     """Return each photograph's root mean square deviation of green from its local mean.
@@ -23,7 +25,5 @@ def local_contrast(image: Tensor, mask: Tensor) -> Tensor:
     size = 2 * max(2, image.shape[-1] // 32) + 1
     area = functional.avg_pool2d(mask, size, 1, size // 2)
     mean = functional.avg_pool2d(green * mask, size, 1, size // 2) / area.clamp(min=1e-3)
-    inside = mask.sum(dim=(1, 2, 3)).clamp(min=1.0)
-    spread = (((green - mean).square() * mask).sum(dim=(1, 2, 3)) / inside).sqrt()
-    level = (green * mask).sum(dim=(1, 2, 3)) / inside
-    return spread / level.clamp(min=0.02)
+    spread = mean_inside((green - mean).square(), mask).sqrt()
+    return spread / mean_inside(green, mask).clamp(min=0.02)

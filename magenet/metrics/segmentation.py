@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from magenet.metrics.masks import check_masks
 from magenet.metrics.mean import MeanPerImage
-from magenet.metrics.planes import check_planes
 from magenet.metrics.roc import roc_auc
 from magenet.metrics.skeleton import centerline_dice
 
@@ -66,7 +66,7 @@ def vessel_scores(probability: Tensor, truth: Tensor, mask: Tensor) -> dict[str,
         >>> vessel_scores(0.9 * truth, truth, torch.ones_like(truth))["iou"]
         tensor([1.])
     """
-    check_planes(probability, truth, mask)
+    check_masks(probability, truth, mask)
     inside = mask > 0
     if bool((probability.isnan() & inside).any()):
         raise ValueError("a probability is NaN: it would count as no vessel")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from magenet.metrics.planes import check_planes, dilate
+from magenet.metrics.masks import check_masks, dilate
 
 _BIT = torch.tensor([[128.0, 1.0, 2.0], [64.0, 0.0, 4.0], [32.0, 16.0, 8.0]])
 """Weights of the eight neighbours in a pixel's 8-bit code: north is bit 0, then clockwise."""
@@ -99,7 +99,7 @@ def centerline_dice(probability: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         >>> centerline_dice(predicted, truth, torch.ones_like(truth))
         tensor([0.6667])
     """
-    check_planes(probability, truth, mask)
+    check_masks(probability, truth, mask)
     predicted, reference = (probability >= 0.5) & (mask > 0), (truth >= 0.5) & (mask > 0)
     precision = _share(skeleton(predicted), reference)
     sensitivity = _share(skeleton(reference), predicted)
@@ -147,7 +147,7 @@ def vessel_length_change(
         >>> vessel_length_change(before, after, torch.ones_like(before))
         LengthChange(lost=tensor([0.5000]), invented=tensor([0.]))
     """
-    check_planes(before, after, mask)
+    check_masks(before, after, mask)
     vessels_before, vessels_after = (before >= 0.5) & (mask > 0), (after >= 0.5) & (mask > 0)
     line_before, line_after = skeleton(vessels_before), skeleton(vessels_after)
     length = _length(line_before)

@@ -25,8 +25,9 @@ SPREAD = 0.1
 
 
 class Standardise(nn.Module):
-    """Say how a photograph differs from a typical one, in units of how much photographs vary.
+    """Standardise colours by constants.
 
+    Subtract the mean colour of fundus photographs, divide by their standard deviation.
     A vessel is a few hundredths darker than its surround. Seen in [0, 1], it stands so little out
     of the common colour that networks without normalisation spend their first thousand steps
     on making it visible to themselves (measured: the structure map is learnt ten times sooner).

@@ -255,7 +255,8 @@ class MAGENet(
             carried = decoded[0]
             if index < len(self.attend):
                 carried = self.attend[index](carried, estimates[-1])
-            previous = StageFeatures(encoded, decoded, stage.strides)
+            pairs = zip(encoded, decoded, strict=True)
+            previous = dict(zip(stage.strides, pairs, strict=True))
         if self.original is not None:
             guide = guides[0] if guides else None
             features = self.original(standard, carried, previous, guide)  # (B, C, H/2, W/2)

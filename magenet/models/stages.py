@@ -53,22 +53,9 @@ class Refinement(nn.Sequential):
         return refined
 
 
-class StageFeatures:
-    """Features of an encoder-decoder stage, by stride.
-
-    Args:
-        encoder: One `(B, C_s, H / s, W / s)` tensor per stride s.
-        decoder: Tensors of the same shapes, from the decoder.
-        strides: Pixels of the photograph per pixel of the features, finest level first.
-    """
-
-    def __init__(
-        self, encoder: Sequence[Tensor], decoder: Sequence[Tensor], strides: Sequence[int]
-    ) -> None:
-        self.at = {
-            stride: (before, after)
-            for stride, before, after in zip(strides, encoder, decoder, strict=True)
-        }
+StageFeatures = dict[int, tuple[Tensor, Tensor]]
+"""Features of an encoder-decoder stage by stride s: the encoder's and the decoder's, each
+`(B, C_s, H / s, W / s)`. The stride is in pixels of the photograph per pixel of the features."""
 
 
 class CrossStageFusion(nn.Module):
@@ -159,7 +146,7 @@ class EncoderDecoderStage(nn.Module):
                 features = self.down[level - 1](features)
             stride = self.strides[level]
             if previous is not None and str(stride) in self.fuse:
-                features = features + self.fuse[str(stride)](*previous.at[stride])
+                features = features + self.fuse[str(stride)](*previous[stride])
             features = encoder(features)
             levels.append(features)
         return levels
@@ -259,6 +246,6 @@ class OriginalResolutionStage(nn.Module):
         for part in context:
             features = features + (part if part.shape == features.shape else enlarge(part))
         if self.fuse is not None and previous is not None:
-            features = features + self.fuse(*previous.at[2])
+            features = features + self.fuse(*previous[2])
         refined: Tensor = self.groups(features)
         return refined

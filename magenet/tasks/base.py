@@ -1,4 +1,4 @@
-"""Base class of all tasks: optimizer, schedule, checkpoints, errors for people."""
+"""Base class of all tasks: optimizer, schedule, checkpoints, one-line errors."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def cosine_with_warm_up(progress: float, warm_up: float) -> float:
 
 
 class FundusTask(LightningModule, ABC):
-    """Base of all tasks: one network, Adam, a cosine schedule, and errors for people.
+    """Base of all tasks: one network, Adam, a cosine schedule, and one-line errors.
 
     Args:
         network: The network to train.
@@ -52,6 +52,9 @@ class FundusTask(LightningModule, ABC):
         channels_last: Whether to store tensors channels-last: several times faster on CPUs in
             bf16 and on GPUs with tensor cores.
     """
+
+    learns = True
+    """Whether the network has weights to be trained, at one size of photograph."""
 
     def __init__(
         self,
@@ -93,7 +96,8 @@ class FundusTask(LightningModule, ABC):
         """
         self.total_steps = self._count_steps()
         datamodule = getattr(self.trainer, "datamodule", None)
-        self.image_size = getattr(datamodule, "image_size", None)
+        size = getattr(datamodule, "image_size", None)
+        self.image_size = self.image_size if size is None else size
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss; every few steps :meth:`require_finite` checks the recent ones.

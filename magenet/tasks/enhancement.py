@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from data_modules.batch import Batch
+from data_modules.batch import Batch, unenhanced
 from magenet.checkpoints import read_network
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder import Options, Outcome, enhance_photograph
@@ -59,9 +59,6 @@ class EnhancementTask(FundusTask):
         ValueError: If `preservation_weight` is given with a target that cannot read photographs.
     """
 
-    learns = True
-    """Whether the network has weights to be trained, at one size of photograph."""
-
     def __init__(
         self,
         network: Enhancer,
@@ -104,7 +101,7 @@ class EnhancementTask(FundusTask):
         return {"student": self.student}
 
     @property
-    def chosen(self) -> Enhancer:
+    def prediction_network(self) -> Enhancer:
         """Return the network that prediction uses."""
         return self.enhancers()["student"]
 
@@ -118,7 +115,7 @@ class EnhancementTask(FundusTask):
 
     def forward(self, image: Tensor) -> EnhancerOutput:
         """Enhance photographs `(B, 3, H, W)` in [0, 1] by the network that prediction uses."""
-        return self.chosen(self.laid_out(image))
+        return self.prediction_network(self.laid_out(image))
 
     def supervised_loss(self, output: EnhancerOutput, batch: Batch) -> Tensor:
         """Return the loss against the clean photographs of a synthetic batch, and log its terms."""
@@ -174,7 +171,7 @@ class EnhancementTask(FundusTask):
             `clean` or `high`; all black outside the field.
         """
         mask = batch["mask_fov"]
-        image = batch["image_degraded"] if "image_degraded" in batch else batch["image"]
+        image = unenhanced(batch)
         size = self.image_size or image.shape[-1]
         images = {"input": image}
         for subject, network in self.enhancers().items():
@@ -207,7 +204,7 @@ class EnhancementTask(FundusTask):
         vessels = VesselSegmenter.from_pretrained("vessels").requires_grad_(False)
         half = "bf16" in str(self.trainer.precision)
         self.photograph_enhancer = PhotographEnhancer(
-            self.chosen, settings, vessels, self.device, options.max_memory,
+            self.prediction_network, settings, vessels, self.device, options.max_memory,
             options.raw or not self.learns, half,
         )  # fmt: skip
 

@@ -18,6 +18,7 @@ from torchmetrics.functional.classification import (
 
 from data_modules.batch import Batch
 from data_modules.datasets.manifest import QUALITIES
+from magenet.atomic_write import atomic_write
 from magenet.errors import UsageError
 from magenet.metrics import (
     balanced_accuracy,
@@ -128,9 +129,8 @@ class GradingTask(FundusTask):
         )
         if self.trainer.log_dir is not None:
             report = self.report(logits, labels, patients)
-            folder = Path(self.trainer.log_dir)
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "grading.json").write_text(json.dumps(report, indent=1) + "\n")
+            with atomic_write(Path(self.trainer.log_dir) / "grading.json") as part:
+                part.write_text(json.dumps(report, indent=1) + "\n")
 
     def scores(self, grades: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return scores by name.

@@ -69,7 +69,7 @@ class MeanTeacherTask(EnhancementTask):
         return {**super().enhancers(), "teacher": self.teacher.network}
 
     @property
-    def chosen(self) -> Enhancer:
+    def prediction_network(self) -> Enhancer:
         """Return the teacher."""
         return self.teacher.network
 

@@ -6,6 +6,8 @@ import inspect
 import json
 import pydoc
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,7 @@ ELSEWHERE = [
     "runs/release/mage_net.yaml",
     "runs/teacher/variants.yaml",
 ]
-"""Runs of the classical methods, of `test_predict.py` and of the tests of studies."""
+"""Runs that the test of classical methods, `test_predict.py` and the tests of studies execute."""
 
 ALONE = [name for name in RUNS if name not in (*COMPARED, *ELSEWHERE)]
 
@@ -180,6 +182,15 @@ def test_the_makefile_runs_every_study_and_only_modules_that_exist() -> None:
     assert {f"experiments.studies.{name}" for name in studies} <= named
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_help_lists_every_target() -> None:
+    text = (ROOT / "Makefile").read_text()
+    targets = {name for line in re.findall(r"^\.PHONY: (.+)$", text, re.M) for name in line.split()}
+    command = ["make", "--no-print-directory", "-C", str(ROOT), "help"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert {line.split()[0] for line in listed.splitlines()} == targets - {"need-photographs"}
+
+
 def test_commands_in_comments_and_pages_exist() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *EXPERIMENTS.rglob("*.md")]
     texts = {name: comments(name) for name in EVERY}
@@ -201,7 +212,7 @@ def test_published_judges_load(name: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("name", mostly_slow(TESTS))
-def test_every_table_is_written_by_its_judges(name: str) -> None:
+def test_a_table_layer_scores_every_test_photograph(name: str) -> None:
     """By judges without training: a test of the command line, not of scores."""
     for judge in read(name)["scores"]["judges"]:
         given = judge.get("init_args", {})
@@ -230,7 +241,7 @@ def test_every_table_is_written_by_its_judges(name: str) -> None:
 
 
 @pytest.mark.parametrize("network", mostly_slow(CLASSICAL))
-def test_classical_methods_are_tested_and_not_trained(network: str) -> None:
+def test_a_classical_method_is_validated_and_tested_but_not_trained(network: str) -> None:
     layers = configs(BASE, CONFIGS / "runs/classical.yaml", "limits.yaml", "small.yaml")
     layers += ["--model.network", network]
     assert main(["validate", *layers]) == 0
@@ -240,13 +251,13 @@ def test_classical_methods_are_tested_and_not_trained(network: str) -> None:
 
 
 @pytest.mark.parametrize("name", mostly_slow(COMPARED))
-def test_rows_of_the_comparison_train_and_enhance(name: str, photographs: Path) -> None:
+def test_a_row_of_the_comparison_runs(name: str, photographs: Path) -> None:
     layers = configs(BASE, CONFIGS / PROTOCOL, CONFIGS / name, "limits.yaml", "small.yaml")
     run_all([*layers, *segmenter_for(read(name)["model"]["init_args"])], photographs)
 
 
 @pytest.mark.parametrize("name", mostly_slow(ALONE))
-def test_runs_train_and_enhance_with_their_own_network(name: str, photographs: Path) -> None:
+def test_an_experiment_runs_with_its_own_network(name: str, photographs: Path) -> None:
     layers = configs(BASE, CONFIGS / name, "limits.yaml", "small.yaml")
     if "segmenter" in name or name.startswith("runs/judges/"):
         run_all(layers, photographs, enhances=False)
@@ -265,7 +276,7 @@ def test_runs_train_and_enhance_with_their_own_network(name: str, photographs: P
 
 
 @pytest.mark.parametrize("name", mostly_slow(LAYERS))
-def test_layers_work_on_top_of_a_run(
+def test_a_layer_runs_on_top_of_an_experiment(
     name: str, photographs: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if name == "layers/logging/wandb.yaml" and importlib.util.find_spec("wandb") is None:

@@ -25,7 +25,7 @@ def checkpoint(photographs: Path) -> Path:
     return next(Path("runs").rglob("best.ckpt"))
 
 
-def test_prediction_of_a_mixed_folder(
+def test_a_mixed_folder_is_enhanced_except_its_unreadable_files(
     checkpoint: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

@@ -43,7 +43,7 @@ def fundus_check() -> FundusCheck:
         )  # fmt: skip
         mask = (functional.interpolate(mask, (CHECK_SIZE, CHECK_SIZE), mode="area") >= 0.5).float()
         rows.append(image_statistics(seen * mask, mask))
-    return FundusCheck.fitted(torch.cat(rows), 40.0)
+    return FundusCheck.fit(torch.cat(rows), 40.0)
 
 
 @pytest.fixture(scope="session")

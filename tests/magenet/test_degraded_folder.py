@@ -1,12 +1,14 @@
 """`magenet degrade` as a person meets it."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
 from data_modules.datasets.phantom import draw_phantom
+from data_modules.files.errors import PictureError
 from data_modules.files.reading import read_photograph
 from data_modules.files.writing import write_photograph
 from magenet.main import main
@@ -172,6 +174,19 @@ def test_photographs_are_never_overwritten(
     assert main(["degrade", str(photographs / "a.png"), str(tmp_path / "kept")]) == 1
     assert "is there already" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in photographs.rglob("*.*")} == before
+
+
+def test_a_name_that_is_not_utf_8_is_degraded_like_others(tmp_path: Path) -> None:
+    name = os.fsdecode(b"eye\xff.png")
+    try:
+        write_photograph(draw_phantom(1, 64).image, tmp_path / "in" / name)
+    except PictureError:
+        pytest.skip("this file system has names in UTF-8 only")
+    assert main(["degrade", str(tmp_path / "in"), str(tmp_path / "out")]) == 0
+    assert [line["name"] for line in lines(tmp_path / "out")] == [name]
+    again = ["--replay", str(tmp_path / "out/params.jsonl")]
+    assert main(["degrade", str(tmp_path / "in"), str(tmp_path / "again"), *again]) == 0
+    assert same(tmp_path / "out", tmp_path / "again")
 
 
 def test_earlier_results_and_photographs_are_safe(

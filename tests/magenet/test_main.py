@@ -198,7 +198,7 @@ def test_help_lists_the_commands_and_a_wrong_one_is_named(
         (["table", "--csv", "OUT.csv", "row"], "'row' is not NAME=FOLDER"),
         (["export", "-o", "OUT", "--format", "x"], "argument --format: invalid choice: 'x'"),
         (["predict", *PREDICT, *UNTRAINED, "--output.strength", "3"], "strength must lie in"),
-        (["predict", *PREDICT, *UNTRAINED, "--output.max_memory", "some"], "--max-memory: 'some'"),
+        (["predict", *PREDICT, *UNTRAINED, "--output.max_memory", "some"], "max_memory: 'some'"),
     ],
 )
 def test_every_command_tells_a_wrong_value_from_what_could_not_be_done(

@@ -1,5 +1,6 @@
 """`magenet export` as a person meets it."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,15 +37,28 @@ def test_it_gives_what_pytorch_gives_at_sizes_it_was_not_exported_at(
         assert np.abs(given - image.numpy()).max() > 10 * export.TOLERANCE  # it does something
 
 
-def test_a_network_that_differs_is_refused(
+def test_a_network_that_differs_is_refused_and_an_earlier_file_kept(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setattr(export, "export_onnx", lambda network, path: path.touch())
     monkeypatch.setattr(export, "difference", lambda *rest: 0.01)
+    path = tmp_path / "a.onnx"
+    path.write_text("an earlier network")
+    assert main(["export", "-o", str(path), "--weights", str(weights)]) == 1
+    assert "a.onnx: not written, since the exported network differs" in capsys.readouterr().err
+    assert path.read_text() == "an earlier network"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_package_is_told_before_anything_is_written(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert main(["export", "-o", str(tmp_path / "a.onnx"), "--weights", str(weights)]) == 1
-    assert "differs by" in capsys.readouterr().err
-    assert not (tmp_path / "a.onnx").exists()
+    assert "pip install 'magenet[export]'" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_cannot_be_written_is_told(

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from magenet.degradation.counter_rng import CounterRNG, mix
+from magenet.degradation.counter_rng import CounterRNG, splitmix64
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.fields import per_sample
 from magenet.degradation.frame import Frame
@@ -58,7 +58,7 @@ def normal(seed: Tensor, like: Tensor) -> Tensor:
     """
     count = like[0].numel()
     pairs = torch.arange((count + 1) // 2, device=like.device)
-    bits = mix(pairs + (seed[:, None] << 31))
+    bits = splitmix64(pairs + (seed[:, None] << 31))
     radius = ((bits & 0xFFFFFF) + 1).float().mul_(1 / (1 << 24)).log_().mul_(-2).sqrt_()
     angle = ((bits >> 24) & 0xFFFFFF).float().mul_(2 * math.pi / (1 << 24))
     both = torch.cat([radius * angle.cos(), radius * angle.sin()], dim=1)

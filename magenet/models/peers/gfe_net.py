@@ -16,13 +16,22 @@ SIGMA = 0.012
 """Sigma of the low-pass filter, relative to the photograph's longer side."""
 
 
-def high_frequencies(image: Tensor) -> Tensor:
-    """Return the difference from a wide Gaussian blur, `(B, 3, H, W)`."""
-    sigma = SIGMA * max(image.shape[-2:])
+def low_pass(image: Tensor, sigma: float) -> Tensor:
+    """Return photographs `(B, C, H, W)` after a Gaussian blur, in fp32.
+
+    Args:
+        image: `(B, C, H, W)`.
+        sigma: Sigma, in pixels.
+    """
     size = 2 * max(1, round(2.5 * sigma)) + 1
     with torch.autocast(image.device.type, enabled=False):
         blurred: Tensor = gaussian_blur2d(image.float(), (size, size), (sigma, sigma))
-    return image - blurred
+    return blurred
+
+
+def high_frequencies(image: Tensor) -> Tensor:
+    """Return the difference from a wide Gaussian blur, `(B, 3, H, W)`."""
+    return image - low_pass(image, SIGMA * max(image.shape[-2:]))
 
 
 class Decoder(nn.Module):

@@ -260,7 +260,8 @@ class MPRNet(Enhancer):
             The estimates of the three stages, `(B, 3, H, W)`; no structure map.
         """
         height, width = image.shape[-2:]
-        image = padded_to(image, MULTIPLE)  # Deviation: as published, sides are multiples of 8
+        # Deviation: padded here; the published network takes only multiples of 8.
+        image = padded_to(image, MULTIPLE)
 
         # Stage 1, and the encoder of stage 2: neither looks beyond the half that it works on.
         estimates, halves_encoded = [], []

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -74,11 +75,23 @@ def test_a_selection_by_a_column_that_is_not_there_says_so(tmp_path: Path) -> No
         ("image,set\n,hrf\n", "line 2 has no value in the column 'image'"),
         ("image\na.png\na.png\n", "line 3 repeats a.png"),
         ("", "columns: none"),
+        ("PK\x03\x04\0\0image", "not a CSV file: its first line is no text"),
     ],
 )
 def test_bad_lines_are_named(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(ManifestError, match=reason):
         Manifest.from_csv(manifest(tmp_path, text, "a.png"))
+
+
+def test_a_name_that_is_not_utf_8_keeps_its_bytes(tmp_path: Path) -> None:
+    name = os.fsdecode(b"eye\xff.png")
+    path = manifest(tmp_path, "")
+    path.write_bytes(b"image\neye\xff.png\n")
+    try:
+        write_photograph(IMAGE, tmp_path / name)
+    except PictureError:
+        pytest.skip("this file system has names in UTF-8 only")
+    assert [photograph.name for photograph in Manifest.from_csv(path)] == [name]
 
 
 def test_folders_are_listed_in_order_with_sub_folders(tmp_path: Path) -> None:

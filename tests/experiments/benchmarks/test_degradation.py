@@ -7,7 +7,9 @@ from experiments.benchmarks import degradation as benchmark
 
 
 @pytest.mark.slow
-def test_every_recipe_and_factor_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_recipe_and_factor_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "speed.json"
     arguments = ["--json", str(out), "--sizes", "48", "64", "--batches", "1", "8"]
     arguments += ["--steps", "1", "--step-size", "48", "--no-compile"]

@@ -1,6 +1,7 @@
 """The speed benchmark runs as `make bench` calls it, but smaller, and its numbers are right."""
 
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timing, "MIN_ROUNDS", 1)
         patch.setattr(startup, "COMMANDS", {"magenet --help": ["--help"]})
-        patch.setattr(steps, "peer", SmallPeer)
+        patch.setattr(networks, "MPRNet", SmallPeer)
         written = ["--json", str(folder / "a.json"), "--markdown", str(folder / "a.md")]
         assert speed.main([*TINY, *written]) == 0
     return folder
@@ -102,7 +103,7 @@ def test_every_section_gives_numbers(tables: dict[str, Any]) -> None:
     assert len(one(tables, "Losses of the first steps")) == 10
 
 
-def test_a_change_beyond_the_spread_is_marked(
+def test_a_comparison_marks_what_changed_beyond_the_spread(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = (folder / "a.md").read_text()
@@ -133,19 +134,60 @@ def test_a_failing_section_leaves_the_others(
     assert titles[:2] == ["FAILED: startup", "Ceilings of the machine"]
 
 
-def test_a_missing_peer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> None:
-        raise ImportError("there is none")
+def test_a_failed_child_process_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that compares fp32 with bf16."""
 
-    monkeypatch.setattr(steps, "peer", missing)
-    options = setting.Setting(
-        Path(), torch.device("cpu"), 64, 1, [], "tiny", 0.0, 1, [], 64, 1, 8, False
+    def child(module: str, arguments: dict[str, Any], threads: int) -> dict[str, Any]:
+        if "fp32" in arguments["precisions"]:
+            return {"failed": "out of memory"}
+        return {"times": {"bf16": (1.0, 0.1)}, "before": 1.0, "peak": 2.0}
+
+    monkeypatch.setattr(inference, "child", child)
+    out = tmp_path / "a.json"
+    assert speed.main([*TINY, "--only", "inference", "--json", str(out)]) == 1
+    rows = one(
+        {t: table["rows"] for t, table in json.loads(out.read_text())["tables"].items()}, "Growth"
     )
-    (table,) = steps.compare(options, ["MPRNet"], 64, 1)
-    assert table.rows["MPRNet"]["precision"] == "NOT MEASURED: there is none"
+    assert rows["fp32 over bf16, 64 px"] == {"failed": "out of memory"}
 
 
-def test_convolutions_and_macs_of_a_network() -> None:
+SMALL = setting.Setting(
+    Path(), torch.device("cpu"), 64, 1, [], "tiny", 0.0, 1, [], 64, 1, 8, False
+)  # fmt: skip
+
+
+def test_memory_is_that_of_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = networks.workload_of
+
+    def limited(name: str, batch: int, size: int, device: torch.device) -> networks.Workload:
+        if batch > 4 or name == "too large":
+            raise torch.cuda.OutOfMemoryError
+        return made(name, batch, size, device)
+
+    monkeypatch.setattr(steps, "workload_of", limited)
+    small, large = (steps.memory_of(SMALL, "tiny", 64, batch) for batch in (1, 32))
+    assert small["largest batch"] == large["largest batch"] == 4
+    assert large["peak MB"] > small["peak MB"] + 32 * 3 * 64**2 * 4 / 1e6
+    failed = steps.memory_of(SMALL, "too large", 64, 1)
+    assert failed == {"failed": "KeyError: 'too large'", "largest batch": 0}
+
+
+def test_timed_networks_are_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = networks.workload_of
+    kept: list[weakref.ref[networks.Workload]] = []
+
+    def recorded(name: str, batch: int, size: int, device: torch.device) -> networks.Workload:
+        workload = made(name, batch, size, device)
+        kept.append(weakref.ref(workload))
+        return workload
+
+    monkeypatch.setattr(timing, "MIN_ROUNDS", 1)
+    monkeypatch.setattr(steps, "workload_of", recorded)
+    steps.timed(SMALL, ["tiny"], 64, 1)
+    assert [reference() for reference in kept] == [None]
+
+
+def test_convolutions_and_macs_are_counted_by_their_shapes() -> None:
     workload = networks.Workload(SmallPeer(), 2, 32, torch.device("cpu"), bf16=False)
     shapes, macs = workload.demand()
     by_shape = {(s.channels_in, s.channels_out, s.kernel): s for s in shapes}
@@ -160,6 +202,7 @@ def test_convolutions_and_macs_of_a_network() -> None:
     assert ideal.seconds == pytest.approx(2 + by_shape[8, 3, 1].flops(2) / nearest)
 
 
-def test_time_proportional_to_pixels_has_exponent_one() -> None:
-    slope = inference.slope
-    assert slope({side: 3e-6 * side**2 for side in (512, 1024, 4096)}) == pytest.approx(1.0)
+@pytest.mark.parametrize("exponent", [1.0, 1.5])
+def test_the_exponent_of_time_is_that_of_the_pixels(exponent: float) -> None:
+    seconds = {side: 3e-6 * (side**2) ** exponent for side in (512, 1024, 4096)}
+    assert inference.slope(seconds) == pytest.approx(exponent)

@@ -123,7 +123,7 @@ def test_every_row_of_the_figure_has_both_scores(table: list[Cells]) -> None:
         figures.figure([c for c in table if (c["row"], c["score"]) != ("CLAHE", figures.COLOUR)])
 
 
-def test_the_released_network_changes_a_photograph_and_gives_a_verdict(tmp_path: Path) -> None:
+def test_the_release_changes_a_photograph_and_gives_a_verdict(tmp_path: Path) -> None:
     pixels = draw_phantom(3, 128, camera="handheld").image.permute(1, 2, 0).numpy()
     Image.fromarray(pixels).save(tmp_path / "eye.png")
     image, verdict = figures.by_release(tmp_path / "eye.png")
@@ -132,7 +132,7 @@ def test_the_released_network_changes_a_photograph_and_gives_a_verdict(tmp_path:
     assert verdict in ("ok", "check", "do not use")
 
 
-def test_a_row_shows_the_photograph_the_result_and_the_better_one(tmp_path: Path) -> None:
+def test_a_sheet_shows_before_enhanced_and_better_side_by_side(tmp_path: Path) -> None:
     (tmp_path / "hygd").mkdir()
     for name, colour in (("low", (90, 0, 0)), ("high", (0, 0, 90))):
         Image.new("RGB", (64, 64), colour).save(tmp_path / f"{name}.png")

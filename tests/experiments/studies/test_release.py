@@ -1,5 +1,6 @@
 """The release: a network is published with its calibration."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,19 +9,17 @@ import yaml
 
 from experiments.configurations import BASE, CONFIGS, WEIGHTS
 from experiments.studies import input_sizes, release
+from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.settings import Settings
 from magenet.main import main
-from magenet.models import MAGENet
+from magenet.models import MAGENet, VesselSegmenter
 from tests.command_line import TINY, configs, segmenter_for
 
 pytestmark = pytest.mark.usefixtures("workplace")
 
 
 @pytest.mark.slow
-def test_the_released_weights_hold_their_settings_and_measurements(
-    photographs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is trained from the comparison's checkpoint and published with its settings."""
+def test_the_trained_teacher_is_published_with_its_calibration(photographs: Path) -> None:
     compared = CONFIGS / "runs/comparison/mage_net.yaml"
     target = segmenter_for(yaml.safe_load(compared.read_text())["model"]["init_args"])
     small = [*configs(TINY, "limits.yaml", "small.yaml"), *target]
@@ -28,17 +27,36 @@ def test_the_released_weights_hold_their_settings_and_measurements(
     first = configs(BASE, CONFIGS / "layers/protocol/comparison.yaml", compared)
     assert main(["fit", *first, *small, *version]) == 0
     assert main(["fit", *configs(BASE, CONFIGS / "runs/release/mage_net.yaml"), *small]) == 0
-    vessels = str(WEIGHTS / "vessels.ckpt")
-    arguments = ["--size", "64", "--out", "weights", "--results", ".", "--vessels", vessels]
-    release.main(arguments)
+    release.main(["--size", "64", "--out", "weights", "--results", "."])
     network = MAGENet.from_pretrained("weights/mage_net")
-    assert Settings.of(network).size == 64
-    assert "Spearman" in Path("uncertainty.md").read_text()
-    light = Settings.of(network).light
-    assert 0.0 <= min(light.y) <= max(light.y) <= 1.0
+    segmenter = VesselSegmenter.from_pretrained("weights/vessels")
+    for published, checkpoint, prefix in (
+        (network, Path("runs/release/checkpoints/best.ckpt"), "teacher.network."),
+        (segmenter, WEIGHTS / "vessels.ckpt", "network."),
+    ):
+        trained = torch.load(checkpoint, weights_only=True)["state_dict"]
+        for name, value in published.state_dict().items():
+            torch.testing.assert_close(value, trained[prefix + name].to(value.dtype))
+    settings = Settings.of(network)
+    assert settings.size == 64
+    report = Path("uncertainty.md").read_text()
+    for curve, x, y in ((settings.light, 255, 1), (settings.uncertainty, 255, 255)):
+        assert curve is not None
+        assert "\n".join(release.curve_rows(curve, x, y)) in report
+    unshrunk = replace(settings, light=None, uncertainty=None)
+    enhancer = PhotographEnhancer(network, unshrunk, segmenter, torch.device("cpu"), release.MEMORY)
+    light = release.shrinkage_curve(release.measure_changes(enhancer))
+    assert settings.light is not None
+    assert (tuple(settings.light.x), tuple(settings.light.y)) == (light.x, light.y)
     sizes = ["--weights", "weights/mage_net", "--sizes", "64", "96", "--results", "."]
     input_sizes.main([*sizes, "--count", "1"])
     assert Path("input_size.md").read_text().count("px |") == 2
+
+
+def test_a_release_without_a_checkpoint_publishes_nothing() -> None:
+    with pytest.raises(FileNotFoundError, match=r"none\.ckpt"):
+        release.main(["--checkpoint", "none.ckpt", "--out", "weights", "--results", "."])
+    assert not Path("weights").exists()
 
 
 def test_the_curve_of_noisy_measurements_is_their_mean() -> None:

@@ -12,8 +12,8 @@ from magenet.errors import UserError
 pytestmark = pytest.mark.usefixtures("workplace")
 
 
-def test_published_judges_are_scored_and_hold_their_network_alone(
-    tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
+def test_published_segmenters_are_scored_on_every_val_photograph(
+    tmp_path: Path, photographs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(UserError, match="make judges"):
         results.main(["--weights", "none", "--out", "out"])
@@ -29,6 +29,8 @@ def test_published_judges_are_scored_and_hold_their_network_alone(
     assert kept.keys() == {"state_dict", "global_step"}
     assert all(name.startswith("network.") for name in kept["state_dict"])
     assert publish.main(["--runs", "nowhere", "--out", ".", "disc"]) == 1
+    assert publish.main(["--runs", "runs", "--out", ".", "discs"]) == 1
+    assert "no judge is called 'discs': one of structure, vessels" in capsys.readouterr().err
     assert results.main(["--weights", ".", "--out", "out"]) == 0
     tables = json.loads(Path("out/judges.json").read_text())
     assert {label.split(",")[0] for label in tables} == {"vessels", "disc"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from experiments.studies import tables as table
-from magenet.callbacks.provenance import FACTS
+from magenet.evaluation.tables import FACTS
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("workplace")
@@ -20,7 +20,7 @@ def test_a_table_tests_its_rows_once(
     Path("experiments").symlink_to(
         ROOT / "experiments"
     )  # configurations name labels by paths from the root
-    monkeypatch.setattr(table, "CLASSICAL", {"CLAHE": "CLAHE"})
+    monkeypatch.setattr(table, "CLASSICAL", {"CLAHE": ("CLAHE", "clahe")})
     command = ["synthetic", "--results", "results", "--limit", "2"]
     assert table.main(command) == 0
     assert "not trained, left out: T-S MAGE-Net" in capfd.readouterr().err
@@ -57,10 +57,23 @@ def test_a_table_tests_its_rows_once(
     assert "MAGE-Net" in {row["row"] for row in csv.DictReader(lines)}, "tested elsewhere"
 
 
+def test_a_row_is_current_only_with_scores_of_the_same_dependencies(tmp_path: Path) -> None:
+    facts = {"config": "a", "checkpoint_sha256": "b"}
+    assert not table.is_current(tmp_path, facts)
+    (tmp_path / "scores.csv").write_text("name\n")  # a test that was stopped before its provenance
+    assert not table.is_current(tmp_path, facts)
+    (tmp_path / "provenance.json").write_text(json.dumps(facts | {"seed": 0}))
+    assert table.is_current(tmp_path, facts)
+    assert not table.is_current(tmp_path, facts | {"config": "other"})
+    (tmp_path / "scores.csv").unlink()
+    assert not table.is_current(tmp_path, facts)
+
+
 def test_a_comment_does_not_make_a_row_stale(tmp_path: Path) -> None:
     files = {
         "a.yaml": ("x: 1  # one\n", "# head\nx: 1\n", "x: 2\n"),
         "a.py": ('"""A."""\nX = 1\n', '"""B."""\n\nX = 1  # one\n', '"""A."""\nX = 2\n'),
+        "b.py": ("...\n", "...  # one\n", "1\n"),
     }
     for name, versions in files.items():
         found = []

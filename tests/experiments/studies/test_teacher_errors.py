@@ -9,14 +9,10 @@ from magenet.models import MAGENet
 pytestmark = pytest.mark.usefixtures("workplace")
 
 
-def test_what_a_consistency_step_is_worth(
+def test_with_equal_views_the_supervised_gradient_is_the_reference(
     tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With equal views, the gradient on the strong view is that on the weak view."""
-    network = MAGENet(
-        [32, 64, 64, 96], [1, 2, 1, 1], original_width=32, original_groups=2, original_blocks=2,
-        guide_width=16,
-    )  # fmt: skip
+    network = MAGENet.from_name("compact")
     weights = {f"network.{name}": value for name, value in network.state_dict().items()}
     torch.save({"state_dict": weights}, "network.ckpt")
     small = ["--checkpoint", "network.ckpt", "--size", "64", "--batch", "2", "--results", "."]

@@ -48,7 +48,7 @@ class Task(SupervisedTask):
             self.second_step.set()
             if self.interrupts:
                 raise KeyboardInterrupt
-        weights = [p for p in self.chosen.parameters() if p.ndim == 4]
+        weights = [p for p in self.prediction_network.parameters() if p.ndim == 4]
         last = all(w.is_contiguous(memory_format=torch.channels_last) for w in weights)
         autocast = torch.is_autocast_enabled("cpu")
         self.conditions.append((torch.is_inference_mode_enabled(), autocast, last))

@@ -38,6 +38,12 @@ def test_a_table_is_made_printed_and_put_into_a_page(
         (["x=a", "x=b"], 2, "two rows are called 'x'"),
         (["x=absent"], 1, "absent/scores.csv: no such file; run the test first"),
         ([], 1, "t.csv: no such table"),
+        (["--against", "x"], 2, "--against compares tests: give NAME=FOLDER of each"),
+        (
+            ["--scores", "psnr", "--into", "page.md"],
+            2,
+            "--scores is for printing: with --into, the page's marker names them",
+        ),
     ],
 )
 def test_mistakes_are_one_line(

@@ -28,7 +28,9 @@ def test_an_unknown_label_is_nan(batch: Batch) -> None:
     disc = DiscJudge(Darkness())
     disc.start_batch(two)
     assert only(disc(two["image"], two), "disc_shift") == 0.0
-    lesions = LesionJudge()(two["image"], two)
+    judge = LesionJudge()
+    judge.start_batch(two)
+    lesions = judge(two["image"], two)
     assert only(lesions, "microaneurysm_detectability") > 0.8
     assert lesions["haemorrhage_contrast"].isnan().all(), "there is none of that kind"
     assert VesselJudge(Darkness())(two["image"], batch) == {}, "no labels at all"

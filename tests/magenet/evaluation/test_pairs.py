@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from magenet.evaluation import PairJudge
 from magenet.evaluation.judge import Batch
@@ -14,6 +14,9 @@ def test_pairs_allow_two_pixels_and_another_illumination(batch: Batch) -> None:
     high = batch["image"]
     pair = {**batch, "image_high": high, "mask_valid": batch["mask_fov"]}
     judge = PairJudge(Darkness())
+    with pytest.raises(RuntimeError, match="start_batch"):
+        judge(high, pair)
+    judge.start_batch(pair)
     same = judge(high, pair)
     assert only(same, "pair_vessel_dice") == pytest.approx(1.0)
     assert only(same, "pair_colour") == 0.0
@@ -38,6 +41,23 @@ def test_pairs_allow_two_pixels_and_another_illumination(batch: Batch) -> None:
     changed[..., :70] = 0.5
     pair["mask_valid"] = half
     assert only(judge(changed, pair), "pair_vessel_dice") > 0.9, "outside the valid part"
+
+
+def test_the_high_photograph_is_segmented_once_a_batch(batch: Batch) -> None:
+    seen: list[Tensor] = []
+
+    class Counter(Darkness):
+        def forward(self, image: Tensor) -> Tensor:
+            seen.append(image)
+            return super().forward(image)
+
+    pair = {**batch, "image_high": batch["image"].flip(3), "mask_valid": batch["mask_fov"]}
+    judge = PairJudge(Counter())
+    judge.start_batch(pair)
+    for _ in range(3):
+        judge(batch["image"], pair)
+    assert sum(bool((image == pair["image_high"]).all()) for image in seen) == 1
+    assert len(seen) == 4
 
 
 def test_matching_is_the_least_squares_fit(batch: Batch) -> None:

@@ -1,6 +1,7 @@
 """Undefined scores are empty cells on disk."""
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,18 @@ def test_rows_come_back_from_disk_with_their_gaps(tmp_path: Path) -> None:
     assert math.isnan(float(read[0]["dice"])), "a score that only others have"
     with pytest.raises(UserError, match="run the test first"):
         read_rows(tmp_path / "none.csv")
+
+
+def test_a_name_that_is_not_utf_8_comes_back(tmp_path: Path) -> None:
+    name = os.fsdecode(b"eye\xff.png")
+    write_rows(tmp_path / "scores.csv", [{**INPUT[0], "name": name}])
+    assert [row["name"] for row in read_rows(tmp_path / "scores.csv")] == [name]
+
+
+def test_a_failed_write_leaves_the_earlier_rows(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    write_rows(path, INPUT)
+    before = path.read_text()
+    with pytest.raises(UnicodeEncodeError):
+        write_rows(path, [{**INPUT[0], "name": "\ud800"}])
+    assert path.read_text() == before

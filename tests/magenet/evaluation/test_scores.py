@@ -1,7 +1,10 @@
 """Scores of a batch do not depend on the order of subjects or of batches."""
 
 import itertools
+import json
 import math
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -73,6 +76,16 @@ def test_a_batch_is_started_once_before_its_subjects_are_scored(
 def test_two_judges_of_one_score_are_an_error(labelled: Batch, outputs: dict[str, Tensor]) -> None:
     with pytest.raises(ValueError, match="two judges return the score"):
         rows_of(Scores([FullReference(), FullReference()]), outputs, labelled)
+
+
+def test_an_undefined_number_is_null_and_texts_are_as_they_are(tmp_path: Path) -> None:
+    scores = Scores()
+    scores.rows = [{**row, "condition": "NaN"} for row in rows("input", [1.0, 2.0], "aa")]
+    scores.on_test_end(SimpleNamespace(log_dir=tmp_path), None)  # type: ignore[arg-type]
+    (line,) = json.loads((tmp_path / "results.json").read_text())
+    assert line["condition"] == "NaN"
+    assert line["mean"] == 1.5
+    assert line["low"] is None, "one patient"
 
 
 def test_scores_that_are_undefined_everywhere_are_named() -> None:

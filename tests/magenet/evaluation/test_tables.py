@@ -1,13 +1,13 @@
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
 
-from magenet.callbacks.provenance import FACTS
 from magenet.errors import UserError
 from magenet.evaluation.score_rows import write_rows
-from magenet.evaluation.tables import make_table, overview, put_into, read_table
+from magenet.evaluation.tables import FACTS, as_markdown, make_table, overview, put_into, read_table
 from tests.conftest import ROOT
 
 RESULTS = ROOT / "experiments/results"
@@ -93,6 +93,9 @@ def test_missing_results_and_markers_are_named(tmp_path: Path) -> None:
     readme.write_text("<!-- table t scores=dice -->\n<!-- end -->\n")
     with pytest.raises(UserError, match="no score 'dice'"):
         put_into(readme, "t", table)
+    readme.unlink()
+    with pytest.raises(UserError, match=r"README\.md: cannot be read"):
+        put_into(readme, "t", table)
     with pytest.raises(UserError, match="no row 'other' to compare with; there are do nothing, x"):
         make_table(path, {"x": one}, ["other"])
     with pytest.raises(UserError, match="no such table"):
@@ -107,6 +110,33 @@ def test_only_conditions_that_have_the_scores_are_shown(tmp_path: Path) -> None:
     assert "spots: psnr" in overview(table)
     with pytest.raises(UserError, match="no score 'dice'"):
         overview(table, ["dice"])
+
+
+def test_a_missing_score_is_a_dash_and_a_row_of_none_is_left_out(tmp_path: Path) -> None:
+    one = run(tmp_path / "one", {"input": 10.0, "student": 20.0})
+    two = run(tmp_path / "two", {"input": 10.0, "student": math.nan})
+    more = "input,c,c,blur,9,0.9\ninput,d,d,blur,9,0.9\n"
+    for folder in (one, two):
+        with (folder / "scores.csv").open("a") as stream:
+            stream.write(more + more.replace("input", "student"))
+    table = make_table(tmp_path / "t.csv", {"x": one, "y": two})
+    both = as_markdown(table, ["psnr", "ssim"], ["spots", "blur"]).splitlines()
+    assert both[-1] == "| y | – / 0.600 | 9.00 / 0.900 |"  # noqa: RUF001
+    alone = as_markdown(table, ["psnr"], ["spots"]).splitlines()
+    assert [line.split(" | ")[0] for line in alone[2:]] == ["| do nothing", "| x"]
+
+
+def test_files_beside_a_table_are_of_this_table(tmp_path: Path) -> None:
+    one = run(tmp_path / "one", {"input": 10.0, "student": 20.0})
+    two = run(tmp_path / "two", {"input": 10.0, "student": 30.0})
+    path = tmp_path / "t.csv"
+    (two / "provenance.json").write_text(json.dumps({"commit": "abc"}))  # of an earlier version
+    make_table(path, {"x": one, "y": two}, ["x"])
+    assert lines(tmp_path / "t_against.csv")
+    assert [row["commit"] for row in lines(tmp_path / "t_runs.csv")] == ["known", "abc"]
+    assert lines(tmp_path / "t_runs.csv")[1]["seed"] == "unknown"
+    make_table(path, {"x": one, "y": two})
+    assert not (tmp_path / "t_against.csv").exists()
 
 
 def test_rows_of_different_photographs_make_no_table(tmp_path: Path) -> None:

@@ -6,15 +6,20 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
 from data_modules.datasets.phantom import draw_phantom
-from magenet.metrics.gain import strength
+from magenet.metrics.gain import detail_and_contrast
 
 
 def detail_gain(image: Tensor, original: Tensor, mask: Tensor) -> Tensor:
-    return strength(image, mask)["detail"] / strength(original, mask)["detail"]
+    return (
+        detail_and_contrast(image, mask)["detail"] / detail_and_contrast(original, mask)["detail"]
+    )
 
 
 def contrast_gain(image: Tensor, original: Tensor, mask: Tensor) -> Tensor:
-    return strength(image, mask)["contrast"] / strength(original, mask)["contrast"]
+    return (
+        detail_and_contrast(image, mask)["contrast"]
+        / detail_and_contrast(original, mask)["contrast"]
+    )
 
 
 @pytest.fixture(scope="module")

@@ -230,5 +230,5 @@ def test_a_model_survives_its_file(
         torch.save(content, tmp_path / "other.pt")
         with pytest.raises(UserError, match="not a naturalness model"):
             NaturalnessModel.load(tmp_path / "other.pt")
-    with pytest.raises(UserError, match="cannot be written"):
+    with pytest.raises(UserError, match="is a file, not a folder"):
         model.save(path / "below_a_file.pt")

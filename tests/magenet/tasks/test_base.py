@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import DataLoader
 
 from data_modules.batch import Batch
 from magenet.callbacks.resume_point import ResumePoint
@@ -103,6 +104,17 @@ def test_a_training_starts_from_another_ones_weights(tmp_path: Path) -> None:
     assert float((seen.teachers[0] - flat(first.network)).abs().max()) < 1e-4
     with pytest.raises(UserError, match="no such checkpoint"):
         trainer(tmp_path, max_steps=1).fit(task(start="nowhere.ckpt"), data())
+
+
+def test_a_training_without_a_data_module_keeps_the_size_it_had(tmp_path: Path) -> None:
+    module = SupervisedTask(MAGENet(**TINY))
+    module.image_size = 64  # restored from a checkpoint
+    batch = data().paired.prepare(sample_batch(), training=False)
+    loader = DataLoader([batch], batch_size=None)  # type: ignore[var-annotated, arg-type]
+    trainer(tmp_path, max_steps=1).fit(module, loader)
+    assert module.image_size == 64
+    trainer(tmp_path, max_steps=1).fit(module, data().paired)
+    assert module.image_size == 48
 
 
 class Reader(VesselSegmenter):

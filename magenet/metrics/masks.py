@@ -1,4 +1,4 @@
-"""Shape check and dilation of masks `(B, 1, H, W)`."""
+"""Masks `(B, 1, H, W)`: mean inside, shape check, dilation."""
 
 from __future__ import annotations
 
@@ -7,16 +7,34 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def check_planes(*planes: Tensor) -> None:
-    """Check that planes share one shape `(B, 1, H, W)`: others would broadcast to wrong scores.
+def mean_inside(value: Tensor, mask: Tensor) -> Tensor:
+    """Return each photograph's mean over the pixels inside a mask and all channels.
 
     Args:
-        planes: Masks or maps.
+        value: `(B, C, H, W)`.
+        mask: `(B, 1, H, W)`, 0 or 1, or bool.
+
+    Returns:
+        `(B,)`; 0 where a mask is empty.
+
+    Example:
+        >>> mean_inside(torch.tensor([[[[1.0, 2.0, 6.0]]]]), torch.tensor([[[[1.0, 1.0, 0.0]]]]))
+        tensor([1.5000])
+    """
+    area = mask.sum(dim=(1, 2, 3)) * value.shape[1]
+    return (value * mask).sum(dim=(1, 2, 3)) / area.clamp(min=1)
+
+
+def check_masks(*masks: Tensor) -> None:
+    """Check that masks share one shape `(B, 1, H, W)`: others would broadcast to wrong scores.
+
+    Args:
+        masks: Masks or maps.
 
     Raises:
         ValueError: If shapes differ or are not `(B, 1, H, W)`.
     """
-    shapes = [tuple(plane.shape) for plane in planes]
+    shapes = [tuple(mask.shape) for mask in masks]
     if len(set(shapes)) > 1 or len(shapes[0]) != 4 or shapes[0][1] != 1:
         raise ValueError(f"masks must share one shape (B, 1, H, W), not {shapes}")
 

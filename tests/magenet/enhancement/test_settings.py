@@ -1,0 +1,30 @@
+"""Settings come back from the configuration that they are written to."""
+
+import json
+
+import pytest
+
+from magenet.enhancement.fundus_check import FundusCheck
+from magenet.enhancement.settings import Settings
+from magenet.errors import UserError
+from magenet.models import MAGENet
+from tests.magenet.conftest import ALL
+from tests.magenet.models.test_mage_net import TINY
+
+CHECK = FundusCheck([0.5], [[1.0]], 4.0)
+
+
+@pytest.mark.parametrize("curves", [{}, {"light": ALL}, {"light": ALL, "uncertainty": ALL}])
+def test_settings_come_back_with_and_without_curves(curves: dict[str, object]) -> None:
+    network = MAGENet(**TINY)
+    settings = Settings(128, CHECK, **curves)  # type: ignore[arg-type]
+    network.use.update(settings.as_config())
+    assert Settings.of(network) == settings
+    network.use.update(json.loads(json.dumps(settings.as_config())))
+    again = Settings.of(network)
+    assert (again.light is None, again.uncertainty is None) == (
+        settings.light is None, settings.uncertainty is None,
+    )  # fmt: skip
+    del network.use["light"]
+    with pytest.raises(UserError, match="light"):
+        Settings.of(network)
