@@ -189,10 +189,10 @@ def _names_foreign_code(text: str) -> bool:
 
 
 def _is_allowed(name: str) -> bool:
-    """Return whether a text is the import path of a class of :data:`ALLOWED`."""
+    """Return whether a text is the path of a class of :data:`ALLOWED`, or of its `from_name`."""
     if not any(name.startswith(f"{package}.") for package in ALLOWED):
         return False
-    module, _, attribute = name.rpartition(".")
+    module, _, attribute = name.removesuffix(".from_name").rpartition(".")
     try:
         named = getattr(importlib.import_module(module), attribute, None)
     except ImportError:

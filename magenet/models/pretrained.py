@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from huggingface_hub import (
     PyTorchModelHubMixin,
     constants,
@@ -14,10 +17,15 @@ from huggingface_hub import (
     try_to_load_from_cache,
 )
 from huggingface_hub.errors import RepositoryNotFoundError
-from safetensors.torch import load_model
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 """Weights in the package: a folder with `config.json` and `model.safetensors` for each name."""
+
+HASH = "tensors_sha256"
+"""Key of the metadata of `model.safetensors` for the hash of its tensors."""
 
 USE = "use"
 """Key of `config.json` for settings of use, which are not arguments of the network."""
@@ -27,8 +35,18 @@ class Pretrained(PyTorchModelHubMixin):
     """Mixin to save and load a network with its arguments, by safetensors only.
 
     `save_pretrained(folder)` writes `config.json` and `model.safetensors`; `push_to_hub` uploads
-    them. Pickles are never read, since unpickling can execute code.
+    them. Pickles are never read, since unpickling can execute code. The file of the weights carries
+    a hash of its tensors, which is compared when they are loaded.
     """
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """Write the weights: the method that the mixin lets subclasses override."""
+        tensors = {
+            name: tensor.contiguous()
+            for name, tensor in self.state_dict().items()  # type: ignore[attr-defined]  # a mixin of modules
+        }
+        file = save_directory / constants.SAFETENSORS_SINGLE_FILE
+        save_file(tensors, file, {"format": "pt", HASH: tensor_hash(tensors)})
 
     @property
     def use(self) -> dict[str, Any]:
@@ -52,6 +70,7 @@ class Pretrained(PyTorchModelHubMixin):
         Raises:
             FileNotFoundError: If there are no weights at this name, folder or id.
             RuntimeError: If the weights belong to another network.
+            ValueError: If they are damaged: their hash is not that of their tensors.
         """
         name = pretrained_model_name_or_path
         folder = WEIGHTS / str(name)
@@ -88,9 +107,36 @@ class Pretrained(PyTorchModelHubMixin):
                 f"{model_id}: no weights found: config.json and {file.name} are needed"
             )
         network = cls(**arguments)
-        load_model(network, file)  # type: ignore[arg-type]  # a mixin of modules
+        network.load_state_dict(read_tensors(file))  # type: ignore[attr-defined]
         network._hub_mixin_config = config
         return network.eval()  # type: ignore[attr-defined, no-any-return]
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """Read the tensors of a safetensors file, and verify their hash where it carries one.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    try:
+        with safe_open(file, "pt") as content:
+            tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+            expected = (content.metadata() or {}).get(HASH)
+    except SafetensorError as error:
+        raise ValueError(f"{file}: is damaged ({error})") from None
+    if expected not in (None, tensor_hash(tensors)):
+        raise ValueError(f"{file}: is damaged or was altered: its hash is not that of its weights")
+    return tensors
+
+
+def tensor_hash(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of tensors: of their names, types, shapes and bytes, sorted by name."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _require_on_hub(name: str, options: dict[str, Any]) -> None:

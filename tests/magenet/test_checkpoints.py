@@ -54,6 +54,7 @@ def test_what_our_own_tasks_save_is_accepted() -> None:
             "_class_path": "magenet.tasks.MeanTeacherTask",
             "_instantiator": "lightning.pytorch.cli.instantiate_module",
             "network": {"class_path": "magenet.models.MAGENet", "init_args": {"widths": [8, 16]}},
+            "peer": {"class_path": "magenet.models.MAGENet.from_name"},
             "structure_target": {"class_path": "magenet.losses.VesselMaskTarget"},
             "optimizer": optimizer,
             "start": "best.ckpt",

@@ -1,5 +1,6 @@
 import json
 import pickle
+import random
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -7,6 +8,8 @@ import pytest
 import torch
 from huggingface_hub import hub_mixin
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from magenet.models import MAGENet, pretrained
 
@@ -107,3 +110,30 @@ def test_weights_on_the_hub_are_loaded(
     again = MAGENet.from_pretrained("nobody/eyes", cache_dir=tmp_path / "cache")
     one, other = (next(net.parameters()) for net in (again, network))
     assert torch.equal(one, other)
+
+
+def test_no_flipped_bit_in_the_weights_loads_unnoticed(network: MAGENet, tmp_path: Path) -> None:
+    network.save_pretrained(tmp_path)
+    file = tmp_path / "model.safetensors"
+    content = file.read_bytes()
+    generator = random.Random(0)
+    for _ in range(200):
+        changed = bytearray(content)
+        changed[generator.randrange(len(content))] ^= 1 << generator.randrange(8)
+        file.write_bytes(changed)
+        with pytest.raises((ValueError, RuntimeError)):
+            MAGENet.from_pretrained(tmp_path)
+
+
+def test_weights_of_others_carry_no_hash_and_load(network: MAGENet, tmp_path: Path) -> None:
+    network.save_pretrained(tmp_path)
+    file = tmp_path / "model.safetensors"
+    save_file(pretrained.read_tensors(file), file)
+    again = MAGENet.from_pretrained(tmp_path)
+    assert torch.equal(next(again.parameters()), next(network.parameters()))
+
+
+@pytest.mark.parametrize("name", ["mage_net", "vessels"])
+def test_the_weights_in_the_package_carry_their_hash(name: str) -> None:
+    with safe_open(pretrained.WEIGHTS / name / "model.safetensors", "pt") as content:
+        assert pretrained.HASH in content.metadata()
