@@ -46,12 +46,13 @@ class ResumePoint(Callback):
         self.seen_step = 0
         self.paths: list[Path] = []
         self.signal: int | None = None
+        self.stopping = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start counting at the current step, and handle the signals until Lightning's teardown."""
         self.saved_step = self.seen_step = trainer.global_step
         self.paths = []
-        self.signal = None
+        self.signal, self.stopping = None, False
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if number != _requeue_signal(trainer):
@@ -62,11 +63,7 @@ class ResumePoint(Callback):
         self.signal = number
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *batch: Any) -> None:
-        """Save if enough steps have passed, or a signal came, and the optimizer has just stepped.
-
-        Raises:
-            StoppedError: After a signal, once the state is saved.
-        """
+        """Save if enough steps have passed, or a signal came, and the optimizer has just stepped."""
         stepped = trainer.global_step > self.seen_step
         self.seen_step = trainer.global_step
         stop = trainer.strategy.reduce_boolean_decision(self.signal is not None, all=False)
@@ -74,7 +71,32 @@ class ResumePoint(Callback):
         can_save = trainer.log_dir is not None and not trainer.is_last_batch
         if due and stepped and can_save:
             self._save(trainer)
-        if stop and (can_save or trainer.log_dir is None or trainer.num_training_batches == 1):
+        # Without a state to wait for, stop at once.
+        never = trainer.log_dir is None or trainer.num_training_batches == 1
+        self.stopping = stop and ((stepped and can_save) or never)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, *batch: Any
+    ) -> None:
+        """Finish a resume point; see :meth:`_finish`."""
+        self._finish(trainer)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Finish a resume point; see :meth:`_finish`."""
+        self._finish(trainer)
+
+    def _finish(self, trainer: Trainer) -> None:
+        """Write what was logged up to the latest resume point, then stop if a signal came.
+
+        Lightning logs a step after the end of its batch, so this is in the next hook.
+
+        Raises:
+            StoppedError: After a signal.
+        """
+        if self.saved_step == trainer.global_step:
+            for logger in trainer.loggers:
+                logger.save()
+        if self.stopping:
             number = signal.SIGTERM if self.signal is None else self.signal  # None: another rank's
             after = f"go on with --ckpt_path {self.paths[-1]}" if self.paths else "nothing is saved"
             raise StoppedError(f"stopped by {signal.Signals(number).name}; {after}", 128 + number)

@@ -1,0 +1,142 @@
+"""A training that is stopped or killed, and resumed, equals one that was not."""
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from experiments.configurations import BASE, CONFIGS
+from tests.command_line import TINY, configs
+from tests.conftest import ROOT
+
+EPOCHS = {"max_epochs": 6, "max_steps": -1}
+STEPS = {"max_epochs": -1, "max_steps": 24}
+
+
+def layer(length: dict[str, int], workers: int, devices: int = 1) -> str:
+    return f"""
+trainer:
+  accelerator: cpu
+  devices: {devices}
+  strategy: {"ddp" if devices > 1 else "auto"}
+  precision: 32-true
+  max_steps: {length["max_steps"]}
+  max_epochs: {length["max_epochs"]}
+  limit_val_batches: 1
+  log_every_n_steps: 1
+  enable_progress_bar: false
+data:
+  init_args:
+    synthetic: {{class_path: data_modules.PhantomPhotographs, init_args: {{count: 16, val_count: 2}}}}
+    real:
+      class_path: data_modules.PhantomPhotographs
+      init_args: {{count: 8, val_count: 2, camera: handheld}}
+    image_size: 32
+    batch_size: {4 // devices}
+    real_batch_size: {2 // devices}
+    workers: {workers}
+checkpoint: {{save_last: true}}
+resume_point: {{every_n_steps: 3}}
+"""
+
+
+def command(last: bool) -> list[str]:
+    run = CONFIGS / "runs/phantoms/mean_teacher.yaml"
+    arguments = ["fit", *configs(BASE, run, TINY, "small.yaml")]
+    return [*arguments, "--ckpt_path", "last"] if last else arguments
+
+
+def start(folder: Path, last: bool) -> subprocess.Popen[str]:
+    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": os.environ["PATH"]}
+    return subprocess.Popen(
+        [sys.executable, "-m", "magenet.main", *command(last)], cwd=folder, env=environment,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def points(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("step_*.ckpt"), key=lambda path: path.stat().st_mtime_ns)
+
+
+def final(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = torch.load(
+        max(folder.rglob("last*.ckpt"), key=lambda path: path.stat().st_mtime_ns),
+        weights_only=True,
+    )
+    return content
+
+
+def logged(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """What each step logged, by step and kind of row; that of a later run counts."""
+    rows = {}
+    for file in sorted(folder.rglob("metrics.csv"), key=lambda path: path.stat().st_mtime_ns):
+        for row in csv.DictReader(file.open()):
+            values = {name: value for name, value in row.items() if value}
+            rows[row["step"], "val" if "val/psnr" in values else min(values)] = values
+    return rows
+
+
+def assert_equal_runs(whole: Path, resumed: Path) -> None:
+    one, other = final(whole), final(resumed)
+    assert one["global_step"] == other["global_step"]
+    for name, weight in one["state_dict"].items():
+        assert torch.equal(weight, other["state_dict"][name]), name
+    one_state, other_state = (run["optimizer_states"][0]["state"] for run in (one, other))
+    for index, state in one_state.items():
+        assert all(torch.equal(state[name], other_state[index][name]) for name in state)
+    one_rows, other_rows = logged(whole), logged(resumed)
+    assert one_rows.keys() == other_rows.keys(), one_rows.keys() ^ other_rows.keys()
+    differing = [key for key, row in one_rows.items() if row != other_rows[key]]
+    assert not differing, [(one_rows[key], other_rows[key]) for key in differing[:3]]
+
+
+def run_with_kills(folder: Path, kills: int, number: int, generator: random.Random) -> None:
+    """Train in `folder`, stopping the process `kills` times some time after a resume point."""
+    for kill in range(kills + 1):
+        process = start(folder, last=bool(points(folder)))
+        if kill < kills:
+            before = set(points(folder))
+            while process.poll() is None and not set(points(folder)) - before:
+                time.sleep(0.02)
+            time.sleep(generator.uniform(0.0, 0.4))
+            if process.poll() is None:
+                process.send_signal(number)
+        _, said = process.communicate(timeout=240)
+        assert "Traceback" not in said, said[-3000:]
+        if process.returncode == 0:
+            return
+        if number == signal.SIGKILL:
+            assert process.returncode == -signal.SIGKILL
+        else:
+            assert process.returncode == 128 + number, said
+            assert "go on with --ckpt_path" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("length", "workers", "devices", "number"),
+    [
+        (EPOCHS, 0, 1, signal.SIGTERM),
+        (STEPS, 2, 1, signal.SIGUSR1),
+        (EPOCHS, 2, 1, signal.SIGKILL),
+        (EPOCHS, 0, 2, signal.SIGTERM),
+    ],
+)
+def test_a_stopped_training_goes_on_to_the_same_end(
+    tmp_path: Path, length: dict[str, int], workers: int, devices: int, number: int
+) -> None:
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    for folder in (whole, resumed):
+        folder.mkdir()
+        (folder / "small.yaml").write_text(layer(length, workers, devices))
+    run_with_kills(whole, 0, number, random.Random(0))
+    run_with_kills(resumed, 2, number, random.Random(workers))
+    assert_equal_runs(whole, resumed)
