@@ -97,7 +97,7 @@ def five_rows(table: Sequence[Cells]) -> str:
     best = max(peers, key=lambda row: float(dice[row]["mean"]))
     shown = {
         NOTHING: NOTHING, "CLAHE": "CLAHE", "Setiawan": "Setiawan",
-        best: f"{best}, highest Dice of the other networks", RELEASED: f"**{RELEASED}**",
+        best: f"{best}, best network of another architecture", RELEASED: f"**{RELEASED}**",
     }  # fmt: skip
     chosen = [{**c, "row": text} for row, text in shown.items() for c in table if c["row"] == row]
     body = as_markdown(chosen, [DICE, COLOUR, PSNR], ["pair"]).split("\n")[1:]

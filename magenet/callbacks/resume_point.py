@@ -16,15 +16,16 @@ from magenet.errors import StoppedError
 KEPT = 2
 """Resume points that are kept: if the latest is damaged, there is the one before."""
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
-"""Signals by which a scheduler or a person stops a training."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""Signals by which a person (Ctrl-C) or a scheduler stops a training."""
 
 
 class ResumePoint(Callback):
-    """Checkpoint every `every_n_steps` steps, and when SIGTERM or SIGUSR1 stops the training.
+    """Checkpoint every `every_n_steps` steps, and when Ctrl-C, SIGTERM or SIGUSR1 stops a training.
 
     The two latest are kept. After a signal the training saves, and the process exits with 128 plus
-    the number of the signal, as shells report it: 143 for SIGTERM. Under SLURM with automatic
+    the number of the signal, as shells report it: 130 for Ctrl-C, 143 for SIGTERM. A second Ctrl-C
+    stops at once. Under SLURM with automatic
     requeueing Lightning handles SIGUSR1: it saves and submits the job again.
 
     Never at an epoch's last batch: a checkpoint saved there, before Lightning has counted the
@@ -60,10 +61,14 @@ class ResumePoint(Callback):
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         """Note a signal: only after a step is the state one that can be resumed."""
+        if number == self.signal == signal.SIGINT:
+            raise KeyboardInterrupt
         self.signal = number
+        if number == signal.SIGINT:
+            print("\nmagenet: saving after this step; press Ctrl-C again to stop now", flush=True)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *batch: Any) -> None:
-        """Save if enough steps have passed, or a signal came, and the optimizer has just stepped."""
+        """Save if the optimizer has just stepped and a signal came or enough steps have passed."""
         stepped = trainer.global_step > self.seen_step
         self.seen_step = trainer.global_step
         stop = trainer.strategy.reduce_boolean_decision(self.signal is not None, all=False)

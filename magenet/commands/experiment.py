@@ -78,14 +78,14 @@ def main(arguments: list[str] | None) -> int:
         raise
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's answer to Ctrl-C
-            raise StoppedError("stopped by Ctrl-C; go on with --ckpt_path last") from None
+            raise StoppedError("stopped by Ctrl-C; what was saved before is whole") from None
         raise
     except OmegaConfBaseException as error:
         raise UsageError(_config_fault(error)) from None
     if cli.subcommand == "test" and cli.trainer.is_global_zero:
         print(f"scores and pictures: {cli.trainer.log_dir}")
     if cli.subcommand == "predict":
-        return _report_failures(cli.trainer)
+        return _report(cli.trainer)
     return 0
 
 
@@ -128,6 +128,10 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
 class OneLineParser(LightningArgumentParser):
     """Argument parser that reports a mistake on the command line in one line."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.allow_abbrev = False  # a shortened option is more often a mistake
+
     def add_method_arguments(self, *arguments: Any, **options: Any) -> list[str]:
         """Add the arguments of a method of Lightning's trainer, under a title of our own."""
         added: list[str] = super().add_method_arguments(*arguments, **options)
@@ -146,7 +150,12 @@ class OneLineParser(LightningArgumentParser):
         if missing := re.match(
             r"the following arguments are required: (\w+)\.(data|model)", message
         ):
-            message = f"{missing[1]} needs a --config, for example: {_example(missing[1])}"
+            message = (
+                f"{missing[1]} needs an experiment's --config (with model and data), for example: "
+                f"{_example(missing[1])}"
+            )
+        elif message.startswith('Parser key "trainer.logger"'):
+            message = f"trainer.logger has no class: give --config {BASE} before the experiment's"
         lines = [line.strip() for line in message.splitlines() if line.strip()]
         reasons = [line for line in lines if not line.startswith(("Parser key", "Problem"))]
         parts = lines[:1]
@@ -286,8 +295,8 @@ def _plain(text: str) -> str:
     return re.sub(r"(?::\w+:`~?(?:\w+\.)*(\w+)`)|``([^`]*)``", r"\1\2", text)
 
 
-def _report_failures(trainer: Trainer) -> int:
-    """Print which photographs were not enhanced, and return the exit status."""
+def _report(trainer: Trainer) -> int:
+    """Print where the results are and what was not enhanced, and return the exit status."""
     writers = [
         callback
         for callback in trainer.callbacks  # type: ignore[attr-defined]
@@ -295,6 +304,8 @@ def _report_failures(trainer: Trainer) -> int:
     ]
     for writer in writers:
         writer.report_failures()
+        if trainer.is_global_zero:
+            print(f"results and their listing: {writer.folder}")
     return 1 if any(writer.failures for writer in writers) else 0
 
 

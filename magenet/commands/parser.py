@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from magenet.errors import UsageError
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Argument parser that raises what argparse would print below its usage."""
+    """Argument parser that raises what argparse would print below its usage.
+
+    Options are not abbreviated: a shortened one is more often a mistake.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Raise with the mistake, the option that was meant, and where all of them are.

@@ -106,7 +106,12 @@ class Pretrained(PyTorchModelHubMixin):
             raise FileNotFoundError(
                 f"{model_id}: no weights found: config.json and {file.name} are needed"
             )
-        network = cls(**arguments)
+        try:
+            network = cls(**arguments)
+        except (TypeError, ValueError) as error:
+            raise RuntimeError(
+                f"{model_id}: config.json is not of this {cls.__name__}: {error}"
+            ) from None
         network.load_state_dict(read_tensors(file))  # type: ignore[attr-defined]
         network._hub_mixin_config = config
         return network.eval()  # type: ignore[attr-defined, no-any-return]
@@ -147,10 +152,14 @@ def _require_on_hub(name: str, options: dict[str, Any]) -> None:
     Raises:
         FileNotFoundError: If it has none, or cannot be asked.
     """
-    if "/" not in name:
+    if "/" not in name and not Path(name).is_file():
         raise FileNotFoundError(
             f"{name}: neither the name of weights in the package, nor a folder, nor an id on "
             f"the Hub ('owner/name')"
+        )
+    if Path(name).is_file():
+        raise FileNotFoundError(
+            f"{name}: is a file, and weights are a folder; use a checkpoint with 'magenet predict'"
         )
     if name[0] in "/.~" or name.count("/") > 1 or Path(name).parent.exists():
         raise FileNotFoundError(f"{name}: no such folder")

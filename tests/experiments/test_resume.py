@@ -35,7 +35,9 @@ trainer:
   enable_progress_bar: false
 data:
   init_args:
-    synthetic: {{class_path: data_modules.PhantomPhotographs, init_args: {{count: 16, val_count: 2}}}}
+    synthetic:
+      class_path: data_modules.PhantomPhotographs
+      init_args: {{count: 16, val_count: 2}}
     real:
       class_path: data_modules.PhantomPhotographs
       init_args: {{count: 8, val_count: 2, camera: handheld}}
@@ -128,6 +130,7 @@ def run_with_kills(folder: Path, kills: int, number: int, generator: random.Rand
         (STEPS, 2, 1, signal.SIGUSR1),
         (EPOCHS, 2, 1, signal.SIGKILL),
         (EPOCHS, 0, 2, signal.SIGTERM),
+        (EPOCHS, 0, 1, signal.SIGINT),
     ],
 )
 def test_a_stopped_training_goes_on_to_the_same_end(

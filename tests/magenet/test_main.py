@@ -21,6 +21,7 @@ PREDICT = [
     "--output.size",
     "48",
 ]
+SUPERVISED = str(ROOT / "experiments/configs/runs/phantoms/supervised.yaml")
 UNTRAINED = ["--model", "ClassicalTask", "--model.network", "magenet.models.peers.Identity"]
 
 
@@ -209,6 +210,23 @@ def test_every_command_tells_a_wrong_value_from_what_could_not_be_done(
     assert line.startswith(told), line
 
 
+def test_a_run_without_the_base_configuration_is_told_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, line = said(["fit", "--config", SUPERVISED], capsys)
+    assert status == 2
+    assert line.endswith("give --config experiments/configs/base.yaml before the experiment's")
+
+
+@pytest.mark.parametrize("option", ["--trainer.max_epoch", "--resume_point.every"])
+def test_a_shortened_option_is_not_taken_for_another(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, line = said(["fit", *BASE, "--config", SUPERVISED, option, "3"], capsys)
+    assert status == 2
+    assert f"unrecognized arguments: {option}" in line
+
+
 @pytest.mark.parametrize("command", EXPERIMENT)
 def test_an_experiment_without_a_config_is_told_which(
     command: str, capsys: pytest.CaptureFixture[str]
@@ -216,7 +234,7 @@ def test_an_experiment_without_a_config_is_told_which(
     status, line = said([command], capsys)
     assert status == 2
     needs, _, example = line.partition(", for example: ")
-    assert needs == f"{command} needs a --config"
+    assert needs == f"{command} needs an experiment's --config (with model and data)"
     assert example.startswith(f"magenet {command} --config ")
     configs = [word for word in example.split() if word.endswith(".yaml")]
     assert configs

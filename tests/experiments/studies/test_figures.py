@@ -63,7 +63,7 @@ def test_the_peer_is_the_best_one(table: list[Cells]) -> None:
     for cells in table:  # the other way round: the worst becomes the best
         if cells["row"] == other and cells["score"] == figures.DICE:
             cells["mean"] = "0.99"
-    assert f"| {other}, highest Dice" in figures.five_rows(table)
+    assert f"| {other}, best network of another" in figures.five_rows(table)
 
 
 def test_only_what_is_between_the_markers_changes(tmp_path: Path, table: list[Cells]) -> None:
