@@ -66,11 +66,15 @@ demo: $(CORE) ## Train, test and use tiny networks on phantoms; results in runs/
 
 .PHONY: test
 test: $(DEV) ## Run the fast tests (4 minutes on 2 idle cores)
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not soak"
 
 .PHONY: test-slow
 test-slow: $(DEV) ## Run the slow tests: every experiment through the command line (6 minutes)
 	$(BIN)/pytest -m slow
+
+.PHONY: soak
+soak: $(DEV) ## Try for long to break what users are promised; writes experiments/results/soak.md (40 minutes)
+	$(BIN)/pytest -m soak tests/soak
 
 .PHONY: lint
 lint: $(DEV) ## Check style, types and who imports whom

@@ -39,6 +39,20 @@ def check_masks(*masks: Tensor) -> None:
         raise ValueError(f"masks must share one shape (B, 1, H, W), not {shapes}")
 
 
+def require_numbers(probability: Tensor, mask: Tensor) -> None:
+    """Raise if a probability inside the field is NaN: below any threshold, it could raise a score.
+
+    Args:
+        probability: `(B, 1, H, W)`.
+        mask: Field of view, same shape, 0 or 1.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    if bool((probability.isnan() & (mask > 0)).any()):
+        raise ValueError("a probability is NaN: it would count as no vessel")
+
+
 def dilate(mask: Tensor, radius: int) -> Tensor:
     """Dilate masks by a disc.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from magenet.metrics.masks import check_masks
+from magenet.metrics.masks import check_masks, require_numbers
 from magenet.metrics.mean import MeanPerImage
 from magenet.metrics.roc import roc_auc
 from magenet.metrics.skeleton import centerline_dice
@@ -20,13 +20,18 @@ def masked_dice(probability: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         mask: Field of view, same shape, 0 or 1.
 
     Returns:
-        `(B,)` in [0, 1]; 1 where both masks are empty.
+        `(B,)` in [0, 1]; 1 where both masks are empty, NaN where the field of view is.
+
+    Raises:
+        ValueError: If a probability inside the field is NaN.
     """
+    require_numbers(probability, mask)
     predicted = ((probability >= 0.5) & (mask > 0)).flatten(1)
     reference = ((truth >= 0.5) & (mask > 0)).flatten(1)
     overlap = (predicted & reference).sum(dim=1).double()
     sizes = predicted.sum(dim=1).double() + reference.sum(dim=1).double()
-    return torch.where(sizes > 0, 2 * overlap / sizes.clamp(min=1), 1.0).float()
+    dice = torch.where(sizes > 0, 2 * overlap / sizes.clamp(min=1), 1.0)
+    return torch.where((mask > 0).flatten(1).any(dim=1), dice, torch.nan).float()
 
 
 class MaskedDice(MeanPerImage):
@@ -68,8 +73,7 @@ def vessel_scores(probability: Tensor, truth: Tensor, mask: Tensor) -> dict[str,
     """
     check_masks(probability, truth, mask)
     inside = mask > 0
-    if bool((probability.isnan() & inside).any()):
-        raise ValueError("a probability is NaN: it would count as no vessel")
+    require_numbers(probability, mask)
     predicted, reference = probability >= 0.5, truth >= 0.5
 
     def count(where: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from magenet.metrics.masks import check_masks, dilate
+from magenet.metrics.masks import check_masks, dilate, require_numbers
 
 _BIT = torch.tensor([[128.0, 1.0, 2.0], [64.0, 0.0, 4.0], [32.0, 16.0, 8.0]])
 """Weights of the eight neighbours in a pixel's 8-bit code: north is bit 0, then clockwise."""
@@ -86,7 +86,7 @@ def centerline_dice(probability: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         `(B,)` in [0, 1]; NaN where the reference is empty.
 
     Raises:
-        ValueError: If shapes differ.
+        ValueError: If shapes differ, or a probability inside the field is NaN.
 
     References:
         Shit et al., "clDice - a novel topology-preserving loss function for tubular structure
@@ -100,6 +100,7 @@ def centerline_dice(probability: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         tensor([0.6667])
     """
     check_masks(probability, truth, mask)
+    require_numbers(probability, mask)
     predicted, reference = (probability >= 0.5) & (mask > 0), (truth >= 0.5) & (mask > 0)
     precision = _share(skeleton(predicted), reference)
     sensitivity = _share(skeleton(reference), predicted)

@@ -1,0 +1,47 @@
+"""`make soak`: attempts to break what users are promised; see `experiments/results/soak.md`."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from experiments.configurations import RESULTS
+from magenet.callbacks.provenance import commit, processor
+from tests.magenet.conftest import fundus_check, weights
+from tests.soak.ledger import Ledger
+
+__all__ = ["fundus_check", "weights"]
+
+
+@pytest.fixture(scope="session")
+def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """The table, written when the soak ends: only whole runs replace the committed one."""
+    ledger, start = Ledger(), time.monotonic()
+    yield ledger
+    if request.config.getoption("-k") or request.session.testsfailed:
+        target = Path("runs/soak.md")
+    else:
+        target = RESULTS / "soak.md"
+    minutes = (time.monotonic() - start) / 60
+    ledger.write(
+        target,
+        f"`make soak` at commit {commit()}, {minutes:.0f} minutes on 2 cores of {processor()}.",
+    )
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB in memory; mounting it needs root."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs the right to mount a file system (root)")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
