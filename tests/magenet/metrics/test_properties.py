@@ -44,9 +44,7 @@ def score(of: Score, image: Tensor, reference: Tensor, mask: Tensor) -> float:
 
 
 @pytest.mark.parametrize("name", SCORES)
-@given(
-    seed=st.integers(0, 1 << 30), count=st.integers(1, 40), value=st.sampled_from(["nan", "inf"])
-)
+@given(seed=st.integers(0, 1 << 30), count=st.integers(1, 40))
 @settings(max_examples=25, deadline=None)
 def test_no_score_is_bettered_by_what_is_no_number(name: str, seed: int, count: int) -> None:
     of, channels = SCORES[name]
