@@ -25,6 +25,11 @@ VIEWS = ("image_clean", "image_degraded", "image", "image_strong")
 """Images of a prepared batch, in the order of a row of the contact sheet."""
 
 
+RANGES = {"image_size": (32, 8192), "batch_size": (1, 65536), "workers": (0, 1024)}
+"""Ranges of the arguments of a data module: below, nothing works; above (our choice), a slip of
+the finger would take all of a machine's memory."""
+
+
 def orient(tensors: Sequence[Tensor], rng: CounterRNG) -> list[Tensor]:
     """Flip and transpose photographs and masks at random: the eight symmetries of the square.
 
@@ -87,7 +92,7 @@ class FundusDataModule(LightningDataModule, ABC):
             with the degradation parameters of each synthetic pair.
 
     Raises:
-        ValueError: If `image_size` is below 32, `batch_size` below 1 or `workers` negative.
+        ValueError: If `image_size`, `batch_size` or `workers` is out of :data:`RANGES`.
     """
 
     def __init__(
@@ -99,10 +104,11 @@ class FundusDataModule(LightningDataModule, ABC):
         dump_first_batch: bool = False,
     ) -> None:
         super().__init__()
-        if image_size < 32:
-            raise ValueError(f"image_size must be at least 32, got {image_size}")
-        if batch_size < 1 or workers < 0:
-            raise ValueError(f"batch_size {batch_size} or workers {workers} is too small")
+        given = {"image_size": image_size, "batch_size": batch_size, "workers": workers}
+        for name, value in given.items():
+            low, high = RANGES[name]
+            if not low <= value <= high:
+                raise ValueError(f"{name} must lie between {low} and {high}, got {value}")
         self.image_size = image_size
         self.batch_size = batch_size
         self.workers = workers

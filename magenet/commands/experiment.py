@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import set_parsing_settings
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import (
@@ -82,6 +83,10 @@ def main(arguments: list[str] | None) -> int:
         raise
     except OmegaConfBaseException as error:
         raise UsageError(_config_fault(error)) from None
+    except MisconfigurationException as error:
+        raise UsageError(f"trainer: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"a config file is no text in UTF-8 ({error})") from None
     if cli.subcommand == "test" and cli.trainer.is_global_zero:
         print(f"scores and pictures: {cli.trainer.log_dir}")
     if cli.subcommand == "predict":
@@ -210,6 +215,9 @@ class MageNetCLI(LightningCLI):
         if subcommand is None:
             return
         options = self.config[subcommand]
+        seed = options.seed_everything
+        if not isinstance(seed, bool) and isinstance(seed, int) and not 0 <= seed < 1 << 32:
+            raise UsageError(f"seed_everything must lie between 0 and 2^32 - 1, got {seed}")
         checkpoint = options.get("ckpt_path")
         if not checkpoint:
             return
@@ -252,10 +260,17 @@ class MageNetCLI(LightningCLI):
             raise UsageError(_value_fault(error)) from None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Return the trainer, which writes and reads checkpoints with their hash."""
+        """Return the trainer, which writes and reads checkpoints with their hash.
+
+        Raises:
+            UsageError: If it rejects an option.
+        """
         plugins = self.config_init[self.subcommand].trainer.plugins
         given = plugins if isinstance(plugins, list) else [plugins] if plugins else []
-        return super().instantiate_trainer(plugins=[*given, VerifiedCheckpointIO()], **kwargs)
+        try:
+            return super().instantiate_trainer(plugins=[*given, VerifiedCheckpointIO()], **kwargs)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"trainer: {error}") from None
 
     def after_instantiate_classes(self) -> None:
         """Raise if the model cannot be tested or cannot predict.

@@ -47,7 +47,7 @@ class Settings:
             return cls(
                 int(use["size"]), FundusCheck(**use["looks"]), curve("light"), curve("uncertainty")
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"the weights' config.json does not say how they are used: {error}; weights come "
                 "from `make train-release` or `magenet adapt`"

@@ -110,7 +110,7 @@ def test_a_wrong_key_or_value_is_named(
 def test_a_value_that_a_class_refuses_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     status, line = said(["fit", *FIT, "--data.image_size", "16"], capsys)
     assert status == 2
-    assert line == "image_size must be at least 32, got 16"
+    assert line == "image_size must lie between 32 and 8192, got 16"
 
 
 def test_a_wrong_key_in_a_config_is_named(
@@ -225,6 +225,33 @@ def test_a_shortened_option_is_not_taken_for_another(
     status, line = said(["fit", *BASE, "--config", SUPERVISED, option, "3"], capsys)
     assert status == 2
     assert f"unrecognized arguments: {option}" in line
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("--trainer.devices=0", "trainer: .*devices"),
+        ("--trainer.devices=x", "trainer: .*devices"),
+        ("--trainer.limit_val_batches=0.2", "trainer: .*limit_val_batches"),
+        ("--seed_everything=-5", r"seed_everything must lie between 0 and 2\^32 - 1, got -5"),
+        ("--data.batch_size=99999999999", "batch_size must lie between 1 and 65536"),
+    ],
+)
+def test_an_option_that_lightning_rejects_is_one_line(
+    option: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, line = said(["fit", *BASE, "--config", SUPERVISED, option], capsys)
+    assert status == 2
+    assert re.search(told, line), line
+
+
+def test_a_binary_configuration_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"model: \x80\xff")
+    status, line = said(["fit", "--config", str(tmp_path / "a.yaml")], capsys)
+    assert status == 2
+    assert "a config file is no text in UTF-8" in line
 
 
 @pytest.mark.parametrize("command", EXPERIMENT)
