@@ -36,7 +36,9 @@ trainer:
   enable_progress_bar: false
 data:
   init_args:
-    synthetic: {{class_path: data_modules.PhantomPhotographs, init_args: {{count: 16, val_count: 2}}}}
+    synthetic:
+      class_path: data_modules.PhantomPhotographs
+      init_args: {{count: 16, val_count: 2}}
     real:
       class_path: data_modules.PhantomPhotographs
       init_args: {{count: 8, val_count: 2, camera: handheld}}
