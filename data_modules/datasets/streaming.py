@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import sys
 
-from data_modules.datasets.cache import Planes, from_planes
+from data_modules.datasets.cache import from_planes
 from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample, Split
 from data_modules.datasets.sampling import Plan, ShardSampler
-from data_modules.datasets.shards import Shard, read_index, read_shard
-from data_modules.files.errors import PictureError
+from data_modules.datasets.shards import Shard, Stored, read_index, read_shard
 from magenet.errors import UserError
 
 
@@ -30,8 +30,8 @@ class ShardDataset(PhotographDataset):
         self.shards = shards
         self.mixed = mixed
         self.starts = [0, *itertools.accumulate(shard.count for shard in shards)]
-        self.held: dict[int, dict[int, tuple[str, Planes]]] = {}
-        self.latest: tuple[int, tuple[str, Planes]] | None = None
+        self.held: dict[int, dict[int, Stored]] = {}
+        self.latest: tuple[int, Stored] | None = None
 
     def __len__(self) -> int:
         """Return the number of photographs."""
@@ -39,7 +39,11 @@ class ShardDataset(PhotographDataset):
 
     def name(self, index: int) -> str:
         """Return the photograph's name in its original manifest or folder."""
-        return self._entry(index)[0]
+        return self._entry(index).name
+
+    def patient(self, index: int) -> str:
+        """Return the photograph's patient; its name if the shards do not hold it."""
+        return self._entry(index).patient
 
     def load(self, index: int) -> Sample:
         """Return a photograph and its masks.
@@ -47,13 +51,7 @@ class ShardDataset(PhotographDataset):
         Raises:
             PictureError: If its shard cannot be read.
         """
-        try:
-            return from_planes(self._entry(index)[1])
-        except ValueError:
-            shard = self.shards[self._shard(index)]
-            raise PictureError(
-                f"{shard.address}: holds data that 'magenet shards' did not write"
-            ) from None
+        return from_planes(self._entry(index).planes)
 
     def __getitem__(self, item: int | tuple[int, int]) -> Sample:
         """Return a photograph; in training its key is a function of its name and the pass."""
@@ -81,8 +79,8 @@ class ShardDataset(PhotographDataset):
         """Return the index of the shard that holds a photograph."""
         return bisect.bisect_right(self.starts, index) - 1
 
-    def _entry(self, index: int) -> tuple[str, Planes]:
-        """Return name and planes of a photograph, from memory or by reading its shard."""
+    def _entry(self, index: int) -> Stored:
+        """Return a photograph as it is stored, from memory or by reading its shard."""
         if self.latest is not None and self.latest[0] == index:
             return self.latest[1]
         number = self._shard(index)
@@ -105,9 +103,8 @@ class StreamedPhotographs(PhotographSource):
     """Photographs streamed from shards written by `magenet shards`.
 
     Args:
-        location: A folder, `file:`, `http(s)://` or `gs://` address of the set; or a command that
-            writes a file of it to its standard output, `pipe:aws s3 cp s3://bucket/set/{} -`, where
-            `{}` stands for the file's name.
+        location: A folder of the set, or its address: `file:`, `http://`, `https://` or `s3://`. A
+            `{}` in it stands for the name of a file of the set, which else comes at its end.
         mixed: Number of shards whose photographs are shuffled together in training (our choice); a
             worker holds about as many in memory.
     """
@@ -124,5 +121,12 @@ class StreamedPhotographs(PhotographSource):
         Raises:
             UserError: If the set is missing or incomplete, or of another version or size.
         """
-        shards = read_index(self.location, split, image_size)
-        return ShardDataset(self.location, shards, self.mixed)
+        index = read_index(self.location, split, image_size)
+        if split == "test" and not index.patients:
+            print(
+                f"magenet: {self.location}: an earlier version wrote these shards, without "
+                "patients: each photograph counts as a patient of its own, and intervals are too "
+                "narrow where a patient has several; write the set again with 'magenet shards'",
+                file=sys.stderr,
+            )
+        return ShardDataset(self.location, index.shards, self.mixed)

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import torch
 from jsonargparse import set_parsing_settings
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
@@ -87,6 +88,15 @@ def main(arguments: list[str] | None) -> int:
         raise UsageError(f"trainer: {' '.join(str(error).split())}") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"a config file is no text in UTF-8 ({error})") from None
+    except RuntimeError as error:
+        if reason := _lost_process(error):
+            after = (
+                "; go on with --ckpt_path last" if (arguments or sys.argv[1:])[0] == "fit" else ""
+            )
+            raise UserError(
+                f"another process of this run has ended or cannot be reached ({reason}){after}"
+            ) from None
+        raise
     if cli.subcommand == "test" and cli.trainer.is_global_zero:
         print(f"scores and pictures: {cli.trainer.log_dir}")
     if cli.subcommand == "predict":
@@ -357,6 +367,17 @@ def _last_line(error: Exception) -> str:
     """
     line = str(error).strip().splitlines()[-1]
     return re.sub(r"^[\w.]+Error: ", "", line)
+
+
+def _lost_process(error: RuntimeError) -> str | None:
+    """Return why another process cannot be reached, or None if the error is another one.
+
+    Of torch's errors of that kind those of gloo, on CPUs, have no class of their own.
+    """
+    line = str(error).partition("\n")[0]
+    if not isinstance(error, torch.distributed.DistError) and "gloo/transport" not in line:
+        return None
+    return re.sub(r"^\[[^]]*\] |\. This is typically.*", "", line)
 
 
 def _config_fault(error: OmegaConfBaseException) -> str:

@@ -3,6 +3,7 @@
 import csv
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -57,7 +58,9 @@ def command(last: bool) -> list[str]:
 
 
 def start(folder: Path, last: bool) -> subprocess.Popen[str]:
-    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": os.environ["PATH"]}
+    kept = {n: v for n, v in os.environ.items() if n == "PATH" or n.startswith("AWS_")}
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = kept | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "magenet.main", *command(last)], cwd=folder, env=environment,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -131,6 +134,7 @@ def run_with_kills(folder: Path, kills: int, number: int, generator: random.Rand
         (EPOCHS, 2, 1, signal.SIGKILL),
         (EPOCHS, 0, 2, signal.SIGTERM),
         (EPOCHS, 0, 1, signal.SIGINT),
+        (EPOCHS, 0, 2, signal.SIGKILL),
     ],
 )
 def test_a_stopped_training_goes_on_to_the_same_end(
@@ -143,3 +147,27 @@ def test_a_stopped_training_goes_on_to_the_same_end(
     run_with_kills(whole, 0, number, random.Random(0))
     run_with_kills(resumed, 2, number, random.Random(workers))
     assert_equal_runs(whole, resumed)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the second process in /proc")
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_dead_process_of_two_is_told_in_a_sentence(tmp_path: Path, rank: int) -> None:
+    (tmp_path / "small.yaml").write_text(layer(EPOCHS | {"max_epochs": 2000}, 0, 2))
+    first = start(tmp_path, last=False)
+    try:
+        while first.poll() is None and not points(tmp_path):
+            time.sleep(0.05)
+        children = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
+        os.kill(first.pid if rank == 0 else int(children[0]), signal.SIGKILL)
+        _, said = first.communicate(timeout=60)  # until the other process, too, has ended
+    finally:
+        if first.poll() is None:
+            os.killpg(first.pid, signal.SIGKILL)
+    assert first.returncode == (-signal.SIGKILL if rank == 0 else 1)
+    assert "Traceback" not in said, said[-3000:]
+    errors = [line for line in said.splitlines() if line.startswith("magenet: error:")]
+    assert len(errors) == 1, said
+    assert re.fullmatch(
+        r".*another process .* has ended .*; go on with --ckpt_path last", errors[0]
+    )

@@ -22,7 +22,7 @@ from data_modules import (
 from data_modules.base import FundusDataModule
 from data_modules.datasets import streaming
 from data_modules.datasets.sampling import Plan, ShardSampler
-from data_modules.datasets.shards import Shard, write_shards
+from data_modules.datasets.shards import Shard, Stored, write_shards
 from data_modules.datasets.streaming import ShardDataset
 from data_modules.files.errors import PictureError
 from magenet.errors import UserError
@@ -81,6 +81,25 @@ def test_shards_hold_bit_for_bit_what_decoding_gives(manifest: Path, shards: Pat
         assert all(same(streamed[i], plain[i]) for i in range(count))
         assert same(streamed[0], plain[0]), "also when asked for again"
     assert {bool(plain[i]["vessel_known"]) for i in range(3)} == {True, False}
+
+
+def test_the_patients_are_those_of_the_manifest_and_old_shards_have_none(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = manifest.read_text().splitlines()
+    patients = ["", "Ada", "Ada", "Emmy"] * 6
+    rows = [f"{line},{who}" for line, who in zip(lines, ["patient", *patients], strict=True)]
+    own = manifest.with_name("patients.csv")
+    own.write_text("\n".join(rows) + "\n")
+    write_shards(ManifestPhotographs(str(own)), tmp_path, SIZE, shard_size=4)
+    for split in ("train", "val", "test"):
+        plain = ManifestPhotographs(str(own)).dataset(split, SIZE)  # type: ignore[arg-type]
+        streamed = StreamedPhotographs(str(tmp_path)).dataset(split, SIZE)  # type: ignore[arg-type]
+        wanted = [plain.patient(i) for i in range(len(plain))]
+        assert [streamed.patient(i) for i in range(len(plain))] == wanted
+        assert [streamed[i]["patient"] for i in range(len(plain))] == wanted
+        assert len(set(wanted)) < len(plain), "some share a patient"
+    assert capsys.readouterr().err == ""
 
 
 def test_validation_and_test_are_those_of_the_manifest(manifest: Path, shards: Path) -> None:
@@ -224,12 +243,13 @@ def test_shards_are_read_once_a_pass_and_not_for_what_is_done(
 def test_of_many_shards_only_a_few_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
-    def small(shard: Shard) -> list[tuple[str, Any]]:
+    def small(shard: Shard) -> list[Stored]:
         read.append(shard.address)
-        return [(f"{shard.address}/{i}", np.zeros((4, 1, 1), np.uint8)) for i in range(4)]
+        names = [f"{shard.address}/{i}" for i in range(4)]
+        return [Stored(name, name, np.zeros((4, 1, 1), np.uint8)) for name in names]
 
     monkeypatch.setattr(streaming, "read_shard", small)
-    dataset = ShardDataset("set", [Shard(str(i), 4) for i in range(50)], mixed=2)
+    dataset = ShardDataset("set", [Shard(str(i), 4, 1) for i in range(50)], mixed=2)
     sampler = dataset.sampler(Plan(steps=200, batch_size=1, workers=1, seed=0))
     orders = []
     for number in (0, 1):
@@ -265,14 +285,14 @@ def test_too_few_shards_are_refused(shards: Path) -> None:
     module(shards, 3, Run(2, 0)).train_dataloader()
 
 
-@pytest.mark.parametrize("kind", ["file:{}", "pipe:cat {}/{{}}"])
+@pytest.mark.parametrize("kind", ["file:{}", "{}/{{}}"])
 def test_a_set_may_be_anywhere(shards: Path, kind: str) -> None:
     elsewhere = StreamedPhotographs(kind.format(shards)).dataset("val", SIZE)
     here = StreamedPhotographs(str(shards)).dataset("val", SIZE)
     assert all(same(elsewhere[i], here[i]) for i in range(3))
 
 
-@pytest.mark.parametrize("kind", ["{}", "file:{}", "pipe:cat {}/{{}}"])
+@pytest.mark.parametrize("kind", ["{}", "file:{}"])
 def test_a_set_without_index_is_not_whole(spoiled: Path, kind: str) -> None:
     (spoiled / "index.json").unlink()
     with pytest.raises(UserError, match=r"index\.json: cannot be read.*is incomplete"):
@@ -368,8 +388,12 @@ def test_what_was_interrupted_is_never_a_set(
 
 
 def test_a_missing_library_is_named_with_its_extra(
-    shards: Path, monkeypatch: pytest.MonkeyPatch
+    manifest: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "webdataset", None)
-    with pytest.raises(UserError, match=r'pip install "magenet\[stream\]"'):
-        StreamedPhotographs(str(shards)).dataset("train", SIZE)
+    assert len(StreamedPhotographs(str(shards)).dataset("train", SIZE)) == 21, "not to read"
+    with pytest.raises(UserError, match=r'writing.*pip install "magenet\[stream\]"'):
+        write_shards(ManifestPhotographs(str(manifest)), tmp_path, SIZE)
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(UserError, match=r's3.*pip install "magenet\[stream\]"'):
+        StreamedPhotographs("s3://eyes/good").dataset("train", SIZE)
