@@ -157,7 +157,7 @@ def test_two_ranks_write_what_one_writes(checkpoint: Path, tmp_path: Path) -> No
     for ranks, strategy in (("1", "auto"), ("2", "ddp")):
         folder = tmp_path / ranks / "out"
         folder.mkdir(parents=True)
-        (folder / "enhance.part7.csv").write_text("left by a run that was killed")
+        (folder / "enhance.incomplete7.csv").write_text("left by a run that was killed")
         several = ["--trainer.devices", ranks, "--trainer.strategy", strategy]
         status, errors = run_alone([*arguments, *several], folder.parent)
         assert status == 1

@@ -77,8 +77,8 @@ def predict(task: Task, source: Path, precision: Any = "32-true", threads: int =
     return writer.failures
 
 
-def report(source: Path) -> list[tuple[str, str]]:
-    with (source.parent / "out/enhance.csv").open() as stream:
+def report(source: Path, listing: str = "enhance.csv") -> list[tuple[str, str]]:
+    with (source.parent / "out" / listing).open() as stream:
         return [(row["name"], row["status"]) for row in csv.DictReader(stream)]
 
 
@@ -173,7 +173,8 @@ def test_an_interrupted_run_finishes_and_tells_what_it_has_begun(
     task.interrupts = True
     with pytest.raises(SystemExit):
         predict(task, source)
-    assert report(source) == [("a.png", "enhanced"), ("b.png", "failed")]
+    done = report(source, "enhance.incomplete.csv")
+    assert done == [("a.png", "enhanced"), ("b.png", "failed")]
     assert (source.parent / "out/a.png").is_file()
     assert "not enhanced" in capsys.readouterr().err
 
