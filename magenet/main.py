@@ -65,6 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
         lines = map(printable, str(error).split("\n"))
         print("magenet: error: " + "\n".join(lines), file=sys.stderr)
         return error.status
+    except KeyboardInterrupt:  # before or after what the command itself can say more about
+        print("magenet: error: stopped by Ctrl-C", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":
