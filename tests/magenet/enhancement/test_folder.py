@@ -16,6 +16,7 @@ from data_modules.files.reading import read_native
 from data_modules.files.writing import write_photograph
 from magenet.enhancement import folder as module
 from magenet.enhancement.html_report import PageWriter
+from magenet.enhancement.origin import ReportRow, write_report
 from magenet.errors import StoppedError, UserError
 from magenet.models import MAGENet
 from magenet.models.pretrained import tensor_hash
@@ -228,6 +229,22 @@ def test_no_result_stands_without_its_report(
     found = rows(tmp_path / "out")
     assert "OD.png.json: cannot be written" in found["OD.png"]["reason"]
     assert found["OS.png"]["status"] == "enhanced", "one photograph costs no other"
+
+
+def test_a_result_whose_report_does_not_fit_is_removed(
+    run: Run, patients: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, row: ReportRow) -> None:
+        if row["status"] == "enhanced":
+            raise PictureError(f"{path}.json: cannot be written (No space left on device)")
+        write_report(path, row)
+
+    monkeypatch.setattr(module, "write_report", full)
+    assert run(patients[0]) == 1
+    assert not (tmp_path / "out/OD.png").exists()
+    row = rows(tmp_path / "out")["OD.png"]
+    assert (row["status"], row["result"]) == ("failed", "")
+    assert "No space left" in row["reason"]
 
 
 @pytest.mark.slow
