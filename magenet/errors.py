@@ -30,3 +30,18 @@ class StoppedError(UserError):
     def __init__(self, message: str, status: int = 130) -> None:
         super().__init__(message)
         self.status = status
+
+
+def printable(text: str) -> str:
+    r"""Return a text, such as a file's name, in one line that cannot control a terminal.
+
+    What cannot be printed is escaped as in Python: control characters, marks that turn the
+    direction of writing, bytes that are not valid UTF-8.
+
+    Example:
+        >>> printable("M\xfcller\x1b[2J.png\n")
+        'Müller\\x1b[2J.png\\n'
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )

@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 
 from magenet.commands.parser import did_you_mean
-from magenet.errors import UserError
+from magenet.errors import UserError, printable
 
 COMMANDS = {
     "enhance": "enhance photographs with the weights in the package",
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         The exit status: 0, or that of the error: 1 if something could not be done, 2 for a mistake
-        on the command line, 130 after Ctrl-C.
+        on the command line, 130 after Ctrl-C, 143 after SIGTERM.
     """
     given = sys.argv[1:] if arguments is None else arguments
     name = given[0] if given else "--help"
@@ -62,8 +62,12 @@ def main(arguments: list[str] | None = None) -> int:
             return int(import_module("magenet.commands.experiment").main(arguments))
         return int(import_module(f"magenet.commands.{name}").main(given[1:]))
     except UserError as error:
-        print(f"magenet: error: {error}", file=sys.stderr)
+        lines = map(printable, str(error).split("\n"))
+        print("magenet: error: " + "\n".join(lines), file=sys.stderr)
         return error.status
+    except KeyboardInterrupt:  # before or after what the command itself can say more about
+        print("magenet: error: stopped by Ctrl-C", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

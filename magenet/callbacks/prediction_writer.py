@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -16,7 +17,9 @@ from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.output_paths import output_paths, require_outside
 from magenet.enhancement.folder import NOT_ENHANCED, Outcome, write_outcome
-from magenet.enhancement.listing import Listing, ReportRow
+from magenet.enhancement.listing import Listing
+from magenet.enhancement.origin import ReportRow, claimed_paths
+from magenet.errors import StoppedError, printable
 from magenet.tasks.enhancement import EnhancementTask, PredictionOptions
 
 
@@ -39,6 +42,8 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         size: Side of the square around the field that the network sees, in pixels; the size that
             the checkpoint was trained at if null.
         max_memory: Memory that a process may use, such as `1.5G`.
+        overwrite: Whether to also replace results of other photographs, and files of unknown
+            origin.
 
     Raises:
         ValueError: If `threads` or `strength` is out of range.
@@ -54,6 +59,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         raw: bool = False,
         size: int | None = None,
         max_memory: str = "4G",
+        overwrite: bool = False,
     ) -> None:
         super().__init__("batch")
         if threads < 1:
@@ -63,6 +69,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         self.folder = Path(folder)
         self.lossless = lossless
         self.threads = threads
+        self.overwrite = overwrite
         self.options = PredictionOptions(
             "checkpoint", strength, force, raw, size, parsed_memory(max_memory)
         )
@@ -70,12 +77,14 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         self.paths: dict[str, Path | PictureError] = {}
         self.pending: deque[Future[Outcome]] = deque()
         self.pool: ThreadPoolExecutor | None = None
+        self.listing: Listing | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Choose every output path, start a new listing, and set the task's options.
 
         Raises:
-            UserError: If the folder cannot be used, or lies among the photographs.
+            UserError: If the folder cannot be used, lies among the photographs, or another process
+                writes to it.
         """
         given = getattr(getattr(trainer, "datamodule", None), "photographs", None)
         if given:
@@ -86,9 +95,15 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         pl_module.prediction = self.options
         suffix = ".png" if self.lossless else None
         self.failures = []
-        self.paths = output_paths(self.folder, loader.dataset.photographs, suffix)
         self.listing = Listing(self.folder, trainer.global_rank, trainer.world_size)
-        self.listing.start()
+        if trainer.is_global_zero:  # it makes sure that no other run writes here
+            self.listing.start()
+        trainer.strategy.barrier("listing")
+        if not trainer.is_global_zero:
+            self.listing.start()
+        self.photographs = loader.dataset.photographs
+        paths = output_paths(self.folder, self.photographs, suffix)
+        self.paths = claimed_paths(paths, self.photographs, self.overwrite)
         # No rank writes a result while another still checks which files exist.
         trainer.strategy.barrier("paths")
         self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="write")
@@ -103,35 +118,44 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
-        """Submit the outcomes of a batch to the threads."""
+        """Submit the outcomes of a batch to the threads.
+
+        Raises:
+            StoppedError: After SIGTERM, which Lightning only notes.
+        """
         assert self.pool is not None  # since on_predict_start
         self._collect(self.threads)  # at most as many of earlier batches are pending as threads
         for outcome, (photograph, _) in zip(prediction, batch["photographs"], strict=True):
             path = self.paths[photograph.name]
             self.pending.append(self.pool.submit(write_outcome, outcome, photograph, path))
+        if trainer.received_sigterm:
+            raise StoppedError("stopped by SIGTERM; what is written is whole", 128 + signal.SIGTERM)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Finish writing; the first rank then merges the listing and reports for all."""
         self._finish()
         trainer.strategy.barrier("written")
-        if trainer.world_size == 1:
-            return
         self.failures = []  # the first rank exits with status 1 for all, and names them once
         if trainer.is_global_zero:
-            rows = self.listing.merge(self.paths)
+            assert self.listing is not None  # since on_predict_start
+            rows = self.listing.finish(self.photographs).given
             self.failures = [row["reason"] for row in rows if row["status"] in NOT_ENHANCED]
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """Finish writing when the run stops early, and print what failed so far."""
-        self._finish()
+        try:
+            self._finish()
+        finally:
+            if self.listing is not None:
+                self.listing.close()
         self.report_failures()
 
     def report_failures(self) -> None:
         """Print which photographs were not enhanced, and why."""
         for failure in self.failures:
-            print(f"magenet: not enhanced: {failure}", file=sys.stderr)
+            print(f"magenet: not enhanced: {printable(failure)}", file=sys.stderr)
 
     def _collect(self, most: int) -> None:
         """Add written photographs to the listing in order, until at most `most` are pending."""
@@ -140,6 +164,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
             self.pending.popleft()  # not before it is written: an interrupt must not lose it
             if row["status"] in NOT_ENHANCED:
                 self.failures.append(row["reasons"][0])
+            assert self.listing is not None  # since on_predict_start
             self.listing.add(row)
 
     def _finish(self) -> None:

@@ -9,7 +9,7 @@ from data_modules.files.memory_estimate import parsed_memory
 from magenet.commands.parser import CommandParser
 from magenet.enhancement.device import device_for
 from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_to_folder
-from magenet.errors import UsageError
+from magenet.errors import UsageError, printable
 
 WORDS = {"abstain": "do not use (abstain)"}
 """Words for a verdict or status in the summary, where they are not its value."""
@@ -26,8 +26,8 @@ def main(arguments: list[str]) -> int:
         description="Enhance fundus photographs at their own size. Each result has its "
         "photograph's name, with a report (.json) beside it; enhance.csv lists all of them. "
         "Nothing outside the field of view changes. Not a medical device.",
-        epilog="Exit status: 0, or 1 if a photograph was not enhanced, 2 for a mistake on the "
-        "command line.",
+        epilog="Exit status: 0, or 1 if a photograph was not enhanced or the page not written, 2 "
+        "for a mistake on the command line, 130 after Ctrl-C, 143 after SIGTERM.",
     )
     parser.add_argument(
         "input", nargs="+", help="photographs, folders, patterns, or manifests (.csv)"
@@ -42,7 +42,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--skip-existing",
         action="store_true",
-        help="skip photographs that an earlier run enhanced with the same weights and strength",
+        help="skip photographs that an earlier run enhanced with the same weights and options",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="also replace results of other photographs, and files of unknown origin",
     )
     parser.add_argument(
         "--html",
@@ -70,12 +75,14 @@ def main(arguments: list[str]) -> int:
         raise UsageError(f"--strength must lie in [0, 1], got {options.strength}")
     folder_options = FolderOptions(
         options.weights, options.strength, options.force, options.out, options.skip_existing,
-        parsed_memory(options.max_memory),
+        options.overwrite, parsed_memory(options.max_memory),
     )  # fmt: skip
     device = device_for(options.device)
-    rows = enhance_to_folder(options.input, folder_options, device, options.html)
-    counts = Counter(row["verdict"] or row["status"] for row in rows)
+    done = enhance_to_folder(options.input, folder_options, device, options.html)
+    counts = Counter(row["verdict"] or row["status"] for row in done.rows)
     summary = ", ".join(f"{count} {WORDS.get(key, key)}" for key, count in counts.items())
-    photographs = "photograph" if len(rows) == 1 else "photographs"
-    print(f"{len(rows)} {photographs}: {summary}; results in {options.out}")
-    return int(any(row["status"] in NOT_ENHANCED for row in rows))
+    photographs = "photograph" if len(done.rows) == 1 else "photographs"
+    earlier = f"; enhance.csv also lists {done.earlier} of earlier runs" if done.earlier else ""
+    folder = printable(str(options.out))
+    print(f"{len(done.rows)} {photographs}: {summary}; results in {folder}{earlier}")
+    return int(done.page_failed or any(row["status"] in NOT_ENHANCED for row in done.rows))

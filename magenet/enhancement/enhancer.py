@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -21,6 +24,7 @@ from magenet.imaging.field_of_view import FieldOfView, estimate_field
 from magenet.imaging.transfer import enlarged, transfer
 from magenet.metrics import fidelity
 from magenet.models import Enhancer, MAGENet, VesselSegmenter
+from magenet.models.pretrained import tensor_hash
 
 VIEWS = ((), (-1,), (-2,), (-2, -1))
 """Axes along which the photograph is flipped for each augmented view; the first is upright."""
@@ -157,6 +161,15 @@ class PhotographEnhancer:
     def half(self) -> bool:
         """Return whether to compute in bf16, where the network is now."""
         return half_precision(self.device) if self.given_half is None else self.given_half
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of the weights, and of the settings that they are used with."""
+        settings = json.dumps({**self.settings.as_config(), "raw": self.raw}, sort_keys=True)
+        return {
+            "weights_sha256": tensor_hash(self.network.state_dict()),
+            "settings_sha256": hashlib.sha256(settings.encode("ascii")).hexdigest(),
+        }
 
     @classmethod
     def from_pretrained(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
+import os
+import signal
 import sys
+import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,13 +28,21 @@ from data_modules.files.memory_estimate import memory_of, resident
 from data_modules.files.output_paths import output_paths, require_outside
 from data_modules.files.reading import read_header, read_native
 from data_modules.files.writing import write_photograph
-from magenet.atomic_write import atomic_write
 from magenet.enhancement.enhancer import EnhancedPhotograph, PhotographEnhancer
 from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.enhancement.html_report import HEAT_SIDE, Entry, PageWriter
 from magenet.enhancement.inputs import collect
-from magenet.enhancement.listing import Listing, ReportRow
-from magenet.errors import StoppedError
+from magenet.enhancement.listing import Listing
+from magenet.enhancement.origin import (
+    ReportRow,
+    claimed_paths,
+    file_hash,
+    is_whole,
+    read_report,
+    source_of,
+    write_report,
+)
+from magenet.errors import StoppedError, printable
 
 PAGE_COLUMNS = (
     "expected_error", "mean_change", "colour_change", "brightness_drift", "vessel_lost",
@@ -43,6 +52,9 @@ PAGE_COLUMNS = (
 
 NOT_ENHANCED = ("failed", "refused")
 """Values of `status` of a photograph that has no result."""
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Signals after which a run stops: Ctrl-C, and what schedulers and `kill` send."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +79,14 @@ class FolderOptions(Options):
     Attributes:
         folder: Folder of the results.
         skip_existing: Whether to skip photographs that an earlier run has enhanced with the same
-            weights and strength.
+            weights and options, if neither the photograph nor the result has changed since.
+        overwrite: Whether to replace also results of other photographs and of unknown origin.
         max_memory: Bytes that the process may use.
     """
 
     folder: Path = Path("enhanced")
     skip_existing: bool = False
+    overwrite: bool = False
     max_memory: int = 1 << 62
 
 
@@ -92,6 +106,34 @@ class Outcome:
     result: EnhancedPhotograph | None = None
 
 
+class Prepared(NamedTuple):
+    """A photograph before it is enhanced.
+
+    Attributes:
+        source: What its report holds of it, see :func:`magenet.enhancement.origin.source_of`.
+        decoded: Its pixels and field of view, or why they cannot be had.
+        report: The report on its result, where that is to be skipped.
+    """
+
+    source: ReportRow
+    decoded: DecodedPhotograph | PictureError
+    report: ReportRow | None = None
+
+
+class Summary(NamedTuple):
+    """The outcome of a run.
+
+    Attributes:
+        rows: The report on each photograph, in order.
+        earlier: Number of photographs that the listing has from earlier runs only.
+        page_failed: Whether a page was asked for and could not be written.
+    """
+
+    rows: list[ReportRow]
+    earlier: int
+    page_failed: bool
+
+
 def enhance_photograph(
     enhancer: PhotographEnhancer,
     photograph: Photograph,
@@ -109,7 +151,7 @@ def enhance_photograph(
     start = time.perf_counter()
     row: ReportRow = {
         "name": photograph.name, "status": "failed", "verdict": "", "reasons": [],
-        "weights": options.weights, "strength": options.strength,
+        "weights": options.weights, **_recipe(enhancer, options),
     }  # fmt: skip
     image, result = None, None
     try:
@@ -133,36 +175,49 @@ def enhance_photograph(
     return Outcome(row, image, result)
 
 
-def write_outcome(outcome: Outcome, photograph: Photograph, path: Path | PictureError) -> Outcome:
+def write_outcome(
+    outcome: Outcome,
+    photograph: Photograph,
+    path: Path | PictureError,
+    source: ReportRow | None = None,
+) -> Outcome:
     """Write an enhanced photograph and its report, `<name>.json`, each whole or not at all.
+
+    Whenever this is stopped, no result stands beside the report on another photograph, and a
+    result that its report does not hold the hash of is not whole. A photograph that fails leaves
+    an earlier result with its report as they were.
 
     Args:
         outcome: What :func:`enhance_photograph` returned.
         photograph: Which one.
         path: Output path of the picture, or why it has none.
+        source: See :class:`Prepared`; read from the photograph's file if None.
 
     Returns:
-        The outcome; it is a failure if the picture cannot be written.
-
-    Raises:
-        UserError: If the report cannot be written.
+        The outcome; it is a failure if the picture or the report cannot be written.
     """
-    row, start = dict(outcome.row), time.perf_counter()
+    start = time.perf_counter()
+    row = outcome.row | (source_of(photograph) if source is None else source)
     try:
         if isinstance(path, PictureError):
             raise path
         if outcome.result is not None:
+            _require_own(path, row)
             write_photograph(outcome.result.image, path, photograph.image)
-            row["result"] = path.name
+            row |= {"result": path.name, "result_sha256": file_hash(path)}
+        row["seconds"] = round(row["seconds"] + time.perf_counter() - start, 2)
+        if outcome.result is not None:
+            write_report(path, row)
     except Exception as error:  # of memory, say: one photograph must not cost the others
+        if "result_sha256" in row and isinstance(path, Path):  # written, but without a report
+            path.unlink(missing_ok=True)
         own = isinstance(error, PictureError)
-        reason = str(error) if own else f"{photograph.image}: cannot be written ({error})"
-        row |= {"status": "failed", "verdict": "", "reasons": [reason]}
+        row = _failed(
+            row, str(error) if own else f"{photograph.image}: cannot be written ({error})"
+        )
         outcome = replace(outcome, result=None)
-    row["seconds"] = round(row["seconds"] + time.perf_counter() - start, 2)
-    if isinstance(path, Path):
-        with atomic_write(report_path(path)) as half:
-            half.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
+    if isinstance(path, Path) and outcome.result is None:
+        row = _without_result(row, path)
     return replace(outcome, row=row)
 
 
@@ -180,35 +235,33 @@ def enhance_all(
 
     Yields:
         The outcome of each, in order.
-
-    Raises:
-        UserError: If the folder cannot be written to.
     """
     paths = output_paths(options.folder, photographs)
-    queue = deque(p for p in photographs if not _is_done(p, paths, options))
-    ahead: Future[DecodedPhotograph] | None = None
+    paths = claimed_paths(paths, photographs, options.overwrite)
+    recipe = _recipe(enhancer, options)
+    ahead: Future[Prepared] | None = None
     with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
-        for photograph in photographs:
+        for number, photograph in enumerate(photographs):
             path = paths[photograph.name]
-            if not queue or photograph is not queue[0]:
-                assert isinstance(path, Path)  # it was enhanced there
-                yield Outcome(json.loads(report_path(path).read_text()) | {"status": "skipped"})
-                continue
-            queue.popleft()
-            reading = ahead or pool.submit(read_with_field, photograph, options.max_memory)
-            decoded = _decoded(reading, photograph)
+            reading = ahead or pool.submit(_prepare, photograph, path, recipe, options)
+            source, decoded, report = reading.result()
+            del reading
             ahead = None
-            if queue and _fit_together(photograph, queue[0], options.max_memory):
-                ahead = pool.submit(read_with_field, queue[0], options.max_memory)
+            for other in photographs[number + 1 : number + 2]:
+                if _fit_together(photograph, other, options.max_memory):
+                    ahead = pool.submit(_prepare, other, paths[other.name], recipe, options)
+            if report is not None:
+                yield Outcome(report | {"name": photograph.name, "status": "skipped"})
+                continue
             outcomes = [enhance_photograph(enhancer, photograph, decoded, options)]
-            outcomes.append(write_outcome(outcomes.pop(), photograph, path))
-            del decoded, reading  # whoever takes the outcome holds the photograph alone
+            del decoded  # whoever takes the outcome holds the photograph alone
+            outcomes.append(write_outcome(outcomes.pop(), photograph, path, source))
             yield outcomes.pop()
 
 
 def enhance_to_folder(
     inputs: Sequence[str], options: FolderOptions, device: torch.device, html: bool
-) -> list[ReportRow]:
+) -> Summary:
     """Enhance what a person points at, with progress, a listing and, if asked for, a page.
 
     Args:
@@ -217,55 +270,148 @@ def enhance_to_folder(
         device: Where to compute.
         html: Whether to write `report.html`.
 
-    Returns:
-        The report on each photograph, in order.
-
     Raises:
-        UserError: For what concerns all photographs: weights, the folder.
-        StoppedError: After Ctrl-C.
+        UserError: For what concerns all photographs: weights, the folder, the listing.
+        StoppedError: After Ctrl-C or SIGTERM.
     """
     photographs = collect(list(inputs))
     for given in inputs:
         require_outside(options.folder, given)
     enhancer = PhotographEnhancer.from_pretrained(options.weights, device, options.max_memory)
-    listing = Listing(options.folder)
-    listing.start()
     rows: list[ReportRow] = []
     outcomes = enhance_all(enhancer, photographs, options)
-    with ExitStack() as stack:
-        stack.enter_context(_stopped())
-        page = PageWriter(options.folder / "report.html") if html else None
-        if page is not None:
-            stack.callback(page.close)
-        bar = stack.enter_context(tqdm(total=len(photographs), unit="photograph"))
+    with (
+        _stoppable() as received,
+        Listing(options.folder) as listing,
+        _Page(options.folder / "report.html" if html else None) as page,
+        tqdm(total=len(photographs), unit="photograph") as bar,
+    ):
         for photograph in photographs:
+            if received:
+                raise KeyboardInterrupt
             outcome = next(outcomes)  # by hand: a loop's own variable would hold two photographs
             rows.append(outcome.row)
             listing.add(outcome.row)
             if outcome.row["status"] in NOT_ENHANCED:
-                tqdm.write(f"magenet: not enhanced: {outcome.row['reasons'][0]}", file=sys.stderr)
-            if page is not None:
-                page.add(_entry(outcome, photograph, options.folder))
+                reason = printable(outcome.row["reasons"][0])
+                tqdm.write(f"magenet: not enhanced: {reason}", file=sys.stderr)
+            page.add(outcome, photograph, options.folder)
             del outcome
             bar.update()
-    return rows
+        page.finish()
+        merged = listing.finish(photographs)
+    return Summary(rows, len(merged.earlier), page.failed)
 
 
-def report_path(path: Path) -> Path:
-    """Return the path of the report on a result."""
-    return path.with_name(path.name + ".json")
+class _Page:
+    """The page, if one is asked for: what goes wrong with it costs the page, not the photographs.
+
+    As a context manager it leaves an incomplete page unless it was finished.
+
+    Args:
+        path: File of the page; None for no page.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.writer: PageWriter | None = None
+        self.failed = False
+        if path is not None:
+            with self._guarded():
+                self.writer = PageWriter(path)
+
+    def __enter__(self) -> _Page:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self.writer is not None:
+            with self._guarded():
+                self.writer.close(complete=False)
+
+    def add(self, outcome: Outcome, photograph: Photograph, folder: Path) -> None:
+        """Add a photograph."""
+        if self.writer is not None:
+            with self._guarded():
+                self.writer.add(_entry(outcome, photograph, folder))
+
+    def finish(self) -> None:
+        """Complete the page."""
+        if self.writer is not None:
+            with self._guarded():
+                self.writer.close()
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Give up the page, with a warning, if anything goes wrong."""
+        try:
+            yield
+        except Exception as error:  # of the disk, of memory, of a picture
+            if self.writer is not None:
+                self.writer.discard()
+            self.writer, self.failed = None, True
+            tqdm.write(
+                f"magenet: warning: no page: {printable(str(error))}; the photographs are enhanced "
+                "without it",
+                file=sys.stderr,
+            )
 
 
-def _decoded(
-    reading: Future[DecodedPhotograph], photograph: Photograph
-) -> DecodedPhotograph | PictureError:
-    """Return what was read, or why it could not be."""
+def _recipe(enhancer: PhotographEnhancer, options: Options) -> ReportRow:
+    """Return what a result depends on besides its photograph, for the report."""
+    return {"strength": options.strength, "force": options.force, **enhancer.hashes}
+
+
+def _prepare(
+    photograph: Photograph, path: Path | PictureError, recipe: ReportRow, options: FolderOptions
+) -> Prepared:
+    """Read a photograph, unless it has no output path, or a result that is to be skipped."""
+    source = source_of(photograph)
+    if isinstance(path, PictureError):
+        return Prepared(source, path)
+    if options.skip_existing:
+        report = read_report(path)
+        wanted = {"status": "enhanced", **source, **recipe}
+        known = all(name in report and report[name] == value for name, value in wanted.items())
+        if known and source["source_sha256"] is not None and is_whole(path, report):
+            return Prepared(source, PictureError("not read"), report)
     try:
-        return reading.result()
+        return Prepared(source, read_with_field(photograph, options.max_memory))
     except PictureError as error:
-        return error
+        return Prepared(source, error)
     except Exception as error:  # of memory, say: one photograph must not cost the others
-        return PictureError(f"{photograph.image}: cannot be read ({error})")
+        return Prepared(source, PictureError(f"{photograph.image}: cannot be read ({error})"))
+
+
+def _require_own(path: Path, row: ReportRow) -> None:
+    """Make a path that of a photograph's result before anything is written there.
+
+    Raises:
+        PictureError: If the report cannot be written.
+    """
+    if read_report(path).get("source") != row["source"]:
+        path.unlink(missing_ok=True)
+        write_report(path, _failed(row, "the run ended while the result was written"))
+
+
+def _failed(row: ReportRow, reason: str) -> ReportRow:
+    """Return the report on a photograph whose result cannot be written."""
+    kept = {name: value for name, value in row.items() if not name.startswith("result")}
+    return kept | {"status": "failed", "verdict": "", "reasons": [reason]}
+
+
+def _without_result(row: ReportRow, path: Path) -> ReportRow:
+    """Write the report on a photograph that has no result, unless an earlier result is there.
+
+    Returns:
+        The report, which also says what became of an earlier result.
+    """
+    reason, *others = row["reasons"]
+    if os.path.lexists(path):
+        return row | {"reasons": [f"{reason} (an earlier {path.name} is kept)", *others]}
+    try:
+        write_report(path, row)
+    except PictureError as error:
+        return row | {"reasons": [f"{reason}; {error}", *others]}
+    return row
 
 
 def _fit_together(one: Photograph, other: Photograph, max_memory: int) -> bool:
@@ -275,21 +421,6 @@ def _fit_together(one: Photograph, other: Photograph, max_memory: int) -> bool:
     except PictureError:
         return False
     return resident() + needs <= max_memory
-
-
-def _is_done(
-    photograph: Photograph, paths: dict[str, Path | PictureError], options: FolderOptions
-) -> bool:
-    """Return whether an earlier run has enhanced a photograph with the same options."""
-    path = paths[photograph.name]
-    if not options.skip_existing or not isinstance(path, Path) or not path.is_file():
-        return False
-    try:
-        report = json.loads(report_path(path).read_text(encoding="utf-8"))
-        wanted = {"status": "enhanced", "weights": options.weights, "strength": options.strength}
-        return all(report[name] == value for name, value in wanted.items())
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
 
 
 def _entry(outcome: Outcome, photograph: Photograph, folder: Path) -> Entry:
@@ -324,11 +455,40 @@ def _picture(image: Tensor | None) -> np.ndarray[Any, Any] | None:
 
 
 @contextlib.contextmanager
-def _stopped() -> Iterator[None]:
-    """Turn Ctrl-C into a message for the person who pressed it."""
+def _stoppable() -> Iterator[list[int]]:
+    """Note Ctrl-C and SIGTERM, so that the photograph at hand is finished and listed.
+
+    The second signal raises at once.
+
+    Yields:
+        The signals that came.
+
+    Raises:
+        StoppedError: After a :class:`KeyboardInterrupt`.
+    """
+    received: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) > 1:
+            raise KeyboardInterrupt
+        with contextlib.suppress(OSError):  # not by print, which a signal may have interrupted
+            os.write(2, b"\nmagenet: stopping after this photograph; once more stops at once\n")
+
+    # A signal that is ignored, as by nohup, stays so. Threads other than the first have no say.
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in SIGNALS if is_main}
+    caught = {number: old for number, old in before.items() if old not in (signal.SIG_IGN, None)}
     try:
-        yield
+        for number in caught:
+            signal.signal(number, stop)
+        yield received
     except KeyboardInterrupt:
         raise StoppedError(
-            "stopped; what is written is whole, go on with --skip-existing"
+            "stopped; what is written is whole, and enhance.incomplete.csv lists it; go on with "
+            "--skip-existing",
+            128 + (received or [signal.SIGINT])[0],
         ) from None
+    finally:
+        for number, old in caught.items():
+            signal.signal(number, old)

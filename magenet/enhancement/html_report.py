@@ -49,6 +49,13 @@ then blue to white, colours that no retina has.
 GOOD_ERROR = 6.0
 """Expected error, in grey levels of 255, below which it is called good (our choice)."""
 
+INCOMPLETE = (
+    '<p role="alert" style="position: sticky; bottom: 0; padding: .6rem 1.5rem; background: '
+    'var(--amber-ground); color: var(--amber)">This page is incomplete: the run was stopped before '
+    "the last photograph.</p>\n"
+)
+"""Notice on an incomplete page."""
+
 ENTRIES = "<!-- entries -->"
 """Placeholder of the photographs in the template."""
 
@@ -83,8 +90,8 @@ class PageWriter:
 
     A photograph is on disk as soon as it is added, so that memory does not grow with their
     number. Until `close` the file is `.<name>.part`: a run that stops early leaves no incomplete
-    page under the final name. As a context manager it closes the page, or discards it after an
-    exception.
+    page under the final name, but `<stem>.incomplete.html`, which says so. As a context manager it
+    closes the page, or discards it after an exception.
 
     Args:
         path: File to write, in a folder that exists.
@@ -113,6 +120,7 @@ class PageWriter:
         except OSError as error:
             raise self._cannot(error) from None
         self._write(head)
+        self.end = self.stream.tell()
 
     def __enter__(self) -> Self:
         return self
@@ -149,20 +157,30 @@ class PageWriter:
                 # A data block: the browser decodes a picture only when it is shown.
                 text += f'<script type="text/plain" id="{entry_id}-{kind}">{picture}</script>\n'
         self._write(text)
+        self.end = self.stream.tell()
         self.count += 1
 
-    def close(self) -> None:
-        """Complete the page, and rename it to its final name.
+    def close(self, complete: bool = True) -> None:
+        """End the page, and rename it to its final name.
+
+        Args:
+            complete: Whether all photographs were added. An incomplete page gets another name, and
+                an earlier page under the final name is kept.
 
         Raises:
             UserError: If it cannot be written; the incomplete page is removed.
         """
         if self.stream.closed:
             return
-        self._write(self.tail)
+        incomplete = self.path.with_name(f"{self.path.stem}.incomplete{self.path.suffix}")
+        self.stream.seek(self.end)  # an interrupt may have left a part of an entry
+        self.stream.truncate()
+        self._write(self.tail if complete else INCOMPLETE + self.tail)
         try:
             self.stream.close()
-            self.part.replace(self.path)
+            self.part.replace(self.path if complete else incomplete)
+            if complete:
+                incomplete.unlink(missing_ok=True)
         except OSError as error:
             self.discard()
             raise self._cannot(error) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
 from data_modules.files.reading import NATIVE_SUFFIXES
+from magenet.errors import printable
 
 
 def collect(inputs: list[str]) -> list[Photograph]:
@@ -49,7 +50,7 @@ def collect(inputs: list[str]) -> list[Photograph]:
     if not found:
         raise ManifestError("; ".join(faults))
     for fault in faults:
-        print(f"magenet: left out: {fault}", file=sys.stderr)
+        print(f"magenet: left out: {printable(fault)}", file=sys.stderr)
     return distinct(found)
 
 

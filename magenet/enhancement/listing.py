@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import NamedTuple, Self
 
-from magenet.atomic_write import make_folder
-from magenet.errors import UserError
-
-ReportRow = dict[str, Any]
-"""Report on one photograph, as its `.json` file holds it."""
+from data_modules.datasets.manifest import Photograph
+from magenet.atomic_write import atomic_write, make_folder
+from magenet.enhancement.folder_lock import FolderLock
+from magenet.enhancement.origin import ReportRow, source_path
+from magenet.errors import UserError, printable
 
 NAME = "enhance.csv"
 
 COLUMNS = (
     "name", "status", "verdict", "reason", "width", "height", "field_confidence",
     "light_share", "expected_error", "mean_change", "colour_change",
-    "brightness_drift", "vessel_lost", "vessel_invented", "seconds", "result",
+    "brightness_drift", "vessel_lost", "vessel_invented", "seconds", "result", "source",
 )  # fmt: skip
 """`mean_change` and `expected_error` are in grey levels of 255, whatever the bit depth."""
 
+TEXTS = ("name", "status", "verdict", "reason", "result", "source")
+"""Columns of texts."""
+
+FORMULA = ("=", "+", "-", "@")
+"""Beginnings of a text that a spreadsheet takes for a formula."""
+
+
+class Merged(NamedTuple):
+    """Lines of a complete listing.
+
+    Attributes:
+        given: Those of this run's photographs, in their order, as texts.
+        earlier: Those of earlier runs.
+    """
+
+    given: list[ReportRow]
+    earlier: list[ReportRow]
+
 
 class Listing:
-    """Writer of `enhance.csv`: a line is on disk as soon as it is added.
+    """Writer of `enhance.csv`, which stands under this name only when it is complete.
 
-    Several ranks cannot append to one file, so each writes a part, `enhance.part<rank>.csv`, of the
-    same columns; the first rank merges them. A killed run leaves its parts, which can be read.
+    Until then it is `enhance.incomplete.csv`: first the lines of earlier runs, then a line for each
+    photograph, on disk as soon as it is added. Several ranks cannot append to one file, so each
+    other rank writes `enhance.incomplete<rank>.csv`. While it is open, no other process can write
+    to the folder. As a context manager it starts the listing, and leaves it incomplete unless it
+    was finished.
 
     Args:
         folder: Folder of the results; created if missing.
@@ -37,68 +62,177 @@ class Listing:
 
     def __init__(self, folder: Path, rank: int = 0, ranks: int = 1) -> None:
         self.whole = folder / NAME
-        self.parts = [folder / f"enhance.part{number}.csv" for number in range(ranks)]
-        if ranks == 1:
-            self.parts = [self.whole]
+        self.parts = [folder / f"enhance.incomplete{n or ''}.csv" for n in range(ranks)]
+        self.part = self.parts[rank]
         self.rank = rank
+        self.lock = FolderLock(folder)
+        self.is_open = False
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def start(self) -> None:
-        """Start this rank's part, and find out before any work whether it can be written.
+        """Lock the folder, and start this rank's part with, on the first, the earlier lines.
 
-        The first rank removes what an earlier run left: it would be taken for this run's.
+        The first rank must have started before the others do.
 
         Raises:
-            UserError: If it cannot be written.
+            UserError: If the part cannot be written, another process writes to the folder, or an
+                earlier listing is none.
         """
         folder = self.whole.parent
         make_folder(folder)
         try:
             if self.rank == 0:
-                for old in {self.whole, *folder.glob("enhance.part[0-9]*.csv")} - {*self.parts}:
-                    old.unlink(missing_ok=True)
-            _write(self.parts[self.rank], [], "w")
+                self.lock.acquire()
+            self.is_open = True
+            found = sorted(folder.glob("enhance.incomplete*.csv")) if self.rank == 0 else []
+            earlier = [line for path in (self.whole, *found) for line in _read(path)]
+            if self.rank == 0:
+                _replace(self.part, _without_replaced(earlier))
+                for path in {self.whole, *found} - {self.part}:
+                    path.unlink(missing_ok=True)
+            else:
+                _replace(self.part, [])
         except OSError as error:
+            self.lock.release()
             raise UserError(f"{self.whole}: cannot be written ({error.strerror})") from None
+        except UserError:
+            self.lock.release()
+            raise
 
     def add(self, row: ReportRow) -> None:
         """Append a line to this rank's part.
 
         Raises:
-            UserError: If it cannot be written.
+            UserError: If it cannot be written; the part then ends with the line before.
         """
-        part = self.parts[self.rank]
+        text = _as_text([row | {"reason": "; ".join(row["reasons"])}])
         try:
-            _write(part, [row | {"reason": "; ".join(row["reasons"])}], "a")
+            size = self.part.stat().st_size
+            try:
+                with self.part.open("ab") as stream:
+                    stream.write(text)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.truncate(self.part, size)
+                raise
         except OSError as error:
-            raise UserError(f"{part}: cannot be written ({error.strerror})") from None
+            raise UserError(f"{self.part}: cannot be written ({error.strerror})") from None
 
-    def merge(self, names: Iterable[str]) -> list[ReportRow]:
+    def finish(self, photographs: Sequence[Photograph]) -> Merged:
         """Merge the parts of all ranks into `enhance.csv` once all have finished.
 
         Args:
-            names: Names of the photographs, in the order that the listing shall have.
+            photographs: All photographs of the run, in the order that the listing shall have.
 
         Returns:
-            Its lines, as texts.
+            Its lines.
+
+        Raises:
+            UserError: If it cannot be written; the parts are left.
         """
-        lines: dict[str, ReportRow] = {}
+        keys = {
+            (_cell("name", photograph.name), _cell("source", source_path(photograph))): number
+            for number, photograph in enumerate(photographs)
+        }
+        lines = _without_replaced([line for part in self.parts for line in _read(part)])
+        given = [line for line in lines if _key(line) in keys]
+        given.sort(key=lambda line: keys[_key(line)])
+        earlier = [line for line in lines if _key(line) not in keys]
+        _replace(self.whole, [*given, *earlier])
         for part in self.parts:
-            with part.open(newline="", encoding="utf-8") as stream:
-                lines.update((line["name"], dict(line)) for line in csv.DictReader(stream))
-        escaped = [name.encode("utf-8", "backslashreplace").decode() for name in names]
-        rows = [lines[name] for name in escaped if name in lines]
-        _write(self.whole, rows, "w")
-        for part in self.parts:
-            if part != self.whole:
-                part.unlink()
-        return rows
+            part.unlink()
+        self.is_open = False
+        self.lock.release()
+        return Merged(given, earlier)
+
+    def close(self) -> None:
+        """Leave a listing that was not finished: incomplete, with the last line of each result."""
+        if self.is_open and len(self.parts) == 1:
+            with contextlib.suppress(OSError, UserError):  # as it is, it can be read, too
+                _replace(self.part, _without_replaced(_read(self.part)))
+        self.is_open = False
+        self.lock.release()
 
 
-def _write(path: Path, rows: list[ReportRow], mode: str) -> None:
-    """Write lines to a file: a new one with its header in mode `w`, appended in mode `a`."""
-    # Names that are not valid Unicode, of other systems, are written with escapes.
-    with path.open(mode, newline="", encoding="utf-8", errors="backslashreplace") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, restval="", extrasaction="ignore")
-        if mode == "w":
-            writer.writeheader()
-        writer.writerows(rows)
+def _key(line: ReportRow) -> tuple[str, str]:
+    """Return what two lines on one photograph have in common."""
+    return line["name"], line["source"]
+
+
+def _without_replaced(lines: list[ReportRow]) -> list[ReportRow]:
+    """Return lines without those that a later line replaces.
+
+    It does so if it is on the same photograph, or on the result that is now under the same name.
+    """
+    kept: list[ReportRow] = []
+    photographs: set[tuple[str, str]] = set()
+    results: set[PurePosixPath] = set()
+    for line in reversed(lines):
+        result = PurePosixPath(line["name"]).parent / line["result"] if line["result"] else None
+        if _key(line) not in photographs and (result is None or result not in results):
+            kept.append(line)
+        photographs.add(_key(line))
+        if result is not None:
+            results.add(result)
+    return kept[::-1]
+
+
+def _read(path: Path) -> list[ReportRow]:
+    """Return the lines of a listing; none if it is missing. A line that was torn is left out.
+
+    Raises:
+        UserError: If the file is no listing.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return []
+    whole = text[: text.rfind("\n") + 1]
+    if not whole:
+        return []
+    try:
+        reader = csv.DictReader(io.StringIO(whole, newline=""), restval="")
+        rows = [{name: row.get(name) or "" for name in COLUMNS} for row in reader]
+    except csv.Error as error:
+        raise UserError(f"{path}: is no listing of magenet ({error}); move it away") from None
+    if not {"name", "status", "result"} <= set(reader.fieldnames or ()):
+        raise UserError(f"{path}: is no listing of magenet; move it away")
+    return rows
+
+
+def _replace(path: Path, rows: list[ReportRow]) -> None:
+    """Write a listing, whole or not at all.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+    with atomic_write(path) as half:
+        half.write_bytes(_as_text([dict(zip(COLUMNS, COLUMNS, strict=True)), *rows]))
+
+
+def _as_text(rows: list[ReportRow]) -> bytes:
+    """Return rows as lines of CSV."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    for row in rows:
+        writer.writerow([_cell(name, row.get(name, "")) for name in COLUMNS])
+    return stream.getvalue().encode("utf-8")
+
+
+def _cell(column: str, value: object) -> object:
+    """Return a value as a cell: a text in one line, and with `'` before what were a formula."""
+    if column not in TEXTS:
+        return value
+    text = printable(str(value))
+    return f"'{text}" if text.startswith(FORMULA) else text

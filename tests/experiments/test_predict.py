@@ -150,6 +150,7 @@ def test_two_ranks_write_what_one_writes(checkpoint: Path, tmp_path: Path) -> No
         if weight.ndim == 4:  # after two steps a network still changes next to nothing
             weight.normal_(std=0.1)
     torch.save(content, checkpoint)
+    Path(f"{checkpoint}.sha256").unlink()  # of the weights before
     # One photograph a batch: sums in a network may round otherwise in another batch.
     arguments = [*predict(source, Path("out"), checkpoint.resolve()), "--data.batch_size", "1"]
     arguments += ["--data.workers", "1", "--output.lossless", "true"]
@@ -157,7 +158,7 @@ def test_two_ranks_write_what_one_writes(checkpoint: Path, tmp_path: Path) -> No
     for ranks, strategy in (("1", "auto"), ("2", "ddp")):
         folder = tmp_path / ranks / "out"
         folder.mkdir(parents=True)
-        (folder / "enhance.part7.csv").write_text("left by a run that was killed")
+        (folder / "enhance.incomplete7.csv").write_text("left by a run that was killed")
         several = ["--trainer.devices", ranks, "--trainer.strategy", strategy]
         status, errors = run_alone([*arguments, *several], folder.parent)
         assert status == 1

@@ -42,6 +42,16 @@ def test_a_wrong_path_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert line == "nowhere: no such folder, picture or manifest"
 
 
+def test_a_stop_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(arguments: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("magenet.commands.table.main", stop)
+    assert said(["table"], capsys) == (130, "stopped by Ctrl-C")
+
+
 def test_an_empty_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = ["--data.photographs", str(tmp_path)]
     status, line = said(["predict", *PREDICT, *UNTRAINED, *source], capsys)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import threading
 import time
@@ -23,6 +24,7 @@ from data_modules.files.writing import write_photograph
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.enhancement import folder as module
 from magenet.enhancement.folder import Outcome
+from magenet.errors import StoppedError
 from magenet.imaging.field_of_view import estimate_field
 from magenet.imaging.transfer import transfer
 from magenet.models import MAGENet
@@ -39,7 +41,7 @@ class Task(SupervisedTask):
         super().__init__(awake(MAGENet(**TINY)), **options)
         self.steps = 0
         self.second_step = threading.Event()
-        self.interrupts = False
+        self.interrupts = self.terminates = False
         self.conditions: list[tuple[bool, bool, bool]] = []
 
     def predict_step(self, batch: Any, batch_idx: int) -> list[Outcome]:
@@ -48,6 +50,8 @@ class Task(SupervisedTask):
             self.second_step.set()
             if self.interrupts:
                 raise KeyboardInterrupt
+            if self.terminates:
+                os.kill(os.getpid(), signal.SIGTERM)
         weights = [p for p in self.prediction_network.parameters() if p.ndim == 4]
         last = all(w.is_contiguous(memory_format=torch.channels_last) for w in weights)
         autocast = torch.is_autocast_enabled("cpu")
@@ -66,10 +70,18 @@ def data(source: Path) -> PredictionDataModule:
     return PredictionDataModule(str(source), batch_size=2, workers=0)
 
 
-def predict(task: Task, source: Path, precision: Any = "32-true", threads: int = 2) -> list[str]:
+def predict(
+    task: Task,
+    source: Path,
+    precision: Any = "32-true",
+    threads: int = 2,
+    overwrite: bool = False,
+) -> list[str]:
     """Enhance a folder and return what failed."""
     folder = str(source.parent / "out")  # drawn retinas of 64 px look like no fundus
-    writer = EnhancedPhotographWriter(folder, threads=threads, force=True, size=48, raw=True)
+    writer = EnhancedPhotographWriter(
+        folder, threads=threads, force=True, size=48, raw=True, overwrite=overwrite
+    )
     Trainer(
         accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
         enable_checkpointing=False, callbacks=[writer], precision=precision,
@@ -77,8 +89,8 @@ def predict(task: Task, source: Path, precision: Any = "32-true", threads: int =
     return writer.failures
 
 
-def report(source: Path) -> list[tuple[str, str]]:
-    with (source.parent / "out/enhance.csv").open() as stream:
+def report(source: Path, listing: str = "enhance.csv") -> list[tuple[str, str]]:
+    with (source.parent / "out" / listing).open() as stream:
         return [(row["name"], row["status"]) for row in csv.DictReader(stream)]
 
 
@@ -173,9 +185,37 @@ def test_an_interrupted_run_finishes_and_tells_what_it_has_begun(
     task.interrupts = True
     with pytest.raises(SystemExit):
         predict(task, source)
-    assert report(source) == [("a.png", "enhanced"), ("b.png", "failed")]
+    done = report(source, "enhance.incomplete.csv")
+    assert done == [("a.png", "enhanced"), ("b.png", "failed")]
     assert (source.parent / "out/a.png").is_file()
     assert "not enhanced" in capsys.readouterr().err
+
+
+def test_sigterm_stops_after_the_batch_at_hand(source: Path) -> None:
+    task = Task()
+    task.terminates = True
+    with pytest.raises(StoppedError) as stopped:
+        predict(task, source)
+    assert stopped.value.status == 143
+    done = [(name, "enhanced") for name in NAMES[:4]]
+    assert report(source, "enhance.incomplete.csv") == done
+    assert {path.name for path in (source.parent / "out").glob("*.png")} == set(NAMES[:4])
+    assert predict(Task(), source) == [], "and the folder is free again"
+    assert report(source) == [(name, "enhanced") for name in NAMES]
+
+
+def test_the_result_of_another_photograph_is_not_replaced(source: Path) -> None:
+    assert predict(Task(), source) == []
+    out = source.parent / "out"
+    before = (out / "a.png").read_bytes(), (out / "a.png.json").read_bytes()
+    other = source.parent / "other"
+    write_photograph(draw_phantom(9, 64).image, other / "a.png")
+    (failure,) = predict(Task(), other)
+    assert f"is there already, the result of {source / 'a.png'}" in failure
+    assert ((out / "a.png").read_bytes(), (out / "a.png.json").read_bytes()) == before
+    assert sorted(report(source))[:2] == [("a.png", "enhanced"), ("a.png", "failed")]
+    assert predict(Task(), other, overwrite=True) == []
+    assert json.loads((out / "a.png.json").read_text())["source"] == str(other / "a.png")
 
 
 @pytest.mark.parametrize(("precision", "half"), [("bf16-mixed", True), ("32-true", False)])

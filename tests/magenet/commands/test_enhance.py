@@ -19,6 +19,7 @@ import magenet
 from data_modules.files.reading import read_native
 from data_modules.files.writing import write_photograph
 from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.enhancement.folder import Summary
 from magenet.main import main
 from tests.conftest import ROOT
 from tests.magenet.conftest import retina
@@ -48,8 +49,8 @@ def folder(tmp_path: Path) -> Path:
     return photographs
 
 
-def rows(out: Path) -> dict[str, dict[str, str]]:
-    with (out / "enhance.csv").open(newline="") as stream:
+def rows(out: Path, listing: str = "enhance.csv") -> dict[str, dict[str, str]]:
+    with (out / listing).open(newline="") as stream:
         return {row["name"]: row for row in csv.DictReader(stream)}
 
 
@@ -100,14 +101,19 @@ def test_the_summary_says_what_not_to_use(
 ) -> None:
     verdicts = ("ok", "abstain", "abstain", "")
     rows = [{"status": "enhanced" if v else "refused", "verdict": v} for v in verdicts]
-    monkeypatch.setattr("magenet.commands.enhance.enhance_to_folder", lambda *given: rows)
+    summaries = [Summary(rows, 0, False), Summary(rows[:1], 2, False), Summary(rows[:1], 0, True)]
+    monkeypatch.setattr(
+        "magenet.commands.enhance.enhance_to_folder", lambda *given: summaries.pop(0)
+    )
     assert enhance(folder, "-o", tmp_path) == 1
     assert capsys.readouterr().out == (
         f"4 photographs: 1 ok, 2 do not use (abstain), 1 refused; results in {tmp_path}\n"
     )
-    del rows[1:]
     assert enhance(folder, "-o", tmp_path) == 0
-    assert capsys.readouterr().out == f"1 photograph: 1 ok; results in {tmp_path}\n"
+    assert capsys.readouterr().out == (
+        f"1 photograph: 1 ok; results in {tmp_path}; enhance.csv also lists 2 of earlier runs\n"
+    )
+    assert enhance(folder, "-o", tmp_path) == 1, "without its page"
 
 
 def test_a_photograph_of_16_bits_stays_one(weights: Path, tmp_path: Path) -> None:
@@ -295,7 +301,8 @@ def test_stopped_midway_what_is_written_is_whole(weights: Path, tmp_path: Path) 
     for path in done:
         assert read_native(path).shape == (3, 500, 500)
     assert not list(out.rglob("*.part"))
-    assert set(rows(out)) <= {path.name for path in done}
+    assert not (out / "enhance.csv").exists(), "it is not complete"
+    assert set(rows(out, "enhance.incomplete.csv")) == {path.name for path in done}
 
 
 def test_it_starts_without_lightning_and_wandb(weights: Path) -> None:

@@ -170,6 +170,24 @@ def test_a_page_that_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_an_incomplete_page_says_so_and_replaces_no_other(tmp_path: Path) -> None:
+    path, incomplete = tmp_path / "page.html", tmp_path / "page.incomplete.html"
+    path.write_text("of an earlier run")
+    page = PageWriter(path)
+    page.add(entry())
+    page.stream.write('<script type="text/plain" id="entry-1-be')  # torn by an interrupt
+    page.close(complete=False)
+    assert path.read_text() == "of an earlier run"
+    text = incomplete.read_text()
+    assert "This page is incomplete" in text
+    assert "entry-1-be" not in text
+    assert text.endswith("</html>\n")
+    with PageWriter(path) as page:
+        page.add(entry())
+    assert "This page is incomplete" not in path.read_text()
+    assert not incomplete.exists(), "it is out of date"
+
+
 def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none" / "page.html"
     with pytest.raises(UserError) as told:

@@ -1,0 +1,114 @@
+"""Origin of a result: its photograph by path and content, as the report beside it records it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from data_modules.datasets.manifest import Photograph
+from data_modules.files.errors import PictureError
+from magenet.atomic_write import atomic_write
+
+ReportRow = dict[str, Any]
+"""Report on one photograph, as its `.json` file holds it."""
+
+
+def report_path(path: Path) -> Path:
+    """Return the path of the report on a result."""
+    return path.with_name(path.name + ".json")
+
+
+def write_report(path: Path, row: ReportRow) -> None:
+    """Write the report on a result, whole or not at all.
+
+    Raises:
+        PictureError: If it cannot be written.
+    """
+    with atomic_write(report_path(path), PictureError) as half:
+        half.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
+
+
+def read_report(path: Path) -> ReportRow:
+    """Return the report on a result; empty if there is none that can be read."""
+    try:
+        report = json.loads(report_path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return report if isinstance(report, dict) else {}
+
+
+def source_path(photograph: Photograph) -> str:
+    """Return the absolute path of a photograph, without symbolic links."""
+    return str(photograph.image.resolve())
+
+
+def source_of(photograph: Photograph) -> ReportRow:
+    """Return what the report holds of the photograph: path, size and SHA-256, also of its mask.
+
+    Call it before the photograph is decoded: if the file changes in between, its hash is not that
+    of the report, and the photograph is enhanced again.
+    """
+    size, content = _size_and_hash(photograph.image)
+    mask = None if photograph.fov_mask is None else _size_and_hash(photograph.fov_mask)[1]
+    return {
+        "source": source_path(photograph), "source_size": size, "source_sha256": content,
+        "fov_mask_sha256": mask,
+    }  # fmt: skip
+
+
+def file_hash(path: Path) -> str | None:
+    """Return the SHA-256 of a file; None if it cannot be read."""
+    return _size_and_hash(path)[1]
+
+
+def is_whole(path: Path, report: ReportRow) -> bool:
+    """Return whether a result is the file, bit for bit, that its report was written for."""
+    expected = report.get("result_sha256")
+    return (
+        expected is not None and report.get("result") == path.name and file_hash(path) == expected
+    )
+
+
+def claimed_paths(
+    paths: dict[str, Path | PictureError], photographs: Iterable[Photograph], overwrite: bool
+) -> dict[str, Path | PictureError]:
+    """Return output paths without those where the result of another photograph is.
+
+    A result is a photograph's own if the report beside it names its path. Without such a report
+    nobody knows whose result it is, so it counts as another's.
+
+    Args:
+        paths: Output path of each photograph by its name, or why it has none.
+        photographs: All of them.
+        overwrite: Whether to give them the paths all the same.
+    """
+    return paths if overwrite else {p.name: _claimed(paths[p.name], p) for p in photographs}
+
+
+def _claimed(path: Path | PictureError, photograph: Photograph) -> Path | PictureError:
+    """Return the path, or the error if the result of another photograph is there."""
+    if isinstance(path, PictureError) or not os.path.lexists(path):
+        return path
+    source = read_report(path).get("source")
+    if source == source_path(photograph):
+        return path
+    whose = "a file of unknown origin" if source is None else f"the result of {source}"
+    return PictureError(
+        f"{photograph.image}: {path} is there already, {whose}; choose another folder, or replace "
+        "it with --overwrite"
+    )
+
+
+def _size_and_hash(path: Path) -> tuple[int | None, str | None]:
+    """Return a file's size in bytes and SHA-256; None for both if it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return os.fstat(stream.fileno()).st_size, hashlib.file_digest(
+                stream, "sha256"
+            ).hexdigest()
+    except OSError:
+        return None, None
