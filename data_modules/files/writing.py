@@ -11,6 +11,7 @@ from torch import Tensor
 
 from data_modules.files import dicom
 from data_modules.files.errors import PictureError, require_16_bit_extra
+from data_modules.files.reading import FORMATS
 from magenet.atomic_write import atomic_write
 
 JPEG_QUALITY = 95
@@ -88,7 +89,7 @@ def read_metadata(source: str | Path) -> Metadata:
     """Read the EXIF and colour profile of a photograph that also hold for a result made from it."""
     if dicom.is_dicom(source):
         return Metadata()
-    with Image.open(source) as original:
+    with Image.open(source, formats=FORMATS) as original:
         given = original.getexif()
         profile = original.info.get("icc_profile")
     exif = Image.Exif()

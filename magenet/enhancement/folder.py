@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -30,7 +31,7 @@ from data_modules.files.writing import write_photograph
 from magenet.atomic_write import atomic_write
 from magenet.enhancement.enhancer import EnhancedPhotograph, PhotographEnhancer
 from magenet.enhancement.fundus_check import NotAFundusError
-from magenet.enhancement.html_report import HEAT_SIDE, Entry, PageWriter
+from magenet.enhancement.html_report import HEAT_SIDE, SIDE, Entry, PageWriter
 from magenet.enhancement.inputs import collect
 from magenet.enhancement.listing import Listing, ReportRow
 from magenet.errors import StoppedError
@@ -115,14 +116,14 @@ def enhance_photograph(
     try:
         if isinstance(decoded, PictureError):
             raise decoded
-        image, field = decoded
+        image, field, notes = decoded
         row |= {"height": image.shape[-2], "width": image.shape[-1]}
         result = enhancer(image, field, options.strength, options.force)
         report = {
             name: None if isinstance(value, float) and math.isnan(value) else value
             for name, value in asdict(result.report).items()
         }
-        row |= {"status": "enhanced", **report}
+        row |= {"status": "enhanced", **report, "reasons": [*result.report.reasons, *notes]}
     except NotAFundusError as error:
         row |= {"status": "refused", "reasons": [f"{photograph.image}: {error}"]}
     except PictureError as error:
@@ -271,7 +272,7 @@ def _decoded(
 def _fit_together(one: Photograph, other: Photograph, max_memory: int) -> bool:
     """Return whether one photograph can be read while another is enhanced."""
     try:
-        needs = sum(memory_of(*read_header(photograph.image)) for photograph in (one, other))
+        needs = sum(memory_of(read_header(photograph.image)) for photograph in (one, other))
     except PictureError:
         return False
     return resident() + needs <= max_memory
@@ -313,14 +314,16 @@ def _entry(outcome: Outcome, photograph: Photograph, folder: Path) -> Entry:
 
 
 def _picture(image: Tensor | None) -> np.ndarray[Any, Any] | None:
-    """Return a photograph as uint8 `(H, W, 3)`."""
+    """Return a photograph as uint8 `(H, W, 3)`, no larger than the page shows it."""
     if image is None:
         return None
-    planes = [  # one by one, to spare memory
-        plane if plane.dtype == torch.uint8 else (plane.float() / 257).round().byte()
-        for plane in image
-    ]
-    return torch.stack(planes, dim=-1).numpy()
+    planes = []
+    for plane in image:  # one by one, and reduced at once, to spare memory
+        values = plane if plane.dtype == torch.uint8 else (plane.float() / 257).round().byte()
+        small = Image.fromarray(values.numpy())
+        small.thumbnail((SIDE, SIDE))
+        planes.append(np.asarray(small))
+    return np.stack(planes, axis=-1)
 
 
 @contextlib.contextmanager

@@ -14,13 +14,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional
 
 import magenet
+from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.reading import read_native
 from data_modules.files.writing import write_photograph
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.main import main
 from tests.conftest import ROOT
+from tests.data_modules.files.test_reading import tiled_tiff
 from tests.magenet.conftest import retina
 
 LIMITED = """
@@ -30,6 +33,17 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 sys.exit(main())
 """
 """Runs `magenet` where files cannot grow beyond 20 kB: as on a full disk, without filling one."""
+
+
+BOUNDED = """
+import resource, sys
+from magenet.main import main
+resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
+code = main()
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10)
+sys.exit(code)
+"""
+"""Runs `magenet` where the system gives no more than 1 GiB of data."""
 
 
 @pytest.fixture
@@ -296,6 +310,65 @@ def test_stopped_midway_what_is_written_is_whole(weights: Path, tmp_path: Path) 
         assert read_native(path).shape == (3, 500, 500)
     assert not list(out.rglob("*.part"))
     assert set(rows(out)) <= {path.name for path in done}
+
+
+def test_the_worst_files_cost_no_other_under_a_limit_of_the_system(
+    weights: Path, tmp_path: Path
+) -> None:
+    worst = tmp_path / "in"
+    for seed in range(2):
+        write_photograph(retina(seed), worst / f"{'az'[seed]}.png")
+    Image.new("RGB", (200, 60000)).save(worst / "long.jpg")
+    Image.new("RGB", (60000, 200)).save(worst / "wide.png")
+    Image.new("1", (12000, 12000)).save(worst / "bits.tif", compression="group4")
+    Image.new("F", (9000, 9000)).save(worst / "floats.tif", compression="tiff_adobe_deflate")
+    tiled_tiff(worst / "tile.tif", 64, 60000)
+    Image.new("RGB", (5000, 5000)).save(worst / "lossless.webp", lossless=True, method=0)
+    Image.new("RGBA", (9000, 9000)).save(worst / "clear.png", compress_level=1)
+    (worst / "script.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    out = tmp_path / "out"
+    process = start(
+        worst, "-o", out, "--weights", weights, "--max-memory", "1G", "--force", script=BOUNDED
+    )
+    said, errors = process.communicate(timeout=240)
+    assert process.returncode == 1, errors
+    found = {name: row["status"] for name, row in rows(out).items()}
+    assert found.pop("a.png") == found.pop("z.png") == "enhanced"
+    assert set(found.values()) == {"failed"}, found
+    assert len(found) == 8
+    assert int(said.split("peak ")[1]) < 1 << 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["jpg", "png", "tif", "webp", "rgba.png", "16.png", "float.tif"])
+def test_a_photograph_takes_no_more_memory_than_was_said(
+    weights: Path, tmp_path: Path, kind: str
+) -> None:
+    """Where the estimate just fits, the peak of the process does, too."""
+    side = 2400 if kind == "webp" else 5000
+    path = tmp_path / f"a.{kind}"
+    eye = functional.interpolate(retina(0)[None], (side, side))[0]
+    if kind == "float.tif":
+        Image.fromarray(eye[0].numpy() / np.float32(255)).save(path)
+    elif kind == "rgba.png":
+        picture = Image.fromarray(eye.permute(1, 2, 0).numpy())
+        picture.putalpha(200)
+        picture.save(path, compress_level=1)
+    else:
+        write_photograph(eye.to(torch.uint16) * 257 if kind == "16.png" else eye, path)
+    script = "import resource" + BOUNDED.split("import resource")[1].replace(
+        "resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))", ""
+    )
+    options = ["-o", tmp_path / "out", "--weights", weights, "--force", "--html"]
+    process = start(path, *options, "--max-memory", "500M", script=script)
+    _, errors = process.communicate(timeout=240)
+    need = re.search(r"needs ([\d.]+) ([GM])iB", errors)
+    assert need is not None, errors
+    allowed = f"{float(need[1]) * (1024 if need[2] == 'G' else 1) + 16:.0f}M"
+    process = start(path, *options, "--max-memory", allowed, script=script)
+    said, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+    assert int(said.split("peak ")[1]) <= parsed_memory(allowed)
 
 
 def test_it_starts_without_lightning_and_wandb(weights: Path) -> None:
