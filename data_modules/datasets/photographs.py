@@ -160,6 +160,8 @@ def read_with_field(photograph: Photograph, max_memory: int) -> DecodedPhotograp
     Raises:
         PictureError: If it cannot be read, or would not fit into the memory.
     """
+    if photograph.fault:
+        raise PictureError(f"{photograph.image}: {photograph.fault}")
     header = read_header(photograph.image)
     try:
         require_memory(header, max_memory)

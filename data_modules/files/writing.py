@@ -58,13 +58,14 @@ def write_photograph(image: Tensor, path: str | Path, source: str | Path | None 
         PictureError: If it cannot be written.
     """
     path = Path(path)
-    if dicom.is_dicom(path):
-        if source is None or not dicom.is_dicom(source):
+    from_dicom = source is not None and dicom.is_dicom(source)
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if path.suffix.lower() in dicom.SUFFIXES or (from_dicom and kind is None):
+        if source is None or not from_dicom:
             raise PictureError(f"{path}: a DICOM file is only written for a photograph from one")
         with atomic_write(path, PictureError) as part:
             dicom.write_dicom(image, part, source)
         return
-    kind = Image.registered_extensions().get(path.suffix.lower())
     if kind is None:
         raise PictureError(f"{path}: cannot be written: unknown picture ending '{path.suffix}'")
     values = image.numpy()

@@ -225,7 +225,7 @@ def enhance_to_folder(
         UserError: For what concerns all photographs: weights, the folder.
         StoppedError: After Ctrl-C.
     """
-    photographs = collect(list(inputs))
+    photographs = collect(list(inputs), options.folder)
     for given in inputs:
         require_outside(options.folder, given)
     enhancer = PhotographEnhancer.from_pretrained(options.weights, device, options.max_memory)

@@ -11,7 +11,13 @@ from PIL import Image, UnidentifiedImageError
 
 from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import memory_of
-from data_modules.files.reading import header_fault, read_header, read_mask, read_native, read_photograph
+from data_modules.files.reading import (
+    header_fault,
+    read_header,
+    read_mask,
+    read_native,
+    read_photograph,
+)
 from data_modules.files.writing import read_metadata, write_photograph
 
 
