@@ -70,7 +70,9 @@ def as_text(count: int) -> str:
         >>> as_text(3 << 29), as_text(900 << 20), as_text(5 << 10)
         ('1.50 GiB', '900 MiB', '0.00488 MiB')
     """
-    return f"{count / 1024**3:.2f} GiB" if count >= 1024**3 else f"{count / MEBIBYTE:.3g} MiB"
+    return (
+        f"{count / 1024**3:.2f} GiB" if count >= 1000 * MEBIBYTE else f"{count / MEBIBYTE:.3g} MiB"
+    )
 
 
 def resident() -> int:
