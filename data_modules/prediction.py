@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
@@ -10,11 +11,11 @@ from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules.batch import Batch, PredictionItem
+from data_modules.datasets.everything import everything_at
 from data_modules.datasets.manifest import Manifest, ManifestError
 from data_modules.datasets.photographs import read_with_field
 from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import parsed_memory
-from data_modules.files.reading import NATIVE_SUFFIXES
 from magenet.errors import UsageError
 
 
@@ -100,7 +101,12 @@ class PredictionDataModule(LightningDataModule):
             ManifestError: If the folder, file or manifest is missing or empty, or there are fewer
                 photographs than devices.
         """
-        manifest = Manifest.from_path(self.photographs, NATIVE_SUFFIXES)
+        found, others = everything_at(self.photographs)
+        for other in others:
+            print(f"magenet: left out: {other}: no picture", file=sys.stderr)
+        if not found:
+            raise ManifestError(f"{self.photographs}: no pictures in it")
+        manifest = Manifest(found, self.photographs)
         chosen = manifest.select(splits=self.splits, sets=self.sets, qualities=self.qualities)
         ranks = 1 if self.trainer is None else self.trainer.world_size
         if len(chosen) < ranks:

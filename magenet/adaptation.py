@@ -155,7 +155,7 @@ def survey(
         try:
             if is_dicom(photograph.image):
                 raise PictureError("a DICOM file cannot be trained on; save it as PNG")
-            image, field = read_with_field(photograph, max_memory)
+            image, field, _ = read_with_field(photograph, max_memory)
             surveyed.append(Surveyed(photograph, enhancer(image, field).report.mean_change))
         except (PictureError, NotAFundusError) as error:
             tqdm.write(f"magenet: left out: {photograph.image}: {error}", file=sys.stderr)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from magenet.errors import UserError
+
+LONGEST_PART = 230
+"""Bytes of a file name that leave room for what a hidden name has in addition."""
 
 
 def make_folder(folder: Path, error_class: type[UserError] = UserError) -> None:
@@ -54,7 +58,10 @@ def atomic_write(path: str | Path, error_class: type[UserError] = UserError) -> 
         'all of it'
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    name = path.name
+    if len(os.fsencode(name)) > LONGEST_PART:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    part = path.with_name(f".{name}.{os.getpid()}.part")
     try:
         make_folder(path.parent, error_class)
         yield part

@@ -38,6 +38,7 @@ class Photograph:
         lesion_bitmask: File of the lesions: bits 1, 2, 4, 8 for microaneurysm, haemorrhage, hard
             exudate, soft exudate.
         dr_grade: Grade of diabetic retinopathy, 0 to 4.
+        fault: Why it cannot be read, where that is known already.
     """
 
     image: Path
@@ -51,6 +52,7 @@ class Photograph:
     disc_mask: Path | None = None
     lesion_bitmask: Path | None = None
     dr_grade: int | None = None
+    fault: str = ""
 
 
 FILE_COLUMNS = ("vessel_mask", "fov_mask", "disc_mask", "lesion_bitmask")
@@ -81,7 +83,9 @@ class Manifest:
         return iter(self.photographs)
 
     @classmethod
-    def from_csv(cls, path: str | Path, labels: Collection[str | Path] = ()) -> Manifest:
+    def from_csv(
+        cls, path: str | Path, labels: Collection[str | Path] = (), complete: bool = True
+    ) -> Manifest:
         """Read a manifest; file names in it are relative to its folder.
 
         Columns: `image` is required; `set, split, quality, vessel_mask, fov_mask, patient,
@@ -92,6 +96,8 @@ class Manifest:
             labels: More CSV files whose column `image` names photographs as the manifest does;
                 they may give `patient, disc_mask, lesion_bitmask, dr_grade`; their files, too, are
                 relative to the manifest's folder. Photographs not in the manifest are ignored.
+            complete: Whether all files that it names must exist; if not, who reads a photograph
+                finds out.
 
         Raises:
             ManifestError: If a file, a column or an image's name is missing, a quality or a grade
@@ -109,7 +115,8 @@ class Manifest:
             row |= labels_of_image.get(row["image"], {})
             photographs.append(_photograph(row, path, line))
         manifest = cls(photographs, path)
-        manifest._require_files()
+        if complete:
+            manifest._require_files()
         return manifest
 
     @classmethod

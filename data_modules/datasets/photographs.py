@@ -142,10 +142,12 @@ class DecodedPhotograph(NamedTuple):
     Attributes:
         image: uint8 or uint16 `(3, H, W)`.
         field: Its field of view.
+        notes: What a result will lack, in words: further pages, transparency.
     """
 
     image: Tensor
     field: FieldOfView
+    notes: tuple[str, ...] = ()
 
 
 def read_with_field(photograph: Photograph, max_memory: int) -> DecodedPhotograph:
@@ -158,13 +160,15 @@ def read_with_field(photograph: Photograph, max_memory: int) -> DecodedPhotograp
     Raises:
         PictureError: If it cannot be read, or would not fit into the memory.
     """
+    if photograph.fault:
+        raise PictureError(f"{photograph.image}: {photograph.fault}")
     header = read_header(photograph.image)
     try:
-        require_memory(*header, max_memory)
+        require_memory(header, max_memory)
     except UserError as error:
         raise PictureError(f"{photograph.image}: {error}") from None
     image = read_native(photograph.image)
-    return DecodedPhotograph(image, find_field(photograph, image))
+    return DecodedPhotograph(image, find_field(photograph, image), header.notes)
 
 
 def find_field(photograph: Photograph, image: Tensor) -> FieldOfView:

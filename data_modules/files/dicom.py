@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,23 +10,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from data_modules.files.errors import PictureError
+from data_modules.files.errors import PictureError, require_file
 
 if TYPE_CHECKING:
     from pydicom import FileDataset
 
 SUFFIXES = (".dcm", ".dicom")
-"""File name endings that count as DICOM; files without an ending are not opened."""
+"""File name endings that count as DICOM."""
+
+PREAMBLE = 128
+"""Bytes before the letters `DICM` (DICOM PS3.10, 7.1)."""
 
 STALE = ("PaletteColor", "RedPalette", "GreenPalette", "BluePalette", "Smallest", "Largest")
 """Prefixes of the keywords of attributes that describe the original's pixel values."""
 
 
 def is_dicom(path: str | Path) -> bool:
-    """Return whether a file is DICOM by its name."""
-    return Path(path).suffix.lower() in SUFFIXES
+    """Return whether a file is DICOM: by its name, or by its preamble if it is no known picture.
+
+    Files of an archive have no ending (`IM000001`), or a part of their UID looks like one.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in SUFFIXES or suffix in Image.registered_extensions() or not os.path.isfile(path):
+        return suffix in SUFFIXES
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(PREAMBLE + 4)[PREAMBLE:] == b"DICM"
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -53,6 +68,7 @@ def _read(path: str | Path, pixels: bool) -> FileDataset:
     """Return the attributes of a file that holds one photograph."""
     from pydicom import dcmread
 
+    require_file(path)
     dataset = dcmread(path, stop_before_pixels=not pixels)
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames != 1:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +14,25 @@ from magenet.errors import UserError
 
 class PictureError(UserError):
     """A picture cannot be read or written; the message is "path: reason"."""
+
+
+def require_file(path: str | Path) -> None:
+    """Raise unless a path is that of a regular file; nothing is opened, so no pipe can block.
+
+    Raises:
+        PictureError: If it is missing, a folder, a pipe or a device.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        known = error.errno in (errno.ENOENT, errno.ENOTDIR)
+        raise PictureError(f"{path}: {'no such file' if known else error.strerror}") from None
+    except ValueError:  # a null character
+        raise PictureError(f"{path}: no such file") from None
+    if stat.S_ISDIR(mode):
+        raise PictureError(f"{path}: is a folder, not a picture")
+    if not stat.S_ISREG(mode):
+        raise PictureError(f"{path}: is a pipe or a device, not a picture")
 
 
 @contextmanager

@@ -5,14 +5,45 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from magenet.errors import UsageError, UserError
 
 MEBIBYTE = 1 << 20
 
-COPIES = {1: 5, 2: 7}
-"""Greatest number of copies of a photograph in memory, by bytes per sample: decoded (with alpha,
-4 channels), as a tensor, one channel as floats, the result, and the encoder's."""
+NETWORK = 384 * MEBIBYTE
+"""Memory of the network's pass and of the report, in bytes: 370 MiB measured at 512 px."""
+
+RETAINED = 224 * MEBIBYTE
+"""The part of it that libraries keep after their first use, in bytes: up to 200 MiB measured."""
+
+NETWORK_SIDE = 512
+"""Side that the square around the field is resized to, in pixels; a larger one has a bound of its
+own in the enhancer."""
+
+BAND_COLUMN = 168 * 256
+"""Bytes per column of the photograph in a band of the transfer: 256 rows, measured. The allocator
+keeps half of it."""
+
+
+class Header(NamedTuple):
+    """Header of a photograph, read without decoding any pixel.
+
+    Attributes:
+        width: In pixels, as stored: before the EXIF rotation.
+        height: In pixels.
+        sample_bytes: 1 for 8 bit, 2 for 16.
+        decoding: Peak memory from the file to a tensor, in bytes.
+        encoding: Memory of the encoder for a result of the same format, in bytes.
+        notes: What a result will lack, in words: further pages, transparency.
+    """
+
+    width: int
+    height: int
+    sample_bytes: int
+    decoding: int
+    encoding: int
+    notes: tuple[str, ...] = ()
 
 
 def parsed_memory(text: str) -> int:
@@ -39,7 +70,9 @@ def as_text(count: int) -> str:
         >>> as_text(3 << 29), as_text(900 << 20), as_text(5 << 10)
         ('1.50 GiB', '900 MiB', '0.00488 MiB')
     """
-    return f"{count / 1024**3:.2f} GiB" if count >= 1024**3 else f"{count / MEBIBYTE:.3g} MiB"
+    return (
+        f"{count / 1024**3:.2f} GiB" if count >= 1000 * MEBIBYTE else f"{count / MEBIBYTE:.3g} MiB"
+    )
 
 
 def resident() -> int:
@@ -51,32 +84,37 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def memory_of(width: int, height: int, sample_bytes: int) -> int:
+def memory_of(header: Header) -> int:
     """Return the peak memory of a photograph from reading to writing, in bytes.
 
-    Args:
-        width: In pixels.
-        height: In pixels.
-        sample_bytes: 1 for 8 bit, 2 for 16.
+    The parts follow each other, and the greatest counts. A square around the field has the longer
+    side of the photograph at most; it is cut one colour at a time, as samples and as floats.
     """
-    return COPIES[sample_bytes] * 3 * sample_bytes * width * height
+    pixels = header.width * header.height
+    image, mask = 3 * header.sample_bytes * pixels, pixels
+    longer = max(header.width, header.height)
+    field = image + 2 * mask + 5 * pixels
+    square = image + mask + (4 + header.sample_bytes) * longer**2 + 8 * NETWORK_SIDE * longer
+    network = image + mask + NETWORK
+    held = RETAINED + 2 * image + mask
+    transfer = held + BAND_COLUMN * longer
+    writing = held + BAND_COLUMN * longer // 2 + header.encoding
+    return max(header.decoding, field, square, network, transfer, writing)
 
 
-def require_memory(width: int, height: int, sample_bytes: int, max_memory: int) -> None:
+def require_memory(header: Header, max_memory: int) -> None:
     """Raise if a photograph does not fit into the memory.
 
     Args:
-        width: In pixels.
-        height: In pixels.
-        sample_bytes: 1 for 8 bit, 2 for 16.
+        header: Its header.
         max_memory: Bytes that the process may use.
 
     Raises:
         UserError: If it does not; the message gives the memory needed.
     """
-    need = resident() + memory_of(width, height, sample_bytes)
+    need = resident() + memory_of(header)
     if need > max_memory:
         raise UserError(
-            f"is {width}x{height} px and needs {as_text(need)} of memory; "
+            f"is {header.width}x{header.height} px and needs {as_text(need)} of memory; "
             f"{as_text(max_memory)} are allowed (max_memory)"
         )

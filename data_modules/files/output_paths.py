@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterable
 from pathlib import Path, PurePosixPath
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.files.errors import PictureError
 from magenet.errors import UserError
+
+LONGEST_NAME = 255
+"""Bytes of a file name that file systems allow."""
 
 
 def require_outside(folder: str | Path, photographs: str | Path) -> None:
@@ -43,11 +47,18 @@ def output_path(
     target = folder.joinpath(*parts)
     if suffix is not None:
         target = target.with_suffix(suffix)
-    if target.resolve() == source.resolve():
+    # By realpath, since Path.resolve raises over a loop of links.
+    own, target_itself = (Path(os.path.realpath(path)) for path in (source, target))
+    if target_itself == own:
         raise PictureError(f"{target}: would replace the photograph itself; choose another folder")
     if target in taken:
         raise PictureError(f"{target}: is already taken by the result of another photograph")
-    if target.exists() and target.resolve().parent == source.resolve().parent:
+    report = target.with_name(target.name + ".json")
+    if len(os.fsencode(report.name)) > LONGEST_NAME:
+        raise PictureError(f"{source}: its name is too long for its report, {LONGEST_NAME} bytes")
+    if os.path.isdir(report) or os.path.isdir(target):
+        raise PictureError(f"{report if os.path.isdir(report) else target}: is a folder there")
+    if target.exists() and target_itself.parent == own.parent:
         raise PictureError(
             f"{target}: is there already, beside the photograph; choose another folder"
         )
@@ -76,5 +87,11 @@ def output_paths(
             paths[photograph.name] = error
         else:
             paths[photograph.name] = path
-            taken.add(path)
+            taken |= {path, path.with_name(path.name + ".json")}
+    folders = {parent for path in taken for parent in path.parents}
+    for name, found in paths.items():
+        if isinstance(found, Path):
+            for file in (found, found.with_name(found.name + ".json")):
+                if file in folders:
+                    paths[name] = PictureError(f"{file}: is the folder of other results")
     return paths

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
 from data_modules.files import dicom
-from data_modules.files.errors import PictureError, require_16_bit_extra
+from data_modules.files.errors import PictureError, require_16_bit_extra, require_file
+from data_modules.files.memory_estimate import Header
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 """File name endings that count as a photograph in a folder."""
@@ -26,22 +28,33 @@ NATIVE_SUFFIXES = (*SUFFIXES, *dicom.SUFFIXES)
 MINIMUM_SIDE = 32
 """Smallest height and width of a photograph, in pixels: the networks' own limit."""
 
-BITS_PER_SAMPLE = 0x0102
-"""TIFF tag of the bit depth."""
+MOST_ELONGATED = 4
+"""Greatest ratio of the longer side to the shorter (our choice): the square around the field is as
+large as the longer side."""
 
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+"""Decoders of Pillow that may be used, whatever a file's name; that of JPEG also opens MPO, which
+cameras write as `.jpg`."""
 
-class Header(NamedTuple):
-    """Header of a photograph, read without decoding any pixel.
+BITS_PER_SAMPLE, SAMPLES_PER_PIXEL, ROWS_PER_STRIP = 0x0102, 0x0115, 0x0116
+TILE_WIDTH, TILE_LENGTH = 0x0142, 0x0143
+"""TIFF tags."""
 
-    Attributes:
-        width: In pixels, as stored: before the EXIF rotation.
-        height: In pixels.
-        sample_bytes: 1 for 8 bit, 2 for 16.
-    """
+STORED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
+"""Bytes per pixel in memory of Pillow's modes; 4 for others."""
 
-    width: int
-    height: int
-    sample_bytes: int
+ENCODER_BYTES = {
+    (".jpg", 1): 6, (".jpeg", 1): 6, (".webp", 1): 48,
+    (".png", 2): 26, (".tif", 2): 8, (".tiff", 2): 8,
+}  # fmt: skip
+"""Bytes per pixel of the encoder for a name's ending and the bytes per sample, measured on noise of
+4000x4000 px; 5 for others."""
+
+DICOM_BYTES = 48
+"""Bytes per pixel of the decoders of DICOM: a raw copy, three of floats, the result."""
+
+BAND = 256
+"""Rows of a picture of floats that are scaled at a time."""
 
 
 def read_header(path: str | Path) -> Header:
@@ -52,16 +65,26 @@ def read_header(path: str | Path) -> Header:
             (Pillow's limit, 179 million pixels).
     """
     if dicom.is_dicom(path):
-        return Header(*dicom.dicom_header(path))
+        width, height, sample_bytes = dicom.dicom_header(path)
+        _require_shape(path, width, height)
+        pixels = width * height
+        decoding = DICOM_BYTES * pixels + os.path.getsize(path)
+        return Header(width, height, sample_bytes, decoding, 12 * sample_bytes * pixels)
     with _opened(path) as picture:
-        return Header(picture.width, picture.height, 2 if _is_16_bit(picture) else 1)
+        _require_shape(path, *picture.size)
+        pixels = picture.width * picture.height
+        sample_bytes = 2 if _reads_16_bit(picture) else 1
+        suffix = Path(path).suffix.lower()
+        encoding = ENCODER_BYTES.get((suffix, sample_bytes), 5) * pixels
+        decoding = _decoding_bytes(picture) + _buffer_bytes(picture)
+        return Header(*picture.size, sample_bytes, decoding, encoding, _notes(picture))
 
 
 def header_fault(path: str | Path) -> str | None:
     """Return what is wrong with a picture's header, or None; no pixel is decoded."""
     try:
         with _opened(path) as picture:
-            _require_side(path, *picture.size)
+            _require_shape(path, *picture.size)
     except PictureError as error:
         return str(error)
     return None
@@ -71,7 +94,7 @@ def read_photograph(path: str | Path) -> Tensor:
     """Read a photograph as RGB with 8 bits a colour.
 
     EXIF rotation is applied; grey, palette, transparent and CMYK pictures become RGB
-    (transparency on black); 16-bit grey is scaled to 8 bit, floats are taken as 0 to 1.
+    (transparency on black); 16-bit grey is scaled to 8 bit, floats are 0 to 1.
 
     Args:
         path: A file that Pillow can read.
@@ -80,19 +103,16 @@ def read_photograph(path: str | Path) -> Tensor:
         uint8 `(3, H, W)`.
 
     Raises:
-        PictureError: If the file is missing, not a picture, broken, or smaller than 32 px.
+        PictureError: If the file is missing, not a picture, broken, smaller than 32 px, more than
+            four times as long as it is wide, or has values outside their range.
     """
+    with _opened(path) as header:
+        _require_shape(path, *header.size)
     picture = _decode(path)
-    _require_side(path, *picture.size)
     if picture.mode.startswith("I") or picture.mode == "F":
-        values = np.asarray(picture, dtype=np.float32)
-        peak = 1.0 if picture.mode == "F" else 65535.0
-        grey = (values / peak * 255.0).round().clip(0, 255).astype(np.uint8)
-        picture = Image.fromarray(grey)
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
-        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
-        picture = Image.alpha_composite(black, rgba)
+        picture = Image.fromarray(_as_8_bit(path, picture))
+    if _is_transparent(picture):
+        picture = _on_black(picture)
     if picture.mode != "RGB":
         picture = picture.convert("RGB")
     array = np.empty((3, picture.height, picture.width), np.uint8)
@@ -117,12 +137,12 @@ def read_native(path: str | Path) -> Tensor:
             installed.
     """
     if dicom.is_dicom(path):
-        image = dicom.read_dicom(path)
-        _require_side(path, image.shape[-1], image.shape[-2])
-        return image
+        _require_shape(path, *dicom.dicom_header(path)[:2])
+        return dicom.read_dicom(path)
     with _opened(path) as picture:
-        is_16_bit, is_float = _is_16_bit(picture), picture.mode == "F"
-    if is_float or not is_16_bit:
+        _require_shape(path, *picture.size)
+        is_16_bit = _reads_16_bit(picture)
+    if not is_16_bit:
         return read_photograph(path)
     with require_16_bit_extra(path):
         import cv2
@@ -130,7 +150,6 @@ def read_native(path: str | Path) -> Tensor:
     values = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)
     if values is None or values.dtype != np.uint16:
         raise PictureError(f"{path}: a picture of more than 8 bits that OpenCV cannot decode")
-    _require_side(path, values.shape[1], values.shape[0])
     return torch.from_numpy(np.ascontiguousarray(values[..., ::-1].transpose(2, 0, 1)))
 
 
@@ -147,9 +166,7 @@ def read_mask(path: str | Path, like: Tensor | None = None) -> Tensor:
     Raises:
         PictureError: If it cannot be read, or has another size than the photograph.
     """
-    picture = _decode(path)
-    if like is not None:
-        _require_size_of(path, picture, like)
+    picture = _decode(path, like)
     grey = np.array(picture.convert("L"))
     return torch.from_numpy(grey > (127 if grey.max(initial=0) > 1 else 0))[None]
 
@@ -167,25 +184,21 @@ def read_bits(path: str | Path, like: Tensor) -> Tensor:
     Raises:
         PictureError: If it cannot be read, is not grey, or has another size.
     """
-    picture = _decode(path)
+    picture = _decode(path, like)
     if picture.mode not in ("L", "P", "1"):
         raise PictureError(
             f"{path}: bit flags need a grey picture of 8 bit, this is {picture.mode}"
         )
-    _require_size_of(path, picture, like)
     return torch.from_numpy(np.array(picture, dtype=np.uint8))[None]
 
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Image.Image]:
     """Open a picture with Pillow, and turn whatever it raises into a :class:`PictureError`."""
+    require_file(path)
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             yield picture
-    except FileNotFoundError:
-        raise PictureError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise PictureError(f"{path}: is a folder, not a picture") from None
     except UnidentifiedImageError:
         raise PictureError(
             f"{path}: cannot be read as a picture: damaged, or of a format that is not supported "
@@ -197,16 +210,103 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
         raise PictureError(f"{path}: cannot be decoded ({error})") from None
 
 
-def _decode(path: str | Path) -> Image.Image:
-    """Decode a picture and apply its EXIF rotation."""
+def _decode(path: str | Path, like: Tensor | None = None) -> Image.Image:
+    """Decode a picture and apply its EXIF rotation.
+
+    Raises:
+        PictureError: If it cannot be read, or is a mask of another size than its photograph
+            `(3, H, W)`; one of another number of pixels is not decoded.
+    """
     with _opened(path) as picture:
+        if like is not None and picture.width * picture.height != like[0].numel():
+            _require_size_of(path, picture, like)
         picture.load()  # Pillow rotates a TIFF here, and removes its orientation
         picture.getexif()
         # The bytes that EXIF was read from: Pillow would encode them anew, and fail over odd ones.
         picture.info.pop("exif", None)
         picture.info.pop("Raw profile type exif", None)
         ImageOps.exif_transpose(picture, in_place=True)
+        if like is not None:
+            _require_size_of(path, picture, like)
         return picture
+
+
+def _as_8_bit(path: str | Path, picture: Image.Image) -> np.ndarray[Any, Any]:
+    """Return a grey picture of floats, 0 to 1, or of integers, 0 to 65535, as uint8 `(H, W)`.
+
+    Raises:
+        PictureError: If a value lies outside, or is not a number: its scale is not known.
+    """
+    peak = 1.0 if picture.mode == "F" else 65535.0
+    lowest, highest = np.inf, -np.inf
+    grey = np.empty((picture.height, picture.width), np.uint8)
+    for top in range(0, picture.height, BAND):  # in bands, to spare memory
+        bottom = min(top + BAND, picture.height)
+        values = np.asarray(picture.crop((0, top, picture.width, bottom)), dtype=np.float32)
+        if not np.isfinite(values).all():
+            raise PictureError(f"{path}: has values that are not finite numbers (NaN or infinite)")
+        lowest, highest = min(lowest, values.min()), max(highest, values.max())
+        grey[top:bottom] = (values / peak * 255.0).round().clip(0, 255)
+    if lowest < 0 or highest > peak:
+        raise PictureError(
+            f"{path}: has values from {lowest:g} to {highest:g}; {picture.mode} pictures need "
+            f"0 to {peak:g}: scale them"
+        )
+    return grey
+
+
+def _is_transparent(picture: Image.Image) -> bool:
+    """Return whether a picture has an alpha channel or a transparent colour."""
+    return picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+
+
+def _on_black(picture: Image.Image) -> Image.Image:
+    """Return a transparent picture on black, as RGB."""
+    rgba = picture.convert("RGBA")
+    black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+    return Image.alpha_composite(black, rgba).convert("RGB")
+
+
+def _notes(picture: Image.Image) -> tuple[str, ...]:
+    """Return what the result of a picture will lack, in words."""
+    try:
+        pages = getattr(picture, "n_frames", 1)
+    except Exception:  # the first page may be whole where a further one is damaged
+        return ("first page; further ones are damaged",)
+    notes = [f"first of {pages} pages"] if pages > 1 else []
+    if _is_transparent(picture):
+        notes.append("its transparency is not kept")
+    return tuple(notes)
+
+
+def _decoding_bytes(picture: Image.Image) -> int:
+    """Return the memory from a decoded picture to a tensor, in bytes: measured, by its kind."""
+    pixels = picture.width * picture.height
+    if _reads_16_bit(picture):
+        return 18 * pixels
+    stored = STORED_BYTES.get(picture.mode, 4)
+    if _is_transparent(picture):
+        return (stored + 16) * pixels
+    return max(2 * stored, stored + 5, 10) * pixels
+
+
+def _buffer_bytes(picture: Image.Image) -> int:
+    """Return the memory of a picture's decoder, in bytes."""
+    pixels = picture.width * picture.height
+    if isinstance(picture, TiffImageFile):
+        tags = picture.tag_v2
+        rows = tags.get(TILE_LENGTH) or min(tags.get(ROWS_PER_STRIP, 1 << 32), picture.height)
+        columns = tags.get(TILE_WIDTH) or picture.width
+        bits = sum(tags.get(BITS_PER_SAMPLE, (8,))) * tags.get(SAMPLES_PER_PIXEL, 1)
+        return int(2 * rows * columns * max(4, bits / 8))
+    if picture.format == "WEBP":  # whole file, two canvases, and what is handed over
+        return 12 * pixels + 2 * os.path.getsize(picture.filename)
+    return 0
+
+
+def _reads_16_bit(picture: Image.Image) -> bool:
+    """Return whether :func:`read_native` gives 16 bits for an opened picture."""
+    return picture.mode != "F" and _is_16_bit(picture)
 
 
 def _is_16_bit(picture: Image.Image) -> bool:
@@ -218,12 +318,17 @@ def _is_16_bit(picture: Image.Image) -> bool:
     return picture.mode.startswith("I")
 
 
-def _require_side(path: str | Path, width: int, height: int) -> None:
-    """Raise if a photograph is too small for the networks."""
+def _require_shape(path: str | Path, width: int, height: int) -> None:
+    """Raise if a photograph is too small for the networks, or too long for its width."""
     if min(width, height) < MINIMUM_SIDE:
         raise PictureError(
             f"{path}: is {width}x{height} px; a photograph needs at least "
             f"{MINIMUM_SIDE}x{MINIMUM_SIDE}"
+        )
+    if max(width, height) > MOST_ELONGATED * min(width, height):
+        raise PictureError(
+            f"{path}: is {width}x{height} px: too long for its width to be a photograph of an eye "
+            f"(at most {MOST_ELONGATED} : 1)"
         )
 
 

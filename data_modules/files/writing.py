@@ -11,6 +11,7 @@ from torch import Tensor
 
 from data_modules.files import dicom
 from data_modules.files.errors import PictureError, require_16_bit_extra
+from data_modules.files.reading import FORMATS
 from magenet.atomic_write import atomic_write
 
 JPEG_QUALITY = 95
@@ -57,13 +58,14 @@ def write_photograph(image: Tensor, path: str | Path, source: str | Path | None 
         PictureError: If it cannot be written.
     """
     path = Path(path)
-    if dicom.is_dicom(path):
-        if source is None or not dicom.is_dicom(source):
+    from_dicom = source is not None and dicom.is_dicom(source)
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if path.suffix.lower() in dicom.SUFFIXES or (from_dicom and kind is None):
+        if source is None or not from_dicom:
             raise PictureError(f"{path}: a DICOM file is only written for a photograph from one")
         with atomic_write(path, PictureError) as part:
             dicom.write_dicom(image, part, source)
         return
-    kind = Image.registered_extensions().get(path.suffix.lower())
     if kind is None:
         raise PictureError(f"{path}: cannot be written: unknown picture ending '{path.suffix}'")
     values = image.numpy()
@@ -88,7 +90,7 @@ def read_metadata(source: str | Path) -> Metadata:
     """Read the EXIF and colour profile of a photograph that also hold for a result made from it."""
     if dicom.is_dicom(source):
         return Metadata()
-    with Image.open(source) as original:
+    with Image.open(source, formats=FORMATS) as original:
         given = original.getexif()
         profile = original.info.get("icc_profile")
     exif = Image.Exif()

@@ -88,7 +88,7 @@ def enhance(
     field = None
     if isinstance(image, (str, PathLike)):
         path = Path(image)
-        tensor, field = read_with_field(Photograph(path, path.name), enhancer.max_memory)
+        tensor, field, _ = read_with_field(Photograph(path, path.name), enhancer.max_memory)
     else:
         tensor = _tensor(image)
     if mask is not None:

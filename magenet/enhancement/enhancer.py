@@ -217,9 +217,10 @@ class PhotographEnhancer:
         estimate = self.estimate(seen, inside)
         expected = self._expected_error(estimate, inside)
         enhanced = seen + strength * estimate.change
-        result = transfer(enhanced, seen, inside, image, field)
         share = strength * estimate.light_share
+        # Before the transfer: judges need memory, too, and a result is as large as its photograph.
         report = self._report(seen, enhanced, inside, expected, share, field)
+        result = transfer(enhanced, seen, inside, image, field)
         return EnhancedPhotograph(result, field, expected, report)
 
     def estimate(self, seen: Tensor, inside: Tensor) -> Estimate:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -30,7 +31,7 @@ from data_modules.files.reading import read_header, read_native
 from data_modules.files.writing import write_photograph
 from magenet.enhancement.enhancer import EnhancedPhotograph, PhotographEnhancer
 from magenet.enhancement.fundus_check import NotAFundusError
-from magenet.enhancement.html_report import HEAT_SIDE, Entry, PageWriter
+from magenet.enhancement.html_report import HEAT_SIDE, SIDE, Entry, PageWriter
 from magenet.enhancement.inputs import collect
 from magenet.enhancement.listing import Listing
 from magenet.enhancement.origin import (
@@ -157,14 +158,14 @@ def enhance_photograph(
     try:
         if isinstance(decoded, PictureError):
             raise decoded
-        image, field = decoded
+        image, field, notes = decoded
         row |= {"height": image.shape[-2], "width": image.shape[-1]}
         result = enhancer(image, field, options.strength, options.force)
         report = {
             name: None if isinstance(value, float) and math.isnan(value) else value
             for name, value in asdict(result.report).items()
         }
-        row |= {"status": "enhanced", **report}
+        row |= {"status": "enhanced", **report, "reasons": [*result.report.reasons, *notes]}
     except NotAFundusError as error:
         row |= {"status": "refused", "reasons": [f"{photograph.image}: {error}"]}
     except PictureError as error:
@@ -274,7 +275,7 @@ def enhance_to_folder(
         UserError: For what concerns all photographs: weights, the folder, the listing.
         StoppedError: After Ctrl-C or SIGTERM.
     """
-    photographs = collect(list(inputs))
+    photographs = collect(list(inputs), options.folder)
     for given in inputs:
         require_outside(options.folder, given)
     enhancer = PhotographEnhancer.from_pretrained(options.weights, device, options.max_memory)
@@ -417,7 +418,7 @@ def _without_result(row: ReportRow, path: Path) -> ReportRow:
 def _fit_together(one: Photograph, other: Photograph, max_memory: int) -> bool:
     """Return whether one photograph can be read while another is enhanced."""
     try:
-        needs = sum(memory_of(*read_header(photograph.image)) for photograph in (one, other))
+        needs = sum(memory_of(read_header(photograph.image)) for photograph in (one, other))
     except PictureError:
         return False
     return resident() + needs <= max_memory
@@ -444,14 +445,16 @@ def _entry(outcome: Outcome, photograph: Photograph, folder: Path) -> Entry:
 
 
 def _picture(image: Tensor | None) -> np.ndarray[Any, Any] | None:
-    """Return a photograph as uint8 `(H, W, 3)`."""
+    """Return a photograph as uint8 `(H, W, 3)`, no larger than the page shows it."""
     if image is None:
         return None
-    planes = [  # one by one, to spare memory
-        plane if plane.dtype == torch.uint8 else (plane.float() / 257).round().byte()
-        for plane in image
-    ]
-    return torch.stack(planes, dim=-1).numpy()
+    planes = []
+    for plane in image:  # one by one, and reduced at once, to spare memory
+        values = plane if plane.dtype == torch.uint8 else (plane.float() / 257).round().byte()
+        small = Image.fromarray(values.numpy())
+        small.thumbnail((SIDE, SIDE))
+        planes.append(np.asarray(small))
+    return np.stack(planes, axis=-1)
 
 
 @contextlib.contextmanager

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from glob import glob, has_magic
 from pathlib import Path
 
-from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
-from data_modules.files.reading import NATIVE_SUFFIXES
+from data_modules.datasets.everything import everything_at
+from data_modules.datasets.manifest import ManifestError, Photograph, listed
 from magenet.errors import printable
 
 
-def collect(inputs: list[str]) -> list[Photograph]:
+def collect(inputs: list[str], results: Path | None = None) -> list[Photograph]:
     """Return the photographs named on the command line, each once.
 
     Other files among them, as `photos/*` may give, are left out with a message.
 
     Args:
         inputs: Files, folders, patterns that the shell did not expand, manifests.
+        results: Folder of the results; the results of an earlier run in it are left out.
 
     Returns:
-        Photographs with unique names: see :func:`distinct`.
+        Photographs with unique names: see :func:`distinct`. What could be a photograph but cannot
+        be read has a `fault`.
 
     Raises:
         ManifestError: If an input does not exist, or there is no photograph at all.
@@ -30,7 +34,7 @@ def collect(inputs: list[str]) -> list[Photograph]:
     paths: list[str] = []
     for given in inputs:
         matches = [given]
-        if has_magic(given) and not Path(given).exists():
+        if has_magic(given) and not os.path.lexists(given):
             matches = sorted(glob(given, recursive=True))
         if not matches:
             raise ManifestError(f"{given}: no such files")
@@ -39,14 +43,25 @@ def collect(inputs: list[str]) -> list[Photograph]:
     faults = []
     for path in paths:
         try:
-            if Path(path).is_file() and Path(path).suffix.lower() not in (*NATIVE_SUFFIXES, ".csv"):
-                raise ManifestError(f"{path}: not a picture by its name")
-            for photograph in Manifest.from_path(path, NATIVE_SUFFIXES):
-                found.setdefault(photograph.image.resolve(), photograph)
+            photographs, others = everything_at(path)
         except ManifestError as error:
-            if not Path(path).exists():
+            if not os.path.lexists(path):
                 raise
             faults.append(str(error))
+            continue
+        if others == [str(Path(path))]:
+            faults.append(f"{path}: not a picture by its name")
+        elif others:
+            faults.append(f"{path}: {len(others)} file(s) that are no pictures: {listed(others)}")
+        kept = [one for one in photographs if results is None or not _is_result(one, results)]
+        if len(kept) < len(photographs):
+            number = len(photographs) - len(kept)
+            faults.append(f"{path}: {number} result(s) of an earlier run in {results}")
+        elif not photographs and not others:
+            faults.append(f"{path}: no pictures in it")
+        for photograph in kept:
+            absolute = os.path.abspath if photograph.fault else os.path.realpath
+            found.setdefault(Path(absolute(photograph.image)), photograph)
     if not found:
         raise ManifestError("; ".join(faults))
     for fault in faults:
@@ -60,18 +75,31 @@ def distinct(found: dict[Path, Photograph]) -> list[Photograph]:
     Args:
         found: Photographs by their absolute path.
     """
-    counts = Counter(photograph.name for photograph in found.values())
-    named = []
+    of_name: defaultdict[str, list[Path]] = defaultdict(list)
     for path, photograph in found.items():
-        if counts[photograph.name] > 1:
-            same = [other for other, that in found.items() if that.name == photograph.name]
-            length = next(
-                n
-                for n in range(1, len(path.parts) + 1)
-                if sum(other.parts[-n:] == path.parts[-n:] for other in same) == 1
-            )
-            name = "/".join(path.parts[-max(length, 2) :]).lstrip("/")
-            named.append(replace(photograph, name=name))
-        else:
-            named.append(photograph)
-    return named
+        of_name[photograph.name].append(path)
+    names = {path: photograph.name for path, photograph in found.items()}
+    for same in of_name.values():
+        length, shared = 2, same if len(same) > 1 else []
+        while shared:
+            ends = Counter(path.parts[-length:] for path in shared)
+            for path in shared:
+                names[path] = "/".join(path.parts[-length:]).lstrip("/")
+            shared = [path for path in shared if ends[path.parts[-length:]] > 1]
+            length += 1
+    counts = Counter(names.values())
+    for path, name in names.items():
+        if counts[name] > 1:  # the name that another one has without it
+            names[path] = "/".join(path.parts).lstrip("/")
+    return [replace(photograph, name=names[path]) for path, photograph in found.items()]
+
+
+def _is_result(photograph: Photograph, results: Path) -> bool:
+    """Return whether a photograph lies in the folder of the results with a report beside it."""
+    if Path(os.path.realpath(results)) not in Path(os.path.realpath(photograph.image)).parents:
+        return False
+    report = photograph.image.with_name(photograph.image.name + ".json")
+    try:
+        return report.is_file() and "verdict" in json.loads(report.read_bytes())
+    except (OSError, ValueError, TypeError):
+        return False

@@ -32,7 +32,7 @@ def photograph(folder: Path, name: str) -> tuple[Path, torch.Tensor]:
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 def test_16_bits_stay_16_bits(tmp_path: Path, name: str) -> None:
     path, image = photograph(tmp_path, name)
-    assert read_header(path) == (50, 40, 2)
+    assert read_header(path)[:3] == (50, 40, 2)
     assert torch.equal(read_native(path), image)
     assert int((read_photograph(path).int() - (image.int() >> 8)).abs().max()) <= 1
     with Image.open(path) as written:

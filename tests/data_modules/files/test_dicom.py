@@ -37,7 +37,7 @@ def values(shape: tuple[int, ...], bits: int = 8) -> np.ndarray:
 def test_colours_are_read_as_they_are(tmp_path: Path) -> None:
     pixels = values((40, 50, 3))
     photograph(tmp_path / "a.dcm", pixels)
-    assert read_header(tmp_path / "a.dcm") == (50, 40, 1)
+    assert read_header(tmp_path / "a.dcm")[:3] == (50, 40, 1)
     assert np.array_equal(read_native(tmp_path / "a.dcm").permute(1, 2, 0).numpy(), pixels)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from data_modules.files.memory_estimate import parsed_memory, require_memory
+from data_modules.files.memory_estimate import Header, parsed_memory, require_memory
 from magenet.errors import UsageError, UserError
 
 
@@ -11,10 +11,10 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
 
 
 def test_a_photograph_that_would_not_fit_is_refused_before_it_is_read() -> None:
-    with pytest.raises(UserError, match=r"30000x30000 px and needs 1\d\.\d\d GiB.*max_memory"):
-        require_memory(30000, 30000, 1, parsed_memory("1.5G"))
+    with pytest.raises(UserError, match=r"30000x30000 px and needs \d\.\d\d GiB.*max_memory"):
+        require_memory(Header(30000, 30000, 1, 0, 0), parsed_memory("1.5G"))
 
 
 def test_little_memory_is_told_in_a_unit_that_shows_it() -> None:
     with pytest.raises(UserError, match=r"needs [\d.]+ [GM]iB of memory; 1 MiB are allowed"):
-        require_memory(100, 100, 1, parsed_memory("1M"))
+        require_memory(Header(100, 100, 1, 0, 0), parsed_memory("1M"))

@@ -1,3 +1,4 @@
+import os
 import pickle
 import struct
 import zlib
@@ -6,11 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from data_modules.files.errors import PictureError
-from data_modules.files.reading import read_header, read_mask, read_native, read_photograph
-from data_modules.files.writing import write_photograph
+from data_modules.files.memory_estimate import memory_of
+from data_modules.files.reading import (
+    header_fault,
+    read_header,
+    read_mask,
+    read_native,
+    read_photograph,
+)
+from data_modules.files.writing import read_metadata, write_photograph
 
 
 def gradient(height: int = 40, width: int = 50) -> Image.Image:
@@ -176,7 +184,7 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
 def test_8_bits_are_read_natively_as_ever(tmp_path: Path, mode: str) -> None:
     gradient().convert(mode).save(tmp_path / "a.tif")
     assert torch.equal(read_native(tmp_path / "a.tif"), read_photograph(tmp_path / "a.tif"))
-    assert read_header(tmp_path / "a.tif") == (50, 40, 1)
+    assert read_header(tmp_path / "a.tif")[:3] == (50, 40, 1)
 
 
 def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
@@ -193,3 +201,103 @@ def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     for read in (read_header, read_native, read_photograph):
         with pytest.raises(PictureError, match="900000000 pixels"):
             read(path)
+
+
+def postscript(path: Path) -> None:
+    path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n%%EndComments\nshowpage\n")
+
+
+@pytest.mark.parametrize("kind", ["EPS", "GIF", "PPM", "TGA", "PCX"])
+def test_only_the_promised_decoders_are_used_whatever_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def started(*given: object) -> None:
+        raise AssertionError("Ghostscript is started")
+
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", started)
+    path = tmp_path / "a.jpg"
+    if kind == "EPS":
+        postscript(path)
+    else:
+        gradient().save(path, format=kind)
+    for read in (read_header, read_native, read_photograph, read_mask, read_metadata):
+        with pytest.raises((PictureError, UnidentifiedImageError), match="cannot"):
+            read(path)
+
+
+def test_what_cameras_write_as_jpg_is_read(tmp_path: Path) -> None:
+    gradient().save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[gradient()])
+    assert read_header(tmp_path / "a.jpg").notes == ("first of 2 pages",)
+    assert read_native(tmp_path / "a.jpg").shape == (3, 40, 50)
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "webp"])
+def test_further_pages_and_transparency_are_told(tmp_path: Path, kind: str) -> None:
+    pages = [gradient().convert("RGBA").rotate(angle) for angle in (1, 2, 3, 4)]
+    pages[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=pages[1:])
+    notes = read_header(tmp_path / f"a.{kind}").notes
+    assert notes == ("first of 4 pages", "its transparency is not kept")
+    gradient().save(tmp_path / f"b.{kind}")
+    assert read_header(tmp_path / f"b.{kind}").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(200.0, "values from 0 to 200"), (-0.5, "from -0.5 to 1"), (np.nan, "not finite"),
+     (np.inf, "not finite")],
+)  # fmt: skip
+def test_floats_out_of_range_are_refused_and_not_guessed(
+    tmp_path: Path, value: float, said: str
+) -> None:
+    values = np.linspace(0, 1, 40 * 50, dtype=np.float32).reshape(40, 50)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    expected = (values * 255).round().astype(np.uint8)
+    assert np.array_equal(read_native(tmp_path / "a.tif")[1].numpy(), expected)
+    values[20, 20] = value
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with pytest.raises(PictureError, match=said):
+        read_native(tmp_path / "a.tif")
+
+
+def test_a_strip_is_refused_by_its_header(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 161)).save(tmp_path / "a.png")
+    for read in (read_header, read_native, read_photograph):
+        with pytest.raises(PictureError, match=r"40x161 px: too long .* \(at most 4 : 1\)"):
+            read(tmp_path / "a.png")
+    assert "too long" in str(header_fault(tmp_path / "a.png"))
+    Image.new("RGB", (40, 160)).save(tmp_path / "a.png")
+    assert read_photograph(tmp_path / "a.png").shape == (3, 160, 40)
+
+
+def tiled_tiff(path: Path, side: int, tile: int) -> None:
+    """Write a grey TIFF of one deflated tile, larger than the picture."""
+    data = zlib.compress(bytes(side * side))
+    entries = {256: side, 257: side, 258: 8, 259: 8, 262: 1, 277: 1, 322: tile, 323: tile,
+               324: 8 + 2 + 10 * 12 + 4, 325: len(data)}  # fmt: skip
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, entries[tag]) for tag in entries)
+    path.write_bytes(
+        struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<H", 10) + directory + bytes(4) + data
+    )
+
+
+def test_a_tiff_counts_with_its_tiles(tmp_path: Path) -> None:
+    """The decoder's buffer has the size of a tile, however small the picture is."""
+    tiled_tiff(tmp_path / "a.tif", 64, 60000)
+    assert memory_of(read_header(tmp_path / "a.tif")) > 60000**2
+
+
+def test_a_pipe_is_never_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    for path in (tmp_path / "a.jpg", Path("/dev/zero")):
+        for read in (read_header, read_native, read_photograph, read_mask):
+            with pytest.raises(PictureError, match="is a pipe or a device"):
+                read(path)
+
+
+def test_a_mask_of_another_size_is_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("L", (2000, 3000)).save(tmp_path / "mask.png")
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("it is decoded"))
+    with pytest.raises(PictureError, match="2000x3000 px for a photograph of 50x40"):
+        read_mask(tmp_path / "mask.png", torch.zeros(3, 40, 50))

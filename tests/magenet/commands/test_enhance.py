@@ -14,14 +14,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional
 
 import magenet
+from data_modules.datasets.manifest import Photograph
+from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.reading import read_native
 from data_modules.files.writing import write_photograph
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder import Summary
+from magenet.enhancement.inputs import distinct
 from magenet.main import main
 from tests.conftest import ROOT
+from tests.data_modules.files.test_reading import tiled_tiff
 from tests.magenet.conftest import retina
 
 LIMITED = """
@@ -31,6 +36,17 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 sys.exit(main())
 """
 """Runs `magenet` where files cannot grow beyond 20 kB: as on a full disk, without filling one."""
+
+
+BOUNDED = """
+import resource, sys
+from magenet.main import main
+resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
+code = main()
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10)
+sys.exit(code)
+"""
+"""Runs `magenet` where the system gives no more than 1 GiB of data."""
 
 
 @pytest.fixture
@@ -305,6 +321,65 @@ def test_stopped_midway_what_is_written_is_whole(weights: Path, tmp_path: Path) 
     assert set(rows(out, "enhance.incomplete.csv")) == {path.name for path in done}
 
 
+def test_the_worst_files_cost_no_other_under_a_limit_of_the_system(
+    weights: Path, tmp_path: Path
+) -> None:
+    worst = tmp_path / "in"
+    for seed in range(2):
+        write_photograph(retina(seed), worst / f"{'az'[seed]}.png")
+    Image.new("RGB", (200, 60000)).save(worst / "long.jpg")
+    Image.new("RGB", (60000, 200)).save(worst / "wide.png")
+    Image.new("1", (12000, 12000)).save(worst / "bits.tif", compression="group4")
+    Image.new("F", (9000, 9000)).save(worst / "floats.tif", compression="tiff_adobe_deflate")
+    tiled_tiff(worst / "tile.tif", 64, 60000)
+    Image.new("RGB", (5000, 5000)).save(worst / "lossless.webp", lossless=True, method=0)
+    Image.new("RGBA", (9000, 9000)).save(worst / "clear.png", compress_level=1)
+    (worst / "script.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    out = tmp_path / "out"
+    process = start(
+        worst, "-o", out, "--weights", weights, "--max-memory", "1G", "--force", script=BOUNDED
+    )
+    said, errors = process.communicate(timeout=240)
+    assert process.returncode == 1, errors
+    found = {name: row["status"] for name, row in rows(out).items()}
+    assert found.pop("a.png") == found.pop("z.png") == "enhanced"
+    assert set(found.values()) == {"failed"}, found
+    assert len(found) == 8
+    assert int(said.split("peak ")[1]) < 1 << 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["jpg", "png", "tif", "webp", "rgba.png", "16.png", "float.tif"])
+def test_a_photograph_takes_no_more_memory_than_was_said(
+    weights: Path, tmp_path: Path, kind: str
+) -> None:
+    """Where the estimate just fits, the peak of the process does, too."""
+    side = 2400 if kind == "webp" else 5000
+    path = tmp_path / f"a.{kind}"
+    eye = functional.interpolate(retina(0)[None], (side, side))[0]
+    if kind == "float.tif":
+        Image.fromarray(eye[0].numpy() / np.float32(255)).save(path)
+    elif kind == "rgba.png":
+        picture = Image.fromarray(eye.permute(1, 2, 0).numpy())
+        picture.putalpha(200)
+        picture.save(path, compress_level=1)
+    else:
+        write_photograph(eye.to(torch.uint16) * 257 if kind == "16.png" else eye, path)
+    script = "import resource" + BOUNDED.split("import resource")[1].replace(
+        "resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))", ""
+    )
+    options = ["-o", tmp_path / "out", "--weights", weights, "--force", "--html"]
+    process = start(path, *options, "--max-memory", "500M", script=script)
+    _, errors = process.communicate(timeout=240)
+    need = re.search(r"needs ([\d.]+) ([GM])iB", errors)
+    assert need is not None, errors
+    allowed = f"{float(need[1]) * (1024 if need[2] == 'G' else 1) + 16:.0f}M"
+    process = start(path, *options, "--max-memory", allowed, script=script)
+    said, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+    assert int(said.split("peak ")[1]) <= parsed_memory(allowed)
+
+
 def test_it_starts_without_lightning_and_wandb(weights: Path) -> None:
     script = (
         "import sys; import magenet.commands.enhance;"
@@ -354,3 +429,89 @@ def test_arrays_are_enhanced_as_files_are(folder: Path, weights: Path, tmp_path:
         magenet.enhance(given / 255.0, weights=weights)
     with pytest.raises(ValueError, match="mask"):
         magenet.enhance(given, everything[1:], weights=weights)
+
+
+def test_everything_in_a_folder_is_enhanced_or_listed(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    given, out = tmp_path / "in", tmp_path / "out"
+    for name in ("a.png", "z.png", "locked/b.png", "n" * 236 + ".png", ".hidden/c.png"):
+        write_photograph(retina(len(name)), given / name)
+    write_photograph(retina(1), tmp_path / "elsewhere/b.png")
+    (given / "linked").symlink_to(tmp_path / "elsewhere")
+    (given / "broken.jpg").symlink_to(tmp_path / "nothing")
+    (given / "loop.jpg").symlink_to(given / "loop.jpg")
+    os.mkfifo(given / "pipe.jpg")
+    os.mkfifo(given / "pipe")
+    for name in ("a.heic", "b.gif", "c.jp2", "notes.txt", ".DS_Store"):
+        (given / name).write_text("whatever")
+    (given / "scan").write_bytes((given / "a.png").read_bytes())
+    (given / "IM000001").write_bytes(bytes(128) + b"DICM")
+    write_photograph(retina(3), given / "d.png")
+    (out / "d.png.json").mkdir(parents=True)
+    whole = os.scandir
+
+    def scandir(path: str | Path) -> object:
+        if Path(path) == given / "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return whole(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert enhance(given, "-o", out, "--weights", weights) == 1
+    found = rows(out)
+    enhanced = {name for name, row in found.items() if row["status"] == "enhanced"}
+    assert enhanced == {"a.png", "z.png", "n" * 236 + ".png"}
+    reasons = {
+        "locked": "folder that cannot be read", "linked": "link to a folder",
+        "broken.jpg": "missing", "loop.jpg": "missing", "pipe.jpg": "pipe", "a.heic": "not read",
+        "b.gif": "not read", "c.jp2": "not read", "scan": "by its content", "IM000001": "DICOM",
+        "d.png": "is a folder",
+    }  # fmt: skip
+    assert set(found) == enhanced | set(reasons)
+    for name, reason in reasons.items():
+        assert reason in found[name]["reason"], name
+    said = capsys.readouterr().err
+    assert all(name in said for name in ("/notes.txt", "/pipe\n"))
+    assert not any(name in said for name in ("hidden", "DS_Store"))
+
+
+def test_a_pattern_does_not_enhance_its_own_results(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_photograph(retina(0), tmp_path / "p/a.png")
+    for _ in range(2):
+        assert enhance("**/*.png", "-o", "out", "--weights", weights) == 0
+        assert set(rows(tmp_path / "out")) == {"a.png"}
+    assert enhance("out/*.png", "-o", "out", "--weights", weights) == 1
+
+
+def test_a_missing_file_of_a_manifest_costs_that_photograph_only(
+    folder: Path, weights: Path, tmp_path: Path
+) -> None:
+    (folder / "list.csv").write_text("image,fov_mask\na.png,\ngone.png,\nc.tif,gone.png\n")
+    assert enhance(folder / "list.csv", "-o", tmp_path / "out", "--weights", weights) == 1
+    found = rows(tmp_path / "out")
+    assert [row["status"] for row in found.values()] == ["enhanced", "failed", "failed"]
+    assert all("gone.png: no such file" in found[name]["reason"] for name in ("gone.png", "c.tif"))
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a" * 5000 + "*", "a" * 5000 + ".csv"])
+def test_a_name_of_5000_characters_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert enhance(name, "-o", tmp_path / "out") == 1
+    assert "no such" in capsys.readouterr().err
+
+
+def test_many_equal_names_are_told_apart_in_little_time() -> None:
+    found = {
+        (path := Path(f"/eyes/{index}/left/OD.png")): Photograph(path, "OD.png")
+        for index in range(10_000)
+    }
+    before = time.monotonic()
+    names = [photograph.name for photograph in distinct(found)]
+    assert time.monotonic() - before < 2.0
+    assert len(set(names)) == 10_000
+    assert names[7] == "7/left/OD.png"
