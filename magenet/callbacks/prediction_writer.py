@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.output_paths import output_paths, require_outside
+from data_modules.files.writing import MetadataChoice
 from magenet.enhancement.folder import NOT_ENHANCED, Outcome, write_outcome
 from magenet.enhancement.listing import Listing, ReportRow
 from magenet.tasks.enhancement import EnhancementTask, PredictionOptions
@@ -39,6 +40,8 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         size: Side of the square around the field that the network sees, in pixels; the size that
             the checkpoint was trained at if null.
         max_memory: Memory that a process may use, such as `1.5G`.
+        metadata: What results keep of their photograph's metadata; see
+            :func:`data_modules.files.writing.read_metadata`.
 
     Raises:
         ValueError: If `threads` or `strength` is out of range.
@@ -54,6 +57,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         raw: bool = False,
         size: int | None = None,
         max_memory: str = "4G",
+        metadata: MetadataChoice = "clinical",
     ) -> None:
         super().__init__("batch")
         if threads < 1:
@@ -62,6 +66,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
             raise ValueError(f"strength must lie in [0, 1], got {strength}")
         self.folder = Path(folder)
         self.lossless = lossless
+        self.metadata = metadata
         self.threads = threads
         self.options = PredictionOptions(
             "checkpoint", strength, force, raw, size, parsed_memory(max_memory)
@@ -108,7 +113,9 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         self._collect(self.threads)  # at most as many of earlier batches are pending as threads
         for outcome, (photograph, _) in zip(prediction, batch["photographs"], strict=True):
             path = self.paths[photograph.name]
-            self.pending.append(self.pool.submit(write_outcome, outcome, photograph, path))
+            self.pending.append(
+                self.pool.submit(write_outcome, outcome, photograph, path, self.metadata)
+            )
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Finish writing; the first rank then merges the listing and reports for all."""

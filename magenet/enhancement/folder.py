@@ -26,7 +26,7 @@ from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import memory_of, resident
 from data_modules.files.output_paths import output_paths, require_outside
 from data_modules.files.reading import read_header, read_native
-from data_modules.files.writing import write_photograph
+from data_modules.files.writing import MetadataChoice, write_photograph
 from magenet.atomic_write import atomic_write
 from magenet.enhancement.enhancer import EnhancedPhotograph, PhotographEnhancer
 from magenet.enhancement.fundus_check import NotAFundusError
@@ -67,13 +67,16 @@ class FolderOptions(Options):
     Attributes:
         folder: Folder of the results.
         skip_existing: Whether to skip photographs that an earlier run has enhanced with the same
-            weights and strength.
+            weights, strength and metadata.
         max_memory: Bytes that the process may use.
+        metadata: What results keep of their photograph's metadata; see
+            :func:`data_modules.files.writing.read_metadata`.
     """
 
     folder: Path = Path("enhanced")
     skip_existing: bool = False
     max_memory: int = 1 << 62
+    metadata: MetadataChoice = "clinical"
 
 
 @dataclass(frozen=True)
@@ -133,13 +136,19 @@ def enhance_photograph(
     return Outcome(row, image, result)
 
 
-def write_outcome(outcome: Outcome, photograph: Photograph, path: Path | PictureError) -> Outcome:
+def write_outcome(
+    outcome: Outcome,
+    photograph: Photograph,
+    path: Path | PictureError,
+    metadata: MetadataChoice = "clinical",
+) -> Outcome:
     """Write an enhanced photograph and its report, `<name>.json`, each whole or not at all.
 
     Args:
         outcome: What :func:`enhance_photograph` returned.
         photograph: Which one.
         path: Output path of the picture, or why it has none.
+        metadata: What the picture keeps of the photograph's metadata.
 
     Returns:
         The outcome; it is a failure if the picture cannot be written.
@@ -147,12 +156,12 @@ def write_outcome(outcome: Outcome, photograph: Photograph, path: Path | Picture
     Raises:
         UserError: If the report cannot be written.
     """
-    row, start = dict(outcome.row), time.perf_counter()
+    row, start = dict(outcome.row) | {"metadata": metadata}, time.perf_counter()
     try:
         if isinstance(path, PictureError):
             raise path
         if outcome.result is not None:
-            write_photograph(outcome.result.image, path, photograph.image)
+            write_photograph(outcome.result.image, path, photograph.image, metadata)
             row["result"] = path.name
     except Exception as error:  # of memory, say: one photograph must not cost the others
         own = isinstance(error, PictureError)
@@ -201,7 +210,7 @@ def enhance_all(
             if queue and _fit_together(photograph, queue[0], options.max_memory):
                 ahead = pool.submit(read_with_field, queue[0], options.max_memory)
             outcomes = [enhance_photograph(enhancer, photograph, decoded, options)]
-            outcomes.append(write_outcome(outcomes.pop(), photograph, path))
+            outcomes.append(write_outcome(outcomes.pop(), photograph, path, options.metadata))
             del decoded, reading  # whoever takes the outcome holds the photograph alone
             yield outcomes.pop()
 
@@ -286,7 +295,10 @@ def _is_done(
         return False
     try:
         report = json.loads(report_path(path).read_text(encoding="utf-8"))
-        wanted = {"status": "enhanced", "weights": options.weights, "strength": options.strength}
+        wanted = {
+            "status": "enhanced", "weights": options.weights, "strength": options.strength,
+            "metadata": options.metadata,
+        }  # fmt: skip
         return all(report[name] == value for name, value in wanted.items())
     except (OSError, ValueError, KeyError, TypeError):
         return False

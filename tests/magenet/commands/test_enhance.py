@@ -134,6 +134,27 @@ def test_what_was_done_is_not_done_again(folder: Path, weights: Path, tmp_path: 
     )
 
 
+def test_results_hold_no_metadata_that_tells_a_person_unless_asked(
+    weights: Path, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x013B] = "Topcon", "Mustermann"
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 0.0)})
+    source = tmp_path / "a.jpg"
+    Image.fromarray(retina(0).permute(1, 2, 0).numpy()).save(source, exif=exif, quality=95)
+    given = [source, "-o", tmp_path / "out", "--weights", weights, "--skip-existing"]
+    wanted: dict[str, tuple[str | None, str | None]] = {
+        "keep": ("Topcon", "Mustermann"), "clinical": ("Topcon", None), "none": (None, None),
+    }  # fmt: skip
+    for choice, kept in wanted.items():
+        assert enhance(*given, *([] if choice == "clinical" else ["--metadata", choice])) == 0
+        assert rows(tmp_path / "out")["a.jpg"]["status"] == "enhanced", "not skipped: it would stay"
+        with Image.open(tmp_path / "out/a.jpg") as result:
+            written = result.getexif()
+            assert (written.get(0x010F), written.get(0x013B)) == kept
+            assert bool(written.get_ifd(0x8825)) == (choice == "keep")
+
+
 def test_files_patterns_and_manifests_are_all_enhanced_once(
     folder: Path, weights: Path, tmp_path: Path
 ) -> None:
