@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import sys
@@ -254,9 +255,11 @@ def enhance_to_folder(
             if outcome.row["status"] in NOT_ENHANCED:
                 tqdm.write(f"magenet: not enhanced: {outcome.row['reasons'][0]}", file=sys.stderr)
             if page is not None:
-                page.add(_entry(outcome, photograph, options.folder))
+                page.add(_entry(outcome, photograph, options.folder, page))
             del outcome
             bar.update()
+    if page is not None:
+        page.remove_old()
     return rows
 
 
@@ -304,14 +307,19 @@ def _is_done(
         return False
 
 
-def _entry(outcome: Outcome, photograph: Photograph, folder: Path) -> Entry:
-    """Return a photograph's entry on the page; of one enhanced earlier, from its file."""
+def _entry(outcome: Outcome, photograph: Photograph, folder: Path, page: PageWriter) -> Entry:
+    """Return a photograph's entry on the page; of one enhanced earlier, from the files."""
     row, before, result = outcome.row, outcome.before, outcome.result
     after = None if result is None else result.image
-    if row["status"] == "skipped":
-        with contextlib.suppress(PictureError):  # it was moved since: the line alone is shown
-            after = read_native((folder / photograph.name).with_name(row["result"]))
-            before = read_native(photograph.image)
+    identity = ""
+    if row.get("result"):
+        path = (folder / photograph.name).with_name(row["result"])
+        with contextlib.suppress(OSError):  # it was moved since: the line alone is shown
+            identity = _file_hash(path, report_path(path))
+            if row["status"] == "skipped" and not page.has(photograph.name, identity):
+                with contextlib.suppress(PictureError):
+                    after = read_native(path)
+                    before = read_native(photograph.image)
     facts = {name: row[name] for name in PAGE_COLUMNS if row.get(name) is not None}
     uncertainty = None
     if result is not None and row.get("expected_error") is not None:
@@ -320,8 +328,17 @@ def _entry(outcome: Outcome, photograph: Photograph, folder: Path) -> Entry:
     return Entry(
         name=row["name"], status=row["status"], verdict=row["verdict"],
         reason="; ".join(row["reasons"]), before=_picture(None if after is None else before),
-        after=_picture(after), uncertainty=uncertainty, facts=facts,
+        after=_picture(after), uncertainty=uncertainty, facts=facts, result=identity,
     )  # fmt: skip
+
+
+def _file_hash(*paths: Path) -> str:
+    """Return the SHA-256 of the contents of files."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _picture(image: Tensor | None) -> np.ndarray[Any, Any] | None:

@@ -232,7 +232,42 @@ def test_other_weights_or_strength_are_done_again(
         assert enhance(source, "-o", out, *options) == 0
         assert rows(out)["a.png"]["status"] == status
         page = (out / "report.html").read_text()
-        assert page.count("data:image/jpeg") >= 2, "an earlier result is shown, too"
+        assert page.count("data:image/jpeg") == 1, "an earlier result is shown, too"
+        pictures = set(re.findall(r'"(report_files/[^"]+)"', page))
+        assert len(pictures) == 3, "with its uncertainty"
+        beside = {path.relative_to(out).as_posix() for path in (out / "report_files").iterdir()}
+        assert beside == pictures, "and nothing of the result before"
+
+
+def test_pictures_that_the_page_lacks_are_made_from_an_earlier_result(
+    folder: Path, weights: Path, tmp_path: Path
+) -> None:
+    given = [folder / "a.png", "-o", tmp_path / "out", "--weights", weights]
+    assert enhance(*given) == 0
+    assert enhance(*given, "--skip-existing", "--html") == 0
+    kinds = {path.stem.split("-")[1] for path in (tmp_path / "out/report_files").iterdir()}
+    assert kinds == {"before", "after"}, "no earlier page had the uncertainty"
+
+
+def test_an_earlier_page_saves_reading_the_photographs_again(
+    folder: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [folder / "a.png", "-o", tmp_path / "out", "--weights", weights, "--html"]
+    assert enhance(*given) == 0
+    page = (tmp_path / "out/report.html").read_text()
+    monkeypatch.delattr("magenet.enhancement.folder.read_native")
+    assert enhance(*given, "--skip-existing") == 0
+    again = (tmp_path / "out/report.html").read_text()
+    assert again == page.replace('"status": "enhanced"', '"status": "skipped"')
+
+
+def test_a_page_and_its_pictures_are_not_enhanced(
+    folder: Path, weights: Path, tmp_path: Path
+) -> None:
+    enhance(folder / "a.png", "-o", tmp_path / "one", "--weights", weights, "--html")
+    assert len(list((tmp_path / "one/report_files").iterdir())) == 3
+    enhance(tmp_path / "one", "-o", tmp_path / "two", "--weights", weights)
+    assert set(rows(tmp_path / "two")) == {"a.png"}
 
 
 @pytest.mark.parametrize(
