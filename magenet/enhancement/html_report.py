@@ -173,13 +173,15 @@ class PageWriter:
         Raises:
             UserError: If the page or a picture cannot be written; the incomplete page is removed.
         """
+        given = {
+            "before": None if entry.before is None else _photograph(entry.before),
+            "after": None if entry.after is None else _photograph(entry.after),
+            "uncertainty": None if entry.uncertainty is None else _heat_map(entry.uncertainty),
+        }
         addresses = {}
-        for kind, pixels in (
-            ("before", entry.before), ("after", entry.after), ("uncertainty", entry.uncertainty),
-        ):  # fmt: skip
+        for kind, picture in given.items():
             file = self._file(entry.name, entry.result, kind)
-            if pixels is not None:
-                picture = _heat_map(pixels) if kind == "uncertainty" else _photograph(pixels)
+            if picture is not None:
                 self._write_picture(picture, file)
             elif entry.result and _is_whole(file):
                 with contextlib.suppress(OSError):  # of another person's: it may be read only
