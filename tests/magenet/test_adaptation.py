@@ -109,11 +109,12 @@ def test_what_tells_patients_is_private_and_never_beside_the_weights(
     result = adaptation.HeldOutComparison(True, comparison, comparison)
     monkeypatch.setattr(adaptation, "train", train)
     monkeypatch.setattr(adaptation, "compare_held_out", lambda *rest: result)
-    before = os.umask(0o027)
+    before, handler = os.umask(0o027), signal.getsignal(signal.SIGTERM)
     try:
         assert run(camera, out, weights) == 0
     finally:
         os.umask(before)
+    assert signal.getsignal(signal.SIGTERM) is handler
     assert len(seen) == 1
     assert not list(surveyed.iterdir())
     assert {path.name for path in out.iterdir()} == {"verdict.json", *WEIGHTS}
