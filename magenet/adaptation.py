@@ -6,8 +6,12 @@ import copy
 import csv
 import json
 import shutil
+import signal
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -41,7 +45,7 @@ from magenet.enhancement.enhancer import PhotographEnhancer, half_precision
 from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.enhancement.inputs import collect
 from magenet.enhancement.settings import Settings
-from magenet.errors import UserError
+from magenet.errors import StoppedError, UserError
 from magenet.evaluation.statistics import Comparison, paired_comparison
 from magenet.losses import SegmenterTarget
 from magenet.metrics import masked_psnr, vessel_length_change
@@ -103,6 +107,9 @@ def adapt(
 ) -> HeldOutComparison:
     """Adapt to a camera, judge, and write the weights if they are better.
 
+    What holds names or pixels of patients (manifests, logs, checkpoints, decoded photographs) is
+    in a private folder for temporary files and removed at the end, also after an error.
+
     Args:
         inputs: See :func:`magenet.enhancement.inputs.collect`.
         out: Folder of the new weights; `verdict.json` in it says how they were judged.
@@ -123,9 +130,10 @@ def adapt(
     released = MAGENet.from_pretrained(weights)
 
     surveyed = survey(enhancer, photographs, max_memory)
-    training, judging = write_manifests(out / "adaptation", surveyed)
-    adapted = train(released, training, device, steps, seed)
-    comparison = compare_held_out(released, adapted, judging, device, max_memory)
+    with _private_folder() as folder:
+        training, judging = write_manifests(folder, surveyed)
+        adapted = train(released, training, device, steps, seed)
+        comparison = compare_held_out(released, adapted, judging, device, max_memory)
 
     _write_comparison(comparison, weights, seed, out / "verdict.json")
     print(_summary(comparison))
@@ -214,7 +222,8 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
 
     Args:
         network: The released network; it is not changed.
-        manifest: Of the training, see :func:`write_manifests`; logs and checkpoints go beside it.
+        manifest: Of the training, see :func:`write_manifests`; logs, checkpoints and decoded
+            photographs go beside it.
         device: Where to train.
         steps: Greatest number of optimizer steps.
         seed: Of the data.
@@ -247,10 +256,7 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
         logger=CSVLogger(manifest.parent, name="", version="log"), plugins=VerifiedCheckpointIO(),
     )  # fmt: skip
     keep_freed_memory()
-    try:
-        trainer.fit(task, data)
-    finally:
-        shutil.rmtree(cache, ignore_errors=True)  # decoded photographs of patients
+    trainer.fit(task, data)
     adapted = copy.deepcopy(network)
     read_network(adapted, best.best_model_path, "the training wrote none", "teacher.network.")
     return adapted
@@ -326,6 +332,37 @@ def _enhance(enhancer: PhotographEnhancer, image: Tensor, mask: Tensor) -> Tenso
     """Return `image` `(1, 3, S, S)` enhanced, black outside the field of view `(1, 1, S, S)`."""
     change = enhancer.estimate(image[0], mask[0]).change
     return (image + change).clamp(0.0, 1.0) * mask
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """Yield a folder for temporary files that no other user can read; remove it at the end.
+
+    Raises:
+        StoppedError: After SIGTERM, which would leave the folder otherwise.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        raise StoppedError("stopped; no weights are written", 128 + number)
+
+    # Only the main thread gets signals, and may say how.
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, stop) if in_main_thread else None
+    folder = Path(tempfile.mkdtemp(prefix="magenet-adapt-"))
+    try:
+        yield folder
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop the removal
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            print(
+                f"magenet: {folder}: cannot be removed; it holds photographs and names of "
+                "patients: remove it",
+                file=sys.stderr,
+            )
+        if in_main_thread:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _require_output_folder(out: Path, inputs: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from magenet.errors import UserError
 Quality = Literal["good", "usable", "reject", "unknown"]
 QUALITIES = ("good", "usable", "reject")
 """Grades of quality, best first: a grader's classes 0, 1 and 2."""
+
+REPORT_PICTURE = re.compile(
+    ".*_files/[0-9a-f]{32}-(before|after|uncertainty)[.](jpg|png)", re.DOTALL
+)
+"""Folder and file name of a picture that belongs to the page of a report, beside it."""
 
 
 class ManifestError(UserError):
@@ -143,6 +149,8 @@ class Manifest:
     def from_folder(cls, folder: str | Path, suffixes: Collection[str] = SUFFIXES) -> Manifest:
         """List the pictures of a folder and of its sub-folders, by name.
 
+        The pictures of a report of `magenet enhance --html` (:data:`REPORT_PICTURE`) are left out.
+
         Args:
             folder: The folder.
             suffixes: File name endings that count.
@@ -159,6 +167,7 @@ class Manifest:
             if file.is_file()
             and file.suffix.lower() in suffixes
             and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+            and not REPORT_PICTURE.fullmatch(f"{file.parent.name}/{file.name}")
         )
         if not files:
             raise ManifestError(f"{folder}: no pictures in it (looked for {', '.join(suffixes)})")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 from torch import Tensor
 
 from data_modules.files import dicom
@@ -17,29 +20,51 @@ from magenet.atomic_write import atomic_write
 JPEG_QUALITY = 95
 """Our choice."""
 
+MetadataChoice = Literal["keep", "clinical", "none"]
+"""What a result keeps of its photograph's metadata; see :func:`read_metadata`."""
+
 DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE = 0x010E, 0x010F, 0x0110, 0x0131, 0x0132
 ARTIST, COPYRIGHT = 0x013B, 0x8298
 KEPT_TAGS = (DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE, ARTIST, COPYRIGHT)
-"""EXIF tags that are copied to the result: description, camera, software, date, author, copyright.
+"""EXIF tags that `keep` copies: description, camera, software, date, author, copyright.
 Others describe how the original's pixels are stored, which would be wrong for the result's."""
 
-KEPT_DIRECTORIES = (0x8769, 0x8825)
-"""EXIF directories that are copied: camera settings, and GPS."""
+CAMERA_SETTINGS, GPS = 0x8769, 0x8825
+KEPT_DIRECTORIES = (CAMERA_SETTINGS, GPS)
+"""EXIF directories that `keep` copies."""
+
+CLINICAL_DATES = (0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 0x9290, 0x9291, 0x9292)
+"""EXIF tags of the camera settings that hold when it was taken and digitized: dates, time zones,
+fractions of seconds."""
+
+CLINICAL_NUMBERS = (
+    0x829A, 0x829D, 0x8822, 0x8827, 0x9201, 0x9202, 0x9203, 0x9204, 0x9205, 0x9207, 0x9208, 0x9209,
+    0x920A, 0xA402, 0xA403, 0xA404, 0xA405, 0xA406, 0xA407, 0xA408, 0xA409, 0xA40A,
+)  # fmt: skip
+"""EXIF tags of the camera settings that hold how it was taken, as numbers: exposure, aperture,
+sensitivity, flash, focal length, white balance and the like."""
 
 
 class Metadata(NamedTuple):
     """Metadata of a photograph that also holds for a result made from it.
 
     Attributes:
-        exif: EXIF of :data:`KEPT_TAGS` and :data:`KEPT_DIRECTORIES`.
+        exif: How it was taken.
         profile: Colour profile (ICC).
+        resolution: In pixels per inch, horizontally and vertically.
     """
 
     exif: Image.Exif | None = None
     profile: bytes | None = None
+    resolution: tuple[float, float] | None = None
 
 
-def write_photograph(image: Tensor, path: str | Path, source: str | Path | None = None) -> None:
+def write_photograph(
+    image: Tensor,
+    path: str | Path,
+    source: str | Path | None = None,
+    metadata: MetadataChoice = "clinical",
+) -> None:
     """Write a photograph, whole or not at all.
 
     The name's ending chooses the format: JPEG at quality 95 without colour subsampling, else
@@ -49,13 +74,14 @@ def write_photograph(image: Tensor, path: str | Path, source: str | Path | None 
     Args:
         image: uint8 or uint16 `(3, H, W)`; uint16 for PNG, TIFF and DICOM.
         path: File to write.
-        source: The photograph that it was made from: its colour profile and the EXIF that
-            describes how it was taken are kept (not the rotation: the pixels are upright). A TIFF
-            of 16 bit keeps the profile, camera, software, date and description. Nothing of DICOM
-            is carried over to another format.
+        source: The photograph that it was made from.
+        metadata: What is kept of its metadata; see :func:`read_metadata`. Never the rotation: the
+            pixels are upright. A TIFF of 16 bit gets no EXIF directories, a PNG of 16 bit no
+            resolution. A DICOM file keeps its patient's data whole, a file of another format
+            gets nothing of DICOM.
 
     Raises:
-        PictureError: If it cannot be written.
+        PictureError: If it cannot be written; also a DICOM file that shall keep `none`.
     """
     path = Path(path)
     from_dicom = source is not None and dicom.is_dicom(source)
@@ -63,6 +89,11 @@ def write_photograph(image: Tensor, path: str | Path, source: str | Path | None 
     if path.suffix.lower() in dicom.SUFFIXES or (from_dicom and kind is None):
         if source is None or not from_dicom:
             raise PictureError(f"{path}: a DICOM file is only written for a photograph from one")
+        if metadata == "none":
+            raise PictureError(
+                f"{path}: a DICOM file always holds its patient's data; with metadata 'none' it "
+                "is not written"
+            )
         with atomic_write(path, PictureError) as part:
             dicom.write_dicom(image, part, source)
         return
@@ -73,26 +104,46 @@ def write_photograph(image: Tensor, path: str | Path, source: str | Path | None 
     if is_16_bit and kind not in ("PNG", "TIFF"):
         raise PictureError(f"{path}: 16 bits a colour need PNG or TIFF, not {kind}")
     try:
-        metadata = Metadata() if source is None else read_metadata(source)
+        kept = Metadata() if source is None else read_metadata(source, metadata)
         with atomic_write(path, PictureError) as part:
             if is_16_bit:
                 with require_16_bit_extra(path):
-                    _write_16_bit(values, part, kind, metadata)
+                    _write_16_bit(values, part, kind, kept)
             else:
-                _write_8_bit(values, part, kind, metadata)
+                _write_8_bit(values, part, kind, kept)
     except PictureError:
         raise
     except Exception as error:  # encoders raise many kinds, over odd EXIF for one
         raise PictureError(f"{path}: cannot be written ({error})") from None
 
 
-def read_metadata(source: str | Path) -> Metadata:
-    """Read the EXIF and colour profile of a photograph that also hold for a result made from it."""
+def read_metadata(source: str | Path, choice: MetadataChoice) -> Metadata:
+    """Read the metadata of a photograph that also hold for a result made from it.
+
+    Args:
+        source: The photograph. Nothing is read from DICOM.
+        choice: `none`: the colour profile alone. `clinical`: also the resolution, and of EXIF the
+            camera's make and model, dates, and numbers such as the exposure; nothing that may
+            tell a person, a place or a device. `keep`: also all other texts and directories of
+            EXIF, with position (GPS), serial numbers, maker notes and comments.
+    """
     if dicom.is_dicom(source):
         return Metadata()
     with Image.open(source, formats=FORMATS) as original:
-        given = original.getexif()
         profile = original.info.get("icc_profile")
+        if profile is not None and profile[16:20] != b"RGB ":  # every result is RGB
+            profile = None
+        if choice == "none":
+            return Metadata(profile=profile)
+        resolution = _resolution(original.info.get("dpi"))
+        # While the file is open: Pillow reads a TIFF's directories when they are asked for.
+        exif = (_clinical if choice == "clinical" else _whole)(original.getexif())
+    has_entries = len(exif) or any(exif.get_ifd(tag) for tag in KEPT_DIRECTORIES)
+    return Metadata(exif if has_entries else None, profile, resolution)
+
+
+def _whole(given: Image.Exif) -> Image.Exif:
+    """Return all EXIF that also holds for a result."""
     exif = Image.Exif()
     for tag in KEPT_TAGS:
         if tag in given:
@@ -101,9 +152,43 @@ def read_metadata(source: str | Path) -> Metadata:
         directory = given.get_ifd(tag)
         if directory:
             exif.get_ifd(tag).update(directory)
-    has_entries = len(exif) or any(exif.get_ifd(tag) for tag in KEPT_DIRECTORIES)
-    is_rgb = profile is not None and profile[16:20] == b"RGB "  # every result is RGB
-    return Metadata(exif if has_entries else None, profile if is_rgb else None)
+    return exif
+
+
+def _clinical(given: Image.Exif) -> Image.Exif:
+    """Return the EXIF that tells no person, place or device."""
+    exif = Image.Exif()
+    for tag in (MAKE, MODEL):
+        if isinstance(given.get(tag), str):
+            exif[tag] = given[tag]
+    if _is_date(given.get(DATE)):
+        exif[DATE] = given[DATE]
+    settings = given.get_ifd(CAMERA_SETTINGS)
+    kept = {tag: settings[tag] for tag in CLINICAL_DATES if _is_date(settings.get(tag))}
+    kept |= {tag: settings[tag] for tag in CLINICAL_NUMBERS if _is_number(settings.get(tag))}
+    if kept:
+        exif.get_ifd(CAMERA_SETTINGS).update(kept)
+    return exif
+
+
+def _is_date(value: object) -> bool:
+    """Return whether an EXIF value is a date, a time zone or a fraction of a second."""
+    return isinstance(value, str) and re.fullmatch(r"[0-9:+\- \0]{1,20}", value) is not None
+
+
+def _is_number(value: object) -> bool:
+    """Return whether an EXIF value is a number, or a few."""
+    if isinstance(value, tuple):
+        return 0 < len(value) <= 4 and all(map(_is_number, value))
+    return isinstance(value, int | float | IFDRational) and math.isfinite(value)
+
+
+def _resolution(given: object) -> tuple[float, float] | None:
+    """Return a resolution as Pillow read it, in pixels per inch; None if it says nothing."""
+    if not (isinstance(given, tuple) and len(given) == 2 and _is_number(given)):
+        return None
+    across, down = map(float, given)
+    return (across, down) if min(across, down) >= 1 and max(across, down) <= 65535 else None
 
 
 def _write_8_bit(values: np.ndarray[Any, Any], path: Path, kind: str, metadata: Metadata) -> None:
@@ -117,6 +202,8 @@ def _write_8_bit(values: np.ndarray[Any, Any], path: Path, kind: str, metadata: 
         options["exif"] = metadata.exif.tobytes()
     if metadata.profile is not None:
         options["icc_profile"] = metadata.profile
+    if metadata.resolution is not None:
+        options["dpi"] = metadata.resolution
     planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in values]
     Image.merge("RGB", planes).save(path, format=kind, **options)
 
@@ -140,6 +227,7 @@ def _write_16_bit_tiff(pixels: np.ndarray[Any, Any], path: Path, metadata: Metad
     tifffile.imwrite(
         path, pixels, photometric="rgb", compression="zlib", predictor=2, metadata=None,
         iccprofile=metadata.profile, software=False, extratags=texts,
+        resolution=metadata.resolution, resolutionunit="INCH" if metadata.resolution else None,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.output_paths import output_paths, require_outside
+from data_modules.files.writing import MetadataChoice
 from magenet.enhancement.folder import NOT_ENHANCED, Outcome, write_outcome
 from magenet.enhancement.listing import Listing
 from magenet.enhancement.origin import ReportRow, claimed_paths
@@ -44,6 +45,8 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         max_memory: Memory that a process may use, such as `1.5G`.
         overwrite: Whether to also replace results of other photographs, and files of unknown
             origin.
+        metadata: What results keep of their photograph's metadata; see
+            :func:`data_modules.files.writing.read_metadata`.
 
     Raises:
         ValueError: If `threads` or `strength` is out of range.
@@ -60,6 +63,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         size: int | None = None,
         max_memory: str = "4G",
         overwrite: bool = False,
+        metadata: MetadataChoice = "clinical",
     ) -> None:
         super().__init__("batch")
         if threads < 1:
@@ -68,6 +72,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
             raise ValueError(f"strength must lie in [0, 1], got {strength}")
         self.folder = Path(folder)
         self.lossless = lossless
+        self.metadata = metadata
         self.threads = threads
         self.overwrite = overwrite
         self.options = PredictionOptions(
@@ -127,7 +132,9 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         self._collect(self.threads)  # at most as many of earlier batches are pending as threads
         for outcome, (photograph, _) in zip(prediction, batch["photographs"], strict=True):
             path = self.paths[photograph.name]
-            self.pending.append(self.pool.submit(write_outcome, outcome, photograph, path))
+            self.pending.append(
+                self.pool.submit(write_outcome, outcome, photograph, path, self.metadata)
+            )
         if trainer.received_sigterm:
             raise StoppedError("stopped by SIGTERM; what is written is whole", 128 + signal.SIGTERM)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 from data_modules.files.memory_estimate import parsed_memory
+from data_modules.files.writing import MetadataChoice
 from magenet.commands.parser import CommandParser
 from magenet.enhancement.device import device_for
 from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_to_folder
@@ -50,6 +52,14 @@ def main(arguments: list[str]) -> int:
         help="also replace results of other photographs, and files of unknown origin",
     )
     parser.add_argument(
+        "--metadata",
+        choices=get_args(MetadataChoice),
+        default="clinical",
+        help="what results keep of the photograph's metadata: clinical (colour profile, "
+        "resolution, camera, dates, exposure), none (colour profile), or keep (also position, "
+        "serial numbers, texts); default: %(default)s",
+    )
+    parser.add_argument(
         "--html",
         action="store_true",
         help="also write report.html, a page to compare before and after",
@@ -75,7 +85,7 @@ def main(arguments: list[str]) -> int:
         raise UsageError(f"--strength must lie in [0, 1], got {options.strength}")
     folder_options = FolderOptions(
         options.weights, options.strength, options.force, options.out, options.skip_existing,
-        options.overwrite, parsed_memory(options.max_memory),
+        options.overwrite, parsed_memory(options.max_memory), options.metadata,
     )  # fmt: skip
     device = device_for(options.device)
     done = enhance_to_folder(options.input, folder_options, device, options.html)

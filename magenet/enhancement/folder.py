@@ -28,7 +28,7 @@ from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import memory_of, resident
 from data_modules.files.output_paths import output_paths, require_outside
 from data_modules.files.reading import read_header, read_native
-from data_modules.files.writing import write_photograph
+from data_modules.files.writing import MetadataChoice, write_photograph
 from magenet.enhancement.enhancer import EnhancedPhotograph, PhotographEnhancer
 from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.enhancement.html_report import HEAT_SIDE, SIDE, Entry, PageWriter
@@ -83,12 +83,15 @@ class FolderOptions(Options):
             weights and options, if neither the photograph nor the result has changed since.
         overwrite: Whether to replace also results of other photographs and of unknown origin.
         max_memory: Bytes that the process may use.
+        metadata: What results keep of their photograph's metadata; see
+            :func:`data_modules.files.writing.read_metadata`.
     """
 
     folder: Path = Path("enhanced")
     skip_existing: bool = False
     overwrite: bool = False
     max_memory: int = 1 << 62
+    metadata: MetadataChoice = "clinical"
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,7 @@ def write_outcome(
     outcome: Outcome,
     photograph: Photograph,
     path: Path | PictureError,
+    metadata: MetadataChoice = "clinical",
     source: ReportRow | None = None,
 ) -> Outcome:
     """Write an enhanced photograph and its report, `<name>.json`, each whole or not at all.
@@ -192,19 +196,21 @@ def write_outcome(
         outcome: What :func:`enhance_photograph` returned.
         photograph: Which one.
         path: Output path of the picture, or why it has none.
+        metadata: What the picture keeps of the photograph's metadata.
         source: See :class:`Prepared`; read from the photograph's file if None.
 
     Returns:
         The outcome; it is a failure if the picture or the report cannot be written.
     """
     start = time.perf_counter()
-    row = outcome.row | (source_of(photograph) if source is None else source)
+    row = outcome.row | {"metadata": metadata}
+    row |= source_of(photograph) if source is None else source
     try:
         if isinstance(path, PictureError):
             raise path
         if outcome.result is not None:
             _require_own(path, row)
-            write_photograph(outcome.result.image, path, photograph.image)
+            write_photograph(outcome.result.image, path, photograph.image, metadata)
             row |= {"result": path.name, "result_sha256": file_hash(path)}
         row["seconds"] = round(row["seconds"] + time.perf_counter() - start, 2)
         if outcome.result is not None:
@@ -256,7 +262,9 @@ def enhance_all(
                 continue
             outcomes = [enhance_photograph(enhancer, photograph, decoded, options)]
             del decoded  # whoever takes the outcome holds the photograph alone
-            outcomes.append(write_outcome(outcomes.pop(), photograph, path, source))
+            outcomes.append(
+                write_outcome(outcomes.pop(), photograph, path, options.metadata, source)
+            )
             yield outcomes.pop()
 
 
@@ -332,13 +340,14 @@ class _Page:
         """Add a photograph."""
         if self.writer is not None:
             with self._guarded():
-                self.writer.add(_entry(outcome, photograph, folder))
+                self.writer.add(_entry(outcome, photograph, folder, self.writer))
 
     def finish(self) -> None:
         """Complete the page."""
         if self.writer is not None:
             with self._guarded():
                 self.writer.close()
+                self.writer.remove_old()
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -370,7 +379,7 @@ def _prepare(
         return Prepared(source, path)
     if options.skip_existing:
         report = read_report(path)
-        wanted = {"status": "enhanced", **source, **recipe}
+        wanted = {"status": "enhanced", "metadata": options.metadata, **source, **recipe}
         known = all(name in report and report[name] == value for name, value in wanted.items())
         if known and source["source_sha256"] is not None and is_whole(path, report):
             return Prepared(source, PictureError("not read"), report)
@@ -424,11 +433,12 @@ def _fit_together(one: Photograph, other: Photograph, max_memory: int) -> bool:
     return resident() + needs <= max_memory
 
 
-def _entry(outcome: Outcome, photograph: Photograph, folder: Path) -> Entry:
-    """Return a photograph's entry on the page; of one enhanced earlier, from its file."""
+def _entry(outcome: Outcome, photograph: Photograph, folder: Path, page: PageWriter) -> Entry:
+    """Return a photograph's entry on the page; of one enhanced earlier, from the files."""
     row, before, result = outcome.row, outcome.before, outcome.result
     after = None if result is None else result.image
-    if row["status"] == "skipped":
+    identity = row.get("result_sha256") or ""
+    if row["status"] == "skipped" and not page.has(photograph.name, identity):
         with contextlib.suppress(PictureError):  # it was moved since: the line alone is shown
             after = read_native((folder / photograph.name).with_name(row["result"]))
             before = read_native(photograph.image)
@@ -440,7 +450,7 @@ def _entry(outcome: Outcome, photograph: Photograph, folder: Path) -> Entry:
     return Entry(
         name=row["name"], status=row["status"], verdict=row["verdict"],
         reason="; ".join(row["reasons"]), before=_picture(None if after is None else before),
-        after=_picture(after), uncertainty=uncertainty, facts=facts,
+        after=_picture(after), uncertainty=uncertainty, facts=facts, result=identity,
     )  # fmt: skip
 
 

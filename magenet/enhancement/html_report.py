@@ -1,35 +1,51 @@
-"""HTML report: one page with every photograph before and after, its uncertainty, and a table."""
+"""HTML report: a page with a table of all photographs, each before and after, with its uncertainty.
+
+The page holds texts, numbers and thumbnails. The pictures are files in a folder beside it, named by
+a hash, which the browser reads when they are looked at.
+"""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import glob
 import hashlib
+import html
 import io
 import json
 import math
+import os
 import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from data_modules.datasets.manifest import REPORT_PICTURE
+from magenet.atomic_write import atomic_write
 from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.errors import UserError
 
 SIDE = 1024
-"""Longest side of a photograph on the page, in pixels (our choice): 500 of them still load."""
+"""Longest side of a photograph on the page, in pixels (our choice)."""
 
 QUALITY = 85
 """JPEG quality on the page (our choice)."""
 
 HEAT_SIDE = 256
 """Longest side of an uncertainty map on the page, in pixels (our choice): it is smooth."""
+
+THUMBNAIL_SIDE = 96
+"""Longest side of a thumbnail in the table, in pixels (our choice): 2 kB each."""
+
+THUMBNAIL_QUALITY = 70
+"""JPEG quality of a thumbnail (our choice)."""
 
 HEAT = np.array(
     [
@@ -59,6 +75,9 @@ INCOMPLETE = (
 ENTRIES = "<!-- entries -->"
 """Placeholder of the photographs in the template."""
 
+ENDINGS = {"before": ".jpg", "after": ".jpg", "uncertainty": ".png"}
+"""Kinds of pictures, and the endings of their files."""
+
 
 class Entry(NamedTuple):
     """A photograph on the page.
@@ -73,6 +92,9 @@ class Entry(NamedTuple):
         uncertainty: Expected absolute error in [0, 1], float32 `(h, w)`, of any size, 0 outside
             the field.
         facts: Columns of the table by name; a number that is not finite leaves its cell empty.
+        result: What identifies the result, such as its hash; empty if there is none. Pictures that
+            are not given are taken from an earlier page in the same place, where it showed the
+            same result of the same photograph.
     """
 
     name: str
@@ -83,15 +105,16 @@ class Entry(NamedTuple):
     after: NDArray[np.uint8] | None
     uncertainty: NDArray[np.float32] | None
     facts: Mapping[str, float | int | str]
+    result: str = ""
 
 
 class PageWriter:
-    """Writer of the page, one self-contained HTML file.
+    """Writer of the page and of the pictures beside it, `<page>_files`.
 
     A photograph is on disk as soon as it is added, so that memory does not grow with their
-    number. Until `close` the file is `.<name>.part`: a run that stops early leaves no incomplete
-    page under the final name, but `<stem>.incomplete.html`, which says so. As a context manager it
-    closes the page, or discards it after an exception.
+    number. Until `close` the page is `.<name>.<process>.part`: a run that stops early leaves no
+    incomplete page under the final name, but `<stem>.incomplete.html`, which says so. As a context
+    manager it closes the page, or discards it after an exception.
 
     Args:
         path: File to write, in a folder that exists.
@@ -112,11 +135,15 @@ class PageWriter:
         self.path = Path(path)
         if self.path.is_dir():  # fails now, not after the last photograph
             raise UserError(f"{path}: cannot be written (it is a folder)")
-        self.part = self.path.with_name(f".{self.path.name}.part")
+        self.folder = self.path.with_name(f"{self.path.stem}_files")
+        self.part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self.count = 0
-        head, self.tail = _template().split(ENTRIES)
+        self.files: set[str] = set()  # names of the pictures on this page
+        self.new: set[str] = set()  # those of them that no earlier page had
+        head, self.tail = _template(self.folder.name).split(ENTRIES)
         try:
             self.stream = self.part.open("w", encoding="utf-8", newline="\n")
+            self.begun = self.part.stat().st_mtime_ns
         except OSError as error:
             raise self._cannot(error) from None
         self._write(head)
@@ -136,6 +163,15 @@ class PageWriter:
         else:
             self.discard()
 
+    def has(self, name: str, result: str) -> bool:
+        """Return whether an earlier page in the same place has shown a result, before and after.
+
+        Args:
+            name: Name of the photograph.
+            result: See :class:`Entry`.
+        """
+        return all(_is_whole(self._file(name, result, kind)) for kind in ("before", "after"))
+
     def add(self, entry: Entry) -> None:
         """Add a photograph to the page.
 
@@ -143,20 +179,30 @@ class PageWriter:
             entry: The photograph.
 
         Raises:
-            UserError: If the page cannot be written; the incomplete page is removed.
+            UserError: If the page or a picture cannot be written; the incomplete page is removed.
         """
-        pictures = {
+        given = {
             "before": None if entry.before is None else _photograph(entry.before),
             "after": None if entry.after is None else _photograph(entry.after),
             "uncertainty": None if entry.uncertainty is None else _heat_map(entry.uncertainty),
         }
-        entry_id = f"entry-{self.count}"
-        text = f'<script type="application/json" id="{entry_id}">{_description(entry)}</script>\n'
-        for kind, picture in pictures.items():
+        addresses = {}
+        for kind, picture in given.items():
+            file = self._file(entry.name, entry.result, kind)
             if picture is not None:
-                # A data block: the browser decodes a picture only when it is shown.
-                text += f'<script type="text/plain" id="{entry_id}-{kind}">{picture}</script>\n'
-        self._write(text)
+                self._write_picture(picture, file)
+            elif entry.result and _is_whole(file):
+                with contextlib.suppress(OSError):  # of another person's: it may be read only
+                    os.utime(file)  # in use again
+            else:
+                continue
+            self.files.add(file.name)
+            addresses[kind] = f"{quote(os.fsencode(self.folder.name))}/{file.name}"
+        shown = next((kind for kind in ("after", "before") if kind in addresses), None)
+        thumbnail = "" if shown is None else _thumbnail(self.folder / Path(addresses[shown]).name)
+        # A data block: the browser makes a row of the table only when it is scrolled to.
+        description = _description(entry, addresses, thumbnail)
+        self._write(f'<script type="application/json">{description}</script>\n')
         self.end = self.stream.tell()
         self.count += 1
 
@@ -185,12 +231,49 @@ class PageWriter:
             self.discard()
             raise self._cannot(error) from None
 
+    def remove_old(self) -> None:
+        """Remove what earlier pages left and this one, which is closed, does not show.
+
+        Not after a run that stopped early: the next one may need the pictures. What has changed
+        since this page was begun belongs to a run beside this one and stays.
+        """
+        parts = self.path.parent.glob(f".{glob.escape(self.path.name)}.*.part")
+        beside = self.folder.iterdir() if self.folder.is_dir() else []
+        pictures = (f for f in beside if REPORT_PICTURE.fullmatch(f"{f.parent.name}/{f.name}"))
+        for file in (*parts, *pictures):
+            with contextlib.suppress(OSError):  # a file more does no harm
+                if file.name not in self.files and file.stat().st_mtime_ns < self.begun:
+                    file.unlink()
+        with contextlib.suppress(OSError):  # it is not empty
+            self.folder.rmdir()
+
     def discard(self) -> None:
-        """Remove a page that was not closed."""
+        """Remove a page that was not closed, and the pictures that no other page shows."""
         with contextlib.suppress(OSError):  # a full disk fails once more over what is left
             self.stream.close()
-        with contextlib.suppress(OSError):
-            self.part.unlink()
+        for file in (self.part, *(self.folder / name for name in self.new)):
+            with contextlib.suppress(OSError):
+                file.unlink()
+        with contextlib.suppress(OSError):  # it is not empty
+            self.folder.rmdir()
+
+    def _file(self, name: str, result: str, kind: str) -> Path:
+        """Return the file of a picture; its name is a hash, so a photograph's may be any."""
+        identity = f"{name}\n{result}".encode("utf-8", "surrogatepass")
+        return self.folder / f"{hashlib.sha256(identity).hexdigest()[:32]}-{kind}{ENDINGS[kind]}"
+
+    def _write_picture(self, picture: Image.Image, file: Path) -> None:
+        """Write a picture beside the page."""
+        is_new = not file.exists()
+        options = {"quality": QUALITY} if file.suffix == ".jpg" else {}
+        try:
+            with atomic_write(file) as part:
+                picture.save(part, "jpeg" if file.suffix == ".jpg" else "png", **options)
+        except UserError:
+            self.discard()
+            raise
+        if is_new:
+            self.new.add(file.name)
 
     def _write(self, text: str) -> None:
         """Write to disk."""
@@ -226,8 +309,8 @@ def error_level(expected_error: float) -> str:
     return "poor" if expected_error <= abstain else "very poor"
 
 
-def _template() -> str:
-    """Return the page without photographs."""
+def _template(folder: str) -> str:
+    """Return the page without photographs, whose pictures are in a folder of this name."""
     page = (files("magenet.enhancement") / "html_report.html").read_text(encoding="utf-8")
     script = re.search("<script>(.*?)</script>", page, re.DOTALL)
     assert script is not None  # the template in the package has one
@@ -246,12 +329,19 @@ def _template() -> str:
     values = {
         "HASH": script_hash, "HEAT": stops, "MIDDLE": f"{last / 2:g}", "TOP": f"{last:g}",
         "SIDE": f"{SIDE}", "LEVELS": levels,
+        "FILES": html.escape(folder.encode("utf-8", "backslashreplace").decode()),
     }  # fmt: skip
     return re.sub("@([A-Z]+)@", lambda match: values[match[1]], page)
 
 
-def _description(entry: Entry) -> str:
-    """Return an entry's texts and numbers as JSON that cannot end the script block it is in."""
+def _description(entry: Entry, pictures: dict[str, str], thumbnail: str) -> str:
+    """Return an entry as JSON that cannot end the script block it is in.
+
+    Args:
+        entry: The photograph.
+        pictures: Addresses of its pictures by kind, relative to the page.
+        thumbnail: Data URL, or empty.
+    """
     facts = {
         name: _number(value) if not isinstance(value, str) else value
         for name, value in entry.facts.items()
@@ -261,6 +351,7 @@ def _description(entry: Entry) -> str:
         "name": entry.name, "status": entry.status, "verdict": entry.verdict,
         "reason": entry.reason, "facts": facts,
         "error_level": error_level(error) if isinstance(error, int | float) else "",
+        "pictures": pictures, "thumbnail": thumbnail,
     }  # fmt: skip
     # In ASCII: a file name that is not valid Unicode cannot be written otherwise.
     text = json.dumps(description, allow_nan=False)
@@ -274,25 +365,37 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _photograph(pixels: NDArray[np.uint8]) -> str:
-    """Return a reduced copy of a photograph as a data URL."""
+def _photograph(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Return a reduced copy of a photograph."""
     picture = Image.fromarray(pixels)
     picture.thumbnail((SIDE, SIDE))
-    return _data_url(picture, "jpeg", quality=QUALITY)
+    return picture
 
 
-def _heat_map(uncertainty: NDArray[np.float32]) -> str:
-    """Return an uncertainty map in the colours of :data:`HEAT` as a data URL."""
+def _heat_map(uncertainty: NDArray[np.float32]) -> Image.Image:
+    """Return an uncertainty map in the colours of :data:`HEAT`."""
     small = Image.fromarray(uncertainty)
     small.thumbnail((HEAT_SIDE, HEAT_SIDE))  # before colouring: colours do not average
     levels = 255 * np.asarray(small)
     channels = [np.interp(levels, HEAT[:, 0], column) for column in HEAT[:, 1:].T]
     channels[3] *= 255
-    return _data_url(Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8)), "png")
+    return Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8))
 
 
-def _data_url(picture: Image.Image, kind: str, **options: Any) -> str:
-    """Return a picture as a data URL."""
-    stream = io.BytesIO()
-    picture.save(stream, kind, **options)
-    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+def _thumbnail(file: Path) -> str:
+    """Return a thumbnail of a picture beside the page as a data URL."""
+    with Image.open(file, formats=("JPEG",)) as picture:
+        picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+        stream = io.BytesIO()
+        picture.save(stream, "jpeg", quality=THUMBNAIL_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+
+
+def _is_whole(file: Path) -> bool:
+    """Return whether a picture beside the page is there and can be decoded."""
+    try:
+        with Image.open(file, formats=("JPEG", "PNG")) as picture:
+            picture.load()
+    except (OSError, SyntaxError, ValueError):  # what Pillow raises over damaged files
+        return False
+    return True

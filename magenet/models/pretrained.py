@@ -18,7 +18,7 @@ from huggingface_hub import (
 )
 from huggingface_hub.errors import RepositoryNotFoundError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -46,7 +46,8 @@ class Pretrained(PyTorchModelHubMixin):
             for name, tensor in self.state_dict().items()  # type: ignore[attr-defined]  # a mixin of modules
         }
         file = save_directory / constants.SAFETENSORS_SINGLE_FILE
-        save_file(tensors, file, {"format": "pt", HASH: tensor_hash(tensors)})
+        # Not `save_file`, which makes the file private: shared weights have the umask's mode.
+        file.write_bytes(save(tensors, {"format": "pt", HASH: tensor_hash(tensors)}))
 
     @property
     def use(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def test_a_mixed_folder_is_enhanced_except_its_unreadable_files(
     phantom = draw_phantom(1, 120)
     picture = Image.fromarray(phantom.image.permute(1, 2, 0).numpy()).crop((0, 5, 120, 110))
     exif = picture.getexif()
-    exif[0x010F] = "Topcon"
+    exif[0x010F], exif[0x013B] = "Topcon", "Mustermann"
     picture.save(source / "good.png", exif=exif)
     (source / "sub").mkdir()
     picture.save(source / "sub/good.jpg", quality=95)
@@ -64,6 +64,7 @@ def test_a_mixed_folder_is_enhanced_except_its_unreadable_files(
     with Image.open(tmp_path / "out/good.png") as result:
         assert result.size == picture.size
         assert result.getexif()[0x010F] == "Topcon"
+        assert 0x013B not in result.getexif()
     with (tmp_path / "out/enhance.csv").open() as stream:
         report = {row["name"]: row for row in csv.DictReader(stream)}
     assert {name: row["status"] for name, row in report.items()} == {

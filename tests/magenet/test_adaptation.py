@@ -2,8 +2,14 @@
 
 import csv
 import json
+import os
 import shutil
+import signal
+import stat
+import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +23,8 @@ from magenet.evaluation.statistics import Comparison
 from magenet.main import main
 from magenet.models import MAGENet
 from tests.magenet.conftest import retina
+
+WEIGHTS = ("config.json", "model.safetensors", "README.md")
 
 
 @pytest.fixture(scope="module")
@@ -40,26 +48,104 @@ def run(camera: Path, out: Path, weights: Path) -> int:
 
 @pytest.mark.slow
 def test_it_trains_judges_and_says_so(
-    camera: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    camera: Path,
+    weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    out = tmp_path / "own"
+    out, manifests = tmp_path / "own", {}
+    write_manifests = adaptation.write_manifests
+
+    def read_manifests(*given: Any) -> tuple[Path, Path]:
+        paths = write_manifests(*given)
+        manifests.update({p.stem: list(csv.DictReader(p.read_text().splitlines())) for p in paths})
+        return paths
+
+    monkeypatch.setattr(adaptation, "write_manifests", read_manifests)
     assert run(camera, out, weights) == 0
     verdict = json.loads((out / "verdict.json").read_text())
     said = capsys.readouterr().out
     assert ("not better: keep the released weights" in said) != verdict["better"]
     assert (out / "model.safetensors").exists() == verdict["better"]
-    training, judging = (
-        list(csv.DictReader((out / "adaptation" / name).read_text().splitlines()))
-        for name in ("training.csv", "judging.csv")
-    )
+    training, judging = manifests["training"], manifests["judging"]
     images = {row["image"] for row in (*training, *judging)}
     assert len(images) == len(training) + len(judging) == adaptation.MINIMUM_PHOTOGRAPHS
     assert sum(row["quality"] == "good" for row in judging) >= 6, "a test can tell from chance"
     chosen = [row for row in training if row["split"] == "val"]
     assert {row["quality"] for row in chosen} == {"good", "usable"}
-    assert not (out / "adaptation" / "cache").exists()
+    assert {path.name for path in out.iterdir()} <= {"verdict.json", *WEIGHTS}
     assert run(camera, camera.parent / "none", weights.parent / "nowhere") == 1
     capsys.readouterr()
+
+
+@pytest.fixture
+def surveyed(camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Spare the survey; return the folder that temporary files go to."""
+    images = sorted(camera.glob("*.png"))
+    found = [
+        adaptation.Surveyed(Photograph(image, image.name), float(index))
+        for index, image in enumerate(images)
+    ]
+    monkeypatch.setattr(adaptation, "survey", lambda *rest: found)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    return tmp_path / "temporary"
+
+
+def test_what_tells_patients_is_private_and_never_beside_the_weights(
+    camera: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, surveyed: Path
+) -> None:
+    out, seen = tmp_path / "own", []
+
+    def train(network: MAGENet, manifest: Path, *rest: Any) -> MAGENet:
+        assert stat.S_IMODE(manifest.parent.stat().st_mode) == 0o700
+        assert manifest.parent.parent == surveyed
+        assert str(camera) in manifest.read_text()
+        seen.append(manifest)
+        return network
+
+    comparison = Comparison(1.0, 0.5, 1.5, wins=5, ties=0, losses=0, p=0.01)
+    result = adaptation.HeldOutComparison(True, comparison, comparison)
+    monkeypatch.setattr(adaptation, "train", train)
+    monkeypatch.setattr(adaptation, "compare_held_out", lambda *rest: result)
+    before, handler = os.umask(0o027), signal.getsignal(signal.SIGTERM)
+    try:
+        assert run(camera, out, weights) == 0
+    finally:
+        os.umask(before)
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert len(seen) == 1
+    assert not list(surveyed.iterdir())
+    assert {path.name for path in out.iterdir()} == {"verdict.json", *WEIGHTS}
+    for path in out.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640, path.name
+        content = path.read_bytes()
+        assert str(camera).encode() not in content
+        assert not any(image.name.encode() in content for image in camera.iterdir())
+
+
+@pytest.mark.parametrize("stopped", ["error", "signal"])
+def test_nothing_of_patients_is_left_where_it_stops(
+    camera: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], surveyed: Path, stopped: str,
+) -> None:  # fmt: skip
+    def train(network: MAGENet, manifest: Path, *rest: Any) -> MAGENet:
+        (manifest.parent / "cache").mkdir()
+        (manifest.parent / "cache" / "photograph").write_text("of a patient")
+        if stopped == "signal":
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        raise UserError("the training broke")
+
+    monkeypatch.setattr(adaptation, "train", train)
+    handler = signal.getsignal(signal.SIGTERM)
+    assert run(camera, tmp_path / "own", weights) == (143 if stopped == "signal" else 1)
+    said = capsys.readouterr().err
+    assert ("stopped; no weights" if stopped == "signal" else "the training broke") in said
+    assert not list(surveyed.iterdir())
+    assert not list((tmp_path / "own").iterdir())
+    assert signal.getsignal(signal.SIGTERM) is handler
 
 
 def test_all_of_a_patient_serve_for_the_same(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_texts_of_any_kind_cost_no_photograph(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010E], exif[0x0132], exif[0x8298] = "Müller, links", "gestern", "Klinik"
     Image.new("RGB", (50, 40)).save(tmp_path / "odd.jpg", exif=exif)
-    write_photograph(image, tmp_path / "odd.tif", tmp_path / "odd.jpg")
+    write_photograph(image, tmp_path / "odd.tif", tmp_path / "odd.jpg", "keep")
     assert torch.equal(read_native(tmp_path / "odd.tif"), image)
     with Image.open(tmp_path / "odd.tif") as written:
         assert written.getexif()[0x8298] == "Klinik"

@@ -119,7 +119,7 @@ def test_the_network_works_while_results_are_written(
     overlapped, running, most = [], 0, 0
     lock = threading.Lock()
 
-    def slowly(image: Tensor, path: Path, photograph: Path) -> None:
+    def slowly(image: Tensor, path: Path, photograph: Path, *rest: Any) -> None:
         nonlocal running, most
         with lock:
             running += 1
@@ -127,7 +127,7 @@ def test_the_network_works_while_results_are_written(
         if path.name in NAMES[:2]:
             overlapped.append(task.second_step.wait(timeout=20))
         time.sleep(0.02)
-        write_photograph(image, path, photograph)
+        write_photograph(image, path, photograph, *rest)
         with lock:
             running -= 1
 
@@ -140,13 +140,13 @@ def test_the_network_works_while_results_are_written(
 def test_an_error_in_a_thread_is_told_and_the_order_kept(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def moody(image: Tensor, path: Path, photograph: Path) -> None:
+    def moody(image: Tensor, path: Path, photograph: Path, *rest: Any) -> None:
         time.sleep({"a.png": 0.2, "c.png": 0.1}.get(path.name, 0.0))
         if path.name == "b.png":
             raise PictureError(f"{path}: cannot be written (disk full)")
         if path.name == "c.png":
             raise RuntimeError("out of memory")
-        write_photograph(image, path, photograph)
+        write_photograph(image, path, photograph, *rest)
 
     monkeypatch.setattr(module, "write_photograph", moody)
     (source / "e.png").write_text("not a picture")
@@ -174,11 +174,11 @@ def interrupt_handler() -> Iterator[None]:
 def test_an_interrupted_run_finishes_and_tells_what_it_has_begun(
     source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def slowly(image: Tensor, path: Path, photograph: Path) -> None:
+    def slowly(image: Tensor, path: Path, photograph: Path, *rest: Any) -> None:
         time.sleep(0.2)
         if path.name == "b.png":
             raise PictureError(f"{path}: cannot be written (disk full)")
-        write_photograph(image, path, photograph)
+        write_photograph(image, path, photograph, *rest)
 
     monkeypatch.setattr(module, "write_photograph", slowly)
     task = Task()

@@ -156,6 +156,27 @@ def test_what_was_done_is_not_done_again(folder: Path, weights: Path, tmp_path: 
     )
 
 
+def test_results_hold_no_metadata_that_tells_a_person_unless_asked(
+    weights: Path, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x013B] = "Topcon", "Mustermann"
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 0.0)})
+    source = tmp_path / "a.jpg"
+    Image.fromarray(retina(0).permute(1, 2, 0).numpy()).save(source, exif=exif, quality=95)
+    given = [source, "-o", tmp_path / "out", "--weights", weights, "--skip-existing"]
+    wanted: dict[str, tuple[str | None, str | None]] = {
+        "keep": ("Topcon", "Mustermann"), "clinical": ("Topcon", None), "none": (None, None),
+    }  # fmt: skip
+    for choice, kept in wanted.items():
+        assert enhance(*given, *([] if choice == "clinical" else ["--metadata", choice])) == 0
+        assert rows(tmp_path / "out")["a.jpg"]["status"] == "enhanced", "not skipped: it would stay"
+        with Image.open(tmp_path / "out/a.jpg") as result:
+            written = result.getexif()
+            assert (written.get(0x010F), written.get(0x013B)) == kept
+            assert bool(written.get_ifd(0x8825)) == (choice == "keep")
+
+
 def test_files_patterns_and_manifests_are_all_enhanced_once(
     folder: Path, weights: Path, tmp_path: Path
 ) -> None:
@@ -233,7 +254,43 @@ def test_other_weights_or_strength_are_done_again(
         assert enhance(source, "-o", out, *options) == 0
         assert rows(out)["a.png"]["status"] == status
         page = (out / "report.html").read_text()
-        assert page.count("data:image/jpeg") >= 2, "an earlier result is shown, too"
+        assert page.count("data:image/jpeg") == 1, "an earlier result is shown, too"
+        pictures = set(re.findall(r'"(report_files/[^"]+)"', page))
+        assert len(pictures) == 3, "with its uncertainty"
+        beside = {path.relative_to(out).as_posix() for path in (out / "report_files").iterdir()}
+        assert beside == pictures, "and nothing of the result before"
+
+
+def test_pictures_that_the_page_lacks_are_made_from_an_earlier_result(
+    folder: Path, weights: Path, tmp_path: Path
+) -> None:
+    given = [folder / "a.png", "-o", tmp_path / "out", "--weights", weights]
+    assert enhance(*given, "--strength", "0.5", "--html") == 0
+    assert enhance(*given) == 0
+    assert enhance(*given, "--skip-existing", "--html") == 0
+    kinds = {path.stem.split("-")[1] for path in (tmp_path / "out/report_files").iterdir()}
+    assert kinds == {"before", "after"}, "no page had the uncertainty of this result"
+
+
+def test_an_earlier_page_saves_reading_the_photographs_again(
+    folder: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [folder / "a.png", "-o", tmp_path / "out", "--weights", weights, "--html"]
+    assert enhance(*given) == 0
+    page = (tmp_path / "out/report.html").read_text()
+    monkeypatch.delattr("magenet.enhancement.folder.read_native")
+    assert enhance(*given, "--skip-existing") == 0
+    again = (tmp_path / "out/report.html").read_text()
+    assert again == page.replace('"status": "enhanced"', '"status": "skipped"')
+
+
+def test_a_page_and_its_pictures_are_not_enhanced(
+    folder: Path, weights: Path, tmp_path: Path
+) -> None:
+    enhance(folder / "a.png", "-o", tmp_path / "one", "--weights", weights, "--html")
+    assert len(list((tmp_path / "one/report_files").iterdir())) == 3
+    enhance(tmp_path / "one", "-o", tmp_path / "two", "--weights", weights)
+    assert set(rows(tmp_path / "two")) == {"a.png"}
 
 
 @pytest.mark.parametrize(

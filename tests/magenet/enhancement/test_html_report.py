@@ -3,15 +3,17 @@ import errno
 import io
 import json
 import re
+import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from magenet.enhancement.folder import PAGE_COLUMNS
-from magenet.enhancement.html_report import HEAT, SIDE, PageWriter
+from magenet.enhancement.html_report import HEAT, SIDE, Entry, PageWriter
 from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.errors import UserError
 from tests.magenet.enhancement.pages import entry, missing, written
@@ -19,26 +21,45 @@ from tests.magenet.enhancement.pages import entry, missing, written
 EVIL = "</script><script>alert(1)</script><!--<script> & \"'\u2028.jpg"
 
 
-def blocks(text: str) -> dict[str, str]:
-    """The blocks of data by their ids, ended where a browser ends them."""
-    return dict(re.findall(r'<script type="[a-z/]+" id="([a-z0-9-]+)">(.*?)</script', text, re.S))
+def described(text: str) -> list[dict[str, Any]]:
+    """The descriptions of the photographs, ended where a browser ends them."""
+    blocks = re.findall(r'<script type="application/json">(.*?)</script', text, re.S)
+    return [json.loads(block) for block in blocks]
 
 
-def decoded(address: str) -> Image.Image:
-    kind, _, data = address.partition(";base64,")
-    picture = Image.open(io.BytesIO(base64.b64decode(data)))
-    assert kind == f"data:image/{(picture.format or '').lower()}"
-    return picture
+def pictures(page: Path) -> list[dict[str, Image.Image]]:
+    """The pictures of each photograph, by their kind."""
+    return [
+        {kind: Image.open(page.parent / address) for kind, address in known["pictures"].items()}
+        for known in described(page.read_text(encoding="utf-8"))
+    ]
 
 
-def test_a_page_needs_nothing_but_itself(tmp_path: Path) -> None:
-    text = written(tmp_path / "page.html", entry())
+def files(folder: Path) -> set[str]:
+    return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_page_needs_nothing_but_itself_and_the_folder_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    text = written(path, entry(EVIL), entry("../up.jpg"), entry("b/c.jpg"))
     assert not re.search(r"https?:|url\(|@import|fetch|XMLHttp", text)
     addresses = re.findall(r"""\b(?:src|href|action|data)=["']?([^"'\s>]*)""", text)
     assert addresses == ["data:,"]
     assert "default-src 'none'" in text
     assert not re.search("@[A-Z]+@", text), "a mark of the template was left"
-    assert [file.name for file in tmp_path.iterdir()] == ["page.html"]
+    found = {address for known in described(text) for address in known["pictures"].values()}
+    assert len(found) == 9
+    assert files(tmp_path) == {"page.html", *found}
+    assert all(re.fullmatch(r"page_files/[0-9a-f]{32}-[a-z]+\.(jpg|png)", name) for name in found)
+
+
+def test_only_a_thumbnail_of_a_photograph_is_in_the_page(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3), np.uint8)
+    text = written(tmp_path / "page.html", *[entry(f"{n}", after=noise) for n in range(4)])
+    assert len(text) - len(written(tmp_path / "empty.html")) < 4 * 12_000
+    kind, _, data = described(text)[0]["thumbnail"].partition(";base64,")
+    assert kind == "data:image/jpeg"
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (96, 96)
 
 
 def test_names_and_reasons_stay_text(tmp_path: Path) -> None:
@@ -51,9 +72,9 @@ def test_names_and_reasons_stay_text(tmp_path: Path) -> None:
     empty = written(tmp_path / "empty.html")
     assert text.count("<script>") == empty.count("<script>") == 1
     assert text.count("<!--") == empty.count("<!--")
-    known = json.loads(blocks(text)["entry-0"])
+    known, other = described(text)
     assert known["name"] == known["reason"] == known["facts"][EVIL] == EVIL
-    assert json.loads(blocks(text)["entry-1"])["name"] == undecodable
+    assert other["name"] == undecodable
 
 
 def test_numbers_arrive_as_json_knows_them(tmp_path: Path) -> None:
@@ -62,7 +83,7 @@ def test_numbers_arrive_as_json_knows_them(tmp_path: Path) -> None:
         "nan": float("nan"), "infinite": np.float32("inf"),
     }  # fmt: skip
     text = written(tmp_path / "page.html", entry(facts=facts))
-    known = json.loads(blocks(text)["entry-0"])["facts"]
+    known = described(text)[0]["facts"]
     assert known == {
         "float": 0.5, "int": 3, "whole": 2048, "text": "OD", "nan": None, "infinite": None,
     }  # fmt: skip
@@ -72,14 +93,16 @@ def test_pictures_are_reduced_copies(tmp_path: Path) -> None:
     large = np.zeros((1100, 2 * SIDE, 3), np.uint8)
     large[:, SIDE:] = 200
     wide = np.zeros((600, 1200), np.float32)
-    known = blocks(written(tmp_path / "page.html", entry(before=large, uncertainty=wide)))
-    before, after = decoded(known["entry-0-before"]), decoded(known["entry-0-after"])
+    written(tmp_path / "page.html", entry(before=large, uncertainty=wide))
+    [known] = pictures(tmp_path / "page.html")
+    before, after = known["before"], known["after"]
+    assert (before.format, known["uncertainty"].format) == ("JPEG", "PNG")
     assert before.size == (SIDE, 550)
     assert after.size == (80, 60), "a small photograph is not enlarged"
     left, right = before.getpixel((10, 10)), before.getpixel((SIDE - 10, 10))
     assert np.allclose(left, 0, atol=3)  # type: ignore[arg-type]
     assert np.allclose(right, 200, atol=3)  # type: ignore[arg-type]
-    assert max(decoded(known["entry-0-uncertainty"]).size) == 256
+    assert max(known["uncertainty"].size) == 256
 
 
 def test_the_legend_explains_every_column_in_the_order_of_the_table(tmp_path: Path) -> None:
@@ -96,7 +119,7 @@ def test_the_legend_explains_every_column_in_the_order_of_the_table(tmp_path: Pa
 def test_the_heat_map_says_what_the_legend_says(tmp_path: Path) -> None:
     levels = np.repeat(np.append(HEAT[:, 0], 200.0)[:, None], 4, axis=1)
     text = written(tmp_path / "page.html", entry(uncertainty=(levels / 255).astype(np.float32)))
-    heat = np.asarray(decoded(blocks(text)["entry-0-uncertainty"]))[:, 0]
+    heat = np.asarray(pictures(tmp_path / "page.html")[0]["uncertainty"])[:, 0]
     assert np.abs(heat[:-1, :3] - HEAT[:, 1:4]).max() <= 1
     assert np.abs(heat[:-1, 3] / 255 - HEAT[:, 4]).max() < 0.005
     assert heat[0, 3] == 0, "where nothing is expected to be wrong, the photograph is clear"
@@ -110,17 +133,18 @@ def test_the_heat_map_says_what_the_legend_says(tmp_path: Path) -> None:
 
 
 def test_photographs_without_pictures_are_listed(tmp_path: Path) -> None:
-    known = blocks(
+    known = described(
         written(
             tmp_path / "page.html",
             missing("a.jpg", "failed"),
             missing("b.jpg", "refused")._replace(before=entry().before),
         )
     )
-    assert set(known) == {"entry-0", "entry-1", "entry-1-before"}
-    assert json.loads(known["entry-0"]) == {
+    assert set(known[1]["pictures"]) == {"before"}
+    assert known[1]["thumbnail"]
+    assert known[0] == {
         "name": "a.jpg", "status": "failed", "verdict": "", "reason": "cannot be read", "facts": {},
-        "error_level": "",
+        "error_level": "", "pictures": {}, "thumbnail": "",
     }  # fmt: skip
 
 
@@ -130,15 +154,15 @@ def test_the_levels_of_error_are_those_of_the_verdicts(tmp_path: Path) -> None:
         *(entry(facts={"expected_error": error}) for error in (3.0, *ERROR_LIMITS, 99.0)),
         entry(facts={"expected_error": float("nan")}),
     )
-    known = blocks(text)
-    levels = [json.loads(known[f"entry-{index}"])["error_level"] for index in range(5)]
+    levels = [known["error_level"] for known in described(text)]
     assert levels == ["good", "fair", "poor", "very poor", ""]
     assert "below 6 good, up to 12 fair, above 12 poor, above 16 very poor" in text
 
 
 def test_a_photograph_is_on_disk_once_added(tmp_path: Path) -> None:
-    path, part = tmp_path / "page.html", tmp_path / ".page.html.part"
+    path = tmp_path / "page.html"
     page = PageWriter(path)
+    part = page.part
     sizes = [part.stat().st_size]
     for _ in range(3):
         page.add(entry())
@@ -210,3 +234,82 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"page\.html: cannot be written \(No space left"):
         page.add(entry())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_picture_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "page_files").touch()
+    page = PageWriter(tmp_path / "page.html")
+    with pytest.raises(UserError, match="page_files: is a file, not a folder to write to"):
+        page.add(entry())
+    assert files(tmp_path) == {"page_files"}
+
+
+def bare(result: str, name: str = "a.jpg") -> Entry:
+    """An entry of a photograph that an earlier run has enhanced."""
+    return entry(name, before=None, after=None, uncertainty=None, result=result)
+
+
+def test_pictures_of_an_earlier_page_are_shown_again_for_the_same_result_only(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "page.html"
+    written(path, entry(result="one"), entry("b.jpg", result="two"), entry("c.jpg"))
+    [known, *_] = described(path.read_text())
+    with PageWriter(path) as page:
+        assert page.has("a.jpg", "one")
+        assert not page.has("a.jpg", "two")
+        assert not page.has("b.jpg", "one")
+        page.add(bare("one"))
+        page.add(bare("two"))
+        page.add(bare("one", "b.jpg"))
+        page.add(bare("", "c.jpg"))
+    again, *others = described(path.read_text())
+    assert again["pictures"] == known["pictures"]
+    assert set(again["pictures"]) == {"before", "after", "uncertainty"}
+    assert again["thumbnail"] == known["thumbnail"] != ""
+    assert [other["pictures"] for other in others] == [{}] * 3
+
+
+def test_a_damaged_picture_is_not_shown_again(tmp_path: Path) -> None:
+    written(tmp_path / "page.html", entry(result="one"))
+    [known] = described((tmp_path / "page.html").read_text())
+    for kind, address in known["pictures"].items():
+        content = (tmp_path / address).read_bytes()
+        (tmp_path / address).write_bytes(content[: len(content) // 2])
+        [again] = described(written(tmp_path / "page.html", bare("one")))
+        assert kind not in again["pictures"]
+
+
+def test_what_earlier_pages_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    written(path, entry(result="old"), entry("b.jpg", result="two"))
+    old, kept = (set(known["pictures"].values()) for known in described(path.read_text()))
+    others = {"page_files/photograph.jpg", f"page_files/{'0' * 32}.jpg", ".page.html.x"}
+    killed = tmp_path / ".page.html.1.part"
+    for name in (*others, killed.name):
+        (tmp_path / name).touch()
+    time.sleep(0.02)
+    page = PageWriter(path)
+    page.add(bare("two", "b.jpg"))
+    page.add(entry(result="new"))
+    beside = tmp_path / "page_files" / f"{'1' * 32}-after.jpg"
+    beside.touch()
+    page.close()
+    assert old <= files(tmp_path), "not before the whole run is over"
+    page.remove_old()
+    new = {
+        address for known in described(path.read_text()) for address in known["pictures"].values()
+    }
+    assert kept < new
+    assert files(tmp_path) == {"page.html", *new, *others, f"page_files/{beside.name}"}
+
+
+def test_a_discarded_page_leaves_the_pictures_of_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    written(path, entry(result="one"))
+    before = files(tmp_path)
+    page = PageWriter(path)
+    page.add(entry(result="one"))
+    page.add(entry(result="two"))
+    page.discard()
+    assert files(tmp_path) == before

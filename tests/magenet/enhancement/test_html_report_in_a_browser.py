@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from magenet.enhancement.folder import PAGE_COLUMNS
+from magenet.enhancement.html_report import PageWriter
 from tests.magenet.enhancement.pages import entry, missing, written
 
 EVIL = "</script><script>alert(1)</script><!--<script> & \"'\u2028.jpg"
@@ -79,7 +82,9 @@ def tab(context: Any, page_file: Path) -> Iterator[Any]:
     yield tab
     tab.close()
     assert not wrong
-    assert [address for address in asked if not address.startswith("data:")] == [page_file.as_uri()]
+    beside = page_file.with_name("page_files").as_uri() + "/"
+    others = [address for address in asked if not address.startswith(("data:", beside))]
+    assert others == [page_file.as_uri()]
 
 
 def shows(tab: Any, index: int) -> None:
@@ -326,11 +331,112 @@ def test_numbers_are_shown_with_words(tab: Any) -> None:
 
 
 @pytest.mark.browser
-def test_only_what_is_looked_at_is_decoded(tab: Any) -> None:
-    assert tab.locator("img").count() == 3
+def test_only_what_is_looked_at_is_read(tab: Any) -> None:
+    read: list[str] = []
+    tab.on("request", lambda request: read.append(request.url))
+    assert tab.locator("#stage img").count() == 3
     tab.keyboard.press("n")
     shows(tab, 2)
-    assert tab.locator("img").count() == 3
+    assert tab.locator("#stage img").count() == 3
+    assert len([address for address in read if "page_files/" in address]) == 3
+
+
+@pytest.mark.browser
+def test_every_row_has_its_thumbnail(tab: Any) -> None:
+    drawn = "images => images.every(image => image.naturalWidth > 0)"
+    assert tab.locator("#rows img").count() == 5, "broken.jpg has none"
+    assert tab.locator("#rows img").evaluate_all(drawn)
+
+
+@pytest.mark.browser
+def test_names_are_searched(tab: Any) -> None:
+    tab.locator("#search").press_sequentially("Fine upn")
+    assert names(tab) == []
+    assert tab.locator("#name").text_content() == "fine 10.jpg", "an n there steps to no other"
+    tab.locator("#search").fill("FINE")
+    shows(tab, 0)
+    assert names(tab) == ["fine 10.jpg", "fine 9.jpg"]
+    tab.locator("#filters button", has_text="do not use").click()
+    assert names(tab) == []
+    assert tab.locator("#next").is_disabled()
+    assert tab.locator("#previous").is_disabled()
+    tab.locator("#filters button", has_text="all").click()
+    tab.locator("#search").fill("")
+    assert len(names(tab)) == 6
+
+
+@pytest.mark.browser
+def test_a_page_without_its_folder_says_so(context: Any, tmp_path: Path) -> None:
+    written(tmp_path / "page.html", entry("a.jpg"), missing("b.jpg", "failed"))
+    (tmp_path / "page_files").rename(tmp_path / "away")
+    tab = context.new_page()
+    tab.goto((tmp_path / "page.html").as_uri())
+    tab.wait_for_selector("#message:not([hidden])")
+    shows(tab, 1)
+    tab.keyboard.press("n")
+    shows(tab, 0)
+    said = tab.locator("#message").inner_text()
+    assert re.fullmatch(r"Not found: page_files/[0-9a-f]{32}-before\.jpg\..* beside the page", said)
+    assert tab.locator("#rows img").count() == 1, "the table is whole"
+    tab.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("folder", ["with space #1?&%20\"'", "M\u00fcller"])
+def test_a_page_of_any_name_finds_its_folder(context: Any, tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    written(tmp_path / folder / f"{folder}.html", entry("a.jpg"))
+    tab = context.new_page()
+    tab.goto((tmp_path / folder / f"{folder}.html").as_uri())
+    shows(tab, 0)
+    assert tab.locator("#stage img").count() == 3
+    assert f"{folder}_files" in tab.locator("footer").inner_text()
+    tab.close()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_ten_thousand_photographs_open_in_three_seconds(context: Any, tmp_path: Path) -> None:
+    count, path = 10_000, tmp_path / "page.html"
+    facts = dict.fromkeys(PAGE_COLUMNS, 12.345)
+    picture = np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8)  # thumbnails: 7 kB
+    written(path, entry("first.jpg", "ok", result="one", before=picture, after=picture))
+    same = entry("first.jpg", None, before=None, after=None, uncertainty=None, result="one")
+    verdicts = [("ok", "check", "abstain")[n % 3] for n in range(count)]
+    with PageWriter(path) as page:
+        file = page._file("first.jpg", "one", "after")
+        page._file = lambda name, result, kind: file  # type: ignore[method-assign]  # of all
+        for n, verdict in enumerate(verdicts):
+            page.add(same._replace(name=f"patient {n}.jpg", verdict=verdict, facts=facts))
+    assert path.stat().st_size > count * 5_000
+    tab = context.new_page()
+    started = time.perf_counter()
+    tab.goto(path.as_uri())
+    shows(tab, 2)
+    assert names(tab)[0] == "patient 2.jpg"
+    opened = time.perf_counter() - started
+    assert tab.locator("#rows tr").count() < 200, "rows are made when they are scrolled to"
+    assert tab.locator("#position").inner_text() == "1 of 10000"
+    table = tab.locator("#table")
+    for share in (0.5, 1.0):
+        table.evaluate(f"table => table.scrollTop = {share} * table.scrollHeight")
+        tab.wait_for_function(
+            "() => { const table = document.getElementById('table').getBoundingClientRect();"
+            " return document.elementFromPoint(table.left + 150, table.bottom - 40)"
+            ".closest('#rows tr'); }"
+        )
+    assert names(tab)[-1] == "patient 9999.jpg"
+    tab.locator("#search").fill("patient 1234.jpg")
+    shows(tab, 1234)
+    tab.locator("#search").fill("")
+    assert "patient 1234.jpg" in names(tab), "the one on the stage is scrolled to"
+    assert tab.locator("#rows [aria-current]").is_visible()
+    searched = time.perf_counter()
+    tab.get_by_role("button", name="photograph", exact=True).click()
+    assert "patient 1235.jpg" in names(tab)
+    assert time.perf_counter() - searched < 3
+    tab.close()
+    assert opened < 3, f"{opened:.1f} s"
 
 
 @pytest.mark.browser

@@ -1,6 +1,8 @@
 import json
+import os
 import pickle
 import random
+import stat
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -40,6 +42,19 @@ def test_a_saved_network_comes_back_with_arguments_weights_and_use(
         json.loads((f / "config.json").read_text()) for f in (tmp_path, tmp_path / "again")
     )
     assert first == second
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_saved_weights_have_the_mode_of_the_umask(
+    network: MAGENet, tmp_path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        network.save_pretrained(tmp_path / "saved")
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "saved").iterdir()}
+    assert modes == {mode}
 
 
 def test_a_pickle_is_never_read(network: MAGENet, tmp_path: Path) -> None:
