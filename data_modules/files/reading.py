@@ -76,7 +76,7 @@ def read_header(path: str | Path) -> Header:
         sample_bytes = 2 if _reads_16_bit(picture) else 1
         suffix = Path(path).suffix.lower()
         encoding = ENCODER_BYTES.get((suffix, sample_bytes), 5) * pixels
-        decoding = _decoding_bytes(picture) + _buffer_bytes(picture)
+        decoding = _decoding_bytes(picture) + _buffer_bytes(path, picture)
         return Header(*picture.size, sample_bytes, decoding, encoding, _notes(picture))
 
 
@@ -290,7 +290,7 @@ def _decoding_bytes(picture: Image.Image) -> int:
     return max(2 * stored, stored + 5, 10) * pixels
 
 
-def _buffer_bytes(picture: Image.Image) -> int:
+def _buffer_bytes(path: str | Path, picture: Image.Image) -> int:
     """Return the memory of a picture's decoder, in bytes."""
     pixels = picture.width * picture.height
     if isinstance(picture, TiffImageFile):
@@ -300,7 +300,7 @@ def _buffer_bytes(picture: Image.Image) -> int:
         bits = sum(tags.get(BITS_PER_SAMPLE, (8,))) * tags.get(SAMPLES_PER_PIXEL, 1)
         return int(2 * rows * columns * max(4, bits / 8))
     if picture.format == "WEBP":  # whole file, two canvases, and what is handed over
-        return 12 * pixels + 2 * os.path.getsize(picture.filename)
+        return 12 * pixels + 2 * os.path.getsize(path)
     return 0
 
 
