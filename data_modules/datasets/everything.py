@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
+from data_modules.datasets.manifest import REPORT_PICTURE, Manifest, ManifestError, Photograph
 from data_modules.files import dicom
 from data_modules.files.reading import NATIVE_SUFFIXES
 
@@ -36,7 +36,8 @@ class Everything(NamedTuple):
 def everything_at(path: str | Path) -> Everything:
     """Return all of a folder with its sub-folders, of a manifest, or a single file.
 
-    In a folder, names that start with a dot are hidden and count for nothing. No pipe or device is
+    In a folder, names that start with a dot are hidden and count for nothing, as do the pictures of
+    a report's page (:data:`REPORT_PICTURE`). No pipe or device is
     opened, and no link to a folder is followed.
 
     Raises:
@@ -98,7 +99,8 @@ def _folder(folder: Path) -> Everything:
                 fault = "is a link to a folder, which is not followed: give that folder, too"
                 found[path] = Photograph(path, path.relative_to(folder).as_posix(), fault=fault)
         for name in files:
-            if not name.startswith("."):
+            of_a_report = REPORT_PICTURE.fullmatch(f"{Path(parent).name}/{name}")
+            if not name.startswith(".") and not of_a_report:
                 path = Path(parent, name)
                 found[path] = photograph_at(path, path.relative_to(folder).as_posix())
     ordered = sorted(found.items())

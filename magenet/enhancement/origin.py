@@ -43,7 +43,7 @@ def read_report(path: Path) -> ReportRow:
 
 def source_path(photograph: Photograph) -> str:
     """Return the absolute path of a photograph, without symbolic links."""
-    return str(photograph.image.resolve())
+    return os.path.realpath(photograph.image)  # Path.resolve raises over a loop of links
 
 
 def source_of(photograph: Photograph) -> ReportRow:
@@ -104,7 +104,12 @@ def _claimed(path: Path | PictureError, photograph: Photograph) -> Path | Pictur
 
 
 def _size_and_hash(path: Path) -> tuple[int | None, str | None]:
-    """Return a file's size in bytes and SHA-256; None for both if it cannot be read."""
+    """Return a file's size in bytes and SHA-256; None for both if it cannot be read.
+
+    Pipes and devices are not opened: that could wait for ever.
+    """
+    if not os.path.isfile(path):
+        return None, None
     try:
         with path.open("rb") as stream:
             return os.fstat(stream.fileno()).st_size, hashlib.file_digest(

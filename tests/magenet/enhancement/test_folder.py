@@ -227,7 +227,7 @@ def test_no_result_stands_without_its_report(
     assert run(patients[0]) == 1
     assert not (tmp_path / "out/OD.png").exists()
     found = rows(tmp_path / "out")
-    assert "OD.png.json: cannot be written" in found["OD.png"]["reason"]
+    assert "OD.png.json: is a folder there" in found["OD.png"]["reason"]
     assert found["OS.png"]["status"] == "enhanced", "one photograph costs no other"
 
 
@@ -365,6 +365,6 @@ def test_a_name_controls_no_terminal(
     run(tmp_path / "in/none\x1b[2J")
     said = capsys.readouterr()
     assert "\\x1b]0;owned\\x07.png" in said.err
-    assert said.err.count("\\x1b[2J") == 2
+    assert said.err.count("\\x1b[2J") == 3, "of the folder, of the file, and of what is not there"
     assert "\x07" not in said.err
     assert "\x1b[2J" not in said.err
