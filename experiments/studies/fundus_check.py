@@ -27,7 +27,6 @@ from experiments.configurations import RESULTS
 from experiments.studies.other_pictures import other_pictures
 from experiments.studies.transformations import chosen, image_of, statistics_of, transformed
 from magenet.enhancement.enhancer import PhotographEnhancer
-from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.imaging.field_of_view import LEAST_CONFIDENCE, estimate_field
 
 COUNT = 60
@@ -56,14 +55,21 @@ def fundus_rows(enhancer: PhotographEnhancer) -> list[Row]:
 
 
 def other_rows(enhancer: PhotographEnhancer, pictures: Iterable[tuple[str, Tensor]]) -> list[Row]:
-    """Return a row for each picture that is no fundus photograph: `refused`, or its verdict."""
+    """Return a row for each picture that is no fundus photograph.
+
+    The outcome is `refused`, `flagged` (verdict `check` or `abstain`) or `ok`.
+    """
     rows = []
+    check = enhancer.settings.fundus_check
     for name, image in tqdm(list(pictures), "other pictures"):
-        distance = float(enhancer.settings.fundus_check.distance_of(statistics_of(image)))
-        try:
-            outcome = enhancer(image).report.verdict
-        except NotAFundusError:
+        distance = float(check.distance_of(statistics_of(image)))
+        confidence = estimate_field(image).confidence
+        if confidence == 0.0 or distance > check.limit:
             outcome = "refused"
+        elif confidence < LEAST_CONFIDENCE:
+            outcome = "flagged"  # an uncertain field is at least `check`
+        else:
+            outcome = "ok" if enhancer(image).report.verdict == "ok" else "flagged"
         rows.append((name, "", round(distance, 2), outcome))
     return rows
 
@@ -101,14 +107,14 @@ def as_markdown(fundus: list[Row], others: list[Row], limit: float) -> str:
         ), "",
         f"{len(others)} pictures that are no fundus photographs, drawn by code, whole and in a "
         "round field:", "",
-        "| refused | `abstain` | `check` | `ok` |", "|---|---|---|---|",
+        "| refused | verdict `check` or `abstain` | `ok` |", "|---|---|---|",
         "| " + " | ".join(
             str(sum(row[3] == outcome for row in others))
-            for outcome in ("refused", "abstain", "check", "ok")
+            for outcome in ("refused", "flagged", "ok")
         ) + " |", "",
-        "Not refused: " + ", ".join(
-            f"{name} ({outcome})" for name, _, _, outcome in others if outcome != "refused"
-        ) + ".",
+        "Called `ok`: "
+        + (", ".join(name for name, _, _, outcome in others if outcome == "ok") or "none")
+        + ".",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 

@@ -43,8 +43,11 @@ class Canvas:
         rows = torch.fft.fftfreq(HEIGHT)[:, None]
         columns = torch.fft.rfftfreq(WIDTH)[None, :]
         frequency = (rows.square() + columns.square()).sqrt().clamp(min=1.0 / WIDTH)
-        shaped = torch.fft.irfft2(torch.fft.rfft2(white) / frequency**slope, s=(HEIGHT, WIDTH))
-        return (shaped - shaped.mean()) / shaped.std()
+        shaped: Tensor = torch.fft.irfft2(
+            torch.fft.rfft2(white) / frequency**slope, s=(HEIGHT, WIDTH)
+        )
+        normal: Tensor = (shaped - shaped.mean()) / shaped.std()
+        return normal
 
     def paint(self, where: Tensor, colour: Colour, share: float | Tensor = 1.0) -> None:
         """Paint where a mask `(HEIGHT, WIDTH)` is set, with opacity `share`."""
