@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from data_modules.files.memory_estimate import MEBIBYTE, resident
+from magenet.enhancement.fundus_check import CHECK_SIZE
 from magenet.enhancement.settings import Settings
 from magenet.enhancement.shrinkage import rms_inside, split_bands
 from magenet.enhancement.uncertainty import uncertainty_score
@@ -28,10 +29,6 @@ from magenet.models.pretrained import tensor_hash
 
 VIEWS = ((), (-1,), (-2,), (-2, -1))
 """Axes along which the photograph is flipped for each augmented view; the first is upright."""
-
-CHECKED_SIDE = 512
-"""Side at which images are given to the fundus check, in pixels: the same for every network, so
-that what is rejected does not depend on it."""
 
 REPORT_SIDE = 1024
 """Greatest side at which fidelity is measured, in pixels: that of methods without a size of their
@@ -211,7 +208,7 @@ class PhotographEnhancer:
         """
         field = estimate_field(image) if field is None else field
         if not force:
-            seen, inside = self._shown(image, field, CHECKED_SIDE)
+            seen, inside = self._shown(image, field, CHECK_SIZE)
             self.settings.fundus_check.require(seen[None], inside[None], field)
         seen, inside = self._shown(image, field, self.settings.size or field.square.side)
         estimate = self.estimate(seen, inside)

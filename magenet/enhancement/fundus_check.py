@@ -29,43 +29,50 @@ class NotAFundusError(UserError):
 
 @dataclass(frozen=True)
 class FundusCheck:
-    """Gaussian model of the statistics of fundus photographs, good and bad ones.
+    """Gaussian models of the statistics of fundus photographs: as taken, blurred, grey and so on.
 
-    Images far from its mean in Mahalanobis distance are rejected. The distance has no unit: it
+    Images far from every mean in Mahalanobis distance are rejected. The distance has no unit: it
     counts standard deviations of fundus photographs.
 
     Attributes:
-        mean: Mean of :func:`image_statistics` over the photographs.
-        precision: Inverse of their covariance.
+        mean: Mean of :func:`image_statistics` over each group of photographs; over all of them
+            alone in the settings of older weights.
+        precision: Inverse of each group's covariance; likewise.
         limit: Distance above which an image is rejected.
 
     References:
         Lee et al., "A simple unified framework for detecting out-of-distribution samples", NeurIPS
-        2018, for the Mahalanobis distance; the statistics are our choice.
+        2018, for the distance from the nearest of several Gaussians; the statistics are our choice.
     """
 
-    mean: Sequence[float]
-    precision: Sequence[Sequence[float]]
+    mean: Sequence[float] | Sequence[Sequence[float]]
+    precision: Sequence[Sequence[float]] | Sequence[Sequence[Sequence[float]]]
     limit: float
 
     def distance(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Return the Mahalanobis distance of images from fundus photographs, `(B,)`.
+        """Return the Mahalanobis distance of images from the nearest group, `(B,)`.
 
         Args:
-            image: `(B, 3, S, S)` in [0, 1], the square around the field.
-            mask: Field of view, `(B, 1, S, S)`, 0 or 1.
+            image: `(B, 3, CHECK_SIZE, CHECK_SIZE)` in [0, 1], black outside the field.
+            mask: Field of view, `(B, 1, CHECK_SIZE, CHECK_SIZE)`, 0 or 1.
         """
-        difference = image_statistics(image, mask) - torch.tensor(self.mean, dtype=torch.float64)
+        return self.distance_of(image_statistics(image, mask))
+
+    def distance_of(self, statistics: Tensor) -> Tensor:
+        """Return the distance of images, `(B,)`, from their :func:`image_statistics`."""
+        mean = torch.tensor(self.mean, dtype=torch.float64).reshape(-1, statistics.shape[1])
         precision = torch.tensor(self.precision, dtype=torch.float64)
-        squared = torch.einsum("bi,ij,bj->b", difference, precision, difference)
-        return squared.clamp(min=0.0).sqrt()
+        precision = precision.reshape(len(mean), *precision.shape[-2:])
+        difference = statistics[:, None] - mean
+        squared = torch.einsum("bgi,gij,bgj->bg", difference, precision, difference)
+        return squared.clamp(min=0.0).sqrt().amin(dim=1)
 
     def require(self, image: Tensor, mask: Tensor, field: FieldOfView) -> None:
         """Raise unless an image looks like a fundus photograph.
 
         Args:
-            image: `(1, 3, S, S)` in [0, 1], black outside the field.
-            mask: Field of view, `(1, 1, S, S)`, 0 or 1.
+            image: `(1, 3, CHECK_SIZE, CHECK_SIZE)` in [0, 1], black outside the field.
+            mask: Field of view, `(1, 1, CHECK_SIZE, CHECK_SIZE)`, 0 or 1.
             field: Field of view in the whole photograph.
 
         Raises:
@@ -73,10 +80,7 @@ class FundusCheck:
         """
         if field.confidence == 0.0:
             raise NotAFundusError("no field of view was found: not a fundus photograph?")
-        size = (CHECK_SIZE, CHECK_SIZE)
-        small = functional.interpolate(image, size, mode="bilinear", antialias=True)
-        inside = (functional.interpolate(mask, size, mode="area") >= 0.5).float()
-        distance = float(self.distance(small * inside, inside))
+        distance = float(self.distance(image, mask))
         if distance > self.limit:
             raise NotAFundusError(
                 "does not look like a fundus photograph: light, colours and sharpness are "
@@ -85,18 +89,21 @@ class FundusCheck:
             )
 
     @classmethod
-    def fit(cls, statistics: Tensor, limit: float) -> FundusCheck:
+    def fit(cls, groups: Sequence[Tensor], limit: float) -> FundusCheck:
         """Return the model of given photographs.
 
         Args:
-            statistics: What :func:`image_statistics` gives, one row each.
+            groups: What :func:`image_statistics` gives, one row for each photograph of a group.
             limit: Distance above which an image is rejected.
         """
-        covariance = torch.cov(statistics.mT)
-        # Ridge: a statistic that hardly varies must not decide alone.
-        ridge = 1e-3 * covariance.diagonal().mean() * torch.eye(len(covariance)).double()
-        precision = torch.linalg.inv(covariance + ridge)
-        return cls(statistics.mean(dim=0).tolist(), precision.tolist(), limit)
+        # Ridge: a statistic that hardly varies within a group must not decide alone.
+        ridge = 1e-3 * torch.cat(list(groups)).var(dim=0).diag()
+        precision = [torch.linalg.inv(torch.cov(group.mT) + ridge) for group in groups]
+        return cls(
+            [group.mean(dim=0).tolist() for group in groups],
+            [inverse.tolist() for inverse in precision],
+            limit,
+        )
 
     @classmethod
     @cache

@@ -26,6 +26,10 @@ MINIMUM_FIELD = 0.05
 """Smallest share of the frame that a field of view can cover."""
 
 
+WHITE = 240
+"""Level above which all channels of a white surround are, of 255 (our choice)."""
+
+
 @dataclass(frozen=True)
 class FieldOfView:
     """Field of view of one photograph.
@@ -88,7 +92,7 @@ def estimate_field(image: Tensor) -> FieldOfView:
     height, width = image.shape[-2:]
     scale = min(1.0, WORKING_SIDE / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small = torch.stack([_area(plane, size) for plane in image]).amax(dim=0) * (255.0 / peak(image))
+    small = _level(torch.stack([_area(plane, size) for plane in image]) * (255.0 / peak(image)))
     bright = _brighter_than_surround(small)
     share = float(bright.float().mean())
     whole = torch.ones(1, height, width, dtype=torch.bool)
@@ -119,6 +123,16 @@ def estimate_field(image: Tensor) -> FieldOfView:
 def _area(plane: Tensor, size: tuple[int, int]) -> Tensor:
     """Return one colour `(H, W)` averaged to a smaller size; one at a time, to spare memory."""
     return functional.interpolate(plane[None, None].float(), size=size, mode="area")[0, 0]
+
+
+def _level(small: Tensor) -> Tensor:
+    """Return the greatest channel of `(3, h, w)`, 0 to 255; a white surround or border counts as 0.
+
+    Surround and border are white where all four corners are (prints, slides, published figures).
+    """
+    white = small.amin(dim=0) > WHITE
+    ends = [0, -1]
+    return small.amax(dim=0) * ~(white & white[ends][:, ends].all())
 
 
 def _brighter_than_surround(level: Tensor) -> Tensor:

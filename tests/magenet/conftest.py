@@ -5,12 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.datasets.photographs import cut_to_field
 from magenet.enhancement.calibration_curve import CalibrationCurve
-from magenet.enhancement.enhancer import CHECKED_SIDE
 from magenet.enhancement.fundus_check import CHECK_SIZE, FundusCheck, image_statistics
 from magenet.enhancement.settings import Settings
 from magenet.imaging.field_of_view import estimate_field
@@ -34,16 +32,10 @@ def fundus_check() -> FundusCheck:
     rows = []
     for seed in range(24):
         image = retina(seed)
-        sample = cut_to_field(image, estimate_field(image), CHECKED_SIDE)
+        sample = cut_to_field(image, estimate_field(image), CHECK_SIZE)
         mask = sample["mask_fov"][None].float()
-        # As the enhancer shows it to the check.
-        seen = functional.interpolate(
-            sample["image"][None] / 255 * mask, (CHECK_SIZE, CHECK_SIZE), mode="bilinear",
-            antialias=True,
-        )  # fmt: skip
-        mask = (functional.interpolate(mask, (CHECK_SIZE, CHECK_SIZE), mode="area") >= 0.5).float()
-        rows.append(image_statistics(seen * mask, mask))
-    return FundusCheck.fit(torch.cat(rows), 40.0)
+        rows.append(image_statistics(sample["image"][None] / 255 * mask, mask))
+    return FundusCheck.fit([torch.cat(rows)], 40.0)
 
 
 @pytest.fixture(scope="session")

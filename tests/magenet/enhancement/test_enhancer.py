@@ -10,7 +10,7 @@ from data_modules.datasets.photographs import cut_to_field
 from data_modules.files.memory_estimate import resident
 from magenet.enhancement.calibration_curve import CalibrationCurve
 from magenet.enhancement.enhancer import PhotographEnhancer
-from magenet.enhancement.fundus_check import NotAFundusError
+from magenet.enhancement.fundus_check import CHECK_SIZE, FundusCheck, NotAFundusError
 from magenet.enhancement.settings import Settings
 from magenet.enhancement.shrinkage import rms_inside, split_bands
 from magenet.errors import UserError
@@ -79,6 +79,21 @@ def test_what_is_no_fundus_is_refused_unless_forced(enhancer: PhotographEnhancer
         with pytest.raises(NotAFundusError):
             enhancer(image)
         assert enhancer(image, force=True).image.shape == image.shape
+
+
+def test_the_check_sees_the_photograph_as_it_was_fitted_on_it(
+    enhancer: PhotographEnhancer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resized once: a second resampling would blur it and move its sharpness."""
+    image = retina(2, 700)
+    seen: list[Tensor] = []
+    monkeypatch.setattr(
+        FundusCheck, "require", lambda self, image, mask, field: seen.extend([image, mask])
+    )
+    enhancer(image)
+    cut = cut_to_field(image, estimate_field(image), CHECK_SIZE)
+    mask = cut["mask_fov"][None].float()
+    torch.testing.assert_close(seen, [cut["image"][None] / 255 * mask, mask])
 
 
 def test_uncertainty_lies_in_the_field_and_within_the_calibration(

@@ -41,6 +41,16 @@ def test_a_photograph_cropped_earlier_is_all_field() -> None:
     assert 0.5 <= field.confidence < 0.9
 
 
+@pytest.mark.parametrize("border", [0, 20])
+def test_a_white_surround_or_border_is_not_the_field(border: int) -> None:
+    phantom = draw_phantom(0, 300)
+    surround = 0 if border else 255
+    image = torch.where(phantom.field.mask, phantom.image, surround).to(torch.uint8)
+    image = torch.nn.functional.pad(image, (border,) * 4, value=255)
+    true = torch.nn.functional.pad(phantom.field.mask, (border,) * 4)
+    assert overlap(estimate_field(image).mask, true) > 0.97
+
+
 def test_a_black_picture_has_no_confidence() -> None:
     assert estimate_field(torch.zeros(3, 80, 80, dtype=torch.uint8)).confidence == 0.0
 
