@@ -203,6 +203,10 @@ step-times: $(CORE) need-photographs ## Time a training step of each row of the 
 input-sizes: $(CORE) need-photographs ## Score the released network by the size of the photograph
 	$(BIN)/python -m experiments.studies.input_sizes
 
+.PHONY: fundus-check
+fundus-check: $(CORE) need-photographs ## Count the photographs that the fundus check refuses (15 minutes)
+	$(BIN)/python -m experiments.studies.fundus_check
+
 runs/release/checkpoints/best.ckpt: | runs/comparison_mage_net/seed0/checkpoints/best.ckpt
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/mage_net.yaml
 

@@ -11,6 +11,7 @@ from experiments.configurations import BASE, CONFIGS, WEIGHTS
 from experiments.studies import input_sizes, release
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.settings import Settings
+from magenet.errors import UserError
 from magenet.main import main
 from magenet.models import MAGENet, VesselSegmenter
 from tests.command_line import TINY, configs, segmenter_for
@@ -54,7 +55,7 @@ def test_the_trained_teacher_is_published_with_its_calibration(photographs: Path
 
 
 def test_a_release_without_a_checkpoint_publishes_nothing() -> None:
-    with pytest.raises(FileNotFoundError, match=r"none\.ckpt"):
+    with pytest.raises(UserError, match=r"none\.ckpt: no such checkpoint"):
         release.main(["--checkpoint", "none.ckpt", "--out", "weights", "--results", "."])
     assert not Path("weights").exists()
 
