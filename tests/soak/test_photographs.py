@@ -95,7 +95,7 @@ def test_damaged_files_cost_only_themselves(tmp_path: Path, weights: Path, ledge
             suffix = generator.choice(files)[0]
         (folder / f"{number:04}{suffix}").write_bytes(damaged(content, generator))
     (folder / "whole.png").write_bytes(dict(files)[".png"])
-    process = enhance(folder, "-o", out, "--weights", weights)
+    process = enhance(folder, "-o", out, "--weights", weights, "--force")
     _, said = process.communicate()
     rows = {row["name"]: row for row in listed(out)}
     failures = [] if process.returncode == 1 else [f"exit status {process.returncode}"]
@@ -108,7 +108,8 @@ def test_damaged_files_cost_only_themselves(tmp_path: Path, weights: Path, ledge
             failures.append(f"{name}: no reason")
     if rows["whole.png"]["status"] != "enhanced":
         failures.append(f"whole.png: {rows['whole.png']['reason']}")
-    strangers = {path.name.removesuffix(".json") for path in out.iterdir()} - rows.keys()
+    visible = [path.name for path in out.iterdir() if not path.name.startswith(".")]
+    strangers = {name.removesuffix(".json") for name in visible} - rows.keys()
     failures += [f"{name}: stranger in the results" for name in strangers - {"enhance.csv"}]
     promise.count(count, failures)
     promise.require_kept()

@@ -45,7 +45,8 @@ from magenet.main import main
 resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
 code = main()
 # Not ru_maxrss: that begins with the peak of the process which started this one.
-print("peak", int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) << 10)
+status = Path("/proc/self/status").read_text()
+print("peak", int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) << 10)
 sys.exit(code)
 """
 """Runs `magenet` where the system gives no more than 1 GiB of data."""
