@@ -46,7 +46,7 @@ data:
     batch_size: {4 // devices}
     real_batch_size: {2 // devices}
     workers: {workers}
-checkpoint: {{save_last: true}}
+checkpoint: {{save_last: true, monitor: null}}
 resume_point: {{every_n_steps: 3}}
 """
 
