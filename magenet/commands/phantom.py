@@ -10,6 +10,9 @@ from data_modules.files.writing import write_photograph
 from magenet.commands.parser import CommandParser
 from magenet.errors import UsageError
 
+LARGEST = 8192
+"""Largest side of a phantom, in pixels (our choice)."""
+
 
 def main(arguments: list[str]) -> int:
     """Run the command and return the exit status.
@@ -35,8 +38,10 @@ def main(arguments: list[str]) -> int:
         help="camera to imitate (default: clinic)",
     )
     options = parser.parse_args(arguments)
-    if options.count < 1 or options.size < 32 or options.seed < 0:
-        raise UsageError("--count must be at least 1, --size at least 32 and --seed at least 0")
+    if options.count < 1 or not 32 <= options.size <= LARGEST or options.seed < 0:
+        raise UsageError(
+            f"--count must be at least 1, --size lie between 32 and {LARGEST}, --seed be at least 0"
+        )
     for seed in range(options.seed, options.seed + options.count):
         phantom = draw_phantom(seed, options.size, camera=options.camera)
         write_photograph(phantom.image, options.folder / f"phantom_{seed:04d}.png")

@@ -202,7 +202,7 @@ def test_help_lists_the_commands_and_a_wrong_one_is_named(
         (["degrade", "IN", "OUT", "--severity", "3"], "--severity must lie in [0, 1]"),
         (["adapt", "IN", "-o", "OUT", "--steps", "0"], "--steps must be at least 1"),
         (["adapt", "IN", "-o", "OUT", "--seed", "-1"], "--steps must be at least 1 and --seed"),
-        (["phantom", "OUT", "--seed", "-1"], "--count must be at least 1, --size at least 32"),
+        (["phantom", "OUT", "--seed", "-1"], "--count must be at least 1, --size lie between"),
         (["shards", "IN", "OUT", "--workers", "-1"], "--image-size must be at least 32"),
         (["shards", "IN", "OUT", "--val-share", "3"], "--val-share must lie in [0, 1], got 3.0"),
         (["shards", "IN", "OUT", "--sets", "a"], "IN: --sets, --qualities and --vessels-only need"),

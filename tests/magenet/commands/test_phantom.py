@@ -23,7 +23,9 @@ def test_the_phantoms_of_given_seeds_are_written(
     assert torch.equal(written, draw_phantom(4, 64, camera="handheld").image)
 
 
-@pytest.mark.parametrize("option", [["--count", "-3"], ["--size", "8"], ["--seed", "-1"]])
+@pytest.mark.parametrize(
+    "option", [["--count", "-3"], ["--size", "8"], ["--size", "99999999"], ["--seed", "-1"]]
+)
 def test_what_cannot_be_drawn_is_a_usage_error(
     option: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
