@@ -127,7 +127,19 @@ def test_a_killed_run_loses_nothing(tmp_path: Path, weights: Path, ledger: Ledge
         picture = Image.fromarray(retina(number, 160).permute(1, 2, 0).numpy())
         picture.save(folder / f"{number:02}{suffix}")
     assert (
-        main(["enhance", str(folder), "-o", str(tmp_path / "all"), "--weights", str(weights)]) == 0
+        main(
+            [
+                "enhance",
+                str(folder),
+                "-o",
+                str(tmp_path / "all"),
+                "--weights",
+                str(weights),
+                "--max-memory",
+                "16G",
+            ]
+        )
+        == 0
     )
     expected = {path.name: path.read_bytes() for path in (tmp_path / "all").iterdir()}
     pictures = {name for name in expected if not name.endswith((".json", ".csv"))}

@@ -74,7 +74,9 @@ def rows(out: Path, listing: str = "enhance.csv") -> dict[str, dict[str, str]]:
 
 
 def enhance(*arguments: str | Path) -> int:
-    return main(["enhance", *map(str, arguments)])
+    """Run the command; the process is that of all tests, so it may have grown large."""
+    given = [] if "--max-memory" in arguments else ["--max-memory", "16G"]
+    return main(["enhance", *map(str, arguments), *given])
 
 
 def start(
