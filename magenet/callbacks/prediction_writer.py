@@ -17,9 +17,10 @@ from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.output_paths import output_paths, require_outside
 from data_modules.files.writing import MetadataChoice
-from magenet.enhancement.folder import NOT_ENHANCED, Outcome, write_outcome
+from magenet.enhancement.folder import NOT_ENHANCED, write_outcome
 from magenet.enhancement.listing import Listing
 from magenet.enhancement.origin import ReportRow, claimed_paths
+from magenet.enhancement.report_page import Outcome
 from magenet.errors import StoppedError, printable
 from magenet.tasks.enhancement import EnhancementTask, PredictionOptions
 

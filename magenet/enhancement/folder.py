@@ -14,12 +14,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
 from tqdm import tqdm
 
 from data_modules.datasets.manifest import Photograph
@@ -27,11 +24,10 @@ from data_modules.datasets.photographs import DecodedPhotograph, read_with_field
 from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import memory_of, resident
 from data_modules.files.output_paths import output_paths, require_outside
-from data_modules.files.reading import read_header, read_native
+from data_modules.files.reading import read_header
 from data_modules.files.writing import MetadataChoice, write_photograph
-from magenet.enhancement.enhancer import EnhancedPhotograph, PhotographEnhancer
+from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.fundus_check import NotAFundusError
-from magenet.enhancement.html_report import HEAT_SIDE, SIDE, Entry, PageWriter
 from magenet.enhancement.inputs import collect
 from magenet.enhancement.listing import Listing
 from magenet.enhancement.origin import (
@@ -43,13 +39,8 @@ from magenet.enhancement.origin import (
     source_of,
     write_report,
 )
+from magenet.enhancement.report_page import Outcome, ReportPage
 from magenet.errors import StoppedError, printable
-
-PAGE_COLUMNS = (
-    "expected_error", "mean_change", "colour_change", "brightness_drift", "vessel_lost",
-    "vessel_invented", "light_share", "field_confidence", "width", "height", "seconds",
-)  # fmt: skip
-"""Values of a report that the HTML page shows; its legend explains each of them."""
 
 NOT_ENHANCED = ("failed", "refused")
 """Values of `status` of a photograph that has no result."""
@@ -92,22 +83,6 @@ class FolderOptions(Options):
     overwrite: bool = False
     max_memory: int = 1 << 62
     metadata: MetadataChoice = "clinical"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of one photograph.
-
-    Attributes:
-        row: Its report. `status` is `enhanced`, `refused` (not a fundus photograph), `failed`, or
-            `skipped` where an earlier run had enhanced it.
-        before: The unenhanced photograph; None where it could not be read, or was skipped.
-        result: The enhanced photograph; None where there is none.
-    """
-
-    row: ReportRow
-    before: Tensor | None = None
-    result: EnhancedPhotograph | None = None
 
 
 class Prepared(NamedTuple):
@@ -292,7 +267,7 @@ def enhance_to_folder(
     with (
         _stoppable() as received,
         Listing(options.folder) as listing,
-        _Page(options.folder / "report.html" if html else None) as page,
+        ReportPage(options.folder / "report.html" if html else None) as page,
         tqdm(total=len(photographs), unit="photograph") as bar,
     ):
         for photograph in photographs:
@@ -310,59 +285,6 @@ def enhance_to_folder(
         page.finish()
         merged = listing.finish(photographs)
     return Summary(rows, len(merged.earlier), page.failed)
-
-
-class _Page:
-    """The page, if one is asked for: what goes wrong with it costs the page, not the photographs.
-
-    As a context manager it leaves an incomplete page unless it was finished.
-
-    Args:
-        path: File of the page; None for no page.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self.writer: PageWriter | None = None
-        self.failed = False
-        if path is not None:
-            with self._guarded():
-                self.writer = PageWriter(path)
-
-    def __enter__(self) -> _Page:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        if self.writer is not None:
-            with self._guarded():
-                self.writer.close(complete=False)
-
-    def add(self, outcome: Outcome, photograph: Photograph, folder: Path) -> None:
-        """Add a photograph."""
-        if self.writer is not None:
-            with self._guarded():
-                self.writer.add(_entry(outcome, photograph, folder, self.writer))
-
-    def finish(self) -> None:
-        """Complete the page."""
-        if self.writer is not None:
-            with self._guarded():
-                self.writer.close()
-                self.writer.remove_old()
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Give up the page, with a warning, if anything goes wrong."""
-        try:
-            yield
-        except Exception as error:  # of the disk, of memory, of a picture
-            if self.writer is not None:
-                self.writer.discard()
-            self.writer, self.failed = None, True
-            tqdm.write(
-                f"magenet: warning: no page: {printable(str(error))}; the photographs are enhanced "
-                "without it",
-                file=sys.stderr,
-            )
 
 
 def _recipe(enhancer: PhotographEnhancer, options: Options) -> ReportRow:
@@ -431,40 +353,6 @@ def _fit_together(one: Photograph, other: Photograph, max_memory: int) -> bool:
     except PictureError:
         return False
     return resident() + needs <= max_memory
-
-
-def _entry(outcome: Outcome, photograph: Photograph, folder: Path, page: PageWriter) -> Entry:
-    """Return a photograph's entry on the page; of one enhanced earlier, from the files."""
-    row, before, result = outcome.row, outcome.before, outcome.result
-    after = None if result is None else result.image
-    identity = row.get("result_sha256") or ""
-    if row["status"] == "skipped" and not page.has(photograph.name, identity):
-        with contextlib.suppress(PictureError):  # it was moved since: the line alone is shown
-            after = read_native((folder / photograph.name).with_name(row["result"]))
-            before = read_native(photograph.image)
-    facts = {name: row[name] for name in PAGE_COLUMNS if row.get(name) is not None}
-    uncertainty = None
-    if result is not None and row.get("expected_error") is not None:
-        # A map of the page's size will do, and a full one would cost memory.
-        uncertainty = result.uncertainty(max(1, max(result.image.shape) // HEAT_SIDE)).numpy()
-    return Entry(
-        name=row["name"], status=row["status"], verdict=row["verdict"],
-        reason="; ".join(row["reasons"]), before=_picture(None if after is None else before),
-        after=_picture(after), uncertainty=uncertainty, facts=facts, result=identity,
-    )  # fmt: skip
-
-
-def _picture(image: Tensor | None) -> np.ndarray[Any, Any] | None:
-    """Return a photograph as uint8 `(H, W, 3)`, no larger than the page shows it."""
-    if image is None:
-        return None
-    planes = []
-    for plane in image:  # one by one, and reduced at once, to spare memory
-        values = plane if plane.dtype == torch.uint8 else (plane.float() / 257).round().byte()
-        small = Image.fromarray(values.numpy())
-        small.thumbnail((SIDE, SIDE))
-        planes.append(np.asarray(small))
-    return np.stack(planes, axis=-1)
 
 
 @contextlib.contextmanager

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from data_modules.batch import Batch, unenhanced
 from magenet.checkpoints import read_network
 from magenet.enhancement.enhancer import PhotographEnhancer
-from magenet.enhancement.folder import Options, Outcome, enhance_photograph
+from magenet.enhancement.folder import Options, enhance_photograph
 from magenet.enhancement.fundus_check import FundusCheck
+from magenet.enhancement.report_page import Outcome
 from magenet.enhancement.settings import Settings
 from magenet.errors import UserError
 from magenet.imaging.transfer import enhance_at

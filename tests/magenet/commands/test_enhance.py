@@ -283,7 +283,7 @@ def test_an_earlier_page_saves_reading_the_photographs_again(
     given = [folder / "a.png", "-o", tmp_path / "out", "--weights", weights, "--html"]
     assert enhance(*given) == 0
     page = (tmp_path / "out/report.html").read_text()
-    monkeypatch.delattr("magenet.enhancement.folder.read_native")
+    monkeypatch.delattr("magenet.enhancement.report_page.read_native")
     assert enhance(*given, "--skip-existing") == 0
     again = (tmp_path / "out/report.html").read_text()
     assert again == page.replace('"status": "enhanced"', '"status": "skipped"')

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from magenet.enhancement.folder import PAGE_COLUMNS
 from magenet.enhancement.html_report import HEAT, SIDE, Entry, PageWriter
+from magenet.enhancement.report_page import PAGE_COLUMNS
 from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.errors import UserError
 from tests.magenet.enhancement.pages import entry, missing, written

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from magenet.enhancement.folder import PAGE_COLUMNS
 from magenet.enhancement.html_report import PageWriter
+from magenet.enhancement.report_page import PAGE_COLUMNS
 from tests.magenet.enhancement.pages import entry, missing, written
 
 EVIL = "</script><script>alert(1)</script><!--<script> & \"'\u2028.jpg"

@@ -1,0 +1,133 @@
+"""The HTML report of a folder: each photograph's outcome as an entry of the page."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from data_modules.datasets.manifest import Photograph
+from data_modules.files.errors import PictureError
+from data_modules.files.reading import read_native
+from magenet.enhancement.enhancer import EnhancedPhotograph
+from magenet.enhancement.html_report import HEAT_SIDE, SIDE, Entry, PageWriter
+from magenet.enhancement.origin import ReportRow
+from magenet.errors import printable
+
+PAGE_COLUMNS = (
+    "expected_error", "mean_change", "colour_change", "brightness_drift", "vessel_lost",
+    "vessel_invented", "light_share", "field_confidence", "width", "height", "seconds",
+)  # fmt: skip
+"""Values of a report that the HTML page shows; its legend explains each of them."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of one photograph.
+
+    Attributes:
+        row: Its report. `status` is `enhanced`, `refused` (not a fundus photograph), `failed`, or
+            `skipped` where an earlier run had enhanced it.
+        before: The unenhanced photograph; None where it could not be read, or was skipped.
+        result: The enhanced photograph; None where there is none.
+    """
+
+    row: ReportRow
+    before: Tensor | None = None
+    result: EnhancedPhotograph | None = None
+
+
+class ReportPage:
+    """The page, if one is asked for: what goes wrong with it costs the page, not the photographs.
+
+    As a context manager it leaves an incomplete page unless it was finished.
+
+    Args:
+        path: File of the page; None for no page.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.writer: PageWriter | None = None
+        self.failed = False
+        if path is not None:
+            with self._guarded():
+                self.writer = PageWriter(path)
+
+    def __enter__(self) -> ReportPage:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self.writer is not None:
+            with self._guarded():
+                self.writer.close(complete=False)
+
+    def add(self, outcome: Outcome, photograph: Photograph, folder: Path) -> None:
+        """Add a photograph."""
+        if self.writer is not None:
+            with self._guarded():
+                self.writer.add(_entry(outcome, photograph, folder, self.writer))
+
+    def finish(self) -> None:
+        """Complete the page."""
+        if self.writer is not None:
+            with self._guarded():
+                self.writer.close()
+                self.writer.remove_old()
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Give up the page, with a warning, if anything goes wrong."""
+        try:
+            yield
+        except Exception as error:  # of the disk, of memory, of a picture
+            if self.writer is not None:
+                self.writer.discard()
+            self.writer, self.failed = None, True
+            tqdm.write(
+                f"magenet: warning: no page: {printable(str(error))}; the photographs are enhanced "
+                "without it",
+                file=sys.stderr,
+            )
+
+
+def _entry(outcome: Outcome, photograph: Photograph, folder: Path, page: PageWriter) -> Entry:
+    """Return a photograph's entry on the page; of one enhanced earlier, from the files."""
+    row, before, result = outcome.row, outcome.before, outcome.result
+    after = None if result is None else result.image
+    identity = row.get("result_sha256") or ""
+    if row["status"] == "skipped" and not page.has(photograph.name, identity):
+        with contextlib.suppress(PictureError):  # it was moved since: the line alone is shown
+            after = read_native((folder / photograph.name).with_name(row["result"]))
+            before = read_native(photograph.image)
+    facts = {name: row[name] for name in PAGE_COLUMNS if row.get(name) is not None}
+    uncertainty = None
+    if result is not None and row.get("expected_error") is not None:
+        # A map of the page's size will do, and a full one would cost memory.
+        uncertainty = result.uncertainty(max(1, max(result.image.shape) // HEAT_SIDE)).numpy()
+    return Entry(
+        name=row["name"], status=row["status"], verdict=row["verdict"],
+        reason="; ".join(row["reasons"]), before=_picture(None if after is None else before),
+        after=_picture(after), uncertainty=uncertainty, facts=facts, result=identity,
+    )  # fmt: skip
+
+
+def _picture(image: Tensor | None) -> np.ndarray[Any, Any] | None:
+    """Return a photograph as uint8 `(H, W, 3)`, no larger than the page shows it."""
+    if image is None:
+        return None
+    planes = []
+    for plane in image:  # one by one, and reduced at once, to spare memory
+        values = plane if plane.dtype == torch.uint8 else (plane.float() / 257).round().byte()
+        small = Image.fromarray(values.numpy())
+        small.thumbnail((SIDE, SIDE))
+        planes.append(np.asarray(small))
+    return np.stack(planes, axis=-1)
