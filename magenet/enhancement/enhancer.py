@@ -19,6 +19,7 @@ from magenet.enhancement.settings import Settings
 from magenet.enhancement.shrinkage import rms_inside, split_bands
 from magenet.enhancement.uncertainty import uncertainty_score
 from magenet.enhancement.verdict import decide_verdict
+from magenet.enhancement.vessel_evidence import vessel_evidence
 from magenet.errors import UserError
 from magenet.imaging.crop import crop, peak, resize
 from magenet.imaging.field_of_view import FieldOfView, estimate_field
@@ -311,7 +312,8 @@ class PhotographEnhancer:
         vessels = self.find_vessels(torch.cat([before, after]))
         with torch.inference_mode():
             scores = fidelity(before, after.clamp(0.0, 1.0), vessels[:1], vessels[1:], mask)
-        verdict, reasons = decide_verdict(scores, error, field.confidence)
+        evidence = vessel_evidence(before, vessels[:1], mask)
+        verdict, reasons = decide_verdict(scores, error, field.confidence, evidence)
         return Report(
             verdict,
             reasons,

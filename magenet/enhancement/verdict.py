@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from magenet.enhancement.vessel_evidence import LEAST_COLOUR, LEAST_LENGTH, VesselEvidence
 from magenet.imaging.field_of_view import LEAST_CONFIDENCE
 
 VERDICTS = ("ok", "check", "abstain")
@@ -47,7 +48,10 @@ def fidelity_verdict(scores: Mapping[str, Tensor]) -> Tensor:
 
 
 def decide_verdict(
-    scores: Mapping[str, Tensor], expected_error: float, field_confidence: float
+    scores: Mapping[str, Tensor],
+    expected_error: float,
+    field_confidence: float,
+    evidence: VesselEvidence,
 ) -> tuple[str, tuple[str, ...]]:
     """Return the verdict on a result, and the reasons why it is not `ok`.
 
@@ -55,6 +59,7 @@ def decide_verdict(
         scores: Fidelity scores of one photograph, `(1,)` each.
         expected_error: Mean expected error, in grey levels of 255; NaN where it is unknown.
         field_confidence: Confidence of the field of view, 0 to 1.
+        evidence: Whether the vessels of the unenhanced photograph are vessels.
     """
     verdict = int(fidelity_verdict(scores))
     reasons = _fidelity_reasons({name: float(score) for name, score in scores.items()})
@@ -68,6 +73,10 @@ def decide_verdict(
             f"new vessels (recovered or invented) of {new_vessels:.1f} times the length found "
             "before"
         )
+    doubts = _vessel_doubts(evidence)
+    if doubts:
+        verdict = max(verdict, 1)
+        reasons += doubts
     if field_confidence < LEAST_CONFIDENCE:
         verdict = max(verdict, 1)
         shown = math.floor(100 * field_confidence) / 100  # a confidence of 0.799 is below 0.8
@@ -81,11 +90,23 @@ def _fidelity_reasons(scores: Mapping[str, float]) -> list[str]:
         "vessel_lost": "{:.0%} of the vessel length is gone",
         "colour_change": "colours change by {:.0f} (mean CIEDE2000)",
     }
-    reasons = [
+    return [
         texts[name].format(scores[name])
         for name, (check, _) in FIDELITY_LIMITS.items()
         if scores[name] > check
     ]
-    if math.isnan(scores["vessel_lost"]):
-        reasons.append("no vessels can be seen in the unenhanced photograph")
-    return reasons
+
+
+def _vessel_doubts(evidence: VesselEvidence) -> list[str]:
+    """Return why what was found in the unenhanced photograph may not be vessels."""
+    if evidence.length == 0:
+        return ["no vessels can be seen in the unenhanced photograph"]
+    doubts = []
+    if evidence.length < LEAST_LENGTH:
+        doubts.append(
+            "hardly any vessels can be seen in the unenhanced photograph (the longest: "
+            f"{evidence.length:.2f} of the width)"
+        )
+    if not evidence.colour >= LEAST_COLOUR:  # also if it is NaN
+        doubts.append("its vessels do not have the colour of blood: grey, or no retina")
+    return doubts

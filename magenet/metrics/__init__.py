@@ -25,6 +25,7 @@ from magenet.metrics.segmentation import MaskedDice, masked_dice, vessel_scores
 from magenet.metrics.skeleton import (
     LengthChange,
     centerline_dice,
+    longest_line,
     skeleton,
     vessel_length_change,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "fit_temperature",
     "lesion_contrast",
     "local_contrast",
+    "longest_line",
     "masked_dice",
     "masked_ms_ssim",
     "masked_psnr",

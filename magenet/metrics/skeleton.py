@@ -158,6 +158,36 @@ def vessel_length_change(
     return LengthChange((_length(lost) / length).float(), (_length(invented) / length).float())
 
 
+def longest_line(mask: Tensor) -> Tensor:
+    """Return the length of each photograph's longest connected centre line, branches included.
+
+    Args:
+        mask: bool `(B, 1, H, W)`.
+
+    Returns:
+        `(B,)`, number of skeleton pixels, those that touch at a corner connected; 0 without any.
+
+    Example:
+        >>> mask = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+        >>> mask[..., 1, :6] = mask[..., 5, :2] = True
+        >>> longest_line(mask)
+        tensor([6])
+    """
+    line = skeleton(mask)
+    # Labels: a pixel's own number, then the greatest that its neighbours' labels are labelled with.
+    # Jumping from label to label takes the logarithm of the steps that neighbours alone would.
+    label = torch.arange(1, line.numel() + 1, device=line.device).reshape(line.shape) * line
+    while True:
+        # Doubles, since float32 cannot number the pixels of a large batch.
+        greatest = functional.max_pool2d(label.double(), 3, stride=1, padding=1).long() * line
+        numbers = torch.cat([greatest.new_zeros(1), greatest.flatten()])
+        jumped = numbers[greatest]
+        if torch.equal(jumped, label):
+            break
+        label = jumped
+    return torch.stack([torch.bincount(one[one > 0], minlength=1).max() for one in label])
+
+
 def _length(line: Tensor) -> Tensor:
     """Return each line's number of pixels, `(B,)`; double, so that 0 / 0 becomes NaN."""
     return line.sum(dim=(1, 2, 3)).double()

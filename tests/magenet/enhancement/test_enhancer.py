@@ -13,6 +13,7 @@ from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.fundus_check import CHECK_SIZE, FundusCheck, NotAFundusError
 from magenet.enhancement.settings import Settings
 from magenet.enhancement.shrinkage import rms_inside, split_bands
+from magenet.enhancement.vessel_evidence import VesselEvidence
 from magenet.errors import UserError
 from magenet.imaging.field_of_view import estimate_field
 from magenet.models import Enhancer, EnhancerOutput, MAGENet, VesselSegmenter
@@ -148,6 +149,16 @@ def seeing(logit: float) -> torch.nn.Module:
     return everywhere
 
 
+@pytest.fixture
+def trusted_vessels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is found counts as vessels: what is found here has no form or colour."""
+    monkeypatch.setattr(
+        "magenet.enhancement.enhancer.vessel_evidence",
+        lambda image, vessels, mask: VesselEvidence(float(vessels.any()), 1.0),
+    )
+
+
+@pytest.mark.usefixtures("trusted_vessels")
 def test_a_photograph_without_vessels_asks_for_a_look(enhancer: PhotographEnhancer) -> None:
     field = replace(estimate_field(retina(10)), confidence=1.0)
     sure = CalibrationCurve((0.0, 1.0), (0.0, 0.0))
@@ -161,6 +172,7 @@ def test_a_photograph_without_vessels_asks_for_a_look(enhancer: PhotographEnhanc
     assert said[-1.0] == ("check", ["no vessels can be seen in the unenhanced photograph"])
 
 
+@pytest.mark.usefixtures("trusted_vessels")
 @pytest.mark.parametrize(("levels", "verdict"), [(5, "ok"), (14, "check"), (30, "abstain")])
 def test_a_large_expected_error_is_said_and_flagged(
     enhancer: PhotographEnhancer, levels: int, verdict: str
@@ -191,6 +203,7 @@ class Stripes(torch.nn.Module):
         return found
 
 
+@pytest.mark.usefixtures("trusted_vessels")
 def test_many_new_vessels_ask_for_a_look(enhancer: PhotographEnhancer) -> None:
     field = replace(estimate_field(retina(10)), confidence=1.0)
     enhancer.settings = replace(
@@ -203,6 +216,15 @@ def test_many_new_vessels_ask_for_a_look(enhancer: PhotographEnhancer) -> None:
     assert said[2].verdict == "ok"
     assert said[4].verdict == "check"
     assert any("recovered or invented" in reason for reason in said[4].reasons)
+
+
+def test_lines_that_are_no_vessels_ask_for_a_look(enhancer: PhotographEnhancer) -> None:
+    """Stripes found where the photograph has none have no colour of blood."""
+    field = replace(estimate_field(retina(10)), confidence=1.0)
+    enhancer.vessels = Stripes(4, 4)
+    report = enhancer(retina(10), field, strength=0.05).report
+    assert report.verdict != "ok"
+    assert any("colour of blood" in reason for reason in report.reasons)
 
 
 def drawn(*parts: tuple[slice, slice, tuple[int, int, int]]) -> Tensor:

@@ -3,8 +3,10 @@ import torch
 from torch import Tensor
 
 from data_modules.datasets.phantom import draw_phantom
+from experiments.studies.fundus_check import other_rows
 from experiments.studies.other_pictures import KINDS, other_pictures
 from experiments.studies.transformations import TRANSFORMATIONS, statistics_of
+from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.fundus_check import FundusCheck, colour_spread
 from magenet.imaging.field_of_view import estimate_field
 
@@ -49,6 +51,14 @@ def test_a_transformed_retina_is_not_refused(name: str) -> None:
     changed = TRANSFORMATIONS[name](image, estimate_field(image))
     check = FundusCheck.released()
     assert float(check.distance_of(statistics_of(changed))) <= check.limit
+
+
+@pytest.mark.slow
+def test_no_other_picture_is_called_ok() -> None:
+    enhancer = PhotographEnhancer.from_pretrained("mage_net", torch.device("cpu"), 16 << 30)
+    outcomes = {name: outcome for name, _, _, outcome in other_rows(enhancer, other_pictures(1))}
+    assert [name for name, outcome in outcomes.items() if outcome == "ok"] == []
+    assert {"refused", "flagged"} == set(outcomes.values())
 
 
 @pytest.mark.slow

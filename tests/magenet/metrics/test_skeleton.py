@@ -7,7 +7,7 @@ from scipy.ndimage import distance_transform_edt, label
 from torch import Tensor
 
 from data_modules.datasets.phantom import Phantom, draw_phantom
-from magenet.metrics import centerline_dice, skeleton, vessel_length_change
+from magenet.metrics import centerline_dice, longest_line, skeleton, vessel_length_change
 
 EIGHT = np.ones((3, 3))
 
@@ -197,3 +197,23 @@ def test_without_vessels_before_nothing_is_said() -> None:
     assert [float(share) for share in change] == [1.0, 0.0]
     with pytest.raises(ValueError, match="one shape"):
         vessel_length_change(vessel, nothing, field[..., 1:])
+
+
+def test_the_longest_line_equals_the_largest_component_of_scipy() -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.rand(3, 1, 48, 40, generator=generator)
+    masks = torch.stack([noise[0] > 0.45, noise[1] > 0.7, noise[2] > 2.0])
+    line = skeleton(masks).numpy()
+    expected = [np.bincount(label(one[0], np.ones((3, 3)))[0].ravel())[1:] for one in line]
+    assert longest_line(masks).tolist() == [max(sizes, default=0) for sizes in expected]
+
+
+def test_a_spiral_is_one_line() -> None:
+    spiral = torch.zeros(1, 1, 41, 41, dtype=torch.bool)
+    y = x = 20
+    for number in range(18):
+        down, right = ((0, 1), (1, 0), (0, -1), (-1, 0))[number % 4]
+        for _ in range(2 * (number // 2 + 1)):
+            y, x = y + down, x + right
+            spiral[0, 0, y, x] = True
+    assert int(longest_line(spiral)[0]) == int(skeleton(spiral).sum()) > 150
