@@ -76,6 +76,13 @@ test-slow: $(DEV) ## Run the slow tests: every experiment through the command li
 soak: $(DEV) ## Try for long to break what users are promised; writes experiments/results/soak.md (40 minutes)
 	$(BIN)/pytest -m soak tests/soak
 
+.PHONY: coverage
+coverage: $(DEV) ## Measure which lines and branches all tests reach, 90 % at least (25 minutes)
+	rm -rf runs/coverage && mkdir -p runs/coverage
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 .PHONY: lint
 lint: $(DEV) ## Check style, types and who imports whom
 	$(BIN)/ruff check .
