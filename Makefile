@@ -211,7 +211,7 @@ input-sizes: $(CORE) need-photographs ## Score the released network by the size 
 	$(BIN)/python -m experiments.studies.input_sizes
 
 .PHONY: fundus-check
-fundus-check: $(CORE) need-photographs ## Count the photographs that the fundus check refuses (15 minutes)
+fundus-check: $(CORE) need-photographs ## Count the photographs that the fundus check refuses (5 minutes)
 	$(BIN)/python -m experiments.studies.fundus_check
 
 runs/release/checkpoints/best.ckpt: | runs/comparison_mage_net/seed0/checkpoints/best.ckpt
