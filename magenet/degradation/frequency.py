@@ -20,7 +20,7 @@ def filtered(image: Tensor, frame: Frame, transfer: Callable[[Tensor, Tensor], T
     Westin, CVPR 1993).
 
     Args:
-        image: `(B, 3, H, W)` in [0, 1].
+        image: Linear light, `(B, 3, H, W)` in [0, 1]: optics blur light, not pixel values.
         frame: Frame of the same samples.
         transfer: Returns the kernel's transfer function `(B, h, w)`, 1 at frequency 0, from the
             horizontal frequencies `(B, 1, w)` and the vertical ones `(B, h, 1)`, in cycles per

@@ -155,6 +155,17 @@ class LightCorrection(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # a Conv2d has a bias by default
 
+    def correction(self, features: Tensor) -> Tensor:
+        """Return gain minus 1 and offset of each colour, `(B, 6, H, W)`.
+
+        Args:
+            features: `(B, C, H / scale, W / scale)`.
+        """
+        correction: Tensor = self.head(features)
+        if self.scale > 1:
+            correction = functional.pixel_shuffle(correction, self.scale)
+        return correction
+
     def forward(self, features: Tensor, image: Tensor) -> Tensor:
         """Return the corrected photograph.
 
@@ -165,11 +176,13 @@ class LightCorrection(nn.Module):
         Returns:
             The estimate of the clean photograph, `(B, 3, H, W)`, in the image's dtype, not clamped.
         """
-        correction: Tensor = self.head(features)
-        if self.scale > 1:
-            correction = functional.pixel_shuffle(correction, self.scale)
-        gain, offset = correction.to(image.dtype).chunk(2, dim=1)
-        return torch.addcmul(image + offset, image, gain)
+        return corrected(image, self.correction(features))
+
+
+def corrected(image: Tensor, correction: Tensor) -> Tensor:
+    """Return photographs `(B, 3, H, W)` with gains minus 1 and offsets `(B, 6, H, W)` applied."""
+    gain, offset = correction.to(image.dtype).chunk(2, dim=1)
+    return torch.addcmul(image + offset, image, gain)
 
 
 class SupervisedAttention(nn.Module):

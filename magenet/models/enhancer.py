@@ -56,10 +56,13 @@ class EnhancerOutput(NamedTuple):
             `(B, 3, H, W)`. Never empty.
         structure_logits: Logits of the retinal structure map, `(B, 1, H, W)`, or None for a
             network without a structure preservation module.
+        log_error: Natural logarithm of the expected absolute error of the last stage, a Laplace
+            distribution's scale, `(B, 1, h, w)` over the whole photograph; or None.
     """
 
     stages: tuple[Tensor, ...]
     structure_logits: Tensor | None = None
+    log_error: Tensor | None = None
 
     @property
     def image(self) -> Tensor:

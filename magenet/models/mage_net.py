@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magenet.models.attention import LightCorrection, SupervisedAttention
+from magenet.models.attention import LightCorrection, SupervisedAttention, corrected
+from magenet.models.detail import Context, DetailStage, Window, whole_window, windows
 from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padded_to
+from magenet.models.information import MAPS, clipped, information_maps
 from magenet.models.pretrained import Pretrained
 from magenet.models.stages import (
     LEVELS,
@@ -43,8 +48,32 @@ COMPACT_WIDTH = 32
 BYTES_PER_PIXEL = 700
 """Memory of a forward pass of `compact` per pixel: measured 360 at 2048 px, doubled to be safe."""
 
+TYPICAL_ERROR = 0.03
+"""Expected absolute error before any training, in [0, 1] (our choice)."""
+
 MINIMUM_SIDE = 32
 """Smallest height and width of a photograph, in pixels."""
+
+
+@dataclass
+class Whole:
+    """What the stages that see the whole photograph return.
+
+    Attributes:
+        estimates: Of each stage.
+        guides: Structure guides, finest first; empty without the structure module.
+        logits: Logits of the structure map at the resolution of the last of these stages, or None.
+        carried: Features for the next stage, `(B, C, h, w)`.
+        features: Encoder's and decoder's features of the last of these stages.
+        light: Gains minus 1 and offsets of the last estimate, `(B, 6, h, w)`.
+    """
+
+    estimates: list[Tensor]
+    guides: list[Tensor] = field(default_factory=list)
+    logits: Tensor | None = None
+    carried: Tensor | None = None
+    features: StageFeatures | None = None
+    light: Tensor | None = None
 
 
 class MAGENet(
@@ -78,6 +107,11 @@ class MAGENet(
         original_groups: Groups of blocks of that stage.
         original_blocks: Blocks per group, the last of them with attention.
         guide_width: Channels of the structure guides.
+        detail_widths: Channels of the detail stage at 1/2, 1/4, 1/8 of the photograph's own
+            resolution. With it, the other stages see the photograph reduced to `context_size`, and
+            it replaces the original-resolution stage. None for the network of release 0.1.
+        detail_blocks: Its blocks at these resolutions.
+        context_size: Greatest side at which the other stages see the photograph, in pixels.
         channel_attention: Whether the blocks with attention weight channels.
         spatial_attention: Whether the blocks with attention weight pixels.
         supervised_attention: Whether a stage's estimate gates the features passed on.
@@ -113,6 +147,9 @@ class MAGENet(
         original_groups: int = 2,
         original_blocks: int = 2,
         guide_width: int = 16,
+        detail_widths: Sequence[int] | None = None,
+        detail_blocks: Sequence[int] = (1, 1, 1),
+        context_size: int = 512,
         *,
         channel_attention: bool = True,
         spatial_attention: bool = True,
@@ -127,6 +164,11 @@ class MAGENet(
         if not len(widths) == len(blocks) == len(STRIDES):
             raise ValueError(f"MAGENet needs {len(STRIDES)} widths and blocks: {widths}, {blocks}.")
         strides = [4] * coarse_stage + [2] * fine_stage
+        if detail_widths is not None and (original_resolution_stage or not fine_stage):
+            raise ValueError(
+                "the detail stage needs the fine stage, and replaces original_resolution_stage: "
+                "switch that off"
+            )
         if not strides and not original_resolution_stage:
             raise ValueError("MAGENet needs at least one stage: all three are switched off.")
         if structure_preservation and not strides:
@@ -142,6 +184,8 @@ class MAGENet(
             "spatial_attention": spatial_attention,
         }
 
+        self.maps = 0 if detail_widths is None else MAPS
+        self.context_size = context_size
         self.standardise = Standardise()
         self.stems, self.carries, self.stages = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         self.attend, self.correct = nn.ModuleList(), nn.ModuleList()
@@ -166,8 +210,8 @@ class MAGENet(
             if structure_preservation and of_last_stage:
                 self.structure = StructurePreservation(widths[levels], guide_width)
             width, previous_strides = widths[levels][0], STRIDES[levels]
-            self.stems.append(nn.Conv2d(3 * stride**2, width, 3, padding=1))
-            final = of_last_stage and not original_resolution_stage
+            self.stems.append(nn.Conv2d((3 + self.maps) * stride**2, width, 3, padding=1))
+            final = of_last_stage and not original_resolution_stage and detail_widths is None
             if supervised_attention and not final:  # no stage follows the last
                 self.attend.append(SupervisedAttention(width))
             self.correct.append(LightCorrection(width, scale=stride if final else 1))
@@ -184,6 +228,13 @@ class MAGENet(
                 **attentions,
             )
             self.correct.append(LightCorrection(original_width, scale=2))
+        self.detail: DetailStage | None = None
+        if detail_widths is not None:
+            known = width + guide_width
+            self.detail = DetailStage(detail_widths, detail_blocks, known, self.maps)
+            self.error = nn.Conv2d(known, 1, 3, padding=1)
+            nn.init.zeros_(self.error.weight)
+            nn.init.constant_(self.error.bias, math.log(TYPICAL_ERROR))  # type: ignore[arg-type]
         for module in self.modules():
             if isinstance(module, Refinement):
                 module.checkpointing = checkpointing
@@ -209,19 +260,25 @@ class MAGENet(
         """
         return BYTES_PER_PIXEL * self.finest_width // COMPACT_WIDTH * pixels
 
-    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
+    def forward(
+        self, image: Tensor, mask: Tensor | None = None, window: Window | None = None
+    ) -> EnhancerOutput:
         """Enhance a batch of photographs.
 
         Args:
             image: `(B, 3, H, W)` in [0, 1], any height and width from 32 px on; padded inside.
             mask: Not used.
+            window: Part of each photograph that the detail stage restores; the whole photograph, in
+                tiles when no gradient is needed, if None.
 
         Returns:
             One estimate a stage, `(B, 3, H / s, W / s)` rounded up, s = 4, 2, 1, and the structure
-            map's logits, `(B, 1, H, W)`.
+            map's logits, `(B, 1, H, W)`. With a detail stage the first two are estimates of the
+            photograph reduced to `context_size`, and the last is that of the window.
 
         Raises:
-            ValueError: If the photograph is smaller than 32 px along an axis.
+            ValueError: If the photograph is smaller than 32 px along an axis, or there is a window
+                but no detail stage.
         """
         height, width = image.shape[-2:]
         if min(height, width) < MINIMUM_SIDE:
@@ -229,44 +286,102 @@ class MAGENet(
                 f"MAGENet needs photographs of at least {MINIMUM_SIDE}x{MINIMUM_SIDE} px, got "
                 f"{width}x{height}."
             )
+        if self.detail is not None:
+            return self._restore(self.detail, image, window)
+        if window is not None:
+            raise ValueError("a window needs a network with a detail stage")
         image = padded_to(image, self.multiple)
-        standard = self.standardise(image)
-
-        estimates: list[Tensor] = []
-        logits: Tensor | None = None
-        guides: list[Tensor] = []
-        previous: StageFeatures | None = None
-        carried: Tensor | None = None
-        for index, stride in enumerate(self.strides):
-            stage, correct = self.stages[index], self.correct[index]
-            assert isinstance(stage, EncoderDecoderStage)
-            assert isinstance(correct, LightCorrection)
-            # (B, 3 s s, H/s, W/s) -> (B, C, H/s, W/s)
-            features = self.stems[index](functional.pixel_unshuffle(standard, stride))
-            if carried is not None:
-                features = features + enlarge(self.carries[index - 1](carried))
-            encoded = stage.encode(features, previous)  # 1/s, 1/2s, 1/4s
-            if self.structure is not None and index == len(self.strides) - 1:
-                logits, guides = self.structure(encoded)  # (B, 1, H/s, W/s)
-            decoded = stage.decode(encoded, guides)  # 1/s, 1/2s, 1/4s
-            shrink = stride // correct.scale  # 1 for the last estimate, which is the result
-            seen = functional.avg_pool2d(image, shrink) if shrink > 1 else image
-            estimates.append(correct(decoded[0], seen))  # (B, 3, H/s, W/s)
-            carried = decoded[0]
-            if index < len(self.attend):
-                carried = self.attend[index](carried, estimates[-1])
-            pairs = zip(encoded, decoded, strict=True)
-            previous = dict(zip(stage.strides, pairs, strict=True))
+        whole = self._see(image, self.standardise(image))
         if self.original is not None:
-            guide = guides[0] if guides else None
-            features = self.original(standard, carried, previous, guide)  # (B, C, H/2, W/2)
-            estimates.append(self.correct[-1](features, image))  # (B, 3, H, W)
+            guide = whole.guides[0] if whole.guides else None
+            features = self.original(  # (B, C, H/2, W/2)
+                self.standardise(image), whole.carried, whole.features, guide
+            )
+            whole.estimates.append(self.correct[-1](features, image))  # (B, 3, H, W)
+        logits = whole.logits
         if logits is not None:
             logits = functional.interpolate(logits, image.shape[-2:], mode="bilinear")
             logits = logits[..., :height, :width]
         return EnhancerOutput(
-            tuple(_cut(estimate, image, height, width) for estimate in estimates), logits
+            tuple(_cut(estimate, image, height, width) for estimate in whole.estimates), logits
         )
+
+    def _see(self, image: Tensor, seen: Tensor) -> Whole:
+        """Run the encoder-decoder stages.
+
+        Args:
+            image: `(B, 3, H, W)` in [0, 1], sides multiples of :attr:`multiple`.
+            seen: The same standardised, with its maps.
+        """
+        whole = Whole([])
+        for index, stride in enumerate(self.strides):
+            stage, correct = self.stages[index], self.correct[index]
+            assert isinstance(stage, EncoderDecoderStage)
+            assert isinstance(correct, LightCorrection)
+            # (B, C s s, H/s, W/s) -> (B, C, H/s, W/s)
+            features = self.stems[index](functional.pixel_unshuffle(seen, stride))
+            if whole.carried is not None:
+                features = features + enlarge(self.carries[index - 1](whole.carried))
+            encoded = stage.encode(features, whole.features)  # 1/s, 1/2s, 1/4s
+            if self.structure is not None and index == len(self.strides) - 1:
+                whole.logits, whole.guides = self.structure(encoded)  # (B, 1, H/s, W/s)
+            decoded = stage.decode(encoded, whole.guides)  # 1/s, 1/2s, 1/4s
+            whole.light = correct.correction(decoded[0])
+            shrink = stride // correct.scale  # 1 for the last estimate, which is the result
+            shown = functional.avg_pool2d(image, shrink) if shrink > 1 else image
+            whole.estimates.append(corrected(shown, whole.light))  # (B, 3, H/s, W/s)
+            whole.carried = decoded[0]
+            if index < len(self.attend):
+                whole.carried = self.attend[index](whole.carried, whole.estimates[-1])
+            pairs = zip(encoded, decoded, strict=True)
+            whole.features = dict(zip(stage.strides, pairs, strict=True))
+        return whole
+
+    def _restore(
+        self, detail: DetailStage, image: Tensor, window: Window | None
+    ) -> EnhancerOutput:
+        """Enhance photographs, or a window of each, at their own scale."""
+        image = image.float()
+        frame = (image.shape[-2], image.shape[-1])
+        seen = torch.cat([self.standardise(image), information_maps(image)], dim=1)
+        size = [self._context_side(side, max(frame)) for side in frame]
+        reduced = [_resized(picture, size) for picture in (image, seen)]
+        whole = self._see(*reduced)
+        assert whole.carried is not None
+        assert whole.light is not None
+        known = torch.cat([whole.carried, *whole.guides[:1]], dim=1)
+        context = detail.look(known, whole.light)
+        if window is None and torch.is_grad_enabled():
+            window = whole_window(frame, len(image), detail.multiple)
+        if window is not None:
+            last = self._in_window(detail, image, seen, context, window)
+        else:
+            last = torch.empty_like(image)
+            for tile, valid in windows(*frame, len(image), detail.multiple):
+                restored = self._in_window(detail, image, seen, context, tile)
+                tile.put(restored, last, valid)
+        last = last[..., : frame[0], : frame[1]]
+        return EnhancerOutput((*whole.estimates, last), whole.logits, self.error(known).float())
+
+    def _in_window(
+        self, detail: DetailStage, image: Tensor, seen: Tensor, context: Context, window: Window
+    ) -> Tensor:
+        """Return the estimate of a window, `(B, 3, height, width)`; clipped places stay."""
+        part = window.cut(image)
+        correction = detail(window.cut(seen), context, window)
+        return part + (1 - clipped(part)) * (corrected(part, correction) - part)
+
+    def _context_side(self, side: int, longest: int) -> int:
+        """Return the side at which the whole photograph is seen: a multiple, not too large."""
+        reduced = side * min(1.0, self.context_size / longest)
+        return max(1, math.ceil(reduced / self.multiple - 1e-6)) * self.multiple
+
+
+def _resized(picture: Tensor, size: Sequence[int]) -> Tensor:
+    """Return pictures `(B, C, H, W)` at another size, averaged."""
+    if list(picture.shape[-2:]) == list(size):
+        return picture
+    return functional.interpolate(picture, list(size), mode="bilinear", antialias=True)
 
 
 def _cut(estimate: Tensor, padded: Tensor, height: int, width: int) -> Tensor:

@@ -12,6 +12,7 @@ from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 from magenet.degradation.frequency import filtered
+from magenet.degradation.light import from_linear
 
 
 class Blur(Factor):
@@ -35,4 +36,4 @@ class Blur(Factor):
         def transfer(x: Tensor, y: Tensor) -> Tensor:
             return torch.exp(-2 * (math.pi * sigma).square() * (x.square() + y.square()))
 
-        return filtered(image, frame, transfer)
+        return from_linear(filtered(image.square_(), frame, transfer))

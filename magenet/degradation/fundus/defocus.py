@@ -12,6 +12,7 @@ from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 from magenet.degradation.frequency import filtered
+from magenet.degradation.light import from_linear
 
 
 class Defocus(Factor):
@@ -38,4 +39,4 @@ class Defocus(Factor):
             airy: Tensor = 2 * torch.special.bessel_j1(phase) / phase
             return airy
 
-        return filtered(image, frame, transfer)
+        return from_linear(filtered(image.square_(), frame, transfer))

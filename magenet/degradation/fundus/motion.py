@@ -12,6 +12,7 @@ from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameter, Values
 from magenet.degradation.frame import Frame
 from magenet.degradation.frequency import filtered
+from magenet.degradation.light import from_linear
 
 
 class Motion(Factor):
@@ -39,4 +40,4 @@ class Motion(Factor):
         def transfer(x: Tensor, y: Tensor) -> Tensor:
             return torch.sinc(length * (x * angle.cos() + y * angle.sin()))
 
-        return filtered(image, frame, transfer)
+        return from_linear(filtered(image.square_(), frame, transfer))

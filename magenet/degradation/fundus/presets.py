@@ -36,6 +36,7 @@ MIXED: Mix = {
     "exposure": Share(0.3, 0.1, 0.6),
     "noise": Share(0.95, 0.06, 0.18),
     "colour": Share(0.4, 0.1, 0.6),
+    "burnout": Share(0.15, 0.3, 1.0),
     "jpeg": Share(0.1, 0.1, 0.6),
 }
 """Any camera; tuned on training photographs of usable and reject quality."""

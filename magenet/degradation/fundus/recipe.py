@@ -10,6 +10,7 @@ from torch import Tensor
 from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor
 from magenet.degradation.fundus.blur import Blur
+from magenet.degradation.fundus.burnout import Burnout
 from magenet.degradation.fundus.cast import Cast
 from magenet.degradation.fundus.colour import Colour
 from magenet.degradation.fundus.defocus import Defocus
@@ -49,6 +50,7 @@ def factors() -> dict[str, Factor]:
         "exposure": Exposure(),
         "noise": Noise(),
         "colour": Colour(),
+        "burnout": Burnout(),
         "jpeg": Jpeg(),
     }
 

@@ -157,8 +157,9 @@ def cast(image: Array, mask: Array, v: Values) -> Array:
 
 
 def kernel_blur(image: Array, mask: Array, kernel: Array) -> Array:
-    light = np.stack([fftconvolve(image[..., c] * mask, kernel, "same") for c in range(3)], -1)
-    return np.clip(light / np.maximum(fftconvolve(mask, kernel, "same"), 0.05)[..., None], 0, 1)
+    light = np.stack([fftconvolve(image[..., c] ** 2 * mask, kernel, "same") for c in range(3)], -1)
+    light /= np.maximum(fftconvolve(mask, kernel, "same"), 0.05)[..., None]
+    return np.sqrt(np.clip(light, 0, 1))
 
 
 def points_kernel(x: Array, y: Array, weight: Array | float = 1.0) -> Array:
@@ -256,6 +257,20 @@ def exposure(image: Array, mask: Array, v: Values) -> Array:
     return np.sqrt(light / (1 + max(gain - 1, 0) * image**2))
 
 
+def burnout(image: Array, mask: Array, v: Values) -> Array:
+    at = Place(mask)
+    sigma = 0.015 * at.diameter
+    smooth = gaussian_filter(image[..., 1] ** 2 * mask, sigma, mode="constant", truncate=6)
+    area = gaussian_filter(mask, sigma, mode="constant", truncate=6)
+    brightest = np.where(area > 0.5, smooth / np.maximum(area, 1e-3), 0).argmax()
+    row, column = np.unravel_index(brightest, mask.shape)
+    distance = at.from_point(at.x[row, column], at.y[row, column])
+    bump = np.exp(-0.5 * (distance / v["radius"]) ** 2)[..., None]
+    light = image**2
+    light = light + v["paleness"] * bump * ((light @ GREY)[..., None] - light)
+    return np.sqrt(np.minimum(light * (1 + (v["gain"] - 1) * bump), 1))
+
+
 def noise(image: Array, mask: Array, v: Values) -> Array:
     height, width, channels = image.shape
     count = height * width * channels
@@ -306,5 +321,6 @@ COFE: dict[str, Reference] = {
 FUNDUS: dict[str, Reference] = {
     "shadow": shadow, "vignette": vignette, "cast": cast, "defocus": defocus, "motion": motion,
     "blur": blur, "haze": haze, "flare": flare, "halo": halo, "spots": spots, "dust": dust,
-    "exposure": exposure, "noise": noise, "colour": colour, "jpeg": jpeg,
+    "exposure": exposure, "noise": noise, "colour": colour, "burnout": burnout,
+    "jpeg": jpeg,
 }  # fmt: skip

@@ -142,7 +142,7 @@ def test_severity_is_a_measure_of_damage(name: str) -> None:
     for severity in (0.05, 0.3, 0.65, 1.0):
         result = FUNDUS.apply(image, mask, parameters("fundus", name, [1, 2, 3, 4], severity))
         damage.append(float((result - image).square().mean()))
-        if severity < 0.7:
+        if severity < 0.7 and name != "burnout":  # which is meant to clip
             flat = (result >= 0.999).all(dim=1) | ((result <= 0).all(dim=1) & (mask[:, 0] > 0))
             assert float(flat.float().mean()) < 0.001, "clipped to flat colour"
             if name not in ("noise", "jpeg"):  # these overshoot in single pixels

@@ -1,0 +1,67 @@
+"""Burnout: the optic disc, or the brightest place there is, overexposed until nothing is left."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from kornia.color import rgb_to_grayscale
+from torch import Tensor
+from torch.nn import functional
+
+from magenet.degradation.counter_rng import CounterRNG
+from magenet.degradation.factor import Factor, Parameter, Values
+from magenet.degradation.fields import GRID, enlarge, smoothed
+from magenet.degradation.frame import Frame
+from magenet.degradation.light import from_linear
+
+SMOOTHING = 0.015
+"""Sigma of the smoothing before the brightest place is looked for, field diameters (our choice)."""
+
+
+class Burnout(Factor):
+    """Gain of linear light around the brightest place, cut off hard at full light.
+
+    Unlike in :class:`Exposure`, which has a soft shoulder, places end up clipped in all channels and
+    hold no information. At severity 1 the gain in the middle is 4 to 30.
+    """
+
+    parameters: ClassVar = {
+        "gain": Parameter("gain of linear light in the middle", 1, 64),
+        "radius": Parameter("sigma of the gain around the middle, field diameters", 0.01, 1),
+        "paleness": Parameter("fraction of grey in the light there, before the gain", 0, 1),
+    }
+
+    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
+        """Draw the gain, and its sigma in field diameters."""
+        most = rng.uniform("gain", math.log(4.0), math.log(30.0))
+        return {
+            "gain": torch.exp(most * severity),
+            "radius": rng.uniform("radius", 0.04, 0.12),
+            "paleness": rng.uniform("paleness", 0.1, 0.8) * severity,
+        }
+
+    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
+        """Burn out the brightest place of photographs."""
+        light = image.square_()
+        coarse = functional.adaptive_avg_pool2d(
+            torch.cat([light[:, 1:2] * frame.mask, frame.mask], 1), GRID
+        )
+        sigma = SMOOTHING * frame.diameter * GRID
+        coarse = smoothed(coarse, sigma / frame.size[1], sigma / frame.size[0])
+        green = (coarse[:, 0] / coarse[:, 1].clamp(min=1e-3)) * (coarse[:, 1] > 0.5)
+        cell = green.flatten(1).argmax(dim=1)
+        x, y = frame.axes(GRID)
+        middle = [
+            axis.flatten(1).gather(1, index[:, None])[:, 0]
+            for axis, index in ((x, cell % GRID), (y, cell // GRID))
+        ]
+        distance = frame.distance(GRID, middle[0], middle[1])
+        bump = torch.exp(-0.5 * (distance / values["radius"][:, None, None]).square())
+        gain = 1 + (values["gain"] - 1)[:, None, None] * bump
+        pale = values["paleness"][:, None, None] * bump
+        fields = enlarge(torch.stack([gain, pale], dim=1), *frame.size)
+        # A sensor whose blue is dark sees the disc burn out to white all the same.
+        light = torch.lerp(light, rgb_to_grayscale(light), fields[:, 1:])
+        return from_linear(light.mul_(fields[:, :1]))

@@ -1,0 +1,203 @@
+"""Detail stage: the photograph at its own scale, guided by stages that see the whole eye."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from magenet.models.attention import ChannelAttention
+from magenet.models.stages import EncoderDecoderStage
+
+STRIDE = 2
+"""Pixels of the photograph per pixel of the stage's features, along one axis."""
+
+MARGIN = 96
+"""Pixels around a window beyond which the photograph hardly changes the result inside (measured:
+less than 1/255)."""
+
+TILE = 512
+"""Side of the windows that photographs are cut into, without their margins, in pixels."""
+
+
+class Window(NamedTuple):
+    """Part of a photograph at its own scale, one for each sample.
+
+    Attributes:
+        top: First row in pixels, int64 `(B,)`, a multiple of :attr:`DetailStage.multiple`.
+        left: First column, likewise.
+        height: Number of rows, a multiple likewise.
+        width: Number of columns, likewise.
+        frame: Height and width of the whole photograph.
+    """
+
+    top: Tensor
+    left: Tensor
+    height: int
+    width: int
+    frame: tuple[int, int]
+
+    def cut(self, image: Tensor) -> Tensor:
+        """Return the window of photographs `(B, C, H, W)`, beyond the frame repeating its edge."""
+        height, width = self.frame
+        rows = (self.top[:, None] + torch.arange(self.height)).clamp(0, height - 1)
+        columns = (self.left[:, None] + torch.arange(self.width)).clamp(0, width - 1)
+        parts = [
+            picture[:, row][:, :, column]
+            for picture, row, column in zip(image, rows, columns, strict=True)
+        ]
+        return torch.stack(parts)
+
+    def put(self, part: Tensor, image: Tensor, valid: tuple[slice, slice]) -> None:
+        """Copy rows and columns of a part of photographs into them; for windows that are alike."""
+        top, left = int(self.top[0]), int(self.left[0])
+        rows, columns = valid
+        image[..., rows, columns] = part[
+            ..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+        ]
+
+    def sample(self, field: Tensor, stride: int) -> Tensor:
+        """Upsample a coarse field of the whole photograph bilinearly into the window.
+
+        Args:
+            field: `(B, C, h, w)` over the whole photograph.
+            stride: Pixels of the photograph per pixel of the result, along one axis.
+
+        Returns:
+            float32 `(B, C, height / stride, width / stride)`: that part of what `interpolate`
+            returns for the whole photograph, whatever the window.
+        """
+        axes = []
+        for first, count, whole in (
+            (self.top, self.height, self.frame[0]),
+            (self.left, self.width, self.frame[1]),
+        ):
+            places = first[:, None] + (torch.arange(count // stride) + 0.5) * stride
+            axes.append(places.to(field.device) * (2 / whole) - 1)
+        rows, columns = axes
+        grid = torch.stack(
+            [
+                columns[:, None, :].expand(-1, rows.shape[1], -1),
+                rows[:, :, None].expand(-1, -1, columns.shape[1]),
+            ],
+            dim=-1,
+        )
+        with torch.autocast(field.device.type, enabled=False):
+            return functional.grid_sample(
+                field.float(), grid, padding_mode="border", align_corners=False
+            )
+
+
+class Context(NamedTuple):
+    """What the stages that see the whole eye tell the detail stage.
+
+    Attributes:
+        features: `(B, C, h, w)` over the whole photograph.
+        light: Gain and offset of each colour, `(B, 6, h, w)`.
+        weight: Weight of each channel of the detail stage, `(B, width, 1, 1)` in (0, 1).
+    """
+
+    features: Tensor
+    light: Tensor
+    weight: Tensor
+
+
+class DetailStage(nn.Module):
+    """Original-resolution stage: an encoder-decoder on the photograph at its own scale.
+
+    It works on windows, and every part of it is local but for what the whole eye tells: features,
+    gain and offset of the light, and weights of the channels (channel attention computed on the
+    whole eye, where a window's own mean would make its result depend on where it was cut). A window
+    with a margin of :data:`MARGIN` pixels therefore gives what the whole photograph would.
+
+    Args:
+        widths: Channels at 1/2, 1/4, 1/8 of the photograph's own resolution.
+        blocks: Blocks of each level, in the encoder and in the decoder.
+        context_width: Channels of the features of the whole eye.
+        maps: Additional input maps, one value per pixel.
+
+    References:
+        Zamir et al., MPRNet, CVPR 2021, section 3.2: its original resolution subnetwork works on
+        single pixels without levels; levels are our choice, since blur is many pixels wide in a
+        photograph of 2000 px.
+    """
+
+    def __init__(
+        self, widths: Sequence[int], blocks: Sequence[int], context_width: int, maps: int = 0
+    ) -> None:
+        super().__init__()
+        width = widths[0]
+        # Twice the coarsest level's stride, since its attention pools 2x2 features.
+        self.multiple = 2 * STRIDE * 2 ** (len(widths) - 1)
+        self.stem = nn.Conv2d((3 + maps) * STRIDE**2, width, 3, padding=1)
+        self.carry = nn.Conv2d(context_width, width, 1)
+        self.channel = ChannelAttention(context_width)
+        self.channel.excite = nn.Conv2d(self.channel.squeeze.out_channels, width, 1)
+        self.stage = EncoderDecoderStage(
+            widths, blocks, stride=STRIDE, channel_attention=False, spatial_attention=True
+        )
+        self.head = nn.Conv2d(width, 6 * STRIDE**2, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # a Conv2d has a bias by default
+
+    def look(self, features: Tensor, light: Tensor) -> Context:
+        """Return the context of a batch from the features of the whole eye.
+
+        Args:
+            features: `(B, context_width, h, w)`.
+            light: Gain and offset of each colour, `(B, 6, h, w)`.
+        """
+        return Context(self.carry(features), light, self.channel(features))
+
+    def forward(self, seen: Tensor, context: Context, window: Window) -> Tensor:
+        """Return gain and offset of each pixel and colour, `(B, 6, height, width)`.
+
+        Args:
+            seen: Standardised window with its maps, `(B, 3 + maps, height, width)`.
+            context: Of the whole photographs.
+            window: Where the window lies.
+        """
+        features = self.stem(functional.pixel_unshuffle(seen, STRIDE))
+        carried = window.sample(context.features, STRIDE)
+        features = (features + carried.to(features.dtype)) * context.weight
+        decoded = self.stage.decode(self.stage.encode(features))
+        detail = functional.pixel_shuffle(self.head(decoded[0]), STRIDE)
+        return detail.float() + window.sample(context.light, 1)
+
+
+def whole_window(frame: tuple[int, int], batch: int, multiple: int) -> Window:
+    """Return the window that is the whole photograph, its sides rounded up to multiples."""
+    zeros = torch.zeros(batch, dtype=torch.long)
+    height, width = (-(-side // multiple) * multiple for side in frame)
+    return Window(zeros, zeros, height, width, frame)
+
+
+def windows(
+    height: int, width: int, batch: int, multiple: int
+) -> Iterator[tuple[Window, tuple[slice, slice]]]:
+    """Yield windows that cover photographs, and the part of each without its margin.
+
+    Args:
+        height: Of the photographs, in pixels.
+        width: Of the photographs.
+        batch: Number of photographs.
+        multiple: Of the windows' edges.
+
+    Yields:
+        A window, the same in every photograph, and the rows and columns that it is valid for.
+    """
+    for top in range(0, height, TILE):
+        for left in range(0, width, TILE):
+            valid = (
+                slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
+            )  # fmt: skip
+            starts = [max(0, start - MARGIN) for start in (top, left)]
+            counts = []
+            for start, part, side in zip(starts, valid, (height, width), strict=True):
+                count = min(part.stop + MARGIN, side) - start
+                counts.append(-(-count // multiple) * multiple)
+            first, second = (torch.full((batch,), start) for start in starts)
+            yield Window(first, second, counts[0], counts[1], (height, width)), valid
