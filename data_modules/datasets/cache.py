@@ -36,14 +36,14 @@ class Cache:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.paths: dict[tuple[tuple[Path | None, ...], int], Path] = {}
+        self.paths: dict[tuple[tuple[Path | None, ...], int | str], Path] = {}
 
-    def path(self, files: tuple[Path | None, ...], size: int) -> Path:
+    def path(self, files: tuple[Path | None, ...], size: int | str) -> Path:
         """Return the path of a photograph's entry, which need not exist.
 
         Args:
             files: Files of the photograph and its masks; None for one that it lacks.
-            size: Side of the decoded photograph, in pixels.
+            size: Side of the decoded photograph in pixels, or how it is chosen.
 
         Raises:
             PictureError: If a file cannot be read.
@@ -61,7 +61,7 @@ class Cache:
         return self.paths[files, size]
 
     def sample(
-        self, files: tuple[Path | None, ...], size: int, decode: Callable[[], Sample]
+        self, files: tuple[Path | None, ...], size: int | str, decode: Callable[[], Sample]
     ) -> Sample:
         """Read a photograph from the cache, or decode it and add it.
 

@@ -30,11 +30,19 @@ class ManifestDataset(PhotographDataset):
         manifest: The photographs.
         image_size: Side of the square, in pixels.
         cache: Folder of decoded photographs; not cached if None.
+        own_scale: Whether photographs smaller than `image_size` keep their own size.
     """
 
-    def __init__(self, manifest: Manifest, image_size: int, cache: str | None = None) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        image_size: int,
+        cache: str | None = None,
+        own_scale: bool = False,
+    ) -> None:
         self.photographs = manifest.photographs
         self.image_size = image_size
+        self.own_scale = own_scale
         self.cache = None if cache is None else Cache(cache)
 
     def __len__(self) -> int:
@@ -61,14 +69,17 @@ class ManifestDataset(PhotographDataset):
         if self.cache is None:
             return self._decode(photograph)
         files = (photograph.image, photograph.fov_mask, photograph.vessel_mask)
-        return self.cache.sample(files, self.image_size, lambda: self._decode(photograph))
+        size = f"own{self.image_size}" if self.own_scale else self.image_size
+        return self.cache.sample(files, size, lambda: self._decode(photograph))
 
     def _decode(self, photograph: Photograph) -> Sample:
         """Decode a photograph and its masks."""
         image = read_photograph(photograph.image)
         path = photograph.vessel_mask
         vessels = None if path is None else read_mask(path, image)
-        return cut_to_field(image, require_field(photograph, image), self.image_size, vessels)
+        field = require_field(photograph, image)
+        size = min(self.image_size, field.square.side) if self.own_scale else self.image_size
+        return cut_to_field(image, field, size, vessels)
 
 
 class LabelledDataset(ManifestDataset):
@@ -160,6 +171,8 @@ class ManifestPhotographs(PhotographSource):
             `split`.
         cache: Folder of decoded photographs, so that later epochs and runs need not decode again;
             it may be deleted at any time. Not cached if null.
+        own_scale: Whether photographs that are smaller than asked for keep their own size.
+        larger: CSV file with larger versions of some of the photographs, of the same names.
     """
 
     def __init__(
@@ -174,6 +187,8 @@ class ManifestPhotographs(PhotographSource):
         labels: list[str] | None = None,
         val_share: float = 0.2,
         cache: str | None = None,
+        own_scale: bool = False,
+        larger: str | None = None,
     ) -> None:
         self.path = path
         self.sets = sets
@@ -183,10 +198,15 @@ class ManifestPhotographs(PhotographSource):
         self.labels = labels
         self.val_share = val_share
         self.cache = cache
+        self.own_scale = own_scale
+        self.larger = larger
 
     def dataset(self, split: Split, image_size: int) -> ManifestDataset:
         """Return the photographs of one split; see :meth:`PhotographSource.dataset`."""
         manifest = Manifest.from_csv(self.path, self.labels or ())
+        if self.larger is not None:
+            versions = {p.name: p for p in Manifest.from_csv(self.larger, self.labels or ())}
+            manifest = Manifest([versions.get(p.name, p) for p in manifest], self.path)
         manifest = manifest.select(sets=self.sets, qualities=self.qualities)
         if any(photograph.split for photograph in manifest):
             manifest = manifest.select(splits=[self.splits[split]])
@@ -221,7 +241,7 @@ class FolderPhotographs(PhotographSource):
         """Return the photographs of one split; see :meth:`PhotographSource.dataset`."""
         manifest = hold_out(Manifest.from_folder(self.path), split, self.val_share)
         manifest.require_readable()
-        return ManifestDataset(manifest, image_size, self.cache)
+        return ManifestDataset(manifest, image_size, self.cache, self.own_scale)
 
 
 class PhantomDataset(PhotographDataset):

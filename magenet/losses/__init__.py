@@ -1,5 +1,6 @@
 """Losses, in fp32 and inside the field of view: pixels and edges, structure, consistency."""
 
+from magenet.losses.bands import BandLoss
 from magenet.losses.consistency import ConsistencyLoss, ramp_up
 from magenet.losses.masked import EnhancementLoss, charbonnier, mask_like, masked_mean
 from magenet.losses.structure import (
@@ -12,6 +13,7 @@ from magenet.losses.structure import (
 )
 
 __all__ = [
+    "BandLoss",
     "ConsistencyLoss",
     "EnhancementLoss",
     "HighFrequencyTarget",

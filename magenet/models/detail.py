@@ -24,14 +24,14 @@ TILE = 512
 
 
 class Window(NamedTuple):
-    """Part of a photograph at its own scale, one for each sample.
+    """Parts of photographs at their own scale, K of each photograph, all of one size.
 
     Attributes:
-        top: First row in pixels, int64 `(B,)`, a multiple of :attr:`DetailStage.multiple`.
+        top: First row in pixels, int64 `(B, K)`, a multiple of :attr:`DetailStage.multiple`.
         left: First column, likewise.
         height: Number of rows, a multiple likewise.
         width: Number of columns, likewise.
-        frame: Height and width of the whole photograph.
+        frame: Height and width of the whole photographs.
     """
 
     top: Tensor
@@ -41,54 +41,57 @@ class Window(NamedTuple):
     frame: tuple[int, int]
 
     def cut(self, image: Tensor) -> Tensor:
-        """Return the window of photographs `(B, C, H, W)`, beyond the frame repeating its edge."""
-        height, width = self.frame
-        rows = (self.top[:, None] + torch.arange(self.height)).clamp(0, height - 1)
-        columns = (self.left[:, None] + torch.arange(self.width)).clamp(0, width - 1)
+        """Return the windows of photographs `(B, C, H, W)`: `(B K, C, height, width)`.
+
+        Beyond the frame they repeat its edge.
+        """
+        down, right = (torch.arange(count) for count in (self.height, self.width))
+        rows = (self.top[..., None] + down).clamp(0, self.frame[0] - 1).to(image.device)
+        columns = (self.left[..., None] + right).clamp(0, self.frame[1] - 1).to(image.device)
         parts = [
-            picture[:, row][:, :, column]
-            for picture, row, column in zip(image, rows, columns, strict=True)
+            picture.index_select(1, row).index_select(2, column)
+            for picture, *places in zip(image, rows, columns, strict=True)
+            for row, column in zip(*places, strict=True)
         ]
         return torch.stack(parts)
 
     def put(self, part: Tensor, image: Tensor, valid: tuple[slice, slice]) -> None:
-        """Copy rows and columns of a part of photographs into them; for windows that are alike."""
-        top, left = int(self.top[0]), int(self.left[0])
+        """Copy rows and columns of one window of photographs into them, the same in each."""
+        top, left = int(self.top[0, 0]), int(self.left[0, 0])
         rows, columns = valid
         image[..., rows, columns] = part[
             ..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
         ]
 
     def sample(self, field: Tensor, stride: int) -> Tensor:
-        """Upsample a coarse field of the whole photograph bilinearly into the window.
+        """Upsample a coarse field of the whole photographs bilinearly into the windows.
 
         Args:
-            field: `(B, C, h, w)` over the whole photograph.
+            field: `(B, C, h, w)` over the whole photographs.
             stride: Pixels of the photograph per pixel of the result, along one axis.
 
         Returns:
-            float32 `(B, C, height / stride, width / stride)`: that part of what `interpolate`
+            float32 `(B K, C, height / stride, width / stride)`: those parts of what `interpolate`
             returns for the whole photograph, whatever the window.
         """
-        axes = []
+        places = []
         for first, count, whole in (
             (self.top, self.height, self.frame[0]),
             (self.left, self.width, self.frame[1]),
         ):
-            places = first[:, None] + (torch.arange(count // stride) + 0.5) * stride
-            axes.append(places.to(field.device) * (2 / whole) - 1)
-        rows, columns = axes
+            offsets = (torch.arange(count // stride) + 0.5) * stride
+            places.append((first[..., None] + offsets).to(field.device) * (2 / whole) - 1)
+        rows, columns = places  # (B, K, h) and (B, K, w)
+        size = (*rows.shape, columns.shape[-1])
         grid = torch.stack(
-            [
-                columns[:, None, :].expand(-1, rows.shape[1], -1),
-                rows[:, :, None].expand(-1, -1, columns.shape[1]),
-            ],
-            dim=-1,
+            [columns[:, :, None, :].expand(size), rows[..., None].expand(size)], dim=-1
         )
         with torch.autocast(field.device.type, enabled=False):
-            return functional.grid_sample(
-                field.float(), grid, padding_mode="border", align_corners=False
+            sampled = functional.grid_sample(  # the K windows one below the other
+                field.float(), grid.flatten(1, 2), padding_mode="border", align_corners=False
             )
+        sampled = sampled.view(*sampled.shape[:2], *size[1:])  # (B, C, K, h, w)
+        return sampled.transpose(1, 2).flatten(0, 1)
 
 
 class Context(NamedTuple):
@@ -162,7 +165,8 @@ class DetailStage(nn.Module):
         """
         features = self.stem(functional.pixel_unshuffle(seen, STRIDE))
         carried = window.sample(context.features, STRIDE)
-        features = (features + carried.to(features.dtype)) * context.weight
+        weight = context.weight.repeat_interleave(window.top.shape[1], dim=0)
+        features = (features + carried.to(features.dtype)) * weight
         decoded = self.stage.decode(self.stage.encode(features))
         detail = functional.pixel_shuffle(self.head(decoded[0]), STRIDE)
         return detail.float() + window.sample(context.light, 1)
@@ -170,7 +174,7 @@ class DetailStage(nn.Module):
 
 def whole_window(frame: tuple[int, int], batch: int, multiple: int) -> Window:
     """Return the window that is the whole photograph, its sides rounded up to multiples."""
-    zeros = torch.zeros(batch, dtype=torch.long)
+    zeros = torch.zeros(batch, 1, dtype=torch.long)
     height, width = (-(-side // multiple) * multiple for side in frame)
     return Window(zeros, zeros, height, width, frame)
 
@@ -199,5 +203,5 @@ def windows(
             for start, part, side in zip(starts, valid, (height, width), strict=True):
                 count = min(part.stop + MARGIN, side) - start
                 counts.append(-(-count // multiple) * multiple)
-            first, second = (torch.full((batch,), start) for start in starts)
+            first, second = (torch.full((batch, 1), start) for start in starts)
             yield Window(first, second, counts[0], counts[1], (height, width)), valid

@@ -1,0 +1,147 @@
+"""Synthetic pairs at the photographs' own scale, with windows for the detail stage."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from data_modules.base import orient, to_unit
+from data_modules.batch import AnyBatch, Batch
+from data_modules.datasets.photographs import PhotographSource
+from data_modules.paired import PairedDataModule
+from magenet.degradation import CounterRNG, Degradation
+from magenet.degradation.camera import Camera
+from magenet.degradation.frame import Frame
+from magenet.degradation.information import information
+
+MULTIPLE = 16
+"""Sides and windows are multiples of this, in pixels."""
+
+CELLS = 48
+"""Cells per side of the smooth target where nothing can be known (our choice): one is wider than
+any vessel."""
+
+
+class DetailDataModule(PairedDataModule):
+    """Pairs of clean and degraded photographs at a random scale, with windows of them.
+
+    A batch is reduced to a side drawn anew between `least_size` and its own, so that a network
+    meets vessels of every width in pixels; both photographs of a pair are as another camera might
+    have taken them. Where the degraded photograph holds no information, the target is neither the
+    clean photograph, which nobody could guess, nor a detail, but the degraded one, smooth.
+
+    Args:
+        photographs: Clean photographs.
+        degradation: See :class:`PairedDataModule`.
+        args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
+        least_size: Smallest side of a training batch, in pixels.
+        window_size: Side of the windows, in pixels.
+        windows: Windows of each photograph.
+        camera: Greatest severity of the random camera, 0 to 1.
+        kwargs: Arguments of :class:`PairedDataModule`, by name.
+    """
+
+    def __init__(
+        self,
+        photographs: PhotographSource,
+        degradation: Degradation | None = None,
+        *args: Any,
+        least_size: int = 512,
+        window_size: int = 256,
+        windows: int = 6,
+        camera: float = 0.6,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(photographs, degradation, *args, **kwargs)
+        self.least_size = least_size
+        self.window_size = window_size
+        self.windows = windows
+        self.severity = camera
+        self.camera = Camera()
+
+    def prepare(self, batch: Batch, training: bool) -> Batch:
+        """Return the batch as floats, with `image_clean`, `image_degraded`, `image_target`."""
+        if not training:
+            return super().prepare(batch, training)
+        rng = CounterRNG(batch["key"], self.seed)
+        given: AnyBatch = dict(batch)
+        image = to_unit(given.pop("image"))
+        masks = {name: to_unit(v) for name, v in given.items() if name.startswith("mask_")}
+        image, *oriented = orient([image, *masks.values()], rng)
+        masks = dict(zip(masks, oriented, strict=True))
+        side = self._draw_side(image.shape[-1], rng)
+        image = _resized(image, side)
+        masks = {name: _resized(mask, side) for name, mask in masks.items()}
+        mask = masks["mask_fov"] = (masks["mask_fov"] >= 0.5).float()
+        clean = self._through_camera(image * mask, mask, rng)
+        parameters = self.degradation.draw(rng)
+        degraded = self.degradation.apply(clean, mask, parameters)
+        known = information(self.degradation, clean, mask, parameters)
+        return cast(
+            Batch,
+            given
+            | masks
+            | {
+                "image_clean": clean,
+                "image_degraded": degraded,
+                "image_target": target(clean, degraded, mask, known),
+                "parameters": parameters,
+                "window_corner": self._draw_corners(mask, rng),
+            },
+        )
+
+    def _draw_side(self, own: int, rng: CounterRNG) -> int:
+        """Return the side of a batch, log-uniform up to its own, by its first photograph's key."""
+        low, high = math.log(min(self.least_size, own)), math.log(own)
+        share = float(rng.uniform("side", 0.0, 1.0)[0])
+        return round(math.exp(low + share * (high - low)) / MULTIPLE) * MULTIPLE
+
+    def _through_camera(self, image: Tensor, mask: Tensor, rng: CounterRNG) -> Tensor:
+        """Return photographs as taken by random cameras."""
+        if self.severity == 0.0:
+            return image
+        severity = self.severity * rng.uniform("camera_severity", 0.0, 1.0)
+        values = self.camera.draw(rng.fork("camera"), severity)
+        moved = {name: value.to(image.device) for name, value in values.items()}
+        return self.camera.apply(image.clone(), Frame(mask), moved)
+
+    def _draw_corners(self, mask: Tensor, rng: CounterRNG) -> Tensor:
+        """Return the upper left corners of the windows, int64 `(B, K, 2)`, inside the field."""
+        side = mask.shape[-1]
+        places = torch.stack(
+            [rng.uniform(f"window_{axis}", 0.08, 0.92, self.windows) for axis in "yx"], dim=-1
+        )
+        corner = (places * side - self.window_size / 2) / MULTIPLE
+        last = (side - min(self.window_size, side)) // MULTIPLE
+        return corner.round().long().clamp(0, last) * MULTIPLE
+
+
+def target(clean: Tensor, degraded: Tensor, mask: Tensor, known: Tensor) -> Tensor:
+    """Return what an enhancer should make of degraded photographs, `(B, 3, H, W)`.
+
+    Args:
+        clean: Clean photographs, `(B, 3, H, W)`.
+        degraded: The same, degraded.
+        mask: Field of view, `(B, 1, H, W)`, 0 or 1.
+        known: Information left in the degraded ones, `(B, 1, h, w)` in [0, 1].
+    """
+    side = clean.shape[-1]
+    share = functional.interpolate(known, (side, side), mode="bilinear")
+    weight = (1 - share).square() * mask + 1e-6  # of places without information alone
+    coarse = functional.adaptive_avg_pool2d(torch.cat([degraded * weight, weight], dim=1), CELLS)
+    coarse = functional.interpolate(coarse, (side, side), mode="bilinear")
+    smooth = coarse[:, :3] / coarse[:, 3:]
+    return torch.lerp(smooth, clean, share) * mask
+
+
+def _resized(picture: Tensor, side: int) -> Tensor:
+    """Return pictures `(B, C, S, S)` at another side, averaged."""
+    if picture.shape[-1] == side:
+        return picture
+    return functional.interpolate(
+        picture, (side, side), mode="bilinear", antialias=True
+    ).clamp(0.0, 1.0)

@@ -1,0 +1,123 @@
+"""Loss of light and detail: gradients of one order from every band of a Laplacian pyramid."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from magenet.losses.masked import masked_mean
+from magenet.models import EnhancerOutput
+from magenet.models.detail import Window
+
+EPSILON = 2e-4
+"""Difference at which the loss of a band turns from quadratic to linear: well below the grey level
+of 1/255 at which vessels differ (our choice; MPRNet's 1e-3 is quadratic for most of them)."""
+
+BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+
+ERROR_BLOCK = 8
+"""Side of the blocks whose mean error is predicted, in pixels."""
+
+LEAST_ERROR = 1e-3
+"""Smallest expected error, in [0, 1]: a quarter of a grey level."""
+
+
+def reduced(image: Tensor) -> Tensor:
+    """Return images `(B, C, H, W)` blurred and reduced by 2 (Burt and Adelson's REDUCE)."""
+    channels = image.shape[1]
+    taps = image.new_tensor(BINOMIAL)
+    kernel = (taps[:, None] * taps)[None, None].expand(channels, 1, -1, -1)
+    padded = functional.pad(image, (2, 2, 2, 2), mode="replicate")
+    return functional.conv2d(padded, kernel, stride=2, groups=channels)
+
+
+def bands(image: Tensor, levels: int) -> list[Tensor]:
+    """Return a Laplacian pyramid: `levels` bands, finest first, and what is left.
+
+    Args:
+        image: `(B, C, H, W)`, sides at least 2 to the power of `levels`.
+        levels: Number of bands; band l holds details of about 2^l to 2^(l+1) pixels.
+
+    References:
+        Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE Trans. Comm. 1983.
+    """
+    pyramid = []
+    for _ in range(levels):
+        coarse = reduced(image)
+        back = functional.interpolate(coarse, image.shape[-2:], mode="bilinear")
+        pyramid.append(image - back)
+        image = coarse
+    return [*pyramid, image]
+
+
+class BandLoss(nn.Module):
+    """Loss of an enhancer that restores photographs at their own scale.
+
+    - `light`: absolute error of the estimates of the whole eye, and of what is left of the last
+      estimate's error below its bands.
+    - `detail`: absolute error of each band of the last estimate. A mean over its own pixels gives
+      each band a gradient of the same order, where one mean over all pixels sees almost only light.
+    - `error`: negative log-likelihood of a Laplace distribution of the last estimate's error, as
+      far as its scale is concerned: the estimate itself gets no gradient from it, so that a place
+      cannot be given up by calling it uncertain (Stirn et al., "Faithful heteroscedastic
+      regression", AISTATS 2023).
+
+    Args:
+        levels: Bands of the last estimate.
+        detail_weight: Weight of the bands together; 1 for the light (our choice).
+        error_weight: Weight of the likelihood (our choice).
+    """
+
+    def __init__(
+        self, levels: int = 4, detail_weight: float = 1.0, error_weight: float = 0.02
+    ) -> None:
+        super().__init__()
+        self.levels = levels
+        self.detail_weight = detail_weight
+        self.error_weight = error_weight
+
+    def forward(
+        self, output: EnhancerOutput, target: Tensor, mask: Tensor, window: Window
+    ) -> dict[str, Tensor]:
+        """Return the weighted terms, scalars in fp32.
+
+        Args:
+            output: Of the network, with its last stage in the windows.
+            target: What it should be, `(B, 3, H, W)` in [0, 1].
+            mask: Field of view, `(B, 1, H, W)`, 0 or 1.
+            window: The windows of the last stage.
+        """
+        with torch.autocast(target.device.type, enabled=False):
+            light = target.new_zeros(())
+            for estimate in output.stages[:-1]:
+                size = estimate.shape[-2:]
+                wanted = functional.interpolate(target, size, mode="area")
+                inside = (functional.interpolate(mask, size, mode="area") >= 1.0).float()
+                light = light + absolute(estimate.float() - wanted, inside)
+            inside = window.cut(mask)
+            error = (output.stages[-1].float() - window.cut(target)) * inside
+            *fine, rest = bands(error, self.levels)
+            masks = [inside]
+            for _ in fine:
+                masks.append((functional.avg_pool2d(masks[-1], 2, ceil_mode=True) >= 1.0).float())
+            light = light + absolute(rest, masks[-1])
+            detail = sum(
+                (absolute(band, part) for band, part in zip(fine, masks, strict=False)),
+                target.new_zeros(()),
+            )
+            terms = {"light": light, "detail": self.detail_weight * detail}
+            if output.log_error is not None:
+                log_scale = window.sample(output.log_error, ERROR_BLOCK)
+                size_of_error = error.detach().abs().mean(dim=1, keepdim=True)
+                size_of_error = functional.avg_pool2d(size_of_error, ERROR_BLOCK)
+                known = (functional.avg_pool2d(inside, ERROR_BLOCK) >= 1.0).float()
+                scale = log_scale.exp().clamp(min=LEAST_ERROR)
+                likelihood = size_of_error / scale + scale.log()
+                terms["error"] = self.error_weight * masked_mean(likelihood, known)
+            return terms
+
+
+def absolute(difference: Tensor, mask: Tensor) -> Tensor:
+    """Return the smooth absolute value of differences `(B, C, H, W)`, averaged inside a mask."""
+    return masked_mean((difference.square() + EPSILON**2).sqrt(), mask)
