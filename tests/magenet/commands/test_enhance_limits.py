@@ -15,7 +15,7 @@ from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.reading import read_native
 from data_modules.files.writing import write_photograph
 from tests.data_modules.files.test_reading import tiled_tiff
-from tests.magenet.commands.enhancing import rows, start
+from tests.magenet.commands.enhancing import MEASURED, rows, start
 from tests.magenet.conftest import retina
 
 LIMITED = """
@@ -26,16 +26,10 @@ sys.exit(main())
 """
 """Runs `magenet` where files cannot grow beyond 20 kB: as on a full disk, without filling one."""
 
-BOUNDED = """
-import re, resource, sys
-from pathlib import Path
-from magenet.main import main
+BOUNDED = f"""
+import resource
 resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
-code = main()
-# Not ru_maxrss: that begins with the peak of the process which started this one.
-status = Path("/proc/self/status").read_text()
-print("peak", int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) << 10)
-sys.exit(code)
+{MEASURED}
 """
 """Runs `magenet` where the system gives no more than 1 GiB of data."""
 
@@ -121,14 +115,13 @@ def test_a_photograph_takes_no_more_memory_than_was_said(
         picture.save(path, compress_level=1)
     else:
         write_photograph(eye.to(torch.uint16) * 257 if kind == "16.png" else eye, path)
-    script = BOUNDED.replace("resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))", "")
     options = ["-o", tmp_path / "out", "--weights", weights, "--force", "--html"]
-    process = start(path, *options, "--max-memory", "500M", script=script)
+    process = start(path, *options, "--max-memory", "500M", script=MEASURED)
     _, errors = process.communicate(timeout=240)
     need = re.search(r"needs ([\d.]+) ([GM])iB", errors)
     assert need is not None, errors
     allowed = f"{float(need[1]) * (1024 if need[2] == 'G' else 1) + 16:.0f}M"
-    process = start(path, *options, "--max-memory", allowed, script=script)
+    process = start(path, *options, "--max-memory", allowed, script=MEASURED)
     said, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
     assert int(said.split("peak ")[1]) <= parsed_memory(allowed)
