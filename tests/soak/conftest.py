@@ -27,10 +27,9 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
     yield ledger
     if request.config.getoption("-m") != "soak":
         return
-    if request.config.getoption("-k") or request.session.testsfailed:
-        target = Path("runs/soak.md")
-    else:
-        target = RESULTS / "soak.md"
+    whole = request.config.args == ["tests/soak"] and not request.config.getoption("-k")
+    kept = whole and not request.session.testsfailed
+    target = RESULTS / "soak.md" if kept else Path("runs/soak.md")
     minutes = (time.monotonic() - start) / 60
     ledger.write(
         target,
