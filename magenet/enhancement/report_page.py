@@ -19,8 +19,9 @@ from data_modules.datasets.manifest import Photograph
 from data_modules.files.errors import PictureError
 from data_modules.files.reading import read_native
 from magenet.enhancement.enhancer import EnhancedPhotograph
-from magenet.enhancement.html_report import HEAT_SIDE, SIDE, Entry, PageWriter
+from magenet.enhancement.html_report import Entry, PageWriter
 from magenet.enhancement.origin import ReportRow
+from magenet.enhancement.page_pictures import HEAT_SIDE, SIDE
 from magenet.errors import printable
 
 PAGE_COLUMNS = (

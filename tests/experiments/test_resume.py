@@ -136,7 +136,11 @@ def run_with_kills(folder: Path, kills: int, number: int, generator: random.Rand
         (EPOCHS, 0, 1, signal.SIGINT),
         (EPOCHS, 0, 2, signal.SIGKILL),
     ],
-)
+    ids=[
+        "epochs-SIGTERM", "steps-SIGUSR1", "epochs-SIGKILL", "two-processes-SIGTERM",
+        "epochs-SIGINT", "two-processes-SIGKILL",
+    ],
+)  # fmt: skip
 def test_a_stopped_training_goes_on_to_the_same_end(
     tmp_path: Path, length: dict[str, int], workers: int, devices: int, number: int
 ) -> None:

@@ -242,6 +242,7 @@ def test_a_shortened_option_is_not_taken_for_another(
     [
         ("--trainer.devices=0", "trainer: .*devices"),
         ("--trainer.devices=x", "trainer: .*devices"),
+        ("--trainer.max_epochs=-5", "trainer: .*max_epochs.*-5"),
         ("--trainer.limit_val_batches=0.2", "trainer: .*limit_val_batches"),
         ("--seed_everything=-5", r"seed_everything must lie between 0 and 2\^32 - 1, got -5"),
         ("--data.batch_size=99999999999", "batch_size must lie between 1 and 65536"),
