@@ -1,14 +1,19 @@
 """The command line as a person meets it: exit status and one clear line."""
 
+import os
 import re
+import signal
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
 import yaml
 
 from data_modules.datasets.phantom import draw_phantom
+from data_modules.datasets.photographs import PhotographDataset
 from data_modules.files.writing import write_photograph
+from data_modules.prediction import PredictionDataset
 from magenet.main import EXPERIMENT, main
 from tests.conftest import ROOT
 
@@ -148,6 +153,48 @@ def test_a_mask_of_another_size_is_named(
     status, line = said(["fit", *FIT, *source, *options], capsys)
     assert status == 1
     assert line.startswith(f"{tmp_path / 'mask.png'}: is a mask of 40x40 px")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals")
+@pytest.mark.parametrize("command", ["fit", "predict"])
+def test_a_killed_worker_is_one_line(
+    command: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tests_process = os.getpid()
+
+    def killed(*arguments: object) -> NoReturn:  # as by the system when memory runs out
+        assert os.getpid() != tests_process, "in a worker"
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    for dataset in (PhotographDataset, PredictionDataset):
+        monkeypatch.setattr(dataset, "__getitem__", killed)
+    write_photograph(draw_phantom(0, 64).image, tmp_path / "in/a.png")
+    options = {
+        "fit": [*FIT, "--trainer.logger", "false", "--trainer.callbacks", "null"],
+        "predict": [
+            *PREDICT, *UNTRAINED, "--data.photographs", str(tmp_path / "in"),
+            "--output.folder", str(tmp_path / "out"),
+        ],
+    }[command]  # fmt: skip
+    status, line = said([command, *options, "--data.workers", "1"], capsys)
+    assert status == 1
+    told, *after = line.split("; ")
+    assert re.fullmatch(r"a process that loads .* has ended \(.*\): most likely memory .*", told)
+    assert after[0].startswith("use fewer workers")
+    assert after[1:] == (["go on with --ckpt_path last"] if command == "fit" else [])
+
+
+def test_an_error_of_ours_is_not_taken_for_a_killed_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(arguments: list[str]) -> NoReturn:
+        raise RuntimeError("DataLoader worker: mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr("magenet.commands.table.main", wrong)
+    with pytest.raises(RuntimeError, match="mat1"):
+        main(["table"])
 
 
 def test_an_unset_variable_is_named(
