@@ -39,7 +39,7 @@ from magenet.enhancement.origin import (
     source_of,
     write_report,
 )
-from magenet.enhancement.report_page import Outcome, ReportPage
+from magenet.enhancement.report_page import PAGE, Outcome, ReportPage
 from magenet.errors import StoppedError, printable
 
 NOT_ENHANCED = ("failed", "refused")
@@ -267,7 +267,7 @@ def enhance_to_folder(
     with (
         _stoppable() as received,
         Listing(options.folder) as listing,
-        ReportPage(options.folder / "report.html" if html else None) as page,
+        ReportPage(options.folder / PAGE if html else None) as page,
         tqdm(total=len(photographs), unit="photograph") as bar,
     ):
         for photograph in photographs:

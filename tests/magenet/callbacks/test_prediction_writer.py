@@ -24,6 +24,7 @@ from data_modules.files.writing import write_photograph
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.enhancement import folder as module
 from magenet.enhancement.folder import Outcome
+from magenet.enhancement.report_page import ReportPage
 from magenet.errors import StoppedError
 from magenet.imaging.field_of_view import estimate_field
 from magenet.imaging.transfer import transfer
@@ -216,6 +217,15 @@ def test_the_result_of_another_photograph_is_not_replaced(source: Path) -> None:
     assert sorted(report(source))[:2] == [("a.png", "enhanced"), ("a.png", "failed")]
     assert predict(Task(), other, overwrite=True) == []
     assert json.loads((out / "a.png.json").read_text())["source"] == str(other / "a.png")
+
+
+def test_a_page_of_magenet_enhance_does_not_look_current(source: Path) -> None:
+    out = source.parent / "out"
+    out.mkdir()
+    with ReportPage(out / "report.html") as page:
+        page.finish()
+    assert predict(Task(), source) == []
+    assert [path.name for path in out.glob("*.html")] == ["report.earlier.html"]
 
 
 @pytest.mark.parametrize(("precision", "half"), [("bf16-mixed", True), ("32-true", False)])
