@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +22,9 @@ from data_modules.datasets.photographs import PhotographDataset, PhotographSourc
 from data_modules.datasets.sampling import Plan
 from magenet.degradation import CounterRNG
 from magenet.imaging.contact_sheet import sheet
+
+GRACE = 30
+"""Seconds that a worker lives on after SIGTERM: as long as SLURM waits until it kills."""
 
 VIEWS = ("image_clean", "image_degraded", "image", "image_strong")
 """Images of a prepared batch, in the order of a row of the contact sheet."""
@@ -77,6 +82,18 @@ def jitter_light(
 def to_unit(tensor: Tensor) -> Tensor:
     """Convert uint8 or bool to float32 in [0, 1]."""
     return tensor.float() if tensor.dtype == torch.bool else tensor.float() / 255
+
+
+def outlive_signals(worker: int) -> None:
+    """Let a worker live on after the signals that terminals and schedulers send to all processes.
+
+    The main process says when to stop: a training first saves its state, and needs a batch for it.
+    It also ends a worker that hangs by SIGTERM, which therefore does so after :data:`GRACE`.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(GRACE))
 
 
 class FundusDataModule(LightningDataModule, ABC):
@@ -185,6 +202,7 @@ class FundusDataModule(LightningDataModule, ABC):
             batch_size=self.batch_size,
             sampler=sampler,
             num_workers=self.workers,
+            worker_init_fn=outlive_signals,
             persistent_workers=self.workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
@@ -199,6 +217,7 @@ class FundusDataModule(LightningDataModule, ABC):
             dataset,
             batch_size=self.batch_size,
             num_workers=self.workers,
+            worker_init_fn=outlive_signals,
             pin_memory=torch.cuda.is_available(),
         )
 

@@ -10,6 +10,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
+from data_modules.base import outlive_signals
 from data_modules.batch import Batch, PredictionItem
 from data_modules.datasets.everything import everything_at
 from data_modules.datasets.manifest import Manifest, ManifestError
@@ -119,6 +120,7 @@ class PredictionDataModule(LightningDataModule):
             PredictionDataset(chosen, self.max_memory),
             batch_size=self.batch_size,
             num_workers=self.workers,
+            worker_init_fn=outlive_signals,
             collate_fn=collate,
         )
 

@@ -86,8 +86,8 @@ def _lost_worker(error: RuntimeError) -> str | None:
     if not re.match(r"DataLoader worker \(pid(\(s\))? [\d, ]+\) (is killed|exited)", line):
         return None
     return (
-        f"a process that loads photographs has ended ({line}): most likely memory ran out; use "
-        "fewer workers (--data.workers) or a smaller --data.batch_size"
+        f"a process that loads photographs has ended ({line}); if memory ran out, use fewer "
+        "workers (--data.workers) or a smaller --data.batch_size"
     )
 
 
