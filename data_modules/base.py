@@ -19,8 +19,9 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographDataset, PhotographSource
-from data_modules.datasets.sampling import Plan
+from data_modules.datasets.sampling import DealtSampler, Plan
 from magenet.degradation import CounterRNG
+from magenet.errors import UsageError
 from magenet.imaging.contact_sheet import sheet
 
 GRACE = 30
@@ -212,10 +213,21 @@ class FundusDataModule(LightningDataModule, ABC):
         return max(1, len(dataset) // (self.batch_size * self.ranks()[0]))
 
     def fixed_loader(self, dataset: PhotographDataset) -> StatefulDataLoader[Any]:
-        """Return a loader that yields every photograph once, in order."""
+        """Return a loader that yields every photograph once over all ranks, in order.
+
+        Raises:
+            UsageError: If there are fewer photographs than ranks.
+        """
+        ranks, rank = self.ranks()
+        if len(dataset) < ranks > 1:  # a rank without any would wait for the others' metrics
+            raise UsageError(
+                f"{len(dataset)} photograph(s) to validate on for {ranks} devices; use "
+                f"--trainer.devices {len(dataset)}"
+            )
         return StatefulDataLoader(
             dataset,
             batch_size=self.batch_size,
+            sampler=DealtSampler(dataset, ranks, rank) if ranks > 1 else None,
             num_workers=self.workers,
             worker_init_fn=outlive_signals,
             pin_memory=torch.cuda.is_available(),

@@ -27,6 +27,7 @@ from magenet.degradation import (
     FundusDegradation,
     Parameters,
 )
+from magenet.errors import UsageError
 from tests.data_modules.samples import Run
 from tests.drawn import drawn_folder, drawn_manifest
 
@@ -125,6 +126,28 @@ def test_workers_change_nothing() -> None:
         images.append(torch.cat([batch["image_degraded"] for batch in batches]))
     assert keys[0] == keys[1]
     assert torch.equal(*images)
+
+
+@pytest.mark.parametrize(("count", "ranks"), [(5, 1), (5, 2), (5, 5), (8, 3)])
+def test_a_validation_deals_every_photograph_to_one_rank(count: int, ranks: int) -> None:
+    names = []
+    for rank in range(ranks):
+        drawn = PhantomPhotographs(count=2, val_count=count)
+        module = PairedDataModule(drawn, image_size=32, batch_size=2, workers=0)
+        module.trainer = Run(ranks, rank)  # type: ignore[assignment]
+        own = [name for batch in module.val_dataloader() for name in batch["name"]]
+        assert count // ranks <= len(own) <= count // ranks + 1
+        names += own
+    assert len(names) == len(set(names)) == count
+
+
+def test_a_validation_with_fewer_photographs_than_devices_is_refused() -> None:
+    module = PairedDataModule(PhantomPhotographs(count=8, val_count=2), image_size=32, workers=0)
+    module.trainer = Run(ranks=3)  # type: ignore[assignment]
+    with pytest.raises(
+        UsageError, match=r"2 photograph\(s\) .* 3 devices; use --trainer.devices 2"
+    ):
+        module.val_dataloader()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals")
