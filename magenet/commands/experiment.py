@@ -43,6 +43,12 @@ PURPOSES = {
 }
 """What each subcommand is for, in its help."""
 
+LEFT = {
+    "fit": "; what was saved before is whole",
+    "predict": "; what is written is whole",
+}
+"""What a run that was stopped leaves; a validation and a test write nothing before their end."""
+
 TITLES = {
     "trainer": "Trainer (of Lightning)",
     "model": "What is trained, or enhances: a class of magenet.tasks",
@@ -61,6 +67,7 @@ def main(arguments: list[str] | None) -> int:
     Raises:
         UserError: For errors that the user can correct.
     """
+    command = next(iter(sys.argv[1:] if arguments is None else arguments), "")
     try:
         cli = run(arguments)
     except FileNotFoundError as error:
@@ -70,7 +77,7 @@ def main(arguments: list[str] | None) -> int:
         raise
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's answer to Ctrl-C
-            raise StoppedError("stopped by Ctrl-C; what was saved before is whole") from None
+            raise StoppedError(f"stopped by Ctrl-C{LEFT.get(command, '')}") from None
         raise
     except OmegaConfBaseException as error:
         raise UsageError(_config_fault(error)) from None
@@ -80,9 +87,7 @@ def main(arguments: list[str] | None) -> int:
         raise UsageError(f"a config file is no text in UTF-8 ({error})") from None
     except RuntimeError as error:
         if reason := _lost_process(error):
-            after = (
-                "; go on with --ckpt_path last" if (arguments or sys.argv[1:])[0] == "fit" else ""
-            )
+            after = "; go on with --ckpt_path last" if command == "fit" else ""
             raise UserError(
                 f"another process of this run has ended or cannot be reached ({reason}){after}"
             ) from None

@@ -35,7 +35,7 @@ from magenet.enhancement.origin import (
     source_of,
     write_report,
 )
-from magenet.enhancement.report_page import Outcome, ReportPage
+from magenet.enhancement.report_page import PAGE, Outcome, ReportPage
 from magenet.enhancement.stop_signals import stoppable
 from magenet.errors import printable
 
@@ -261,7 +261,7 @@ def enhance_to_folder(
     with (
         stoppable() as received,
         Listing(options.folder) as listing,
-        ReportPage(options.folder / "report.html" if html else None) as page,
+        ReportPage(options.folder / PAGE if html else None) as page,
         tqdm(total=len(photographs), unit="photograph") as bar,
     ):
         for photograph in photographs:

@@ -312,6 +312,26 @@ def test_a_page_that_cannot_be_written_costs_no_photograph(
         assert not list(out.glob("*report*"))
 
 
+def test_an_earlier_page_does_not_look_current(
+    run: Run, patients: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert run(patients[0], "--html") == 0
+    page = (out / "report.html").read_bytes()
+    pictures = {path.name for path in (out / "report_files").iterdir()}
+    (out / "report.incomplete.html").write_bytes(page)
+    for _ in range(2):  # the second run finds no page to set aside
+        assert run(patients[0], "--strength", "0.5") == 0
+        assert {p.name for p in out.glob("*.html")} == {"report.earlier.html"}
+        assert (out / "report.earlier.html").read_bytes() == page
+        assert {path.name for path in (out / "report_files").iterdir()} == pictures, "whole"
+    assert run(patients[0], "--html") == 0
+    assert {p.name for p in out.glob("*.html")} == {"report.html"}
+    (out / "report.html").write_text("<title>Of another program</title>")
+    assert run(patients[0]) == 0
+    assert (out / "report.html").read_text() == "<title>Of another program</title>"
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_photograph_at_hand_is_finished_and_listed(
     run: Run, patients: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -336,7 +356,8 @@ def test_the_photograph_at_hand_is_finished_and_listed(
     assert "go on with --skip-existing" in capsys.readouterr().err
     assert set(rows(out, "enhance.incomplete.csv")) == {"OD.png", "a.png", "b.png"}
     assert {path.name for path in out.glob("*.png")} == {"OD.png", "a.png", "b.png"}
-    assert (out / "report.html").read_bytes() == page, "the page of an earlier run"
+    assert (out / "report.earlier.html").read_bytes() == page, "the page of an earlier run"
+    assert not (out / "report.html").exists(), "it would look current"
     incomplete = (out / "report.incomplete.html").read_text()
     assert "This page is incomplete" in incomplete
     assert '"b.png"' in incomplete
