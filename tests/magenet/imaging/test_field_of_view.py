@@ -10,7 +10,7 @@ from data_modules.files.reading import read_mask, read_photograph
 from magenet.imaging.crop import Square, composite, crop, paste, resize
 from magenet.imaging.field_of_view import LEAST_CONFIDENCE, estimate_field, field_from_mask
 
-SURROUND = 4.0
+SURROUND = 12.0
 
 DISCS = [
     (300, 420, 140, 180, 120),
@@ -86,6 +86,7 @@ def test_what_hides_the_edge_or_lies_beside_it_does_not_bias_the_field(
     assert overlap(field.mask, drawn.mask) > 0.99
     hidden = what in ("shadow", "quarter")
     assert (0.6 < field.confidence < LEAST_CONFIDENCE) == hidden, "a person should look"
+    assert field.confidence < 0.99
 
 
 @every_disc
@@ -127,11 +128,18 @@ def test_the_square_of_a_mask_is_centred_on_it_and_may_leave_the_frame(turned: b
 def test_where_no_edge_is_round_the_frame_is_the_field_without_confidence() -> None:
     straight = torch.full((200, 260), SURROUND)
     straight[:, 100:] = 120.0
-    for level in (straight, straight.T):
+    hole = torch.full((240, 320), 120.0)  # with so few edge points that no disc can be fitted
+    hole[60:180, 60:260] = hole[:12, :12] = hole[:12, -12:] = SURROUND
+    for level in (straight, straight.T, hole):
         field = estimate_field(photograph(level))
         assert bool(field.mask.all())
         assert field.mask.shape == (1, *level.shape)
         assert field.confidence == 0.0
+
+
+@pytest.mark.parametrize("shape", [(3, 2000, 2), (3, 2, 2000), (3, 1, 1)])
+def test_a_strip_has_no_confidence(shape: tuple[int, ...]) -> None:
+    assert estimate_field(torch.zeros(shape, dtype=torch.uint8)).confidence == 0.0
 
 
 def test_a_field_clipped_by_the_frame_is_clipped_there() -> None:
@@ -181,8 +189,14 @@ def test_paste_puts_back_what_crop_took(square: Square) -> None:
 def test_resize_keeps_masks_hard_and_photographs_smooth() -> None:
     mask = torch.rand(1, 50, 50) > 0.5
     assert resize(mask, 20).dtype == torch.bool
-    flat = torch.full((3, 50, 50), 77, dtype=torch.uint8)
-    assert torch.equal(resize(flat, 21), torch.full((3, 21, 21), 77, dtype=torch.uint8))
+    for level in (0, 77, 255):
+        flat = torch.full((3, 50, 50), level, dtype=torch.uint8)
+        for side in (21, 80):
+            expected = torch.full((3, side, side), level, dtype=torch.uint8)
+            assert torch.equal(resize(flat, side), expected)
+    stripes = torch.zeros(3, 64, 64, dtype=torch.uint8)
+    stripes[..., ::2] = 200  # finer than the small copy: it shows their mean, and no pattern
+    assert (resize(stripes, 16).float() - 100).abs().max() <= 7
 
 
 def test_composite_keeps_every_pixel_outside() -> None:
@@ -195,6 +209,8 @@ def test_composite_keeps_every_pixel_outside() -> None:
     assert torch.equal(result[~outside], enhanced[~outside])
     with pytest.raises(ValueError, match="composite"):
         composite(enhanced.float(), original, mask)
+    with pytest.raises(ValueError, match="composite"):
+        composite(enhanced[:, :1], original, mask)
 
 
 def test_an_empty_mask_is_refused() -> None:
