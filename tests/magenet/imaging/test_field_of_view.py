@@ -98,7 +98,7 @@ def test_a_glow_beyond_the_edge_is_not_field(disc: tuple[int, ...]) -> None:
 
 
 @every_disc
-@pytest.mark.parametrize("ends", [(0.7, 0.6), (0.7, 2.0), (2.0, 0.6)])
+@pytest.mark.parametrize("ends", [(0.7, 0.6), (0.7, 2.0), (2.0, 0.6), (0.92, 2.0)])
 def test_a_disc_clipped_by_black_rows_ends_there(
     disc: tuple[int, ...], ends: tuple[float, float]
 ) -> None:
@@ -108,6 +108,7 @@ def test_a_disc_clipped_by_black_rows_ends_there(
     mask = drawn.mask & ~clipped
     field = estimate_field(photograph(drawn.level.masked_fill(clipped, SURROUND)))
     assert overlap(field.mask, mask) > 0.98
+    assert field.confidence > 0.67, "clipped on both sides, but as a disc should be"
     pixel = max(height, width) / 320
     found = field.mask[0].any(dim=1).nonzero()[:, 0]
     true = mask[0].any(dim=1).nonzero()[:, 0]
@@ -194,9 +195,9 @@ def test_resize_keeps_masks_hard_and_photographs_smooth() -> None:
         for side in (21, 80):
             expected = torch.full((3, side, side), level, dtype=torch.uint8)
             assert torch.equal(resize(flat, side), expected)
-    stripes = torch.zeros(3, 64, 64, dtype=torch.uint8)
+    stripes = torch.zeros(3, 63, 63, dtype=torch.uint8)
     stripes[..., ::2] = 200  # finer than the small copy: it shows their mean, and no pattern
-    assert (resize(stripes, 16).float() - 100).abs().max() <= 7
+    assert (resize(stripes, 21).float() - 100).abs().max() <= 20
 
 
 def test_composite_keeps_every_pixel_outside() -> None:

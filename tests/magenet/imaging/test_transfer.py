@@ -114,7 +114,7 @@ def test_photographs_are_enhanced_at_the_size_that_the_network_knows(side: int) 
 
 
 def test_what_is_too_fine_for_the_network_is_averaged_and_not_skipped() -> None:
-    stripes = torch.zeros(1, 3, 64, 64)
+    stripes = torch.zeros(1, 3, 63, 63)
     stripes[..., ::2] = 1.0
     seen = []
 
@@ -122,6 +122,6 @@ def test_what_is_too_fine_for_the_network_is_averaged_and_not_skipped() -> None:
         seen.append(image)
         return image
 
-    result = enhance_at(16, network, stripes, torch.ones(1, 1, 64, 64))
-    assert (seen[0] - 0.5).abs().max() < 0.04
+    result = enhance_at(21, network, stripes, torch.ones(1, 1, 63, 63))
+    assert (seen[0] - 0.5).abs().max() < 0.1
     assert torch.equal(result, stripes), "no change, whatever the network saw"

@@ -52,6 +52,7 @@ def test_no_score_is_bettered_by_what_is_no_number(name: str, seed: int, count: 
     image, reference = torch.rand(2, 1, channels, SIDE, SIDE, generator=generator)
     mask = torch.ones(1, 1, SIDE, SIDE)
     before = score(of, image, reference, mask)
+    assert before == before, "a whole photograph has a score"
     broken = image.clone().flatten()
     broken[torch.randperm(broken.numel(), generator=generator)[:count]] = torch.nan
     after = score(of, broken.reshape(image.shape), reference, mask)
