@@ -11,7 +11,7 @@ from magenet.losses import (
     mask_like,
     masked_mean,
 )
-from magenet.losses.masked import CHARBONNIER_EPSILON
+from magenet.losses.masked import CHARBONNIER_EPSILON, laplacian
 from magenet.models import EnhancerOutput
 from tests.magenet.losses.photographs import CLEAN, MASK
 
@@ -89,6 +89,9 @@ def test_losses_are_fp32_under_autocast() -> None:
     plain = losses()
     with torch.autocast("cpu", torch.bfloat16):
         mixed = losses()
+    difference = stage.float() - CLEAN
+    edges = charbonnier(laplacian(difference), MASK)
+    assert torch.equal(plain[0], charbonnier(difference, MASK) + 0.05 * edges)
     for one, other in zip(plain, mixed, strict=True):
         assert other.dtype == torch.float32
         assert torch.equal(one, other)
