@@ -58,11 +58,13 @@ def slow_appearance(image: Tensor, mask: Tensor) -> dict[str, float]:
     return result
 
 
-@pytest.mark.parametrize("size", [255, 256])
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("size", [160, 255, 256])
 def test_every_statistic_equals_an_independent_implementation(
-    pair: tuple[Tensor, Tensor], size: int
+    pair: tuple[Tensor, Tensor], size: int, whole: bool
 ) -> None:
     image, mask = (plane[..., :size, :size] for plane in pair)
+    mask = torch.ones_like(mask) if whole else mask
     statistics = appearance(image, mask)
     for index in range(2):
         expected = slow_appearance(image[index], mask[index])

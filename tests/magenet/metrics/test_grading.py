@@ -46,6 +46,8 @@ def test_balanced_accuracy_is_the_mean_recall_of_the_classes_that_occur(present:
 def test_a_class_that_neither_occurs_nor_was_predicted_does_not_count() -> None:
     confusion = torch.tensor([[3, 0, 1], [1, 1, 0], [0, 0, 0]])
     assert float(balanced_accuracy(confusion)) == pytest.approx((0.75 + 0.5) / 2)
+    once = torch.tensor([[1, 0], [1, 3]])
+    assert float(balanced_accuracy(once)) == pytest.approx((1.0 + 0.75) / 2)
 
 
 def test_calibration_error_equals_torchmetrics() -> None:
