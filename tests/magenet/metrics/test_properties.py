@@ -28,7 +28,7 @@ SCORES: dict[str, tuple[Score, int]] = {
     "dice": (masked_dice, 1),
     "centerline_dice": (centerline_dice, 1),
     **{
-        name: (lambda *given, name=name: vessel_scores(*given)[name], 1)
+        f"vessel {name}": (lambda *given, name=name: vessel_scores(*given)[name], 1)
         for name in ("balanced_accuracy", "dice", "iou", "roc_auc")
     },
 }
