@@ -83,6 +83,20 @@ coverage: $(DEV) ## Measure which lines and branches all tests reach, 90 % at le
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+# The module is changed in place and put back: commit first.
+MODULE := magenet/ema.py
+TESTS := $(patsubst magenet/%,tests/magenet/%,$(dir $(MODULE)))test_$(notdir $(MODULE))
+.PHONY: mutation
+mutation: $(DEV) ## Break one module in every small way and list what its tests miss (MODULE=, TESTS=; 5 s a mutant)
+	mkdir -p runs
+	sed 's#MODULE#$(MODULE)#; s#PYTHON#$(BIN)/python#; s#TESTS#$(TESTS)#' tests/mutation.toml > runs/mutation.toml
+	rm -f runs/mutation.sqlite
+	$(BIN)/cosmic-ray init runs/mutation.toml runs/mutation.sqlite
+	$(BIN)/cr-filter-operators runs/mutation.sqlite runs/mutation.toml
+	$(BIN)/cosmic-ray baseline runs/mutation.toml
+	OMP_NUM_THREADS=1 $(BIN)/cosmic-ray exec runs/mutation.toml runs/mutation.sqlite
+	$(BIN)/cr-report --surviving-only --show-diff runs/mutation.sqlite
+
 .PHONY: lint
 lint: $(DEV) ## Check style, types and who imports whom
 	$(BIN)/ruff check .

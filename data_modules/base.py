@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,9 +19,13 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographDataset, PhotographSource
-from data_modules.datasets.sampling import Plan
+from data_modules.datasets.sampling import DealtSampler, Plan
 from magenet.degradation import CounterRNG
+from magenet.errors import UsageError
 from magenet.imaging.contact_sheet import sheet
+
+GRACE = 30
+"""Seconds that a worker lives on after SIGTERM: as long as SLURM waits until it kills."""
 
 VIEWS = ("image_clean", "image_degraded", "image", "image_strong")
 """Images of a prepared batch, in the order of a row of the contact sheet."""
@@ -77,6 +83,18 @@ def jitter_light(
 def to_unit(tensor: Tensor) -> Tensor:
     """Convert uint8 or bool to float32 in [0, 1]."""
     return tensor.float() if tensor.dtype == torch.bool else tensor.float() / 255
+
+
+def outlive_signals(worker: int) -> None:
+    """Let a worker live on after the signals that terminals and schedulers send to all processes.
+
+    The main process says when to stop: a training first saves its state, and needs a batch for it.
+    It also ends a worker that hangs by SIGTERM, which therefore does so after :data:`GRACE`.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(GRACE))
 
 
 class FundusDataModule(LightningDataModule, ABC):
@@ -185,6 +203,7 @@ class FundusDataModule(LightningDataModule, ABC):
             batch_size=self.batch_size,
             sampler=sampler,
             num_workers=self.workers,
+            worker_init_fn=outlive_signals,
             persistent_workers=self.workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
@@ -194,11 +213,23 @@ class FundusDataModule(LightningDataModule, ABC):
         return max(1, len(dataset) // (self.batch_size * self.ranks()[0]))
 
     def fixed_loader(self, dataset: PhotographDataset) -> StatefulDataLoader[Any]:
-        """Return a loader that yields every photograph once, in order."""
+        """Return a loader that yields every photograph once over all ranks, in order.
+
+        Raises:
+            UsageError: If there are fewer photographs than ranks.
+        """
+        ranks, rank = self.ranks()
+        if len(dataset) < ranks > 1:  # a rank without any would wait for the others' metrics
+            raise UsageError(
+                f"{len(dataset)} photograph(s) to validate on for {ranks} devices; use "
+                f"--trainer.devices {len(dataset)}"
+            )
         return StatefulDataLoader(
             dataset,
             batch_size=self.batch_size,
+            sampler=DealtSampler(dataset, ranks, rank) if ranks > 1 else None,
             num_workers=self.workers,
+            worker_init_fn=outlive_signals,
             pin_memory=torch.cuda.is_available(),
         )
 

@@ -10,6 +10,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
+from data_modules.base import outlive_signals
 from data_modules.batch import Batch, PredictionItem
 from data_modules.datasets.everything import everything_at
 from data_modules.datasets.manifest import Manifest, ManifestError
@@ -25,11 +26,13 @@ class PredictionDataset(Dataset[PredictionItem]):
     Args:
         manifest: The photographs.
         max_memory: Bytes that a process may use.
+        batch_size: Photographs that are in memory at once.
     """
 
-    def __init__(self, manifest: Manifest, max_memory: int) -> None:
+    def __init__(self, manifest: Manifest, max_memory: int, batch_size: int) -> None:
         self.photographs = manifest.photographs
         self.max_memory = max_memory
+        self.batch_size = batch_size
 
     def __len__(self) -> int:
         return len(self.photographs)
@@ -37,7 +40,7 @@ class PredictionDataset(Dataset[PredictionItem]):
     def __getitem__(self, index: int) -> PredictionItem:
         photograph = self.photographs[index]
         try:
-            return photograph, read_with_field(photograph, self.max_memory)
+            return photograph, read_with_field(photograph, self.max_memory, self.batch_size - 1)
         except PictureError as error:
             return photograph, error
 
@@ -55,7 +58,8 @@ class PredictionDataModule(LightningDataModule):
         sets: Data sets of a manifest to take; all if null.
         splits: Splits of a manifest to take; all if null.
         qualities: Qualities of a manifest to take; all if null.
-        batch_size: Photographs per batch; the network sees one at a time.
+        batch_size: Photographs per batch; the network sees one at a time, but all of them are in
+            memory.
         workers: Processes that decode; 0 decodes in the main process.
         max_memory: Memory that a process may use, such as `1.5G`; a photograph that needs more
             fails, with the reason.
@@ -116,9 +120,10 @@ class PredictionDataModule(LightningDataModule):
             )
         # Over several ranks Lightning distributes these in turn, none twice: no padding here.
         return StatefulDataLoader(
-            PredictionDataset(chosen, self.max_memory),
+            PredictionDataset(chosen, self.max_memory, self.batch_size),
             batch_size=self.batch_size,
             num_workers=self.workers,
+            worker_init_fn=outlive_signals,
             collate_fn=collate,
         )
 

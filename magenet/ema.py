@@ -52,7 +52,7 @@ class EMATeacher(nn.Module, Generic[Network]):
         """
         decay = min((1 + self.num_updates) / (10 + self.num_updates), self.decay)
         averages: list[Tensor] = list(self.network.parameters())
-        parameters = [parameter.detach() for parameter in student.parameters()]
+        parameters: list[Tensor] = list(student.parameters())
         torch._foreach_lerp_(averages, parameters, 1.0 - decay)
         for buffer, source in zip(self.network.buffers(), student.buffers(), strict=True):
             buffer.copy_(source)

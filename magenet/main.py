@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import import_module
 
@@ -65,9 +66,29 @@ def main(arguments: list[str] | None = None) -> int:
         lines = map(printable, str(error).split("\n"))
         print("magenet: error: " + "\n".join(lines), file=sys.stderr)
         return error.status
+    except RuntimeError as error:
+        if (lost := _lost_worker(error)) is None:
+            raise
+        after = "; go on with --ckpt_path last" if name == "fit" else ""
+        print(f"magenet: error: {lost}{after}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:  # before or after what the command itself can say more about
         print("magenet: error: stopped by Ctrl-C", file=sys.stderr)
         return 130
+
+
+def _lost_worker(error: RuntimeError) -> str | None:
+    """Return what to do if a process that loads photographs was killed; None for other errors.
+
+    torch's error of that kind has no class of its own.
+    """
+    line = str(error).strip().partition("\n")[0].rstrip(".")
+    if not re.match(r"DataLoader worker \(pid(\(s\))? [\d, ]+\) (is killed|exited)", line):
+        return None
+    return (
+        f"a process that loads photographs has ended ({line}); if memory ran out, use fewer "
+        "workers (--data.workers) or a smaller --data.batch_size"
+    )
 
 
 if __name__ == "__main__":

@@ -29,3 +29,11 @@ def test_every_package_is_in_the_table() -> None:
     found = {f"magenet.{p.stem}" for p in (ROOT / "magenet").iterdir() if is_package(p)}
     named = {name for row in PACKAGES for name in row if name.startswith("magenet.")}
     assert found - {"magenet.__init__"} - OLD == named
+
+
+def test_no_python_file_is_longer_than_400_lines() -> None:
+    folders = ("magenet", "data_modules", "experiments", "tests")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    long = {file: n for file in files if (n := len(file.read_text().splitlines())) > 400}
+    assert len(files) > 300
+    assert not long, "split it, so that each part has a name that says what is in it"

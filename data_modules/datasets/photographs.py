@@ -150,12 +150,13 @@ class DecodedPhotograph(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def read_with_field(photograph: Photograph, max_memory: int) -> DecodedPhotograph:
+def read_with_field(photograph: Photograph, max_memory: int, others: int = 0) -> DecodedPhotograph:
     """Read a photograph with its own bit depth, and its field of view.
 
     Args:
         photograph: The photograph.
         max_memory: Bytes that the process may use.
+        others: See :func:`data_modules.files.memory_estimate.require_memory`.
 
     Raises:
         PictureError: If it cannot be read, or would not fit into the memory.
@@ -164,7 +165,7 @@ def read_with_field(photograph: Photograph, max_memory: int) -> DecodedPhotograp
         raise PictureError(f"{photograph.image}: {photograph.fault}")
     header = read_header(photograph.image)
     try:
-        require_memory(header, max_memory)
+        require_memory(header, max_memory, others)
     except UserError as error:
         raise PictureError(f"{photograph.image}: {error}") from None
     image = read_native(photograph.image)

@@ -72,6 +72,31 @@ class FixedLengthSampler(DistributedSampler[tuple[int, int]]):
             yield int(order[offset]), first + position
 
 
+class DealtSampler(DistributedSampler[int]):
+    """Sampler that deals the samples to the ranks in turn, in their order, each exactly once.
+
+    PyTorch's own repeats samples until all ranks have equally many, and a mean over all ranks then
+    counts these twice.
+
+    Args:
+        dataset: Data set to sample from; only its length is used.
+        ranks: Number of ranks.
+        rank: Index of this rank.
+    """
+
+    def __init__(self, dataset: Dataset[Any], ranks: int, rank: int) -> None:
+        super().__init__(dataset, num_replicas=ranks, rank=rank, shuffle=False)
+        self.dealt = range(rank, len(dataset), ranks)  # type: ignore[arg-type]  # as above
+
+    def __len__(self) -> int:
+        """Return the number of samples on this rank."""
+        return len(self.dealt)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the indices of this rank."""
+        return iter(self.dealt)
+
+
 class ShardSampler(DistributedSampler[tuple[int, int]]):
     """Sampler of a fixed number of `(index, pass)` per epoch, so that a worker reads few shards.
 

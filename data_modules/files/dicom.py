@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from data_modules.files.errors import PictureError, require_file
@@ -65,10 +66,21 @@ def _errors_named(path: str | Path) -> Iterator[None]:
 
 
 def _read(path: str | Path, pixels: bool) -> FileDataset:
-    """Return the attributes of a file that holds one photograph."""
+    """Return the attributes of a file that holds one photograph.
+
+    A file that is deflated as a whole is refused: pydicom inflates it, to whatever size, before
+    even its header can be read.
+    """
     from pydicom import dcmread
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
 
     require_file(path)
+    if read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        raise PictureError(
+            f"{path}: is deflated as a whole ('Deflated Explicit VR Little Endian'), so its size "
+            "cannot be known; convert it to another transfer syntax (dcmtk: dcmconv +te)"
+        )
     dataset = dcmread(path, stop_before_pixels=not pixels)
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames != 1:
@@ -87,6 +99,28 @@ def dicom_header(path: str | Path) -> tuple[int, int, int]:
         return int(dataset.Columns), int(dataset.Rows), 1 if dataset.BitsStored <= 8 else 2
 
 
+def _require_size(path: str | Path, dataset: FileDataset) -> None:
+    """Raise if JPEG or JPEG 2000 pixels are of another size than the attributes say.
+
+    The decoder would allocate that other size; what Pillow cannot open is left to pydicom.
+    """
+    from pydicom.encaps import generate_frames
+
+    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return
+    frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    try:
+        with Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")) as picture:
+            size = picture.size
+    except UnidentifiedImageError:
+        return
+    if size != (dataset.Columns, dataset.Rows):
+        raise PictureError(
+            f"{path}: is {dataset.Columns}x{dataset.Rows} px by its attributes, but its pixels are "
+            f"{size[0]}x{size[1]}"
+        )
+
+
 def read_dicom(path: str | Path) -> Tensor:
     """Read the photograph of a DICOM file.
 
@@ -96,14 +130,15 @@ def read_dicom(path: str | Path) -> Tensor:
         uint8 or uint16 `(3, H, W)`.
 
     Raises:
-        PictureError: If it is not the DICOM file of one photograph, or pydicom or a decoder that
-            its compression needs is missing.
+        PictureError: If it is not the DICOM file of one photograph, its pixels have another size
+            than its attributes say, or pydicom or a decoder that its compression needs is missing.
     """
     with _errors_named(path):
         from pydicom.pixels.processing import apply_color_lut
         from pydicom.pixels.utils import pixel_array
 
         dataset = _read(path, pixels=True)
+        _require_size(path, dataset)
         values: np.ndarray[Any, Any] = pixel_array(dataset)
         bits, kind = int(dataset.BitsStored), str(dataset.PhotometricInterpretation)
         if kind == "PALETTE COLOR":

@@ -84,6 +84,11 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def held_by(header: Header) -> int:
+    """Return what a photograph holds with its result and the mask of its field, in bytes."""
+    return (2 * 3 * header.sample_bytes + 1) * header.width * header.height
+
+
 def memory_of(header: Header) -> int:
     """Return the peak memory of a photograph from reading to writing, in bytes.
 
@@ -96,25 +101,27 @@ def memory_of(header: Header) -> int:
     field = image + 2 * mask + 5 * pixels
     square = image + mask + (4 + header.sample_bytes) * longer**2 + 8 * NETWORK_SIDE * longer
     network = image + mask + NETWORK
-    held = RETAINED + 2 * image + mask
+    held = RETAINED + held_by(header)
     transfer = held + BAND_COLUMN * longer
     writing = held + BAND_COLUMN * longer // 2 + header.encoding
     return max(header.decoding, field, square, network, transfer, writing)
 
 
-def require_memory(header: Header, max_memory: int) -> None:
+def require_memory(header: Header, max_memory: int, others: int = 0) -> None:
     """Raise if a photograph does not fit into the memory.
 
     Args:
         header: Its header.
         max_memory: Bytes that the process may use.
+        others: Number of photographs in a batch with it; counted as if they had its size.
 
     Raises:
         UserError: If it does not; the message gives the memory needed.
     """
-    need = resident() + memory_of(header)
+    need = resident() + memory_of(header) + others * held_by(header)
     if need > max_memory:
+        batch = f" in a batch of {others + 1}" if others else ""
         raise UserError(
-            f"is {header.width}x{header.height} px and needs {as_text(need)} of memory; "
+            f"is {header.width}x{header.height} px and needs {as_text(need)} of memory{batch}; "
             f"{as_text(max_memory)} are allowed (max_memory)"
         )

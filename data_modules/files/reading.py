@@ -66,12 +66,12 @@ def read_header(path: str | Path) -> Header:
     """
     if dicom.is_dicom(path):
         width, height, sample_bytes = dicom.dicom_header(path)
-        _require_shape(path, width, height)
+        require_shape(path, width, height)
         pixels = width * height
         decoding = DICOM_BYTES * pixels + os.path.getsize(path)
         return Header(width, height, sample_bytes, decoding, 12 * sample_bytes * pixels)
     with _opened(path) as picture:
-        _require_shape(path, *picture.size)
+        require_shape(path, *picture.size)
         pixels = picture.width * picture.height
         sample_bytes = 2 if _reads_16_bit(picture) else 1
         suffix = Path(path).suffix.lower()
@@ -84,10 +84,33 @@ def header_fault(path: str | Path) -> str | None:
     """Return what is wrong with a picture's header, or None; no pixel is decoded."""
     try:
         with _opened(path) as picture:
-            _require_shape(path, *picture.size)
+            require_shape(path, *picture.size)
     except PictureError as error:
         return str(error)
     return None
+
+
+def require_shape(path: str | Path, width: int, height: int) -> None:
+    """Raise if a photograph is too small for the networks, or too long for its width.
+
+    Args:
+        path: Its file, or what to call it.
+        width: In pixels.
+        height: In pixels.
+
+    Raises:
+        PictureError: If it is.
+    """
+    if min(width, height) < MINIMUM_SIDE:
+        raise PictureError(
+            f"{path}: is {width}x{height} px; a photograph needs at least "
+            f"{MINIMUM_SIDE}x{MINIMUM_SIDE}"
+        )
+    if max(width, height) > MOST_ELONGATED * min(width, height):
+        raise PictureError(
+            f"{path}: is {width}x{height} px: too long for its width to be a photograph of an eye "
+            f"(at most {MOST_ELONGATED} : 1)"
+        )
 
 
 def read_photograph(path: str | Path) -> Tensor:
@@ -107,7 +130,7 @@ def read_photograph(path: str | Path) -> Tensor:
             four times as long as it is wide, or has values outside their range.
     """
     with _opened(path) as header:
-        _require_shape(path, *header.size)
+        require_shape(path, *header.size)
     picture = _decode(path)
     if picture.mode.startswith("I") or picture.mode == "F":
         picture = Image.fromarray(_as_8_bit(path, picture))
@@ -137,10 +160,10 @@ def read_native(path: str | Path) -> Tensor:
             installed.
     """
     if dicom.is_dicom(path):
-        _require_shape(path, *dicom.dicom_header(path)[:2])
+        require_shape(path, *dicom.dicom_header(path)[:2])
         return dicom.read_dicom(path)
     with _opened(path) as picture:
-        _require_shape(path, *picture.size)
+        require_shape(path, *picture.size)
         is_16_bit = _reads_16_bit(picture)
     if not is_16_bit:
         return read_photograph(path)
@@ -316,20 +339,6 @@ def _is_16_bit(picture: Image.Image) -> bool:
     if isinstance(picture, PngImageFile):
         return any(";16" in str(tile.args) for tile in picture.tile)
     return picture.mode.startswith("I")
-
-
-def _require_shape(path: str | Path, width: int, height: int) -> None:
-    """Raise if a photograph is too small for the networks, or too long for its width."""
-    if min(width, height) < MINIMUM_SIDE:
-        raise PictureError(
-            f"{path}: is {width}x{height} px; a photograph needs at least "
-            f"{MINIMUM_SIDE}x{MINIMUM_SIDE}"
-        )
-    if max(width, height) > MOST_ELONGATED * min(width, height):
-        raise PictureError(
-            f"{path}: is {width}x{height} px: too long for its width to be a photograph of an eye "
-            f"(at most {MOST_ELONGATED} : 1)"
-        )
 
 
 def _require_size_of(path: str | Path, mask: Image.Image, photograph: Tensor) -> None:

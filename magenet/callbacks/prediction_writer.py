@@ -8,14 +8,16 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
+from data_modules.datasets.manifest import Photograph
 from data_modules.files.errors import PictureError
-from data_modules.files.memory_estimate import parsed_memory
+from data_modules.files.memory_estimate import Header, memory_of, parsed_memory, resident
 from data_modules.files.output_paths import output_paths, require_outside
+from data_modules.files.reading import read_header
 from data_modules.files.writing import MetadataChoice
 from magenet.enhancement.folder import NOT_ENHANCED, write_outcome
 from magenet.enhancement.listing import Listing
@@ -23,6 +25,18 @@ from magenet.enhancement.origin import ReportRow, claimed_paths
 from magenet.enhancement.report_page import Outcome
 from magenet.errors import StoppedError, printable
 from magenet.tasks.enhancement import EnhancementTask, PredictionOptions
+
+
+class Pending(NamedTuple):
+    """A result that waits to be written.
+
+    Attributes:
+        outcome: Its outcome once it is written.
+        encoding: Memory of its encoder, in bytes.
+    """
+
+    outcome: Future[Outcome]
+    encoding: int
 
 
 class EnhancedPhotographWriter(BasePredictionWriter):
@@ -36,8 +50,9 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         folder: Folder of the results; created if missing.
         lossless: Whether to always write PNG, so that no bit outside the field of view changes in
             the file either. A JPEG otherwise stays a JPEG, at quality 95.
-        threads: Number of photographs encoded at once on each device (our choice: 2); at most one
-            more batch waits in memory. More threads help where the network is fast.
+        threads: Number of photographs encoded at once on each device (our choice: 2). At most as
+            many more and a batch wait to be written, fewer where the next photographs would not
+            fit into `max_memory` beside them. More threads help where the network is fast.
         strength: Share of the change that is applied, 0 to 1.
         force: Whether to also enhance images that do not look like fundus photographs.
         raw: Whether to use a single pass of the network, without flipped views.
@@ -81,7 +96,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         )
         self.failures: list[str] = []
         self.paths: dict[str, Path | PictureError] = {}
-        self.pending: deque[Future[Outcome]] = deque()
+        self.pending: deque[Pending] = deque()
         self.pool: ThreadPoolExecutor | None = None
         self.listing: Listing | None = None
 
@@ -107,7 +122,9 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         trainer.strategy.barrier("listing")
         if not trainer.is_global_zero:
             self.listing.start()
-        self.photographs = loader.dataset.photographs
+        self.photographs, self.batch_size = loader.dataset.photographs, loader.dataset.batch_size
+        # Lightning distributes them to the ranks in turn.
+        self.own = self.photographs[trainer.global_rank :: trainer.world_size]
         paths = output_paths(self.folder, self.photographs, suffix)
         self.paths = claimed_paths(paths, self.photographs, self.overwrite)
         # No rank writes a result while another still checks which files exist.
@@ -124,18 +141,24 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
-        """Submit the outcomes of a batch to the threads.
+        """Submit the outcomes of a batch to the threads, and wait until the next one fits beside.
 
         Raises:
             StoppedError: After SIGTERM, which Lightning only notes.
         """
         assert self.pool is not None  # since on_predict_start
         self._collect(self.threads)  # at most as many of earlier batches are pending as threads
-        for outcome, (photograph, _) in zip(prediction, batch["photographs"], strict=True):
-            path = self.paths[photograph.name]
-            self.pending.append(
-                self.pool.submit(write_outcome, outcome, photograph, path, self.metadata)
-            )
+        photographs = [photograph for photograph, _ in batch["photographs"]]
+        batch["photographs"].clear()  # Lightning would hold them until it has the next batch
+        for photograph in photographs:
+            header = _header(photograph)
+            future = self.pool.submit(
+                write_outcome, prediction.pop(0), photograph, self.paths[photograph.name],
+                self.metadata,
+            )  # fmt: skip
+            self.pending.append(Pending(future, 0 if header is None else header.encoding))
+        first = (batch_idx + 1) * self.batch_size
+        self._make_room(self.own[first : first + self.batch_size])
         if trainer.received_sigterm:
             raise StoppedError("stopped by SIGTERM; what is written is whole", 128 + signal.SIGTERM)
 
@@ -167,13 +190,27 @@ class EnhancedPhotographWriter(BasePredictionWriter):
 
     def _collect(self, most: int) -> None:
         """Add written photographs to the listing in order, until at most `most` are pending."""
-        while self.pending and (len(self.pending) > most or self.pending[0].done()):
-            row: ReportRow = self.pending[0].result().row
+        while self.pending and (len(self.pending) > most or self.pending[0].outcome.done()):
+            row: ReportRow = self.pending[0].outcome.result().row
             self.pending.popleft()  # not before it is written: an interrupt must not lose it
             if row["status"] in NOT_ENHANCED:
                 self.failures.append(row["reasons"][0])
             assert self.listing is not None  # since on_predict_start
             self.listing.add(row)
+
+    def _make_room(self, upcoming: Sequence[Photograph]) -> None:
+        """Let results be written until photographs fit into the memory beside those that wait.
+
+        Args:
+            upcoming: The photographs of the next batch.
+        """
+        headers = [header for photograph in upcoming if (header := _header(photograph))]
+        need = sum(memory_of(header) for header in headers)
+        while self.pending and headers:
+            encoders = sum(one.encoding for one in self.pending)
+            if resident() + need + encoders <= self.options.max_memory:
+                return
+            self._collect(len(self.pending) - 1)
 
     def _finish(self) -> None:
         """Wait for the threads, and add what they wrote to the listing."""
@@ -183,3 +220,11 @@ class EnhancedPhotographWriter(BasePredictionWriter):
             finally:
                 self.pool.shutdown()
                 self.pool = None
+
+
+def _header(photograph: Photograph) -> Header | None:
+    """Return the header of a photograph, or None if it cannot be decoded."""
+    try:
+        return None if photograph.fault else read_header(photograph.image)
+    except PictureError:
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from magenet.adaptation import adapt
+from magenet.adaptation.run import adapt
 from magenet.commands.parser import CommandParser
 from magenet.errors import UsageError
 

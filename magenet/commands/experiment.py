@@ -29,7 +29,7 @@ from magenet.allocator import keep_freed_memory
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.callbacks.resume_point import ResumePoint
 from magenet.checkpoints import VerifiedCheckpointIO, latest_checkpoint, read_checkpoint
-from magenet.commands.parser import options_meant
+from magenet.commands.experiment_parser import OneLineParser, example
 from magenet.errors import StoppedError, UsageError, UserError
 from magenet.evaluation import Scores
 from magenet.tasks.base import LOOK_EVERY, FundusTask
@@ -43,15 +43,11 @@ PURPOSES = {
 }
 """What each subcommand is for, in its help."""
 
-BASE = "experiments/configs/base.yaml"
-
-RUNS = {
-    "fit": "phantoms/supervised.yaml",
-    "validate": "phantoms/supervised.yaml --ckpt_path best.ckpt",
-    "test": "phantoms/supervised.yaml --ckpt_path best.ckpt",
-    "predict": "predict.yaml --data.photographs PHOTOS --ckpt_path best.ckpt",
+LEFT = {
+    "fit": "; what was saved before is whole",
+    "predict": "; what is written is whole",
 }
-"""What comes after the base configuration in an example of each subcommand."""
+"""What a run that was stopped leaves; a validation and a test write nothing before their end."""
 
 TITLES = {
     "trainer": "Trainer (of Lightning)",
@@ -71,6 +67,7 @@ def main(arguments: list[str] | None) -> int:
     Raises:
         UserError: For errors that the user can correct.
     """
+    command = next(iter(sys.argv[1:] if arguments is None else arguments), "")
     try:
         cli = run(arguments)
     except FileNotFoundError as error:
@@ -80,7 +77,7 @@ def main(arguments: list[str] | None) -> int:
         raise
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's answer to Ctrl-C
-            raise StoppedError("stopped by Ctrl-C; what was saved before is whole") from None
+            raise StoppedError(f"stopped by Ctrl-C{LEFT.get(command, '')}") from None
         raise
     except OmegaConfBaseException as error:
         raise UsageError(_config_fault(error)) from None
@@ -90,9 +87,7 @@ def main(arguments: list[str] | None) -> int:
         raise UsageError(f"a config file is no text in UTF-8 ({error})") from None
     except RuntimeError as error:
         if reason := _lost_process(error):
-            after = (
-                "; go on with --ckpt_path last" if (arguments or sys.argv[1:])[0] == "fit" else ""
-            )
+            after = "; go on with --ckpt_path last" if command == "fit" else ""
             raise UserError(
                 f"another process of this run has ended or cannot be reached ({reason}){after}"
             ) from None
@@ -130,7 +125,7 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
             "prog": "magenet",
             "parser_mode": "omegaconf+",
             **{
-                name: {"description": f"{purpose} For example: {_example(name)}"}
+                name: {"description": f"{purpose} For example: {example(name)}"}
                 for name, purpose in PURPOSES.items()
             },
         },
@@ -138,48 +133,6 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
         save_config_callback=RunConfigCallback,
         save_config_kwargs={"overwrite": True},  # a test may be repeated; a fit gets a new folder
     )
-
-
-class OneLineParser(LightningArgumentParser):
-    """Argument parser that reports a mistake on the command line in one line."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.allow_abbrev = False  # a shortened option is more often a mistake
-
-    def add_method_arguments(self, *arguments: Any, **options: Any) -> list[str]:
-        """Add the arguments of a method of Lightning's trainer, under a title of our own."""
-        added: list[str] = super().add_method_arguments(*arguments, **options)
-        self._action_groups[-1].title = "Run"
-        return added
-
-    def format_help(self, *given: Any, **options: Any) -> str:
-        """Return the help, with the docstrings that it is made of as plain text."""
-        for action in self._actions:
-            action.help = _plain(action.help) if action.help else action.help
-        text: str = super().format_help(*given, **options)
-        return text
-
-    def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
-        """Print where the mistake is and what it is, and exit with status 2."""
-        if missing := re.match(
-            r"the following arguments are required: (\w+)\.(data|model)", message
-        ):
-            message = (
-                f"{missing[1]} needs an experiment's --config (with model and data), for example: "
-                f"{_example(missing[1])}"
-            )
-        elif message.startswith('Parser key "trainer.logger"'):
-            message = f"trainer.logger has no class: give --config {BASE} before the experiment's"
-        lines = [line.strip() for line in message.splitlines() if line.strip()]
-        reasons = [line for line in lines if not line.startswith(("Parser key", "Problem"))]
-        parts = lines[:1]
-        if reasons and reasons[0] != lines[0]:
-            parts.append(reasons[0])
-        line = " ".join(parts)
-        meant = options_meant(line, self._option_string_actions)
-        sys.stderr.write(f"magenet: error: {line}{meant}\n")
-        sys.exit(2)
 
 
 class RunConfigCallback(SaveConfigCallback):
@@ -302,22 +255,6 @@ class MageNetCLI(LightningCLI):
     def before_fit(self) -> None:
         """Let the process keep its memory from step to step."""
         keep_freed_memory()
-
-
-def _example(name: str) -> str:
-    """Return a command line of a subcommand that works in a clone of the repository."""
-    configs = (BASE, "experiments/configs/runs/" + RUNS[name])
-    return f"magenet {name} " + " ".join(f"--config {config}" for config in configs)
-
-
-def _plain(text: str) -> str:
-    """Return a docstring's text without the markup of Sphinx.
-
-    Example:
-        >>> _plain("Judges; :class:`FullReference` alone if ``None``")
-        'Judges; FullReference alone if None'
-    """
-    return re.sub(r"(?::\w+:`~?(?:\w+\.)*(\w+)`)|``([^`]*)``", r"\1\2", text)
 
 
 def _report(trainer: Trainer) -> int:

@@ -10,14 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import read_with_field
-from data_modules.files.memory_estimate import parsed_memory, resident
+from data_modules.files.errors import PictureError
+from data_modules.files.memory_estimate import Header, parsed_memory, require_memory, resident
+from data_modules.files.reading import read_header, require_shape
 from magenet.enhancement.device import device_for
 from magenet.enhancement.enhancer import PhotographEnhancer, Report
+from magenet.errors import UserError
 from magenet.imaging.field_of_view import field_from_mask
+
+UNCERTAINTY_BYTES = 12
+"""Bytes per pixel of the uncertainty map while it is enlarged: two neighbours and their mean."""
 
 
 class Enhanced(NamedTuple):
@@ -75,7 +80,8 @@ def enhance(
         TypeError: If the image is of another type.
         ValueError: If a shape is wrong, or the strength is out of range.
         UserError: If a file or weights cannot be read, or the image does not look like a fundus
-            photograph (`NotAFundusError`).
+            photograph (`NotAFundusError`), has sides below 32 px, is more than four times as long
+            as wide, or needs more memory than `max_memory`.
 
     Example:
         >>> result = enhance("eye.png")                            # doctest: +SKIP
@@ -88,9 +94,11 @@ def enhance(
     field = None
     if isinstance(image, (str, PathLike)):
         path = Path(image)
+        _require_memory(str(path), read_header(path), enhancer.max_memory)
         tensor, field, _ = read_with_field(Photograph(path, path.name), enhancer.max_memory)
     else:
-        tensor = _tensor(image)
+        _require_memory("the array", _header(image), enhancer.max_memory)
+        tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
     if mask is not None:
         if mask.shape != tuple(tensor.shape[-2:]):
             raise ValueError(f"the mask is {mask.shape}, the image {tuple(tensor.shape[-2:])}")
@@ -100,11 +108,22 @@ def enhance(
     return Enhanced(result.image.permute(1, 2, 0).numpy(), uncertainty, result.report)
 
 
-def _tensor(image: NDArray[Any]) -> Tensor:
-    """Return an array as a tensor `(3, H, W)`; see :func:`enhance`."""
+def _header(image: NDArray[Any]) -> Header:
+    """Return the header that a file of an array would have; see :func:`enhance`."""
     if not isinstance(image, np.ndarray) or image.dtype not in (np.uint8, np.uint16):
         given = getattr(image, "dtype", type(image).__name__)
         raise TypeError(f"enhance needs an array of uint8 or uint16, or a path; got {given}")
     if image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"enhance needs RGB, (H, W, 3); got {image.shape}")
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    height, width, _ = image.shape
+    require_shape("the array", width, height)
+    return Header(width, height, image.itemsize, decoding=0, encoding=0)
+
+
+def _require_memory(name: str, header: Header, max_memory: int) -> None:
+    """Raise if a photograph with its uncertainty map does not fit into the memory."""
+    after = UNCERTAINTY_BYTES * header.width * header.height  # the map, not an encoder
+    try:
+        require_memory(header._replace(encoding=after), max_memory)
+    except UserError as error:
+        raise PictureError(f"{name}: {error}") from None

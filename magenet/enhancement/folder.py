@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import NamedTuple
 
 import torch
@@ -39,14 +35,12 @@ from magenet.enhancement.origin import (
     source_of,
     write_report,
 )
-from magenet.enhancement.report_page import Outcome, ReportPage
-from magenet.errors import StoppedError, printable
+from magenet.enhancement.report_page import PAGE, Outcome, ReportPage
+from magenet.enhancement.stop_signals import stoppable
+from magenet.errors import printable
 
 NOT_ENHANCED = ("failed", "refused")
 """Values of `status` of a photograph that has no result."""
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""Signals after which a run stops: Ctrl-C, and what schedulers and `kill` send."""
 
 
 @dataclass(frozen=True)
@@ -265,9 +259,9 @@ def enhance_to_folder(
     rows: list[ReportRow] = []
     outcomes = enhance_all(enhancer, photographs, options)
     with (
-        _stoppable() as received,
+        stoppable() as received,
         Listing(options.folder) as listing,
-        ReportPage(options.folder / "report.html" if html else None) as page,
+        ReportPage(options.folder / PAGE if html else None) as page,
         tqdm(total=len(photographs), unit="photograph") as bar,
     ):
         for photograph in photographs:
@@ -353,43 +347,3 @@ def _fit_together(one: Photograph, other: Photograph, max_memory: int) -> bool:
     except PictureError:
         return False
     return resident() + needs <= max_memory
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[list[int]]:
-    """Note Ctrl-C and SIGTERM, so that the photograph at hand is finished and listed.
-
-    The second signal raises at once.
-
-    Yields:
-        The signals that came.
-
-    Raises:
-        StoppedError: After a :class:`KeyboardInterrupt`.
-    """
-    received: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        if len(received) > 1:
-            raise KeyboardInterrupt
-        with contextlib.suppress(OSError):  # not by print, which a signal may have interrupted
-            os.write(2, b"\nmagenet: stopping after this photograph; once more stops at once\n")
-
-    # A signal that is ignored, as by nohup, stays so. Threads other than the first have no say.
-    is_main = threading.current_thread() is threading.main_thread()
-    before = {number: signal.getsignal(number) for number in SIGNALS if is_main}
-    caught = {number: old for number, old in before.items() if old not in (signal.SIG_IGN, None)}
-    try:
-        for number in caught:
-            signal.signal(number, stop)
-        yield received
-    except KeyboardInterrupt:
-        raise StoppedError(
-            "stopped; what is written is whole, and enhance.incomplete.csv lists it; go on with "
-            "--skip-existing",
-            128 + (received or [signal.SIGINT])[0],
-        ) from None
-    finally:
-        for number, old in caught.items():
-            signal.signal(number, old)

@@ -11,7 +11,6 @@ import contextlib
 import glob
 import hashlib
 import html
-import io
 import json
 import math
 import os
@@ -29,38 +28,17 @@ from PIL import Image
 
 from data_modules.datasets.manifest import REPORT_PICTURE
 from magenet.atomic_write import atomic_write
+from magenet.enhancement.page_pictures import (
+    HEAT,
+    QUALITY,
+    SIDE,
+    heat_map,
+    is_decodable,
+    reduced,
+    thumbnail_of,
+)
 from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.errors import UserError
-
-SIDE = 1024
-"""Longest side of a photograph on the page, in pixels (our choice)."""
-
-QUALITY = 85
-"""JPEG quality on the page (our choice)."""
-
-HEAT_SIDE = 256
-"""Longest side of an uncertainty map on the page, in pixels (our choice): it is smooth."""
-
-THUMBNAIL_SIDE = 96
-"""Longest side of a thumbnail in the table, in pixels (our choice): 2 kB each."""
-
-THUMBNAIL_QUALITY = 70
-"""JPEG quality of a thumbnail (our choice)."""
-
-HEAT = np.array(
-    [
-        (0, 30, 60, 220, 0.0),
-        (4, 30, 60, 220, 0.12),
-        (12, 20, 130, 255, 0.55),
-        (22, 40, 210, 245, 0.78),
-        (32, 235, 255, 255, 0.92),
-    ]
-)
-"""Colour scale of the uncertainty: expected error in grey levels of 255, red, green, blue, opacity.
-
-It is the same for all photographs, so that they can be compared (our choice): transparent at 0,
-then blue to white, colours that no retina has.
-"""
 
 GOOD_ERROR = 6.0
 """Expected error, in grey levels of 255, below which it is called good (our choice)."""
@@ -170,7 +148,7 @@ class PageWriter:
             name: Name of the photograph.
             result: See :class:`Entry`.
         """
-        return all(_is_whole(self._file(name, result, kind)) for kind in ("before", "after"))
+        return all(is_decodable(self._file(name, result, kind)) for kind in ("before", "after"))
 
     def add(self, entry: Entry) -> None:
         """Add a photograph to the page.
@@ -182,16 +160,16 @@ class PageWriter:
             UserError: If the page or a picture cannot be written; the incomplete page is removed.
         """
         given = {
-            "before": None if entry.before is None else _photograph(entry.before),
-            "after": None if entry.after is None else _photograph(entry.after),
-            "uncertainty": None if entry.uncertainty is None else _heat_map(entry.uncertainty),
+            "before": None if entry.before is None else reduced(entry.before),
+            "after": None if entry.after is None else reduced(entry.after),
+            "uncertainty": None if entry.uncertainty is None else heat_map(entry.uncertainty),
         }
         addresses = {}
         for kind, picture in given.items():
             file = self._file(entry.name, entry.result, kind)
             if picture is not None:
                 self._write_picture(picture, file)
-            elif entry.result and _is_whole(file):
+            elif entry.result and is_decodable(file):
                 with contextlib.suppress(OSError):  # of another person's: it may be read only
                     os.utime(file)  # in use again
             else:
@@ -199,7 +177,7 @@ class PageWriter:
             self.files.add(file.name)
             addresses[kind] = f"{quote(os.fsencode(self.folder.name))}/{file.name}"
         shown = next((kind for kind in ("after", "before") if kind in addresses), None)
-        thumbnail = "" if shown is None else _thumbnail(self.folder / Path(addresses[shown]).name)
+        thumbnail = "" if shown is None else thumbnail_of(self.folder / Path(addresses[shown]).name)
         # A data block: the browser makes a row of the table only when it is scrolled to.
         description = _description(entry, addresses, thumbnail)
         self._write(f'<script type="application/json">{description}</script>\n')
@@ -363,39 +341,3 @@ def _number(value: float) -> float | None:
     if isinstance(value, int):
         return value
     return float(value) if math.isfinite(value) else None
-
-
-def _photograph(pixels: NDArray[np.uint8]) -> Image.Image:
-    """Return a reduced copy of a photograph."""
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((SIDE, SIDE))
-    return picture
-
-
-def _heat_map(uncertainty: NDArray[np.float32]) -> Image.Image:
-    """Return an uncertainty map in the colours of :data:`HEAT`."""
-    small = Image.fromarray(uncertainty)
-    small.thumbnail((HEAT_SIDE, HEAT_SIDE))  # before colouring: colours do not average
-    levels = 255 * np.asarray(small)
-    channels = [np.interp(levels, HEAT[:, 0], column) for column in HEAT[:, 1:].T]
-    channels[3] *= 255
-    return Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8))
-
-
-def _thumbnail(file: Path) -> str:
-    """Return a thumbnail of a picture beside the page as a data URL."""
-    with Image.open(file, formats=("JPEG",)) as picture:
-        picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-        stream = io.BytesIO()
-        picture.save(stream, "jpeg", quality=THUMBNAIL_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
-
-
-def _is_whole(file: Path) -> bool:
-    """Return whether a picture beside the page is there and can be decoded."""
-    try:
-        with Image.open(file, formats=("JPEG", "PNG")) as picture:
-            picture.load()
-    except (OSError, SyntaxError, ValueError):  # what Pillow raises over damaged files
-        return False
-    return True

@@ -15,6 +15,7 @@ from data_modules.datasets.manifest import Photograph
 from magenet.atomic_write import atomic_write, make_folder
 from magenet.enhancement.folder_lock import FolderLock
 from magenet.enhancement.origin import ReportRow, source_path
+from magenet.enhancement.report_page import set_aside_page
 from magenet.errors import UserError, printable
 
 NAME = "enhance.csv"
@@ -83,6 +84,8 @@ class Listing:
     def start(self) -> None:
         """Lock the folder, and start this rank's part with, on the first, the earlier lines.
 
+        The page of an earlier run is set aside with its listing.
+
         The first rank must have started before the others do.
 
         Raises:
@@ -101,6 +104,7 @@ class Listing:
                 _replace(self.part, _without_replaced(earlier))
                 for path in {self.whole, *found} - {self.part}:
                     path.unlink(missing_ok=True)
+                set_aside_page(folder)
             else:
                 _replace(self.part, [])
         except OSError as error:

@@ -19,8 +19,9 @@ from data_modules.datasets.manifest import Photograph
 from data_modules.files.errors import PictureError
 from data_modules.files.reading import read_native
 from magenet.enhancement.enhancer import EnhancedPhotograph
-from magenet.enhancement.html_report import HEAT_SIDE, SIDE, Entry, PageWriter
+from magenet.enhancement.html_report import Entry, PageWriter
 from magenet.enhancement.origin import ReportRow
+from magenet.enhancement.page_pictures import HEAT_SIDE, SIDE
 from magenet.errors import printable
 
 PAGE_COLUMNS = (
@@ -28,6 +29,10 @@ PAGE_COLUMNS = (
     "vessel_invented", "light_share", "field_confidence", "width", "height", "seconds",
 )  # fmt: skip
 """Values of a report that the HTML page shows; its legend explains each of them."""
+
+PAGE, INCOMPLETE, EARLIER = "report.html", "report.incomplete.html", "report.earlier.html"
+"""Names of the page: of the run that ended last, of one that was stopped, of one before the last.
+An earlier page is kept until there is a new one, which takes its pictures over or removes them."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,29 @@ class Outcome:
     row: ReportRow
     before: Tensor | None = None
     result: EnhancedPhotograph | None = None
+
+
+def set_aside_page(folder: Path) -> None:
+    """Rename the page of an earlier run to :data:`EARLIER`: beside new results it looks current.
+
+    That of a run that was stopped is removed. Pages of other programs are left.
+
+    Args:
+        folder: Folder of the results.
+    """
+    with contextlib.suppress(OSError):  # where nothing can be renamed, nothing can be written
+        if _is_page(folder / INCOMPLETE):
+            (folder / INCOMPLETE).unlink()
+        if _is_page(folder / PAGE):
+            (folder / PAGE).replace(folder / EARLIER)
+
+
+def _is_page(path: Path) -> bool:
+    """Return whether a file is a page of ours: it has the template's title."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return b"<title>Enhanced photographs</title>" in stream.read(4096)
 
 
 class ReportPage:
@@ -82,6 +110,7 @@ class ReportPage:
             with self._guarded():
                 self.writer.close()
                 self.writer.remove_old()
+                self.writer.path.with_name(EARLIER).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:

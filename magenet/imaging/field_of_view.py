@@ -194,7 +194,6 @@ def _fit_circle(
     residuals = (torch.cdist(centres, points) - radii[:, None]).abs()
     tolerance = 0.008 * long
     best = int((residuals < tolerance).sum(dim=1).argmax())
-    y, x, radius = float(centres[best, 0]), float(centres[best, 1]), float(radii[best])
     inliers = residuals[best] < tolerance
     for _ in range(3):  # least squares over the inliers
         chosen = points[inliers]

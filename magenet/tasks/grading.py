@@ -106,7 +106,7 @@ class GradingTask(FundusTask):
         """Check the number of devices.
 
         Raises:
-            UsageError: On several devices, where padding would count photographs twice.
+            UsageError: On several devices, whose patients are not merged.
         """
         if self.trainer.world_size > 1:
             raise UsageError("a test counts every photograph once: use --trainer.devices 1")

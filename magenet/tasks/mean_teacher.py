@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
 
 from data_modules.batch import Batch
 from magenet.ema import EMATeacher
@@ -63,6 +64,10 @@ class MeanTeacherTask(EnhancementTask):
         self.supervised_share = supervised_share
         self.ramp_share = ramp_share
         self.consistency_loss = ConsistencyLoss(stage_weight, consistent_structure_weight)
+        # Metrics: Lightning's own mean over processes truncates the number of photographs.
+        self.real_metrics = nn.ModuleDict(
+            {"disagreement": MeanMetric(), "contrast_gain": MeanMetric()}
+        )
 
     def enhancers(self) -> dict[str, Enhancer]:
         """Return student and teacher."""
@@ -140,10 +145,13 @@ class MeanTeacherTask(EnhancementTask):
         disagreement = masked_mean((images["student"] - images["teacher"]).abs(), mask)
         before = local_contrast(image, mask)
         gain = (local_contrast(images["teacher"], mask) / before.clamp(min=1e-6)).mean()
-        self.log_dict(
-            {"val_real/disagreement": disagreement, "val_real/contrast_gain": gain},
-            add_dataloader_idx=False, batch_size=len(image), sync_dist=True,
-        )  # fmt: skip
+        for name, mean in (("disagreement", disagreement), ("contrast_gain", gain)):
+            metric = self.real_metrics[name]
+            assert isinstance(metric, MeanMetric)
+            metric.update(mean, len(image))
+            self.log(
+                f"val_real/{name}", metric, on_epoch=True, on_step=False, add_dataloader_idx=False
+            )
 
 
 def _part(output: EnhancerOutput, samples: slice) -> EnhancerOutput:

@@ -1,4 +1,8 @@
 import json
+import multiprocessing
+import os
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +17,17 @@ from data_modules import (
     ManifestPhotographs,
     PairedDataModule,
     PhantomPhotographs,
+    PredictionDataModule,
     UnpairedDataModule,
 )
-from data_modules.base import orient
+from data_modules.base import orient, outlive_signals
 from data_modules.datasets.photographs import PhotographSource
 from magenet.degradation import (
     CounterRNG,
     FundusDegradation,
     Parameters,
 )
+from magenet.errors import UsageError
 from tests.data_modules.samples import Run
 from tests.drawn import drawn_folder, drawn_manifest
 
@@ -120,6 +126,62 @@ def test_workers_change_nothing() -> None:
         images.append(torch.cat([batch["image_degraded"] for batch in batches]))
     assert keys[0] == keys[1]
     assert torch.equal(*images)
+
+
+@pytest.mark.parametrize(("count", "ranks"), [(5, 1), (5, 2), (5, 5), (8, 3)])
+def test_a_validation_deals_every_photograph_to_one_rank(count: int, ranks: int) -> None:
+    names = []
+    for rank in range(ranks):
+        drawn = PhantomPhotographs(count=2, val_count=count)
+        module = PairedDataModule(drawn, image_size=32, batch_size=2, workers=0)
+        module.trainer = Run(ranks, rank)  # type: ignore[assignment]
+        own = [name for batch in module.val_dataloader() for name in batch["name"]]
+        assert count // ranks <= len(own) <= count // ranks + 1
+        names += own
+    assert len(names) == len(set(names)) == count
+
+
+def test_a_validation_with_fewer_photographs_than_devices_is_refused() -> None:
+    module = PairedDataModule(PhantomPhotographs(count=8, val_count=2), image_size=32, workers=0)
+    module.trainer = Run(ranks=3)  # type: ignore[assignment]
+    with pytest.raises(
+        UsageError, match=r"2 photograph\(s\) .* 3 devices; use --trainer.devices 2"
+    ):
+        module.val_dataloader()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signals")
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGUSR1"])
+def test_workers_outlive_the_signals_after_which_a_run_saves(number: str, tmp_path: Path) -> None:
+    drawn = PhantomPhotographs(count=12, val_count=8)
+    pairs = PairedDataModule(drawn, image_size=32, batch_size=2, workers=1)
+    folder = PredictionDataModule(str(drawn_folder(tmp_path, 8)), workers=1)
+    for loader in (pairs.train_dataloader(), pairs.val_dataloader(), folder.predict_dataloader()):
+        batches = iter(loader)
+        next(batches)
+        for worker in multiprocessing.active_children():
+            assert worker.pid is not None
+            os.kill(worker.pid, signal.Signals[number])
+        assert len(list(batches)) == len(loader) - 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signals")
+def test_a_worker_that_hangs_still_ends_after_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data_modules.base.GRACE", 1)
+
+    def hang() -> None:
+        outlive_signals(0)
+        ready.set()
+        time.sleep(600)
+
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    worker = context.Process(target=hang)
+    worker.start()
+    assert ready.wait(60)
+    worker.terminate()
+    worker.join(60)
+    assert worker.exitcode == -signal.SIGALRM
 
 
 def test_preparation_is_outside_autocast() -> None:

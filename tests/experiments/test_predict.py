@@ -11,6 +11,7 @@ from data_modules.datasets.phantom import draw_phantom
 from data_modules.files.reading import read_photograph
 from data_modules.files.writing import write_photograph
 from experiments.configurations import BASE, CONFIGS
+from magenet.enhancement.folder_lock import FolderLock
 from magenet.main import main
 from tests.command_line import configs, predict, run_alone
 from tests.drawn import white
@@ -190,3 +191,26 @@ def test_more_ranks_than_photographs_are_refused(checkpoint: Path, tmp_path: Pat
     assert status == 1
     assert "1 photograph(s) for 2 devices; use --trainer.devices 1" in errors[0]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.ddp
+@pytest.mark.slow
+def test_two_ranks_end_at_once_where_another_process_writes(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    for seed in range(2):
+        write_photograph(draw_phantom(seed, 64).image, tmp_path / f"in/{seed}.png")
+    arguments = predict(tmp_path / "in", tmp_path / "out", checkpoint.resolve())
+    several = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    (tmp_path / "out").mkdir()
+    lock = FolderLock(tmp_path / "out")
+    lock.acquire()
+    try:
+        status, errors = run_alone([*arguments, *several], tmp_path)
+    finally:
+        lock.release()
+    assert status == 1
+    assert any("another magenet writes to this folder" in line for line in errors)
+    assert not list((tmp_path / "out").iterdir())
+    assert run_alone([*arguments, *several], tmp_path) == (0, [])
+    assert len(list((tmp_path / "out").glob("*.png"))) == 2

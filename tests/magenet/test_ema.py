@@ -60,6 +60,14 @@ def test_the_count_of_updates_is_saved_and_restored() -> None:
     assert other.num_updates == 3
 
 
-def test_decay_outside_its_range_is_refused() -> None:
+@pytest.mark.parametrize("decay", [-0.1, 1.0, 1.5])
+def test_decay_outside_its_range_is_refused(decay: float) -> None:
     with pytest.raises(ValueError, match="decay"):
-        EMATeacher(student(), decay=1.0)
+        EMATeacher(student(), decay=decay)
+
+
+def test_a_student_with_other_buffers_is_refused() -> None:
+    other = student()
+    other[1] = nn.BatchNorm2d(4, track_running_stats=False)
+    with pytest.raises(ValueError, match="zip"):
+        EMATeacher(student()).update(other)

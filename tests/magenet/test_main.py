@@ -1,15 +1,21 @@
 """The command line as a person meets it: exit status and one clear line."""
 
+import os
 import re
+import signal
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
 import yaml
 
 from data_modules.datasets.phantom import draw_phantom
+from data_modules.datasets.photographs import PhotographDataset
 from data_modules.files.writing import write_photograph
+from data_modules.prediction import PredictionDataset
 from magenet.main import EXPERIMENT, main
+from magenet.tasks import ClassicalTask, SupervisedTask
 from tests.conftest import ROOT
 
 BASE = ["--config", str(ROOT / "experiments/configs/base.yaml")]
@@ -50,6 +56,49 @@ def test_a_stop_is_one_line(
 
     monkeypatch.setattr("magenet.commands.table.main", stop)
     assert said(["table"], capsys) == (130, "stopped by Ctrl-C")
+
+
+@pytest.mark.parametrize(
+    ("command", "left"),
+    [
+        ("fit", "; what was saved before is whole"),
+        ("validate", ""),
+        ("test", ""),
+        ("predict", "; what is written is whole"),
+    ],
+)
+def test_only_a_training_is_said_to_be_resumed(
+    command: str,
+    left: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(error: BaseException) -> None:
+        def step(*arguments: object) -> NoReturn:
+            raise error
+
+        for name in ("training_step", "validation_step", "test_step", "predict_step"):
+            monkeypatch.setattr(SupervisedTask, name, step)
+            monkeypatch.setattr(ClassicalTask, name, step)
+
+    write_photograph(draw_phantom(0, 64).image, tmp_path / "in/a.png")
+    experiment = [*FIT, "--trainer.logger", "false", "--trainer.callbacks", "null"]
+    experiment += ["--data.workers", "0", "--data.image_size", "32"]
+    arguments = {
+        "fit": [*experiment, "--trainer.num_sanity_val_steps", "0"],
+        "predict": [
+            *PREDICT, "--data.workers", "0", "--data.photographs", str(tmp_path / "in"),
+            "--output.folder", str(tmp_path / "out"), *UNTRAINED,
+        ],
+    }.get(command, [*experiment, *UNTRAINED])  # fmt: skip
+    fails(KeyboardInterrupt())
+    assert said([command, *arguments], capsys) == (130, f"stopped by Ctrl-C{left}")
+    fails(RuntimeError("[gloo/transport/tcp/pair.cc:538] Connection closed by peer"))
+    status, line = said([command, *arguments], capsys)
+    assert status == 1
+    assert line.startswith("another process of this run has ended")
+    assert line.endswith("; go on with --ckpt_path last") == (command == "fit")
 
 
 def test_an_empty_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,6 +199,48 @@ def test_a_mask_of_another_size_is_named(
     assert line.startswith(f"{tmp_path / 'mask.png'}: is a mask of 40x40 px")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no signals")
+@pytest.mark.parametrize("command", ["fit", "predict"])
+def test_a_killed_worker_is_one_line(
+    command: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tests_process = os.getpid()
+
+    def killed(*arguments: object) -> NoReturn:  # as by the system when memory runs out
+        assert os.getpid() != tests_process, "in a worker"
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    for dataset in (PhotographDataset, PredictionDataset):
+        monkeypatch.setattr(dataset, "__getitem__", killed)
+    write_photograph(draw_phantom(0, 64).image, tmp_path / "in/a.png")
+    options = {
+        "fit": [*FIT, "--trainer.logger", "false", "--trainer.callbacks", "null"],
+        "predict": [
+            *PREDICT, *UNTRAINED, "--data.photographs", str(tmp_path / "in"),
+            "--output.folder", str(tmp_path / "out"),
+        ],
+    }[command]  # fmt: skip
+    status, line = said([command, *options, "--data.workers", "1"], capsys)
+    assert status == 1
+    told, cure, *after = line.split("; ")
+    assert re.fullmatch(r"a process that loads photographs has ended \(.*\)", told)
+    assert cure.startswith("if memory ran out, use fewer workers")
+    assert after == (["go on with --ckpt_path last"] if command == "fit" else [])
+
+
+def test_an_error_of_ours_is_not_taken_for_a_killed_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(arguments: list[str]) -> NoReturn:
+        raise RuntimeError("DataLoader worker: mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr("magenet.commands.table.main", wrong)
+    with pytest.raises(RuntimeError, match="mat1"):
+        main(["table"])
+
+
 def test_an_unset_variable_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -242,6 +333,7 @@ def test_a_shortened_option_is_not_taken_for_another(
     [
         ("--trainer.devices=0", "trainer: .*devices"),
         ("--trainer.devices=x", "trainer: .*devices"),
+        ("--trainer.max_epochs=-5", "trainer: .*max_epochs.*-5"),
         ("--trainer.limit_val_batches=0.2", "trainer: .*limit_val_batches"),
         ("--seed_everything=-5", r"seed_everything must lie between 0 and 2\^32 - 1, got -5"),
         ("--data.batch_size=99999999999", "batch_size must lie between 1 and 65536"),

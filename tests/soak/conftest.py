@@ -1,4 +1,7 @@
-"""`make soak`: attempts to break what users are promised; see `experiments/results/soak.md`."""
+"""Attempts to break what users are promised: a few in each run of the tests, and `make soak`.
+
+A test takes the numbers of attempts of both as its parameters; the whole ones are marked `soak`.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,14 @@ __all__ = ["fundus_check", "weights"]
 
 @pytest.fixture(scope="session")
 def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
-    """The table, written when the soak ends: only whole runs replace the committed one."""
+    """The table, written when a soak ends: only whole runs replace the committed one."""
     ledger, start = Ledger(), time.monotonic()
     yield ledger
-    if request.config.getoption("-k") or request.session.testsfailed:
-        target = Path("runs/soak.md")
-    else:
-        target = RESULTS / "soak.md"
+    if request.config.getoption("-m") != "soak":
+        return
+    whole = request.config.args == ["tests/soak"] and not request.config.getoption("-k")
+    kept = whole and not request.session.testsfailed
+    target = RESULTS / "soak.md" if kept else Path("runs/soak.md")
     minutes = (time.monotonic() - start) / 60
     ledger.write(
         target,
@@ -35,10 +39,10 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB in memory; mounting it needs root."""
+    """A file system of 1 MB in memory; mounting it needs root."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
     try:
         subprocess.run(mount, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):

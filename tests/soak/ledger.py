@@ -28,13 +28,13 @@ class Promise:
 
     @contextlib.contextmanager
     def attempt(self, name: object) -> Iterator[None]:
-        """Count an attempt; an assertion that fails in it is noted, and the soak goes on."""
+        """Count an attempt; what goes wrong in it is noted, and the soak goes on."""
         self.tried += 1
         try:
             yield
-        except AssertionError as error:
+        except Exception as error:
             lines = str(error).strip().splitlines() or ["broken"]
-            self.failures.append(f"{name}: {lines[0]}")
+            self.failures.append(f"{name}: {type(error).__name__}: {lines[0]}")
 
     def count(self, tried: int, failures: list[str]) -> None:
         """Add attempts that were made together."""

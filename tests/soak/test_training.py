@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import resource
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from experiments.configurations import BASE, CONFIGS
 from magenet.main import main
-from tests.command_line import configs
+from tests.command_line import SMALL, configs
 from tests.experiments.test_resume import (
     EPOCHS,
     STEPS,
@@ -21,16 +22,15 @@ from tests.experiments.test_resume import (
 )
 from tests.soak.ledger import Ledger
 
-pytestmark = pytest.mark.soak
 
-
+@pytest.mark.soak
 def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path, ledger: Ledger) -> None:
     promise = ledger.promise(
         "a training that is killed and resumed equals one that was not: weights, teacher, "
         "optimizer, every row of metrics",
         "kill -9, SIGTERM, SIGUSR1, Ctrl-C at random moments; epochs and steps, 0 and 2 workers, "
         "1 and 2 processes",
-    )  # fmt: skip
+    )
     generator = random.Random(2)
     cases = [
         (EPOCHS, 0, 1, signal.SIGKILL), (EPOCHS, 2, 1, signal.SIGTERM),
@@ -62,26 +62,36 @@ KEYS = [
 ]  # fmt: skip
 
 
+@pytest.fixture
+def bounded() -> Iterator[None]:
+    """Spares the machine a network of terabytes."""
+    limits = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (12 << 30, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_DATA, limits)
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize("count", [12, pytest.param(120, marks=pytest.mark.soak)])
 def test_a_wrong_configuration_is_one_line(
     tmp_path: Path,
     ledger: Ledger,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    count: int,
 ) -> None:
     promise = ledger.promise(
         "a wrong configuration ends in one line with a status other than 0, without a traceback",
         "random values of random keys, and configuration files with flipped bytes",
     )
     monkeypatch.chdir(tmp_path)
-    limits = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (12 << 30, limits[1]))  # spares the machine
     generator = random.Random(3)
     run = CONFIGS / "runs/phantoms/supervised.yaml"
-    small = "{trainer: {fast_dev_run: true, enable_progress_bar: false, accelerator: cpu}}"
-    (tmp_path / "small.yaml").write_text(small)
-    for number in range(120):
+    quick = "trainer: {fast_dev_run: true, enable_progress_bar: false, accelerator: cpu}\n"
+    (tmp_path / "small.yaml").write_text(quick + SMALL)  # for those that are right after all
+    for number in range(count):
         layers = configs(BASE, run, "small.yaml")
-        if number < 90:
+        if number < 0.75 * count:
             key, value = generator.choice(KEYS), generator.choice(VALUES)
             layers += [f"--{key}={value}"]
             name = layers[-1]
@@ -102,5 +112,4 @@ def test_a_wrong_configuration_is_one_line(
                 x for x in capsys.readouterr().err.splitlines() if x.startswith("magenet: error")
             ]
             assert status == 0 or len(said) == 1, said
-    resource.setrlimit(resource.RLIMIT_DATA, limits)
     promise.require_kept()

@@ -1,8 +1,11 @@
+import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from data_modules.files.errors import PictureError
 from data_modules.files.reading import read_header, read_native
@@ -87,3 +90,39 @@ def test_what_is_not_one_photograph_is_refused(tmp_path: Path) -> None:
             read(tmp_path / "film.dcm")
     with pytest.raises(PictureError, match="only written for a photograph from one"):
         write_photograph(torch.zeros(3, 40, 40, dtype=torch.uint8), tmp_path / "a.dcm")
+
+
+def test_a_deflated_file_is_refused_before_it_is_inflated(tmp_path: Path) -> None:
+    photograph(tmp_path / "a.dcm", values((40, 50, 3)))
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    dataset.EncapsulatedDocument = bytes(64 << 20)
+    dataset.save_as(tmp_path / "bomb.dcm", enforce_file_format=True)
+    del dataset
+    assert (tmp_path / "bomb.dcm").stat().st_size < 1 << 20
+    for read in (read_header, read_native):
+        tracemalloc.start()
+        with pytest.raises(PictureError, match=r"bomb\.dcm: is deflated as a whole.*dcmconv"):
+            read(tmp_path / "bomb.dcm")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 8 << 20
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "JPEG2000"])
+def test_pixels_are_not_decoded_at_another_size_than_the_header_says(
+    tmp_path: Path, kind: str
+) -> None:
+    photograph(tmp_path / "a.dcm", values((40, 50), 8), "MONOCHROME2")
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    syntaxes = {"JPEG": pydicom.uid.JPEGBaseline8Bit, "JPEG2000": pydicom.uid.JPEG2000}
+    dataset.file_meta.TransferSyntaxUID = syntaxes[kind]
+    for name, size in (("whole", (50, 40)), ("bomb", (5000, 5000))):
+        stream = io.BytesIO()
+        Image.new("L", size, 90).save(stream, kind)
+        dataset.PixelData = pydicom.encaps.encapsulate([stream.getvalue()])
+        dataset.save_as(tmp_path / f"{name}.dcm", enforce_file_format=True)
+    assert read_native(tmp_path / "whole.dcm").unique().tolist() == [90]
+    told = r"bomb\.dcm: is 50x40 px by its attributes, but its pixels are 5000x5000"
+    with pytest.raises(PictureError, match=told):
+        read_native(tmp_path / "bomb.dcm")

@@ -19,17 +19,25 @@ from data_modules import PredictionDataModule
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.datasets.photographs import cut_to_field
 from data_modules.files.errors import PictureError
+from data_modules.files.memory_estimate import Header, memory_of
 from data_modules.files.reading import read_photograph
 from data_modules.files.writing import write_photograph
+from magenet.callbacks import prediction_writer as writer_module
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.enhancement import folder as module
 from magenet.enhancement.folder import Outcome
+from magenet.enhancement.report_page import ReportPage
 from magenet.errors import StoppedError
 from magenet.imaging.field_of_view import estimate_field
 from magenet.imaging.transfer import transfer
 from magenet.models import MAGENet
 from magenet.tasks import SupervisedTask
 from tests.magenet.models.test_mage_net import TINY, awake
+
+HEADER = Header(64, 64, 1, 500 << 20, 50 << 20)
+RESIDENT = 700 << 20
+ENOUGH = RESIDENT + 2 * memory_of(HEADER) + HEADER.encoding
+"""Memory for a batch of two, and for the encoder of one result beside it."""
 
 NAMES = [f"{letter}.png" for letter in "abcdefg"]
 
@@ -76,11 +84,18 @@ def predict(
     precision: Any = "32-true",
     threads: int = 2,
     overwrite: bool = False,
+    max_memory: str = "4G",
 ) -> list[str]:
     """Enhance a folder and return what failed."""
     folder = str(source.parent / "out")  # drawn retinas of 64 px look like no fundus
     writer = EnhancedPhotographWriter(
-        folder, threads=threads, force=True, size=48, raw=True, overwrite=overwrite
+        folder,
+        threads=threads,
+        force=True,
+        size=48,
+        raw=True,
+        overwrite=overwrite,
+        max_memory=max_memory,
     )
     Trainer(
         accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
@@ -135,6 +150,36 @@ def test_the_network_works_while_results_are_written(
     assert predict(task, source, threads=3) == []
     assert overlapped == [True, True], "the second batch did not wait for the first one's files"
     assert most <= 3
+
+
+@pytest.mark.parametrize(
+    ("allowed", "waits"), [(4 << 30, True), (1 << 30, False), (ENOUGH, True), (ENOUGH - 1, False)]
+)
+def test_results_wait_only_beside_what_the_next_photographs_need(
+    source: Path, monkeypatch: pytest.MonkeyPatch, allowed: int, waits: bool
+) -> None:
+    task, written, early = Task(), [], []
+    predict_step = task.predict_step
+
+    def slowly(image: Tensor, path: Path, *rest: Any) -> None:
+        time.sleep(0.5 if path.name in NAMES[1::2] else 0.0)  # the second of a batch
+        write_photograph(image, path, *rest)
+        written.append(path.name)
+
+    def noted(batch: Any, batch_idx: int) -> list[Outcome]:
+        early.append(len(written) < 2 * batch_idx)
+        return predict_step(batch, batch_idx)
+
+    def header(path: Path) -> Header:
+        return HEADER
+
+    monkeypatch.setattr(module, "write_photograph", slowly)
+    monkeypatch.setattr(writer_module, "read_header", header)
+    monkeypatch.setattr(writer_module, "resident", lambda: RESIDENT)
+    monkeypatch.setattr(task, "predict_step", noted)
+    assert predict(task, source, max_memory=f"{allowed}") == []
+    assert any(early[:-1]) == waits, "the last batch is smaller"
+    assert report(source) == [(name, "enhanced") for name in NAMES]
 
 
 def test_an_error_in_a_thread_is_told_and_the_order_kept(
@@ -216,6 +261,15 @@ def test_the_result_of_another_photograph_is_not_replaced(source: Path) -> None:
     assert sorted(report(source))[:2] == [("a.png", "enhanced"), ("a.png", "failed")]
     assert predict(Task(), other, overwrite=True) == []
     assert json.loads((out / "a.png.json").read_text())["source"] == str(other / "a.png")
+
+
+def test_a_page_of_magenet_enhance_does_not_look_current(source: Path) -> None:
+    out = source.parent / "out"
+    out.mkdir()
+    with ReportPage(out / "report.html") as page:
+        page.finish()
+    assert predict(Task(), source) == []
+    assert [path.name for path in out.glob("*.html")] == ["report.earlier.html"]
 
 
 @pytest.mark.parametrize(("precision", "half"), [("bf16-mixed", True), ("32-true", False)])

@@ -252,6 +252,26 @@ def test_the_offline_script_is_drawn_as_released() -> None:
     assert set(spots["radius"].unique().tolist()) == set(range(3, 13))
 
 
+def test_the_online_script_is_drawn_as_released() -> None:
+    drawn = {
+        name: parameters("online", name, list(range(500))).parts[name].values
+        for name in ("hole", "spots")
+    }
+    shown = drawn["spots"]["strength"] > 0
+    ranges = (
+        ("hole", "diameter", 154, 256, 3), ("hole", "centre_x", 0, 512, 6),
+        ("hole", "centre_y", 0, 512, 6), ("hole", "base", 0.05, 0.25, 0.003),
+        ("hole", "share", 0.0, 0.0, 0.0), ("hole", "least_mean", 0.0, 0.0, 0.0),
+        ("spots", "radius", 7, 12, 0), ("spots", "edge", 4.5, 4.5, 0.0),
+        ("spots", "strength", 0.0, 1 - np.exp(-0.45), 0.03),
+        ("spots", "x", 15.0, 497.0, 2.0), ("spots", "y", 15.0, 497.0, 2.0),
+    )  # fmt: skip
+    for name, key, low, high, slack in ranges:
+        found = drawn[name][key][shown] if name == "spots" else drawn[name][key]
+        assert low <= float(found.min()) <= low + slack, (name, key)
+        assert high - slack <= float(found.max()) <= high + 1e-6, (name, key)
+
+
 def test_the_quirks_of_the_variants() -> None:
     keys = list(range(400))
 

@@ -17,10 +17,11 @@ from data_modules.files.writing import write_photograph
 from magenet.enhancement import folder as module
 from magenet.enhancement.html_report import PageWriter
 from magenet.enhancement.origin import ReportRow, write_report
-from magenet.errors import StoppedError, UserError
+from magenet.enhancement.stop_signals import SIGNALS
+from magenet.errors import UserError
 from magenet.models import MAGENet
 from magenet.models.pretrained import tensor_hash
-from tests.magenet.commands.test_enhance import enhance, rows, start
+from tests.magenet.commands.enhancing import enhance, rows, start
 from tests.magenet.conftest import retina
 
 Run = Callable[..., int]
@@ -311,7 +312,27 @@ def test_a_page_that_cannot_be_written_costs_no_photograph(
         assert not list(out.glob("*report*"))
 
 
-@pytest.mark.parametrize("number", module.SIGNALS)
+def test_an_earlier_page_does_not_look_current(
+    run: Run, patients: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert run(patients[0], "--html") == 0
+    page = (out / "report.html").read_bytes()
+    pictures = {path.name for path in (out / "report_files").iterdir()}
+    (out / "report.incomplete.html").write_bytes(page)
+    for _ in range(2):  # the second run finds no page to set aside
+        assert run(patients[0], "--strength", "0.5") == 0
+        assert {p.name for p in out.glob("*.html")} == {"report.earlier.html"}
+        assert (out / "report.earlier.html").read_bytes() == page
+        assert {path.name for path in (out / "report_files").iterdir()} == pictures, "whole"
+    assert run(patients[0], "--html") == 0
+    assert {p.name for p in out.glob("*.html")} == {"report.html"}
+    (out / "report.html").write_text("<title>Of another program</title>")
+    assert run(patients[0]) == 0
+    assert (out / "report.html").read_text() == "<title>Of another program</title>"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_the_photograph_at_hand_is_finished_and_listed(
     run: Run, patients: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     number: signal.Signals, capsys: pytest.CaptureFixture[str],
@@ -327,32 +348,20 @@ def test_the_photograph_at_hand_is_finished_and_listed(
             os.kill(os.getpid(), number)
         write_photograph(*given)
 
-    handlers = [signal.getsignal(number) for number in module.SIGNALS]
+    handlers = [signal.getsignal(number) for number in SIGNALS]
     with monkeypatch.context() as patch:
         patch.setattr(module, "write_photograph", signalled)
         assert run(tmp_path / "in", "--html") == 128 + number
-    assert [signal.getsignal(number) for number in module.SIGNALS] == handlers
+    assert [signal.getsignal(number) for number in SIGNALS] == handlers
     assert "go on with --skip-existing" in capsys.readouterr().err
     assert set(rows(out, "enhance.incomplete.csv")) == {"OD.png", "a.png", "b.png"}
     assert {path.name for path in out.glob("*.png")} == {"OD.png", "a.png", "b.png"}
-    assert (out / "report.html").read_bytes() == page, "the page of an earlier run"
+    assert (out / "report.earlier.html").read_bytes() == page, "the page of an earlier run"
+    assert not (out / "report.html").exists(), "it would look current"
     incomplete = (out / "report.incomplete.html").read_text()
     assert "This page is incomplete" in incomplete
     assert '"b.png"' in incomplete
     assert '"c.png"' not in incomplete
-
-
-def test_the_second_signal_stops_at_once() -> None:
-    def twice() -> None:
-        with module._stoppable() as received:
-            os.kill(os.getpid(), signal.SIGTERM)
-            assert received == [signal.SIGTERM]
-            os.kill(os.getpid(), signal.SIGINT)
-            pytest.fail("the second does not stop")
-
-    with pytest.raises(StoppedError) as stopped:
-        twice()
-    assert stopped.value.status == 143, "of the first"
 
 
 def test_a_name_controls_no_terminal(

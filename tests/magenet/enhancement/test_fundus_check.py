@@ -21,6 +21,12 @@ def test_light_does_not_spread_colours_and_other_things_do() -> None:
     spread = colour_spread(torch.stack([orange, grass]) * mask, mask)
     assert float(spread[0].max()) < 0.02
     assert float(spread[1].min()) > 0.3
+    noise = orange.clone()
+    noise[0, :, ::2] *= 1.2
+    noise[0, :, 1::2] *= 0.8
+    assert float(colour_spread(noise[None] * mask[:1], mask[:1]).max()) < 0.02, (
+        "of cells, not pixels"
+    )
 
 
 def cloud(centre: float, seed: int) -> Tensor:

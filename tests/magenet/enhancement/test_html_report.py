@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from magenet.enhancement.html_report import HEAT, SIDE, Entry, PageWriter
+from magenet.enhancement.html_report import Entry, PageWriter
+from magenet.enhancement.page_pictures import HEAT, SIDE
 from magenet.enhancement.report_page import PAGE_COLUMNS
 from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.errors import UserError

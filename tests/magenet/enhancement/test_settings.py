@@ -28,3 +28,11 @@ def test_settings_come_back_with_and_without_curves(curves: dict[str, object]) -
     del network.use["light"]
     with pytest.raises(UserError, match="light"):
         Settings.of(network)
+
+
+@pytest.mark.parametrize("size", ["abc", None, [512]])
+def test_a_size_that_is_no_number_is_told(size: object) -> None:
+    network = MAGENet(**TINY)
+    network.use.update(Settings(128, CHECK).as_config() | {"size": size})
+    with pytest.raises(UserError, match=r"config\.json does not say how they are used: .*int"):
+        Settings.of(network)

@@ -1,9 +1,9 @@
-"""What the reasons of a verdict say."""
+"""Which scores give which verdict, and what its reasons say."""
 
 import pytest
 import torch
 
-from magenet.enhancement.verdict import decide_verdict
+from magenet.enhancement.verdict import VERDICTS, decide_verdict, fidelity_verdict
 from magenet.enhancement.vessel_evidence import LEAST_COLOUR, LEAST_LENGTH, VesselEvidence
 from magenet.imaging.field_of_view import LEAST_CONFIDENCE
 
@@ -34,3 +34,58 @@ def test_without_the_evidence_of_vessels_nothing_is_ok(evidence: VesselEvidence,
     verdict, (reason,) = decide_verdict(GOOD, 0.0, 1.0, evidence)
     assert verdict == "check"
     assert said in reason
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "abstain", "said"),
+    [
+        ("vessel_lost", 0.10, 0.25, "of the vessel length is gone"),
+        ("colour_change", 12.0, 25.0, "colours change by"),
+        ("vessel_invented", 2.0, None, "new vessels"),
+        ("expected_error", 12.0, 16.0, "the expected error is"),
+    ],
+)
+def test_a_score_above_a_limit_asks_for_a_look_and_above_the_next_forbids_use(
+    name: str, check: float, abstain: float | None, said: str
+) -> None:
+    levels = [(0.0, 0), (0.999 * check, 0), (1.001 * check, 1)]
+    levels += [(50 * check, 1)] if abstain is None else [(0.999 * abstain, 1), (1.001 * abstain, 2)]
+    for level, number in levels:
+        scores = {**GOOD, name: torch.tensor([level])}
+        error = float(scores.pop("expected_error", torch.zeros(1)))
+        verdict, reasons = decide_verdict(scores, error, 1.0, VESSELS)
+        assert verdict == VERDICTS[number], level
+        assert len(reasons) == (number > 0)
+        assert all(said in reason for reason in reasons)
+
+
+def test_the_worst_score_decides_and_every_reason_is_told() -> None:
+    scores = {"vessel_lost": torch.tensor([0.3]), "colour_change": torch.tensor([13.0]),
+              "vessel_invented": torch.tensor([3.0])}  # fmt: skip
+    verdict, reasons = decide_verdict(scores, 12.5, 0.5, VESSELS)
+    assert verdict == "abstain"
+    assert reasons == (
+        "30% of the vessel length is gone",
+        "colours change by 13 (mean CIEDE2000)",
+        "the expected error is 12 of 255 grey levels",
+        "new vessels (recovered or invented) of 3.0 times the length found before",
+        "the field of view is uncertain (confidence 0.50)",
+    )
+    assert decide_verdict(GOOD, 17.0, 0.5, VESSELS)[0] == "abstain", "a look does not lessen it"
+    assert decide_verdict(GOOD, float("nan"), 1.0, VESSELS) == ("ok", ())
+
+
+def test_fidelity_verdicts_are_of_each_photograph() -> None:
+    scores = {
+        "vessel_lost": torch.tensor([0.0, 0.2, 0.0, torch.nan, torch.nan]),
+        "colour_change": torch.tensor([0.0, 0.0, 30.0, 0.0, 30.0]),
+    }
+    assert fidelity_verdict(scores).tolist() == [0.0, 1.0, 2.0, 1.0, 2.0]
+    none = {
+        **GOOD,
+        "vessel_lost": torch.tensor([torch.nan]),
+        "vessel_invented": torch.tensor([torch.nan]),
+    }
+    assert decide_verdict(none, 0.0, 1.0, VesselEvidence(0.0, float("nan"))) == (
+        "check", ("no vessels can be seen in the unenhanced photograph",)
+    )  # fmt: skip

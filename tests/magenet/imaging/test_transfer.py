@@ -4,7 +4,7 @@ import torch
 from data_modules.datasets.phantom import draw_phantom
 from magenet.imaging.crop import Square, crop, resize
 from magenet.imaging.field_of_view import FieldOfView, field_from_mask
-from magenet.imaging.transfer import enhance_at, transfer
+from magenet.imaging.transfer import enhance_at, spread, transfer
 
 
 def test_no_change_gives_the_original_back() -> None:
@@ -51,6 +51,31 @@ def test_detail_of_the_original_survives() -> None:
     assert (result.float() - original.float() - 25.5).abs().max() < 1
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
+def test_at_the_networks_own_size_the_change_is_added_pixel_by_pixel(dtype: torch.dtype) -> None:
+    """Neither smoothed nor beyond black and white."""
+    torch.manual_seed(0)
+    peak = torch.iinfo(dtype).max
+    original = torch.randint(0, peak, (3, 40, 40), dtype=torch.int32).to(dtype)
+    mask = torch.ones(1, 40, 40, dtype=torch.bool)
+    change = torch.rand(3, 40, 40) - 0.5
+    seen = original.float() / peak
+    result = transfer(seen + change, seen, mask.float(), original, field_from_mask(mask))
+    expected = ((seen + change) * peak).clamp(0, peak)
+    assert (result.float() - expected).abs().max() <= 0.51 + 1e-6 * peak
+
+
+def test_a_change_is_extrapolated_by_two_pixels_and_kept_inside() -> None:
+    change = torch.rand(1, 3, 12, 12)
+    inside = torch.zeros(1, 1, 12, 12)
+    inside[..., :6] = 1.0
+    result = spread(change, inside)
+    assert torch.equal(result[..., :6], change[..., :6])
+    assert bool((result[..., 6:8] > 0).all())
+    assert not bool(result[..., 8:].any())
+    assert torch.allclose(spread(torch.full_like(change, 0.3), inside)[..., :8], torch.tensor(0.3))
+
+
 @pytest.mark.parametrize("band", [1, 7, 64, 100])
 @pytest.mark.parametrize("size", [(211, 187), (96, 311)])
 def test_streamed_in_bands_is_what_the_whole_gives(
@@ -86,3 +111,17 @@ def test_photographs_are_enhanced_at_the_size_that_the_network_knows(side: int) 
     result = enhance_at(64, network, image * mask, mask)
     assert seen == [64]
     assert torch.allclose(result * mask, (image + 0.1) * mask, atol=0.01), "detail stays"
+
+
+def test_what_is_too_fine_for_the_network_is_averaged_and_not_skipped() -> None:
+    stripes = torch.zeros(1, 3, 63, 63)
+    stripes[..., ::2] = 1.0
+    seen = []
+
+    def network(image: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+        seen.append(image)
+        return image
+
+    result = enhance_at(21, network, stripes, torch.ones(1, 1, 63, 63))
+    assert (seen[0] - 0.5).abs().max() < 0.1
+    assert torch.equal(result, stripes), "no change, whatever the network saw"

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -15,6 +17,8 @@ def test_ramp_rises_to_one() -> None:
     assert values == sorted(values)
     assert values[0] < 0.01
     assert values[-1] == 1.0
+    assert ramp_up(0.5) == pytest.approx(math.exp(-5 * 0.5**2))
+    assert ramp_up(-1.0) == ramp_up(0.0)
 
 
 def tensors(output: EnhancerOutput) -> list[Tensor]:
@@ -24,16 +28,16 @@ def tensors(output: EnhancerOutput) -> list[Tensor]:
 
 def test_consistency_teaches_the_student_only() -> None:
     student = EnhancerOutput(
-        (CLEAN.clone().requires_grad_(), (CLEAN + 0.2).requires_grad_()),
+        tuple((CLEAN + by).requires_grad_() for by in (0.0, 0.1, 0.2)),
         torch.zeros(2, 1, 24, 24, requires_grad=True),
     )
     teacher = EnhancerOutput(
-        (CLEAN.clone().requires_grad_(), CLEAN.clone().requires_grad_()),
+        tuple(CLEAN.clone().requires_grad_() for _ in range(3)),
         torch.ones(2, 1, 24, 24, requires_grad=True),
     )
-    terms = ConsistencyLoss(stage_weight=0.5, structure_weight=0.1)(student, teacher, MASK)
+    terms = ConsistencyLoss()(student, teacher, MASK)
     assert float(terms["image"].detach()) == pytest.approx(0.2, rel=1e-4)
-    assert float(terms["stages"].detach()) == pytest.approx(0.0, abs=1e-6)
+    assert float(terms["stages"].detach()) == pytest.approx(0.5 * 0.1, rel=1e-4)
     sigmoid = torch.tensor(1.0).sigmoid()
     assert float(terms["structure"].detach()) == pytest.approx(
         0.1 * float(sigmoid - 0.5) ** 2, rel=1e-3
@@ -41,3 +45,15 @@ def test_consistency_teaches_the_student_only() -> None:
     torch.stack(list(terms.values())).sum().backward()
     assert all(tensor.grad is not None for tensor in tensors(student))
     assert all(tensor.grad is None for tensor in tensors(teacher))
+
+
+def test_without_a_structure_on_either_side_there_is_no_structure_term() -> None:
+    with_map = EnhancerOutput((CLEAN,), torch.ones(2, 1, 24, 24))
+    without = EnhancerOutput((CLEAN,))
+    for student, teacher in ((with_map, without), (without, with_map), (without, without)):
+        assert float(ConsistencyLoss()(student, teacher, MASK)["structure"]) == 0.0
+
+
+def test_stages_are_compared_in_pairs() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        ConsistencyLoss()(EnhancerOutput((CLEAN, CLEAN)), EnhancerOutput((CLEAN,)), MASK)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import Tensor
 
 from magenet.losses import (
     ConsistencyLoss,
@@ -10,7 +11,7 @@ from magenet.losses import (
     mask_like,
     masked_mean,
 )
-from magenet.losses.masked import CHARBONNIER_EPSILON
+from magenet.losses.masked import CHARBONNIER_EPSILON, laplacian
 from magenet.models import EnhancerOutput
 from tests.magenet.losses.photographs import CLEAN, MASK
 
@@ -20,6 +21,8 @@ def test_masked_mean_weighs_photographs_alike() -> None:
     mask = torch.ones(2, 1, 4, 4)
     mask[1, :, 1:] = 0  # a small field counts as much as a large one
     assert float(masked_mean(values, mask)) == pytest.approx(2.0)
+    mask[1] = 0  # a photograph without a field has nothing wrong in it
+    assert float(masked_mean(values, mask)) == pytest.approx(0.5)
 
 
 def test_charbonnier_is_the_formula() -> None:
@@ -69,11 +72,26 @@ def test_a_stage_at_a_lower_resolution_is_compared_there() -> None:
 
 
 def test_losses_are_fp32_under_autocast() -> None:
+    """To the bit what they are without it."""
+    stage = (CLEAN + 0.1 * torch.randn_like(CLEAN)).bfloat16()
+    output = EnhancerOutput((stage,), torch.randn(2, 1, 24, 24).bfloat16())
+    teacher = EnhancerOutput((CLEAN,), torch.randn(2, 1, 24, 24))
+    wanted = Structure(MASK, torch.ones(2, dtype=torch.bool))
+    assert output.structure_logits is not None
+
+    def losses() -> list[Tensor]:
+        return [
+            EnhancementLoss()(output, CLEAN, MASK),
+            StructureLoss()(output.structure_logits, wanted, MASK),
+            *ConsistencyLoss()(output, teacher, MASK).values(),
+        ]
+
+    plain = losses()
     with torch.autocast("cpu", torch.bfloat16):
-        stage = (CLEAN + 1e-3).bfloat16()
-        output = EnhancerOutput((stage,), torch.zeros(2, 1, 24, 24).bfloat16())
-        assert EnhancementLoss()(output, CLEAN, MASK).dtype == torch.float32
-        wanted = Structure(MASK, torch.ones(2, dtype=torch.bool))
-        assert StructureLoss()(output.structure_logits, wanted, MASK).dtype == torch.float32
-        terms = ConsistencyLoss()(output, output, MASK)
-        assert {term.dtype for term in terms.values()} == {torch.float32}
+        mixed = losses()
+    difference = stage.float() - CLEAN
+    edges = charbonnier(laplacian(difference), MASK)
+    assert torch.equal(plain[0], charbonnier(difference, MASK) + 0.05 * edges)
+    for one, other in zip(plain, mixed, strict=True):
+        assert other.dtype == torch.float32
+        assert torch.equal(one, other)

@@ -32,6 +32,18 @@ def test_structure_loss_falls_towards_the_truth() -> None:
     assert float(StructureLoss()(wrong, wanted, MASK)) > 1.0
 
 
+def test_structure_loss_is_cross_entropy_and_v_nets_dice_loss_of_each_photograph() -> None:
+    logits, target = torch.randn(2, 1, 24, 24), torch.rand(2, 1, 24, 24)
+    expected = []
+    for logit, wanted, mask in zip(logits.double(), target.double(), MASK, strict=True):
+        p, t = logit[mask > 0].sigmoid(), wanted[mask > 0]
+        entropy = -(t * p.log() + (1 - t) * (1 - p).log()).mean()
+        dice = (2 * (p * t).sum() + 1) / (p.square().sum() + t.square().sum() + 1)
+        expected.append(float(entropy + 1 - dice))
+    loss = StructureLoss()(logits, Structure(target, torch.ones(2, dtype=torch.bool)), MASK)
+    assert float(loss) == pytest.approx(sum(expected) / 2, rel=1e-5)
+
+
 def test_high_frequency_target_sees_vessels(phantom: Phantom) -> None:
     clean = phantom.image[None].float() / 255
     target = HighFrequencyTarget()(clean, torch.zeros(1, 1, 96, 96), torch.tensor([False]))
@@ -40,6 +52,17 @@ def test_high_frequency_target_sees_vessels(phantom: Phantom) -> None:
     assert bool(target.known.all())
     on, off = target.map[vessels & inside].mean(), target.map[~vessels & inside].mean()
     assert float(on) > 4 * float(off)
+    assert 0.0 <= float(target.map.min()) <= float(target.map.max()) <= 1.0
+    black = HighFrequencyTarget()(0 * clean, torch.zeros(1, 1, 96, 96), torch.tensor([False]))
+    assert not bool(black.map.any()), "and no number that is none"
+
+
+def test_only_a_segmenter_reads_photographs() -> None:
+    segmenter = VesselSegmenter(width=8, growth=4, blocks=1)
+    for target in (VesselMaskTarget(), HighFrequencyTarget(), SegmenterTarget(segmenter)):
+        logits = target.read(CLEAN)
+        assert target.reads_photographs == (logits is not None)
+    torch.testing.assert_close(logits, segmenter(CLEAN))
 
 
 def test_segmenter_target_prefers_the_truth_and_stays_frozen() -> None:

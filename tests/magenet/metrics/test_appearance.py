@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, minimum_filter
 from scipy.stats import ks_2samp
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
@@ -19,6 +19,57 @@ def pair() -> tuple[Tensor, Tensor]:
     phantoms = [draw_phantom(seed, 256) for seed in range(2)]
     image = torch.stack([p.image for p in phantoms]).float() / 255
     return image, torch.stack([p.field.mask for p in phantoms]).float()
+
+
+def slow_appearance(image: Tensor, mask: Tensor) -> dict[str, float]:
+    pixels, inside = image.double().numpy(), mask[0].numpy() > 0
+    red, green, blue = pixels
+    grey = 0.299 * red + 0.587 * green + 0.114 * blue
+    size, (top, left) = len(grey), np.indices(grey.shape)
+    y, x = (2 * top + 1 - size) / size, (2 * left + 1 - size) / size
+    radius = np.hypot(x, y)
+
+    def level(where: np.ndarray) -> float:
+        return float(grey[inside & where].mean())
+
+    def lopsided(axis: np.ndarray) -> float:
+        one, other = level(axis < 0), level(axis > 0)
+        return abs(one - other) / (one + other)
+
+    result = {
+        "brightness": grey[inside].mean(), "contrast": grey[inside].std(),
+        "red_green": np.log(red[inside].mean() / green[inside].mean()),
+        "blue_green": np.log(blue[inside].mean() / green[inside].mean()),
+        "saturation": (np.ptp(pixels, axis=0) / pixels.max(axis=0).clip(min=0.02))[inside].mean(),
+        "left_right": lopsided(x), "top_bottom": lopsided(y),
+        "rim_centre": level((radius > 0.85) & (radius < 0.98)) - level(radius < 0.6),
+    }  # fmt: skip
+    inner = minimum_filter(inside, 2 * round(size / 64) + 1, mode="nearest")
+    finer = green * inside
+    for band, width in enumerate((1, 2, 4, 8), start=1):
+        sigma = width * size / 512
+        blurred, weight = (
+            gaussian_filter(plane, sigma, mode="constant", radius=max(1, round(3 * sigma)))
+            for plane in (green * inside, inside.astype(float))
+        )
+        blurred = blurred / weight.clip(min=1e-3)
+        result[f"sharpness_{band}"] = np.log10(np.sqrt(((finer - blurred)[inner] ** 2).mean()))
+        finer = blurred
+    return result
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("size", [160, 255, 256])
+def test_every_statistic_equals_an_independent_implementation(
+    pair: tuple[Tensor, Tensor], size: int, whole: bool
+) -> None:
+    image, mask = (plane[..., :size, :size] for plane in pair)
+    mask = torch.ones_like(mask) if whole else mask
+    statistics = appearance(image, mask)
+    for index in range(2):
+        expected = slow_appearance(image[index], mask[index])
+        found = {name: float(values[index]) for name, values in statistics.items()}
+        assert found == pytest.approx(expected, abs=2e-4)
 
 
 def test_halving_the_light_halves_brightness_and_leaves_colour(pair: tuple[Tensor, Tensor]) -> None:
@@ -83,3 +134,6 @@ def test_the_distance_is_kolmogorov_smirnov() -> None:
         wanted = ks_2samp(one.numpy(), other.numpy()).statistic
         assert two_sample_distance(one, other) == pytest.approx(wanted, abs=1e-6)
     assert two_sample_distance(one, one) == 0.0
+    one, other = torch.randint(0, 4, (30,)).float(), torch.randint(0, 5, (50,)).float()  # ties
+    wanted = ks_2samp(one.numpy(), other.numpy()).statistic
+    assert two_sample_distance(one, other) == pytest.approx(wanted, abs=1e-6)

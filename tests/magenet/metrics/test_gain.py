@@ -65,7 +65,8 @@ def test_gains_are_one_without_change_reciprocal_and_of_the_field_alone(
     changed = image.sqrt() + 0.05 * torch.rand_like(image)
     assert gain(image, image, mask).tolist() == [1.0] * 3
     flat = torch.full_like(image, 0.4)
-    assert gain(flat, flat, mask).tolist() == pytest.approx([1.0] * 3)
+    for level in (0.0, 1.0):
+        assert gain(level * flat, level * flat, mask).tolist() == pytest.approx([1.0] * 3)
     both, back = gain(changed, image, mask), gain(image, changed, mask)
     assert torch.allclose(both * back, torch.ones(3), rtol=1e-4)
     outside = torch.where(mask.bool(), changed, 1 - changed)

@@ -46,6 +46,8 @@ def test_balanced_accuracy_is_the_mean_recall_of_the_classes_that_occur(present:
 def test_a_class_that_neither_occurs_nor_was_predicted_does_not_count() -> None:
     confusion = torch.tensor([[3, 0, 1], [1, 1, 0], [0, 0, 0]])
     assert float(balanced_accuracy(confusion)) == pytest.approx((0.75 + 0.5) / 2)
+    once = torch.tensor([[1, 0], [1, 3]])
+    assert float(balanced_accuracy(once)) == pytest.approx((1.0 + 0.75) / 2)
 
 
 def test_calibration_error_equals_torchmetrics() -> None:
@@ -60,6 +62,7 @@ def test_reliability_counts_every_photograph_once() -> None:
         torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.05, 0.95]]), torch.tensor([0, 1, 0])
     )
     assert [(b["low"], b["count"], b["accuracy"]) for b in bins] == [(0.5, 1, 0.0), (0.9, 2, 0.5)]
+    assert [b["high"] for b in bins] == [0.6, 1.0]
     assert expected_calibration_error(bins) == pytest.approx((0.5 + 2 * (0.975 - 0.5)) / 3)
 
 
@@ -73,3 +76,9 @@ def test_the_temperature_undoes_a_known_overconfidence() -> None:
         for t in (1.0, float(fit_temperature(4 * true, labels)))
     )
     assert after < 0.03 < before
+
+
+def test_the_temperature_stays_within_its_grid() -> None:
+    sure = torch.eye(3)
+    for labels, expected in ((torch.arange(3), 0.1), (torch.tensor([1, 2, 0]), 10.0)):
+        assert float(fit_temperature(sure, labels)) == pytest.approx(expected)

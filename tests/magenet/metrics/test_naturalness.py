@@ -1,5 +1,6 @@
 """Features equal a slow implementation; degrading a photograph raises its score."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -232,3 +233,20 @@ def test_a_model_survives_its_file(
             NaturalnessModel.load(tmp_path / "other.pt")
     with pytest.raises(UserError, match="is a file, not a folder"):
         model.save(path / "below_a_file.pt")
+
+
+class Runs:
+    """Code that a pickle runs when it is read."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (self.mark,)
+
+
+def test_a_file_runs_no_code(tmp_path: Path, model: NaturalnessModel) -> None:
+    torch.save({**model.state, "mean": Runs(tmp_path / "mark")}, tmp_path / "model.pt")
+    with pytest.raises(UserError, match="not a readable naturalness model"):
+        NaturalnessModel.load(tmp_path / "model.pt")
+    assert not (tmp_path / "mark").exists()

@@ -1,7 +1,9 @@
 """Local contrast follows detail and ignores brightness."""
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import uniform_filter
 
 from magenet.metrics import local_contrast
 
@@ -14,3 +16,21 @@ def test_local_contrast_sees_detail_but_not_brightness() -> None:
     once, twice = (float(local_contrast(factor * detail, mask)) for factor in (0.5, 1.0))
     assert once == pytest.approx(twice, rel=1e-4)
     assert twice > 0.2
+
+
+@pytest.mark.parametrize(("height", "width", "window"), [(40, 48, 5), (96, 155, 9)])
+def test_equals_an_independent_implementation(height: int, width: int, window: int) -> None:
+    image = torch.rand(1, 3, height, width)
+    mask = torch.ones(1, 1, height, width)
+    mask[..., :9, :] = mask[..., -13:] = 0.0
+    green, inside = image[0, 1].double().numpy(), mask[0, 0].numpy() > 0
+    sums = [
+        uniform_filter(plane, window, mode="constant") for plane in (green * inside, inside * 1.0)
+    ]
+    away = (green - sums[0] / sums[1].clip(min=1e-3))[inside]
+    expected = np.sqrt((away**2).mean()) / green[inside].mean()
+    assert float(local_contrast(image, mask)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_black_photograph_has_no_contrast() -> None:
+    assert float(local_contrast(torch.zeros(1, 3, 32, 32), torch.ones(1, 1, 32, 32))) == 0.0

@@ -28,7 +28,7 @@ SCORES: dict[str, tuple[Score, int]] = {
     "dice": (masked_dice, 1),
     "centerline_dice": (centerline_dice, 1),
     **{
-        name: (lambda *given, name=name: vessel_scores(*given)[name], 1)
+        f"vessel {name}": (lambda *given, name=name: vessel_scores(*given)[name], 1)
         for name in ("balanced_accuracy", "dice", "iou", "roc_auc")
     },
 }
@@ -52,6 +52,7 @@ def test_no_score_is_bettered_by_what_is_no_number(name: str, seed: int, count: 
     image, reference = torch.rand(2, 1, channels, SIDE, SIDE, generator=generator)
     mask = torch.ones(1, 1, SIDE, SIDE)
     before = score(of, image, reference, mask)
+    assert before == before, "a whole photograph has a score"
     broken = image.clone().flatten()
     broken[torch.randperm(broken.numel(), generator=generator)[:count]] = torch.nan
     after = score(of, broken.reshape(image.shape), reference, mask)

@@ -42,6 +42,18 @@ def test_dice_equals_its_definition_per_batch_and_accumulated(
     assert float(accumulated.compute()) == pytest.approx(sum(expected) / 5, rel=2e-4)
 
 
+def test_dice_of_few_pixels_or_none() -> None:
+    nothing, field = torch.zeros(1, 1, 6, 6), torch.ones(1, 1, 6, 6)
+    pixel = nothing.clone()
+    pixel[..., 2, 3] = 0.5  # at least 0.5 is inside
+    assert float(masked_dice(nothing, nothing, field)) == 1.0
+    assert float(masked_dice(pixel, pixel, field)) == 1.0
+    assert float(masked_dice(pixel, nothing, field)) == 0.0
+    assert float(masked_dice(nothing, pixel, field)) == 0.0
+    assert math.isnan(masked_dice(nothing, nothing, nothing))
+    assert float(vessel_scores(pixel, pixel, field)["dice"]) == 1.0
+
+
 def slow_scores(probability: Tensor, truth: Tensor, mask: Tensor) -> dict[str, float]:
     """Count one photograph's pixels one by one."""
     tp = fp = fn = tn = 0

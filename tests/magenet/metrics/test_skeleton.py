@@ -121,6 +121,16 @@ def test_centerline_dice_of_a_photograph_without_a_vessel_is_nan(
     assert centerline_dice(probability, truth, mask).isnan().tolist() == [True] + [False] * 3
 
 
+def test_centerline_dice_of_nothing_found_is_zero_and_of_half_a_half() -> None:
+    truth, field = bars((slice(4, 5), slice(0, 32))).float(), torch.ones(1, 1, 32, 32)
+    for found in (torch.zeros_like(truth), truth.roll(9, dims=2)):
+        assert float(centerline_dice(found, truth, field)) == 0.0
+    half = truth * (torch.arange(32) < 16)
+    elsewhere = half.roll(9, dims=2)
+    assert float(centerline_dice(half + elsewhere, truth, field)) == pytest.approx(0.5)
+    assert float(centerline_dice(0.5 * truth, 0.5 * truth, field)) == 1.0, "at least 0.5 is inside"
+
+
 def test_centerline_dice_weighs_length_and_not_width() -> None:
     thick, thin = bars((slice(4, 13), slice(0, 32))), bars((slice(22, 23), slice(0, 32)))
     truth, field = (thick | thin).float(), torch.ones(1, 1, 32, 32)

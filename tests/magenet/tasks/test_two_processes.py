@@ -1,4 +1,4 @@
-"""Two processes on the CPU: equal teachers, untouched by DDP's gradient machinery."""
+"""Two processes on the CPU: equal teachers, the training and the scores of one process."""
 
 import json
 import math
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.conftest import ROOT
 
@@ -64,15 +65,76 @@ if __name__ == "__main__":
     trainer.fit(Task(MAGENet(**TINY), supervised_share=0.0), data)
 """
 
+SPLIT = """
+import sys, torch
+from functools import partial
+from lightning.pytorch import Trainer, seed_everything
+from data_modules import AdaptationDataModule, PairedDataModule, PhantomPhotographs
+from magenet.models import MAGENet
+from magenet.tasks import MeanTeacherTask, SupervisedTask
+from tests.magenet.models.test_mage_net import TINY
+
+torch.set_num_threads(1)
+kind, devices = sys.argv[1], int(sys.argv[2])
+
+if __name__ == "__main__":
+    seed_everything(0, verbose=False)
+    clean = PhantomPhotographs(count=12, val_count=5)
+    sizes = {"image_size": 48, "batch_size": 4 // devices, "workers": 0}
+    network, sgd = MAGENet(**TINY), partial(torch.optim.SGD, lr=0.1)
+    if kind == "supervised":
+        task, data = SupervisedTask(network, optimizer=sgd), PairedDataModule(clean, **sizes)
+    else:
+        task = MeanTeacherTask(network, supervised_share=0.0, optimizer=sgd)
+        real = PhantomPhotographs(count=12, val_count=3, camera="handheld")
+        data = AdaptationDataModule(clean, real, real_batch_size=4 // devices, **sizes)
+    before = torch.cat([p.detach().flatten() for p in network.parameters()])
+    trainer = Trainer(
+        accelerator="cpu", devices=devices, strategy="ddp_fork" if devices > 1 else "auto",
+        max_steps=3, logger=False, enable_progress_bar=False, enable_checkpointing=False,
+        gradient_clip_val=1.0,
+    )
+
+    def save(*_):
+        after = torch.cat([p.detach().flatten() for p in task.network.parameters()])
+        scores = {n: float(v) for n, v in trainer.callback_metrics.items() if n.startswith("val")}
+        if trainer.global_rank == 0:
+            torch.save({"moved": after - before, "scores": scores}, sys.argv[3])
+
+    task.on_train_end = save
+    trainer.fit(task, data)
+"""
+
+
+def run(script: str, path: Path, *arguments: str) -> None:
+    """Run a script in a process of its own."""
+    path.write_text(script)
+    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, str(path), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.ddp
+@pytest.mark.parametrize("kind", ["supervised", "mean_teacher"])
+def test_two_processes_train_and_score_as_one_with_twice_the_batch(
+    tmp_path: Path, kind: str
+) -> None:
+    """Five photographs are validated: three on one rank, two on the other, each counted once."""
+    ends = []
+    for devices in ("1", "2"):
+        run(SPLIT, tmp_path / "split.py", kind, devices, str(tmp_path / devices))
+        ends.append(torch.load(tmp_path / devices, weights_only=True))
+    one, two = ends
+    assert float(one["moved"].abs().max()) > 1e-3
+    assert torch.allclose(one["moved"], two["moved"], atol=1e-6)
+    assert {"val/psnr", "val/ssim", "val_input/psnr"} <= one["scores"].keys()
+    assert two["scores"] == pytest.approx(one["scores"], rel=1e-5)
+
 
 @pytest.mark.ddp
 def test_two_processes_share_the_samples_and_hold_equal_teachers(tmp_path: Path) -> None:
-    script = tmp_path / "two.py"
-    script.write_text(SCRIPT)
-    command = [sys.executable, str(script), str(tmp_path / "facts.json")]
-    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run(SCRIPT, tmp_path / "two.py", str(tmp_path / "facts.json"))
     facts = json.loads((tmp_path / "facts.json").read_text())
     assert facts["equal"], "student and teacher are the same on both ranks"
     assert facts["moved"], "the teacher is not the student"

@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.files.writing import write_photograph
-from magenet import adaptation
+from magenet.adaptation import judgement, run
+from magenet.adaptation.judgement import HeldOutComparison
+from magenet.adaptation.manifests import write_manifests
+from magenet.adaptation.survey import MINIMUM_PHOTOGRAPHS, Surveyed
 from magenet.errors import UserError
 from magenet.evaluation.statistics import Comparison
 from magenet.main import main
@@ -27,21 +29,13 @@ from tests.magenet.conftest import retina
 WEIGHTS = ("config.json", "model.safetensors", "README.md")
 
 
-@pytest.fixture(scope="module")
-def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("camera")
-    for seed in range(adaptation.MINIMUM_PHOTOGRAPHS):
-        write_photograph(retina(seed, 160), folder / f"{seed:02}.png")
-    return folder
-
-
 @pytest.fixture(autouse=True)
 def one_draw(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judge quickly."""
-    monkeypatch.setattr(adaptation, "DRAWS", 1)
+    monkeypatch.setattr(judgement, "DRAWS", 1)
 
 
-def run(camera: Path, out: Path, weights: Path) -> int:
+def adapt(camera: Path, out: Path, weights: Path) -> int:
     arguments = ["adapt", camera, "-o", out, "--weights", weights, "--steps", "3"]
     return main([str(argument) for argument in arguments])
 
@@ -55,27 +49,26 @@ def test_it_trains_judges_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out, manifests = tmp_path / "own", {}
-    write_manifests = adaptation.write_manifests
 
     def read_manifests(*given: Any) -> tuple[Path, Path]:
         paths = write_manifests(*given)
         manifests.update({p.stem: list(csv.DictReader(p.read_text().splitlines())) for p in paths})
         return paths
 
-    monkeypatch.setattr(adaptation, "write_manifests", read_manifests)
-    assert run(camera, out, weights) == 0
+    monkeypatch.setattr(run, "write_manifests", read_manifests)
+    assert adapt(camera, out, weights) == 0
     verdict = json.loads((out / "verdict.json").read_text())
     said = capsys.readouterr().out
     assert ("not better: keep the released weights" in said) != verdict["better"]
     assert (out / "model.safetensors").exists() == verdict["better"]
     training, judging = manifests["training"], manifests["judging"]
     images = {row["image"] for row in (*training, *judging)}
-    assert len(images) == len(training) + len(judging) == adaptation.MINIMUM_PHOTOGRAPHS
+    assert len(images) == len(training) + len(judging) == MINIMUM_PHOTOGRAPHS
     assert sum(row["quality"] == "good" for row in judging) >= 6, "a test can tell from chance"
     chosen = [row for row in training if row["split"] == "val"]
     assert {row["quality"] for row in chosen} == {"good", "usable"}
     assert {path.name for path in out.iterdir()} <= {"verdict.json", *WEIGHTS}
-    assert run(camera, camera.parent / "none", weights.parent / "nowhere") == 1
+    assert adapt(camera, camera.parent / "none", weights.parent / "nowhere") == 1
     capsys.readouterr()
 
 
@@ -84,10 +77,9 @@ def surveyed(camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     """Spare the survey; return the folder that temporary files go to."""
     images = sorted(camera.glob("*.png"))
     found = [
-        adaptation.Surveyed(Photograph(image, image.name), float(index))
-        for index, image in enumerate(images)
+        Surveyed(Photograph(image, image.name), float(index)) for index, image in enumerate(images)
     ]
-    monkeypatch.setattr(adaptation, "survey", lambda *rest: found)
+    monkeypatch.setattr(run, "survey", lambda *rest: found)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     return tmp_path / "temporary"
@@ -106,12 +98,12 @@ def test_what_tells_patients_is_private_and_never_beside_the_weights(
         return network
 
     comparison = Comparison(1.0, 0.5, 1.5, wins=5, ties=0, losses=0, p=0.01)
-    result = adaptation.HeldOutComparison(True, comparison, comparison)
-    monkeypatch.setattr(adaptation, "train", train)
-    monkeypatch.setattr(adaptation, "compare_held_out", lambda *rest: result)
+    result = HeldOutComparison(True, comparison, comparison)
+    monkeypatch.setattr(run, "train", train)
+    monkeypatch.setattr(run, "compare_held_out", lambda *rest: result)
     before, handler = os.umask(0o027), signal.getsignal(signal.SIGTERM)
     try:
-        assert run(camera, out, weights) == 0
+        assert adapt(camera, out, weights) == 0
     finally:
         os.umask(before)
     assert signal.getsignal(signal.SIGTERM) is handler
@@ -138,53 +130,14 @@ def test_nothing_of_patients_is_left_where_it_stops(
             time.sleep(5)
         raise UserError("the training broke")
 
-    monkeypatch.setattr(adaptation, "train", train)
+    monkeypatch.setattr(run, "train", train)
     handler = signal.getsignal(signal.SIGTERM)
-    assert run(camera, tmp_path / "own", weights) == (143 if stopped == "signal" else 1)
+    assert adapt(camera, tmp_path / "own", weights) == (143 if stopped == "signal" else 1)
     said = capsys.readouterr().err
     assert ("stopped; no weights" if stopped == "signal" else "the training broke") in said
     assert not list(surveyed.iterdir())
     assert not list((tmp_path / "own").iterdir())
     assert signal.getsignal(signal.SIGTERM) is handler
-
-
-def test_all_of_a_patient_serve_for_the_same(tmp_path: Path) -> None:
-    surveyed = [
-        adaptation.Surveyed(
-            Photograph(tmp_path / f"{index}.png", f"{index}.png", patient=f"p{index % 24}",
-                       fov_mask=tmp_path / "mask.png"),
-            float(index),
-        )
-        for index in range(72)
-    ]  # fmt: skip
-    serves: dict[str, set[str]] = {}
-    for path in adaptation.write_manifests(tmp_path, surveyed):
-        for row in csv.DictReader(path.read_text().splitlines()):
-            serves.setdefault(row["patient"], set()).add(path.stem + row["split"])
-            assert row["fov_mask"] == str(tmp_path / "mask.png")
-    assert len(serves) == 24
-    assert all(len(parts) == 1 for parts in serves.values())
-    assert {part for parts in serves.values() for part in parts} == {
-        "trainingtrain", "trainingval", "judgingval",
-    }  # fmt: skip
-
-
-def test_too_few_patients_to_judge_on_are_refused(tmp_path: Path) -> None:
-    surveyed = [
-        adaptation.Surveyed(Photograph(tmp_path / f"{i}", f"{i}", patient=f"p{i % 10}"), float(i))
-        for i in range(60)
-    ]
-    with pytest.raises(UserError, match="photographs of more patients"):
-        adaptation.write_manifests(tmp_path, surveyed)
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_degradation_is_that_of_the_released_training() -> None:
-    run = Path("experiments/configs/runs/release/mage_net.yaml")
-    written = yaml.safe_load(run.read_text())["data"]["init_args"]["degradation"]["init_args"]
-    ours = adaptation.released_degradation()
-    assert written["share"] == ours.share
-    assert written["first"]["init_args"] == {"gentle": ours.recipes["first"].gentle}
 
 
 @pytest.mark.parametrize("better", [True, False])
@@ -193,37 +146,24 @@ def test_weights_are_written_only_if_they_are_better(
     camera: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, better: bool
 ) -> None:
     comparison = Comparison(1.0, 0.5, 1.5, wins=5, ties=0, losses=0, p=0.01)
-    result = adaptation.HeldOutComparison(better, comparison, comparison)
-    monkeypatch.setattr(adaptation, "compare_held_out", lambda *rest: result)
-    assert run(camera, tmp_path / "own", weights) == 0
+    result = HeldOutComparison(better, comparison, comparison)
+    monkeypatch.setattr(run, "compare_held_out", lambda *rest: result)
+    assert adapt(camera, tmp_path / "own", weights) == 0
     assert (tmp_path / "own" / "model.safetensors").exists() == better
     assert not [path for path in (tmp_path / "own").iterdir() if path.name.startswith("tmp")]
     if better:
-        assert run(camera, tmp_path / "own", weights) == 1, "weights are never replaced"
+        assert adapt(camera, tmp_path / "own", weights) == 1, "weights are never replaced"
         released, own = (MAGENet.from_pretrained(path) for path in (weights, tmp_path / "own"))
         assert own.use == released.use
         pairs = zip(own.parameters(), released.parameters(), strict=True)
         assert any(not torch.equal(a, b) for a, b in pairs)
 
 
-def test_a_network_is_not_better_than_itself(camera: Path, weights: Path, tmp_path: Path) -> None:
-    network = MAGENet.from_pretrained(weights)
-    images = sorted(camera.glob("*.png"))
-    surveyed = [
-        adaptation.Surveyed(Photograph(image, image.name), float(index))
-        for index, image in enumerate(images)
-    ]
-    _, judging = adaptation.write_manifests(tmp_path, surveyed)
-    verdict = adaptation.compare_held_out(network, network, judging, torch.device("cpu"), 8 << 30)
-    assert not verdict.better
-    assert verdict.psnr.difference == verdict.vessel_lost.difference == 0.0
-
-
 def test_too_few_photographs_are_refused_before_any_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_photograph(retina(0, 160), tmp_path / "in" / "a.png")
-    assert run(tmp_path / "in", tmp_path / "own", tmp_path / "no_weights_to_read") == 1
+    assert adapt(tmp_path / "in", tmp_path / "own", tmp_path / "no_weights_to_read") == 1
     assert "1 photographs can be used; adapting and judging needs 60" in capsys.readouterr().err
     assert not (tmp_path / "own").exists()
 
@@ -235,7 +175,7 @@ def test_too_few_photographs_that_can_be_read_are_refused(
     photographs = tmp_path / "in"
     shutil.copytree(camera, photographs)
     (photographs / "00.png").write_bytes(b"")
-    assert run(photographs, tmp_path / "own", weights) == 1
+    assert adapt(photographs, tmp_path / "own", weights) == 1
     said = capsys.readouterr().err
     assert "59 photographs can be used; adapting and judging needs 60" in said
     assert "left out" in said

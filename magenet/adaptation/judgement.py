@@ -1,0 +1,143 @@
+"""Judgement: adapted against released weights, on photographs that neither was trained on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from data_modules import ManifestPhotographs, PairedDataModule
+from magenet.adaptation.training import released_degradation
+from magenet.atomic_write import atomic_write
+from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.enhancement.settings import Settings
+from magenet.evaluation.statistics import Comparison, paired_comparison
+from magenet.metrics import masked_psnr, vessel_length_change
+from magenet.models import MAGENet, VesselSegmenter
+
+SIGNIFICANCE = 0.05
+"""Greatest p-value of a gain in PSNR."""
+
+DRAWS = 6
+"""Degradations of each held-out photograph in the comparison (our choice)."""
+
+MOST_VESSELS_LOST = 0.03
+"""Share of the vessel length that adapted weights may lose more than the released ones (our
+choice)."""
+
+
+class HeldOutComparison(NamedTuple):
+    """Comparison of adapted with released weights on photographs that neither was trained on.
+
+    Attributes:
+        better: Whether to use them.
+        psnr: Gain in dB on good held-out photographs, degraded and enhanced, with its interval.
+        vessel_lost: Change of the share of vessel length lost on all held-out photographs.
+    """
+
+    better: bool
+    psnr: Comparison
+    vessel_lost: Comparison
+
+
+def compare_held_out(
+    before: MAGENet, after: MAGENet, manifest: Path, device: torch.device, max_memory: int
+) -> HeldOutComparison:
+    """Compare two networks, used as `magenet enhance` uses them, on held-out photographs.
+
+    Args:
+        before: The released network.
+        after: The adapted one.
+        manifest: Of the judging, see
+            :func:`magenet.adaptation.manifests.write_manifests`.
+        device: Where to compute.
+        max_memory: Bytes that the process may use.
+    """
+    size = int(before.use["size"])
+    vessels = VesselSegmenter.from_pretrained("vessels")
+    enhancers = [
+        PhotographEnhancer(network, Settings.of(network), vessels, device, max_memory)
+        for network in (before, after)
+    ]
+    with torch.inference_mode():
+        psnr = _compare_psnr(enhancers, manifest, size)
+        vessel_lost = _compare_vessels_lost(enhancers, manifest, size)
+    better = psnr.low > 0.0 and psnr.p < SIGNIFICANCE and vessel_lost.high < MOST_VESSELS_LOST
+    return HeldOutComparison(better, psnr, vessel_lost)
+
+
+def write_comparison(comparison: HeldOutComparison, weights: str, seed: int, path: Path) -> None:
+    """Write the comparison, with what it was made from, as JSON.
+
+    Args:
+        comparison: Of the two networks.
+        weights: Name of the released weights.
+        seed: Of the training.
+        path: File to write, whole or not at all.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+    record = {
+        "better": comparison.better, "weights": weights, "seed": seed,
+        "psnr_gain": comparison.psnr._asdict(),
+        "vessel_lost_change": comparison.vessel_lost._asdict(),
+    }  # fmt: skip
+    with atomic_write(path) as part:
+        part.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def summary(comparison: HeldOutComparison) -> str:
+    """Return the gain and the vessels lost as one line, with 95 % intervals."""
+    psnr, lost = comparison.psnr, comparison.vessel_lost
+    return (
+        f"on held-out photographs: PSNR {psnr.difference:+.2f} dB "
+        f"[{psnr.low:+.2f}, {psnr.high:+.2f}], "
+        f"vessel length lost {lost.difference:+.1%} [{lost.low:+.1%}, {lost.high:+.1%}]"
+    )
+
+
+def _compare_psnr(enhancers: list[PhotographEnhancer], manifest: Path, size: int) -> Comparison:
+    """Compare the PSNR of degraded and enhanced good photographs to the clean ones, in dB."""
+    psnr: list[list[float]] = [[] for _ in enhancers]
+    patients: list[str] = []
+    good = ManifestPhotographs(str(manifest), qualities=["good"])
+    module = PairedDataModule(good, released_degradation(), size, batch_size=1, workers=0)
+    for batch in tqdm(module.val_dataloader(), "judging", unit="photograph"):
+        for draw in range(DRAWS):
+            pair = module.prepare(batch | {"key": batch["key"] + draw}, training=False)
+            clean, mask = pair["image_clean"], pair["mask_fov"]
+            patients += batch["patient"]
+            for scores, enhancer in zip(psnr, enhancers, strict=True):
+                enhanced = _enhance(enhancer, pair["image_degraded"], mask)
+                scores.append(float(masked_psnr(enhanced, clean, mask)))
+    return paired_comparison(psnr[1], psnr[0], patients)
+
+
+def _compare_vessels_lost(
+    enhancers: list[PhotographEnhancer], manifest: Path, size: int
+) -> Comparison:
+    """Compare the share of vessel length that enhancement loses, on all held-out photographs."""
+    lost: list[list[float]] = [[] for _ in enhancers]
+    patients: list[str] = []
+    every = ManifestPhotographs(str(manifest))
+    module = PairedDataModule(every, image_size=size, batch_size=1, workers=0)
+    for batch in tqdm(module.val_dataloader(), "judging", unit="photograph"):
+        mask = batch["mask_fov"].float()
+        image = batch["image"].float() / 255 * mask
+        patients += batch["patient"]
+        vessels_before = enhancers[0].find_vessels(image)  # all have the same segmenter
+        for scores, enhancer in zip(lost, enhancers, strict=True):
+            vessels_after = enhancer.find_vessels(_enhance(enhancer, image, mask))
+            scores.append(float(vessel_length_change(vessels_before, vessels_after, mask).lost))
+    return paired_comparison(lost[1], lost[0], patients)
+
+
+def _enhance(enhancer: PhotographEnhancer, image: Tensor, mask: Tensor) -> Tensor:
+    """Return `image` `(1, 3, S, S)` enhanced, black outside the field of view `(1, 1, S, S)`."""
+    change = enhancer.estimate(image[0], mask[0]).change
+    return (image + change).clamp(0.0, 1.0) * mask

@@ -1,0 +1,76 @@
+"""Manifests: which patients are trained on, which choose when to stop, which judge."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from magenet.adaptation.survey import Surveyed
+from magenet.atomic_write import atomic_write
+from magenet.errors import UserError
+
+MINIMUM_JUDGED = 6
+"""Smallest number of patients to judge on: with fewer, no permutation test reaches p < 0.05."""
+
+GOOD_SHARE = 1 / 3
+"""Share of the photographs that serve as clean ones: those the released network changes least (our
+choice)."""
+
+ROLES = ("train", "judge", "train", "choose", "train", "judge")
+"""Roles that patients get in turn, in the order of how much the network changes their photographs:
+to be trained on, to choose when to stop, to judge the result. What chooses does not judge."""
+
+
+def write_manifests(folder: Path, surveyed: list[Surveyed]) -> tuple[Path, Path]:
+    """Write the manifests of the photographs to train on and of those to judge on.
+
+    All photographs of a patient have the same role (:data:`ROLES`); the least changed ones have
+    the quality `good`.
+
+    Args:
+        folder: Folder of the manifests.
+        surveyed: Photographs, the least changed first.
+
+    Returns:
+        The manifest of the training, whose split `val` chooses, and that of the judging.
+
+    Raises:
+        UserError: If they cannot be written, or hold too few patients to judge on.
+    """
+    good = round(GOOD_SHARE * len(surveyed))
+    role_of_patient: dict[str, str] = {}
+    training: list[list[str]] = []
+    judging: list[list[str]] = []
+    for index, (photograph, _) in enumerate(surveyed):
+        patient = photograph.patient or photograph.name
+        role = role_of_patient.setdefault(patient, ROLES[len(role_of_patient) % len(ROLES)])
+        row = [
+            str(photograph.image.resolve()),
+            "train" if role == "train" else "val",
+            "good" if index < good else "usable",
+            patient,
+            "" if photograph.fov_mask is None else str(photograph.fov_mask.resolve()),
+        ]
+        (judging if role == "judge" else training).append(row)
+    judged = {patient for _, _, quality, patient, _ in judging if quality == "good"}
+    if len(judged) < MINIMUM_JUDGED:
+        raise UserError(
+            f"good photographs of {len(judged)} patients are left to judge on, and a judgement "
+            f"needs {MINIMUM_JUDGED}: give photographs of more patients"
+        )
+    return (
+        _write_manifest(folder / "training.csv", training),
+        _write_manifest(folder / "judging.csv", judging),
+    )
+
+
+def _write_manifest(path: Path, rows: list[list[str]]) -> Path:
+    """Write a manifest and return its path."""
+    with (
+        atomic_write(path) as part,
+        part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
+    ):
+        writer = csv.writer(stream)
+        writer.writerow(["image", "split", "quality", "patient", "fov_mask"])
+        writer.writerows(rows)
+    return path

@@ -1,0 +1,91 @@
+"""One run of `magenet adapt`: survey, train, judge, and write the weights if they are better."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from huggingface_hub import constants
+from lightning.pytorch import seed_everything
+
+from data_modules.files.memory_estimate import parsed_memory
+from data_modules.files.output_paths import require_outside
+from magenet.adaptation.judgement import (
+    HeldOutComparison,
+    compare_held_out,
+    summary,
+    write_comparison,
+)
+from magenet.adaptation.manifests import write_manifests
+from magenet.adaptation.private_folder import private_folder
+from magenet.adaptation.survey import require_enough, survey
+from magenet.adaptation.training import train
+from magenet.atomic_write import atomic_write
+from magenet.enhancement.device import device_for
+from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.enhancement.inputs import collect
+from magenet.errors import UserError
+from magenet.models import MAGENet
+
+
+def adapt(
+    inputs: list[str], out: Path, weights: str, steps: int, seed: int, device_name: str
+) -> HeldOutComparison:
+    """Adapt to a camera, judge, and write the weights if they are better.
+
+    What holds names or pixels of patients (manifests, logs, checkpoints, decoded photographs) is
+    in a private folder for temporary files and removed at the end, also after an error.
+
+    Args:
+        inputs: See :func:`magenet.enhancement.inputs.collect`.
+        out: Folder of the new weights; `verdict.json` in it says how they were judged.
+        weights: Initial weights; see :meth:`magenet.models.MAGENet.from_pretrained`.
+        steps: Greatest number of optimizer steps.
+        seed: Of the training.
+        device_name: `auto`, `cpu`, `cuda` or `mps`.
+
+    Raises:
+        UserError: If there is nothing to adapt to, or the weights cannot be written.
+    """
+    seed_everything(seed, verbose=False)
+    photographs = collect(inputs)
+    require_enough(len(photographs))
+    _require_output_folder(out, inputs)
+    device, max_memory = device_for(device_name), parsed_memory("8G")
+    enhancer = PhotographEnhancer.from_pretrained(weights, device, max_memory)
+    released = MAGENet.from_pretrained(weights)
+
+    surveyed = survey(enhancer, photographs, max_memory)
+    with private_folder() as folder:
+        training, judging = write_manifests(folder, surveyed)
+        adapted = train(released, training, device, steps, seed)
+        comparison = compare_held_out(released, adapted, judging, device, max_memory)
+
+    write_comparison(comparison, weights, seed, out / "verdict.json")
+    print(summary(comparison))
+    if comparison.better:
+        _write_weights(adapted, out)
+        print(f"better: magenet enhance PHOTOS -o RESULTS --weights {out}")
+    else:
+        print("not better: keep the released weights; none are written")
+    return comparison
+
+
+def _require_output_folder(out: Path, inputs: list[str]) -> None:
+    """Raise if the new weights cannot get a folder of their own: before hours of work."""
+    for given in inputs:
+        require_outside(out, given)
+    if (out / constants.SAFETENSORS_SINGLE_FILE).exists():
+        raise UserError(f"{out}: holds weights already; choose another folder")
+    with atomic_write(out / "writable") as part:
+        part.touch()
+    (out / "writable").unlink()
+
+
+def _write_weights(network: MAGENet, folder: Path) -> None:
+    """Write the weights of a network into a folder, each file whole."""
+    with tempfile.TemporaryDirectory(dir=folder) as part:
+        network.save_pretrained(part)
+        # The configuration last: a folder without it does not count as weights.
+        for file in sorted(Path(part).iterdir(), key=lambda file: file.name == "config.json"):
+            file.replace(folder / file.name)

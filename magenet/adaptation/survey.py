@@ -1,0 +1,68 @@
+"""Survey: how much the released network changes each photograph of a camera."""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from data_modules.datasets.manifest import Photograph
+from data_modules.datasets.photographs import read_with_field
+from data_modules.files.dicom import is_dicom
+from data_modules.files.errors import PictureError
+from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.enhancement.fundus_check import NotAFundusError
+from magenet.errors import UserError
+
+MINIMUM_PHOTOGRAPHS = 60
+"""Smallest number of photographs of a camera: of 60 patients, six judge on good ones."""
+
+
+class Surveyed(NamedTuple):
+    """A photograph and the mean change that the released network makes, in grey levels of 255."""
+
+    photograph: Photograph
+    change: float
+
+
+def survey(
+    enhancer: PhotographEnhancer, photographs: list[Photograph], max_memory: int
+) -> list[Surveyed]:
+    """Return the photographs that the released network can enhance, the least changed first.
+
+    Args:
+        enhancer: With the released weights.
+        photographs: Photographs of the camera.
+        max_memory: See :func:`data_modules.datasets.photographs.read_with_field`.
+
+    Raises:
+        UserError: If fewer than :data:`MINIMUM_PHOTOGRAPHS` are left.
+    """
+    surveyed = []
+    for photograph in tqdm(photographs, "surveying", unit="photograph"):
+        try:
+            if is_dicom(photograph.image):
+                raise PictureError("a DICOM file cannot be trained on; save it as PNG")
+            image, field, _ = read_with_field(photograph, max_memory)
+            surveyed.append(Surveyed(photograph, enhancer(image, field).report.mean_change))
+        except (PictureError, NotAFundusError) as error:
+            tqdm.write(f"magenet: left out: {photograph.image}: {error}", file=sys.stderr)
+    require_enough(len(surveyed))
+    return sorted(surveyed, key=lambda one: (one.change, one.photograph.image))
+
+
+def require_enough(photographs: int) -> None:
+    """Raise if there are fewer photographs than adapting and judging needs.
+
+    Args:
+        photographs: Their number.
+
+    Raises:
+        UserError: If there are fewer than :data:`MINIMUM_PHOTOGRAPHS`.
+    """
+    if photographs < MINIMUM_PHOTOGRAPHS:
+        raise UserError(
+            f"{photographs} photographs can be used; adapting and judging needs "
+            f"{MINIMUM_PHOTOGRAPHS} at least"
+        )

@@ -1,0 +1,79 @@
+"""Training of the released network on a camera's photographs, by teacher and student."""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+
+from data_modules import AdaptationDataModule, ManifestPhotographs, StrongView
+from magenet.allocator import keep_freed_memory
+from magenet.checkpoints import VerifiedCheckpointIO, read_network
+from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
+from magenet.enhancement.enhancer import half_precision
+from magenet.losses import SegmenterTarget
+from magenet.models import MAGENet, VesselSegmenter
+from magenet.tasks import MeanTeacherTask
+
+SAME_VIEW = StrongView(FundusDegradation(severity=0.0), brightness=0.0, gamma=0.0)
+"""The student sees the photographs as the teacher does: with more degradation it learnt wrong
+colours (experiments/results/teacher.md)."""
+
+
+def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, seed: int) -> MAGENet:
+    """Return the network after teacher-student training: the teacher at its best validation PSNR.
+
+    Training stops when the teacher has not improved for a third of the steps on the photographs
+    that choose.
+
+    Args:
+        network: The released network; it is not changed.
+        manifest: Of the training, see
+            :func:`magenet.adaptation.manifests.write_manifests`; logs, checkpoints and decoded
+            photographs go beside it.
+        device: Where to train.
+        steps: Greatest number of optimizer steps.
+        seed: Of the data.
+    """
+    size = int(network.use["size"])
+    cache = manifest.parent / "cache"
+    clean = ManifestPhotographs(str(manifest), qualities=["good"], cache=str(cache))
+    every = ManifestPhotographs(str(manifest), cache=str(cache))
+    data = AdaptationDataModule(
+        clean, every, released_degradation(), SAME_VIEW, size, batch_size=2, real_batch_size=1,
+        seed=seed,
+    )  # fmt: skip
+    task = MeanTeacherTask(
+        copy.deepcopy(network).requires_grad_(True).train(),
+        structure_target=SegmenterTarget(VesselSegmenter.from_pretrained("vessels")),
+        preservation_weight=0.1, ema_decay=0.99, supervised_share=0.0, ramp_share=0.2,
+        optimizer=partial(torch.optim.Adam, lr=1e-4, foreach=True),
+    )  # fmt: skip
+    best = ModelCheckpoint(
+        manifest.parent / "checkpoints", "best", monitor="val_teacher/psnr", mode="max",
+        enable_version_counter=False,
+    )  # fmt: skip
+    trainer = Trainer(
+        accelerator="gpu" if device.type == "cuda" else device.type,
+        devices=1 if device.index is None else [device.index], max_steps=steps,
+        precision="bf16-mixed" if half_precision(device) else "32-true", gradient_clip_val=1.0,
+        val_check_interval=max(1, steps // 10), check_val_every_n_epoch=None,
+        num_sanity_val_steps=0, log_every_n_steps=10, enable_model_summary=False,
+        callbacks=[best, EarlyStopping("val_teacher/psnr", mode="max", patience=3)],
+        logger=CSVLogger(manifest.parent, name="", version="log"), plugins=VerifiedCheckpointIO(),
+    )  # fmt: skip
+    keep_freed_memory()
+    trainer.fit(task, data)
+    adapted = copy.deepcopy(network)
+    read_network(adapted, best.best_model_path, "the training wrote none", "teacher.network.")
+    return adapted
+
+
+def released_degradation() -> DegradationMixture:
+    """Return the degradation that the released network was trained with."""
+    return DegradationMixture(FundusDegradation(gentle=0.4), CofeDegradation(), 0.33)

@@ -1,0 +1,55 @@
+"""Signals that stop a run: the photograph at hand is finished first."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+from magenet.errors import StoppedError
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Signals after which a run stops: Ctrl-C, and what schedulers and `kill` send."""
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[list[int]]:
+    """Note Ctrl-C and SIGTERM, so that the photograph at hand is finished and listed.
+
+    The second signal raises at once.
+
+    Yields:
+        The signals that came.
+
+    Raises:
+        StoppedError: After a :class:`KeyboardInterrupt`.
+    """
+    received: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) > 1:
+            raise KeyboardInterrupt
+        with contextlib.suppress(OSError):  # not by print, which a signal may have interrupted
+            os.write(2, b"\nmagenet: stopping after this photograph; once more stops at once\n")
+
+    # A signal that is ignored, as by nohup, stays so. Threads other than the first have no say.
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in SIGNALS if is_main}
+    caught = {number: old for number, old in before.items() if old not in (signal.SIG_IGN, None)}
+    try:
+        for number in caught:
+            signal.signal(number, stop)
+        yield received
+    except KeyboardInterrupt:
+        raise StoppedError(
+            "stopped; what is written is whole, and enhance.incomplete.csv lists it; go on with "
+            "--skip-existing",
+            128 + (received or [signal.SIGINT])[0],
+        ) from None
+    finally:
+        for number, old in caught.items():
+            signal.signal(number, old)

@@ -1,0 +1,42 @@
+"""Who trains, chooses and judges."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from data_modules.datasets.manifest import Photograph
+from magenet.adaptation.manifests import write_manifests
+from magenet.adaptation.survey import Surveyed
+from magenet.errors import UserError
+
+
+def test_all_of_a_patient_serve_for_the_same(tmp_path: Path) -> None:
+    surveyed = [
+        Surveyed(
+            Photograph(tmp_path / f"{index}.png", f"{index}.png", patient=f"p{index % 24}",
+                       fov_mask=tmp_path / "mask.png"),
+            float(index),
+        )
+        for index in range(72)
+    ]  # fmt: skip
+    serves: dict[str, set[str]] = {}
+    for path in write_manifests(tmp_path, surveyed):
+        for row in csv.DictReader(path.read_text().splitlines()):
+            serves.setdefault(row["patient"], set()).add(path.stem + row["split"])
+            assert row["fov_mask"] == str(tmp_path / "mask.png")
+    assert len(serves) == 24
+    assert all(len(parts) == 1 for parts in serves.values())
+    assert {part for parts in serves.values() for part in parts} == {
+        "trainingtrain", "trainingval", "judgingval",
+    }  # fmt: skip
+
+
+def test_too_few_patients_to_judge_on_are_refused(tmp_path: Path) -> None:
+    surveyed = [
+        Surveyed(Photograph(tmp_path / f"{i}", f"{i}", patient=f"p{i % 10}"), float(i))
+        for i in range(60)
+    ]
+    with pytest.raises(UserError, match="photographs of more patients"):
+        write_manifests(tmp_path, surveyed)
+    assert not list(tmp_path.iterdir())

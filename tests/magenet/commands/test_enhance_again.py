@@ -1,0 +1,61 @@
+"""`magenet enhance --skip-existing`: what is enhanced again, and what is not."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.magenet.commands.enhancing import enhance, rows
+
+
+def test_what_was_done_is_not_done_again(folder: Path, weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    enhance(folder, "-o", out, "--weights", weights)
+    (out / "a.png").unlink()
+    times = {path: path.stat().st_mtime_ns for path in out.rglob("*.???")}
+    enhance(folder, "-o", out, "--weights", weights, "--skip-existing")
+    status = {name: row["status"] for name, row in rows(out).items()}
+    assert status["a.png"] == "enhanced"
+    assert status["c.tif"] == status["sub/b.jpg"] == "skipped"
+    assert all(
+        path.stat().st_mtime_ns == when for path, when in times.items() if path.suffix != ".csv"
+    )
+
+
+def test_other_weights_or_strength_are_done_again(
+    folder: Path, weights: Path, tmp_path: Path
+) -> None:
+    out, source = tmp_path / "out", folder / "a.png"
+    for strength, status in (("1", "enhanced"), ("1", "skipped"), ("0.5", "enhanced")):
+        options = ["--weights", weights, "--strength", strength, "--skip-existing", "--html"]
+        assert enhance(source, "-o", out, *options) == 0
+        assert rows(out)["a.png"]["status"] == status
+        page = (out / "report.html").read_text()
+        assert page.count("data:image/jpeg") == 1, "an earlier result is shown, too"
+        pictures = set(re.findall(r'"(report_files/[^"]+)"', page))
+        assert len(pictures) == 3, "with its uncertainty"
+        beside = {path.relative_to(out).as_posix() for path in (out / "report_files").iterdir()}
+        assert beside == pictures, "and nothing of the result before"
+
+
+def test_pictures_that_the_page_lacks_are_made_from_an_earlier_result(
+    folder: Path, weights: Path, tmp_path: Path
+) -> None:
+    given = [folder / "a.png", "-o", tmp_path / "out", "--weights", weights]
+    assert enhance(*given, "--strength", "0.5", "--html") == 0
+    assert enhance(*given) == 0
+    assert enhance(*given, "--skip-existing", "--html") == 0
+    kinds = {path.stem.split("-")[1] for path in (tmp_path / "out/report_files").iterdir()}
+    assert kinds == {"before", "after"}, "no page had the uncertainty of this result"
+
+
+def test_an_earlier_page_saves_reading_the_photographs_again(
+    folder: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [folder / "a.png", "-o", tmp_path / "out", "--weights", weights, "--html"]
+    assert enhance(*given) == 0
+    page = (tmp_path / "out/report.html").read_text()
+    monkeypatch.delattr("magenet.enhancement.report_page.read_native")
+    assert enhance(*given, "--skip-existing") == 0
+    again = (tmp_path / "out/report.html").read_text()
+    assert again == page.replace('"status": "enhanced"', '"status": "skipped"')
