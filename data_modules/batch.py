@@ -38,6 +38,8 @@ class Batch(TypedDict, total=False):
     """Of a synthetic pair: the photograph before it was degraded."""
     image_degraded: Tensor
     """Of a synthetic pair: the degraded photograph."""
+    image_target: Tensor
+    """Of a synthetic pair: what an enhancer should make of the degraded photograph."""
     image_strong: Tensor
     """Strong view of a real photograph, for the student."""
     image_high: Tensor
@@ -68,6 +70,11 @@ class Batch(TypedDict, total=False):
     """For graders: the grade to be predicted, int64 `(B,)`."""
     weight: Tensor
     """For graders: weight of each sample in the loss, float `(B,)`."""
+
+    window_corner: Tensor
+    """Upper left corners of windows at the photograph's own scale, rows first, int64 `(B, K, 2)`."""
+    window_size: int
+    """Side of these windows, in pixels."""
 
     parameters: Parameters
     """Of a synthetic pair: what was drawn for each degradation factor."""

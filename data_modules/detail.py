@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, cast
 
 import torch
@@ -13,13 +12,11 @@ from data_modules.base import orient, to_unit
 from data_modules.batch import AnyBatch, Batch
 from data_modules.datasets.photographs import PhotographSource
 from data_modules.paired import PairedDataModule
+from data_modules.windows import draw_corners, draw_side, resized
 from magenet.degradation import CounterRNG, Degradation
 from magenet.degradation.camera import Camera
 from magenet.degradation.frame import Frame
 from magenet.degradation.information import information
-
-MULTIPLE = 16
-"""Sides and windows are multiples of this, in pixels."""
 
 CELLS = 48
 """Cells per side of the smooth target where nothing can be known (our choice): one is wider than
@@ -73,9 +70,9 @@ class DetailDataModule(PairedDataModule):
         masks = {name: to_unit(v) for name, v in given.items() if name.startswith("mask_")}
         image, *oriented = orient([image, *masks.values()], rng)
         masks = dict(zip(masks, oriented, strict=True))
-        side = self._draw_side(image.shape[-1], rng)
-        image = _resized(image, side)
-        masks = {name: _resized(mask, side) for name, mask in masks.items()}
+        side = draw_side(rng, self.least_size, image.shape[-1])
+        image = resized(image, side)
+        masks = {name: resized(mask, side) for name, mask in masks.items()}
         mask = masks["mask_fov"] = (masks["mask_fov"] >= 0.5).float()
         clean = self._through_camera(image * mask, mask, rng)
         parameters = self.degradation.draw(rng)
@@ -90,15 +87,10 @@ class DetailDataModule(PairedDataModule):
                 "image_degraded": degraded,
                 "image_target": target(clean, degraded, mask, known),
                 "parameters": parameters,
-                "window_corner": self._draw_corners(mask, rng),
+                "window_size": self.window_size,
+                "window_corner": draw_corners(rng, self.windows, self.window_size, side),
             },
         )
-
-    def _draw_side(self, own: int, rng: CounterRNG) -> int:
-        """Return the side of a batch, log-uniform up to its own, by its first photograph's key."""
-        low, high = math.log(min(self.least_size, own)), math.log(own)
-        share = float(rng.uniform("side", 0.0, 1.0)[0])
-        return round(math.exp(low + share * (high - low)) / MULTIPLE) * MULTIPLE
 
     def _through_camera(self, image: Tensor, mask: Tensor, rng: CounterRNG) -> Tensor:
         """Return photographs as taken by random cameras."""
@@ -108,16 +100,6 @@ class DetailDataModule(PairedDataModule):
         values = self.camera.draw(rng.fork("camera"), severity)
         moved = {name: value.to(image.device) for name, value in values.items()}
         return self.camera.apply(image.clone(), Frame(mask), moved)
-
-    def _draw_corners(self, mask: Tensor, rng: CounterRNG) -> Tensor:
-        """Return the upper left corners of the windows, int64 `(B, K, 2)`, inside the field."""
-        side = mask.shape[-1]
-        places = torch.stack(
-            [rng.uniform(f"window_{axis}", 0.08, 0.92, self.windows) for axis in "yx"], dim=-1
-        )
-        corner = (places * side - self.window_size / 2) / MULTIPLE
-        last = (side - min(self.window_size, side)) // MULTIPLE
-        return corner.round().long().clamp(0, last) * MULTIPLE
 
 
 def target(clean: Tensor, degraded: Tensor, mask: Tensor, known: Tensor) -> Tensor:
@@ -136,12 +118,3 @@ def target(clean: Tensor, degraded: Tensor, mask: Tensor, known: Tensor) -> Tens
     coarse = functional.interpolate(coarse, (side, side), mode="bilinear")
     smooth = coarse[:, :3] / coarse[:, 3:]
     return torch.lerp(smooth, clean, share) * mask
-
-
-def _resized(picture: Tensor, side: int) -> Tensor:
-    """Return pictures `(B, C, S, S)` at another side, averaged."""
-    if picture.shape[-1] == side:
-        return picture
-    return functional.interpolate(
-        picture, (side, side), mode="bilinear", antialias=True
-    ).clamp(0.0, 1.0)

@@ -1,8 +1,9 @@
 """Networks as plain `torch.nn.Module`s: no Lightning, no files, no command line."""
 
+from magenet.models.detail import Window
 from magenet.models.enhancer import Enhancer, EnhancerOutput
 from magenet.models.grader import Grader
 from magenet.models.mage_net import MAGENet
 from magenet.models.segmenter import DiscSegmenter, VesselSegmenter
 
-__all__ = ["DiscSegmenter", "Enhancer", "EnhancerOutput", "Grader", "MAGENet", "VesselSegmenter"]
+__all__ = ["DiscSegmenter", "Enhancer", "EnhancerOutput", "Grader", "MAGENet", "VesselSegmenter", "Window"]

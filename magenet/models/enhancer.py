@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -92,9 +92,11 @@ class Enhancer(nn.Module, ABC):
             The estimates of all stages and, where there is one, the structure map.
         """
 
-    def __call__(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
+    def __call__(
+        self, image: Tensor, mask: Tensor | None = None, **options: Any
+    ) -> EnhancerOutput:
         """Enhance a batch of photographs; see :meth:`forward`."""
-        output: EnhancerOutput = super().__call__(image, mask)
+        output: EnhancerOutput = super().__call__(image, mask, **options)
         return output
 
     def forward_memory(self, pixels: int) -> int:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from data_modules.batch import Batch, unenhanced
 from magenet.checkpoints import read_network
@@ -17,9 +19,9 @@ from magenet.enhancement.report_page import Outcome
 from magenet.enhancement.settings import Settings
 from magenet.errors import UserError
 from magenet.imaging.transfer import enhance_at
-from magenet.losses import EnhancementLoss, StructureLoss, StructureTarget, VesselMaskTarget
+from magenet.losses import BandLoss, EnhancementLoss, StructureLoss, StructureTarget, VesselMaskTarget
 from magenet.metrics import MaskedPSNR, MaskedSSIM
-from magenet.models import Enhancer, EnhancerOutput, VesselSegmenter
+from magenet.models import Enhancer, EnhancerOutput, VesselSegmenter, Window
 from magenet.tasks.base import FundusTask
 
 SUBJECTS = ("input", "student", "teacher")
@@ -52,6 +54,8 @@ class EnhancementTask(FundusTask):
             the enhanced photograph; our choice, in the sense of structure preservation. It needs
             a target that reads photographs, such as `SegmenterTarget`.
         edge_weight: Weight of the edge loss; 0.05 as in MPRNet.
+        band_loss: Loss of batches with windows, which train a network with a detail stage; its
+            defaults if null.
         start: Checkpoint of a task whose network a new training starts from, such as one at a
             smaller image size; random weights if null.
         kwargs: See :class:`FundusTask`.
@@ -67,6 +71,7 @@ class EnhancementTask(FundusTask):
         structure_weight: float = 0.1,
         preservation_weight: float = 0.0,
         edge_weight: float = 0.05,
+        band_loss: BandLoss | None = None,
         start: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -82,6 +87,7 @@ class EnhancementTask(FundusTask):
             )
         self.preservation_weight = preservation_weight
         self.enhancement_loss = EnhancementLoss(edge_weight)
+        self.band_loss = band_loss or BandLoss()
         self.structure_loss = StructureLoss()
         self.val_metrics = nn.ModuleDict(
             {
@@ -118,19 +124,42 @@ class EnhancementTask(FundusTask):
         """Enhance photographs `(B, 3, H, W)` in [0, 1] by the network that prediction uses."""
         return self.prediction_network(self.laid_out(image))
 
+    def restored(self, image: Tensor, batch: Batch) -> EnhancerOutput:
+        """Return the student's output for photographs, in the batch's windows where it has some."""
+        window = window_of(batch)
+        if window is None:
+            return self.student(self.laid_out(image))
+        return self.student(self.laid_out(image), window=window)
+
     def supervised_loss(self, output: EnhancerOutput, batch: Batch) -> Tensor:
         """Return the loss against the clean photographs of a synthetic batch, and log its terms."""
-        clean, mask = batch["image_clean"], batch["mask_fov"]
-        loss: Tensor = self.enhancement_loss(output, clean, mask)
-        self.log("train/enhancement", loss)
-        if output.structure_logits is None and not self.preservation_weight:
-            return loss
-        wanted = self.structure_target(clean, batch["mask_vessel"], batch["vessel_known"])
+        clean, mask, vessels = batch["image_clean"], batch["mask_fov"], batch["mask_vessel"]
+        window = window_of(batch)
+        if window is None:
+            loss: Tensor = self.enhancement_loss(output, clean, mask)
+            self.log("train/enhancement", loss)
+        else:
+            terms = self.band_loss(output, batch["image_target"], mask, window)
+            self.log_dict({f"train/{name}": term for name, term in terms.items()})
+            loss = torch.stack(list(terms.values())).sum()
         if output.structure_logits is not None:
-            structure = self.structure_loss(output.structure_logits, wanted, mask)
+            seen = [clean, vessels, mask]
+            if window is not None:  # the whole eye is seen reduced, and its map is half of that
+                side = output.structure_logits.shape[-1]
+                seen = [shrunk(clean, 2 * side), shrunk(vessels, 2 * side), shrunk(mask, side)]
+            wanted = self.structure_target(seen[0], seen[1], batch["vessel_known"])
+            wanted = wanted._replace(map=shrunk(wanted.map, output.structure_logits.shape[-1]))
+            structure = self.structure_loss(
+                output.structure_logits, wanted, (seen[2] >= 1.0).to(mask.dtype)
+            )
             self.log("train/structure", structure)
             loss = loss + self.structure_weight * structure
         if self.preservation_weight:
+            known = batch["vessel_known"]
+            if window is not None:
+                clean, vessels, mask = (window.cut(part) for part in (clean, vessels, mask))
+                known = known.repeat_interleave(len(clean) // len(known))
+            wanted = self.structure_target(clean, vessels, known)
             shown = self.structure_target.read(self.laid_out(output.image))
             preservation = self.structure_loss(shown, wanted, mask)
             self.log("train/preservation", preservation)
@@ -215,3 +244,19 @@ class EnhancementTask(FundusTask):
             enhance_photograph(self.photograph_enhancer, photograph, decoded, self.prediction)
             for photograph, decoded in batch["photographs"]
         ]
+
+
+def window_of(batch: Batch) -> Window | None:
+    """Return the windows of a batch, or None if it has none."""
+    if "window_corner" not in batch:
+        return None
+    corner, side = batch["window_corner"], batch["window_size"]
+    frame = (batch["mask_fov"].shape[-2], batch["mask_fov"].shape[-1])
+    return Window(corner[..., 0].cpu(), corner[..., 1].cpu(), side, side, frame)
+
+
+def shrunk(picture: Tensor, side: int) -> Tensor:
+    """Return pictures `(B, C, S, S)` averaged to another side; unchanged if they have it."""
+    if picture.shape[-1] == side:
+        return picture
+    return functional.interpolate(picture, (side, side), mode="bilinear", antialias=True)

@@ -16,7 +16,7 @@ class SupervisedTask(EnhancementTask):
     def training_loss(self, batch: Batch) -> Tensor:
         """Return the loss of a batch of pairs (of mixed batches, the synthetic half)."""
         batch = batch.get("synthetic", batch)
-        return self.supervised_loss(self.student(self.laid_out(batch["image_degraded"])), batch)
+        return self.supervised_loss(self.restored(batch["image_degraded"], batch), batch)
 
 
 class ClassicalTask(SupervisedTask):
