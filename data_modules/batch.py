@@ -72,7 +72,7 @@ class Batch(TypedDict, total=False):
     """For graders: weight of each sample in the loss, float `(B,)`."""
 
     window_corner: Tensor
-    """Upper left corners of windows at the photograph's own scale, rows first, int64 `(B, K, 2)`."""
+    """Upper left corners of windows at its own scale, rows first, int64 `(B, K, 2)`."""
     window_size: int
     """Side of these windows, in pixels."""
 

@@ -13,6 +13,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from data_modules.base import SourceDataModule, jitter_light, orient, to_unit
 from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographSource
+from data_modules.windows import draw_corners, draw_side, resized
 from magenet.degradation import CounterRNG
 from magenet.errors import UserError
 
@@ -51,6 +52,11 @@ class SegmentationDataModule(SourceDataModule):
         structure: Structure to segment.
         batch_size: Photographs per batch and device.
         steps: Batches per epoch; one pass over the photographs if null.
+        least_size: Smallest side of a training batch, in pixels: each is reduced to a side drawn
+            between it and its own, and cut into windows, so that the segmenter reads photographs of
+            any size. Whole photographs at `image_size` if null.
+        window_size: Side of the windows, in pixels.
+        windows: Windows of each photograph.
         kwargs: Other arguments of :class:`FundusDataModule`, by name.
     """
 
@@ -61,12 +67,18 @@ class SegmentationDataModule(SourceDataModule):
         *,
         batch_size: int = 4,
         steps: int | None = None,
+        least_size: int | None = None,
+        window_size: int = 256,
+        windows: int = 8,
         **kwargs: Any,
     ) -> None:
         # Fixed here, so that it is not an option: nothing is degraded.
         super().__init__(photographs, batch_size=batch_size, dump_first_batch=False, **kwargs)
         self.structure = structure
         self.steps = steps
+        self.least_size = least_size
+        self.window_size = window_size
+        self.windows = windows
 
     def train_dataloader(self) -> StatefulDataLoader[Any]:
         """Return the loader of the training photographs."""
@@ -102,9 +114,25 @@ class SegmentationDataModule(SourceDataModule):
             gains = [rng.uniform(f"gain_{c}", 0.85, 1.15) for c in "rgb"]
             image = image * torch.stack(gains, 1)[:, :, None, None].to(image.device)
             image = jitter_light(image, rng, (0.7, 1.3), (0.7, 1.4))
-        return {
-            "name": batch["name"],
-            "image": image * mask,
-            "mask_fov": mask,
-            "mask_structure": structure,
-        }
+        parts = [image * mask, mask, structure]
+        if training and self.least_size is not None:
+            parts = self._windows_of(parts, rng, self.least_size)
+        return dict(  # type: ignore[return-value]  # a Batch
+            zip(("image", "mask_fov", "mask_structure"), parts, strict=True), name=batch["name"]
+        )
+
+    def _windows_of(self, parts: list[Tensor], rng: CounterRNG, least: int) -> list[Tensor]:
+        """Return windows of photographs and masks at a random scale, `(B K, C, side, side)`."""
+        side = draw_side(rng, least, parts[0].shape[-1])
+        image, mask, structure = (resized(part, side) for part in parts)
+        corners = draw_corners(rng, self.windows, self.window_size, side)
+        return [
+            torch.stack(
+                [
+                    picture[:, top : top + self.window_size, left : left + self.window_size]
+                    for picture, places in zip(part, corners.tolist(), strict=True)
+                    for top, left in places
+                ]
+            )
+            for part in (image, (mask >= 0.5).float(), structure)
+        ]

@@ -219,7 +219,7 @@ class ManifestPhotographs(PhotographSource):
             manifest = Manifest(kept, self.path)
         manifest.require_readable()
         kind = ManifestDataset if self.labels is None else LabelledDataset
-        return kind(manifest, image_size, self.cache)
+        return kind(manifest, image_size, self.cache, self.own_scale)
 
 
 class FolderPhotographs(PhotographSource):
@@ -241,7 +241,7 @@ class FolderPhotographs(PhotographSource):
         """Return the photographs of one split; see :meth:`PhotographSource.dataset`."""
         manifest = hold_out(Manifest.from_folder(self.path), split, self.val_share)
         manifest.require_readable()
-        return ManifestDataset(manifest, image_size, self.cache, self.own_scale)
+        return ManifestDataset(manifest, image_size, self.cache)
 
 
 class PhantomDataset(PhotographDataset):

@@ -72,7 +72,9 @@ class Camera(Factor):
         light = torch.einsum("brc,bchw->brhw", matrix * gains[:, :, None], light)
         light = (light * enlarge(kept, *frame.size)).clamp_(min=0.0)
         # A shoulder, so that a camera that was well exposed does not clip.
-        light = torch.where(light > KNEE, 1 - (1 - KNEE) * torch.exp((KNEE - light) / (1 - KNEE)), light)
+        light = torch.where(
+            light > KNEE, 1 - (1 - KNEE) * torch.exp((KNEE - light) / (1 - KNEE)), light
+        )
         return light.clamp_(1e-8, 1.0).pow_(0.5 * per_sample(values["exponent"])) * frame.mask
 
 

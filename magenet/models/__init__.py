@@ -4,6 +4,15 @@ from magenet.models.detail import Window
 from magenet.models.enhancer import Enhancer, EnhancerOutput
 from magenet.models.grader import Grader
 from magenet.models.mage_net import MAGENet
-from magenet.models.segmenter import DiscSegmenter, VesselSegmenter
+from magenet.models.segmenter import DilatedSegmenter, DiscSegmenter, VesselSegmenter
 
-__all__ = ["DiscSegmenter", "Enhancer", "EnhancerOutput", "Grader", "MAGENet", "VesselSegmenter", "Window"]
+__all__ = [
+    "DilatedSegmenter",
+    "DiscSegmenter",
+    "Enhancer",
+    "EnhancerOutput",
+    "Grader",
+    "MAGENet",
+    "VesselSegmenter",
+    "Window",
+]

@@ -92,9 +92,7 @@ class Enhancer(nn.Module, ABC):
             The estimates of all stages and, where there is one, the structure map.
         """
 
-    def __call__(
-        self, image: Tensor, mask: Tensor | None = None, **options: Any
-    ) -> EnhancerOutput:
+    def __call__(self, image: Tensor, mask: Tensor | None = None, **options: Any) -> EnhancerOutput:
         """Enhance a batch of photographs; see :meth:`forward`."""
         output: EnhancerOutput = super().__call__(image, mask, **options)
         return output

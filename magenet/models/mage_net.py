@@ -337,9 +337,7 @@ class MAGENet(
             whole.features = dict(zip(stage.strides, pairs, strict=True))
         return whole
 
-    def _restore(
-        self, detail: DetailStage, image: Tensor, window: Window | None
-    ) -> EnhancerOutput:
+    def _restore(self, detail: DetailStage, image: Tensor, window: Window | None) -> EnhancerOutput:
         """Enhance photographs, or a window of each, at their own scale."""
         image = image.float()
         frame = (image.shape[-2], image.shape[-1])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magenet.models.enhancer import padded_to
+from magenet.models.enhancer import Standardise, padded_to
 from magenet.models.pretrained import Pretrained
 from magenet.models.stages import LEVELS, EncoderDecoderStage
 
@@ -44,6 +44,50 @@ class VesselSegmenter(nn.Module, Pretrained, library_name="magenet", license="ap
         padded = padded_to(image, 2 ** (LEVELS - 1))
         decoded = self.stage.decode(self.stage.encode(self.stem(padded)))
         logits: Tensor = self.head(decoded[0])
+        return logits[..., :height, :width]
+
+
+class DilatedSegmenter(nn.Module):
+    """Vessel segmentation by dilated convolutions at half the resolution, without levels.
+
+    Of another construction than the judges, so that what it teaches is not what they look for.
+
+    Args:
+        width: Channels.
+        dilations: Dilation of each residual block.
+
+    Example:
+        >>> import torch
+        >>> DilatedSegmenter(width=8, dilations=(1, 2))(torch.rand(2, 3, 51, 64)).shape
+        torch.Size([2, 1, 51, 64])
+
+    References:
+        Yu and Koltun, "Multi-scale context aggregation by dilated convolutions", ICLR 2016.
+    """
+
+    def __init__(self, width: int = 32, dilations: Sequence[int] = (1, 2, 4, 8, 16, 1)) -> None:
+        super().__init__()
+        self.standardise = Standardise()
+        self.stem = nn.Conv2d(12, width, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(width, width, 3, padding=1),
+            )
+            for dilation in dilations
+        )
+        self.head = nn.Conv2d(width, 4, 3, padding=1)
+        nn.init.constant_(self.head.bias, -2.0)  # type: ignore[arg-type]  # a Conv2d has a bias by default
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return vessel logits, `(B, 1, H, W)`, for photographs `(B, 3, H, W)` in [0, 1]."""
+        height, width = image.shape[-2:]
+        seen = self.standardise(padded_to(image, 2))
+        features = self.stem(functional.pixel_unshuffle(seen, 2))
+        for block in self.blocks:
+            features = features + block(features)
+        logits = functional.pixel_shuffle(self.head(features), 2)
         return logits[..., :height, :width]
 
 

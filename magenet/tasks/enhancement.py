@@ -19,7 +19,13 @@ from magenet.enhancement.report_page import Outcome
 from magenet.enhancement.settings import Settings
 from magenet.errors import UserError
 from magenet.imaging.transfer import enhance_at
-from magenet.losses import BandLoss, EnhancementLoss, StructureLoss, StructureTarget, VesselMaskTarget
+from magenet.losses import (
+    BandLoss,
+    EnhancementLoss,
+    StructureLoss,
+    StructureTarget,
+    VesselMaskTarget,
+)
 from magenet.metrics import MaskedPSNR, MaskedSSIM
 from magenet.models import Enhancer, EnhancerOutput, VesselSegmenter, Window
 from magenet.tasks.base import FundusTask

@@ -23,8 +23,8 @@ SMOOTHING = 0.015
 class Burnout(Factor):
     """Gain of linear light around the brightest place, cut off hard at full light.
 
-    Unlike in :class:`Exposure`, which has a soft shoulder, places end up clipped in all channels and
-    hold no information. At severity 1 the gain in the middle is 4 to 30.
+    Unlike in :class:`Exposure`, which has a soft shoulder, places end up clipped in all channels
+    and hold no information. At severity 1 the gain in the middle is 4 to 30.
     """
 
     parameters: ClassVar = {
