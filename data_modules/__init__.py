@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         PhantomPhotographs,
     )
     from data_modules.datasets.streaming import StreamedPhotographs
+    from data_modules.detail import DetailDataModule
     from data_modules.evaluation import EvaluationDataModule
     from data_modules.grading import GradingDataModule
     from data_modules.paired import PairedDataModule
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 HOMES = {
     "AdaptationDataModule": "adaptation",
+    "DetailDataModule": "detail",
     "FolderPhotographs": "datasets.sources",
     "GradingDataModule": "grading",
     "ManifestPhotographs": "datasets.sources",
@@ -43,6 +45,7 @@ HOMES = {
 
 __all__ = [
     "AdaptationDataModule",
+    "DetailDataModule",
     "EvaluationDataModule",
     "FolderPhotographs",
     "GradingDataModule",
