@@ -9,7 +9,7 @@ from torch import Tensor
 from data_modules.datasets.photographs import cut_to_field
 from data_modules.files.memory_estimate import resident
 from magenet.enhancement.calibration_curve import CalibrationCurve
-from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.enhancement.enhancer import PhotographEnhancer, _at_most, half_precision
 from magenet.enhancement.fundus_check import CHECK_SIZE, FundusCheck, NotAFundusError
 from magenet.enhancement.settings import Settings
 from magenet.enhancement.shrinkage import rms_inside, split_bands
@@ -279,7 +279,9 @@ def test_a_network_without_calibration_applies_the_mean_of_its_views(
     assert len(views) == 4
     enhancer.settings = replace(enhancer.settings, light=None, uncertainty=None)
     torch.testing.assert_close(enhancer.estimate(seen, mask).change, views.mean(dim=0) - seen)
-    assert math.isnan(enhancer(retina(9)).report.expected_error)
+    report = enhancer(retina(9)).report
+    assert math.isnan(report.expected_error)
+    assert report.light_share == 1.0
 
 
 class Gamma(Enhancer):
@@ -302,6 +304,9 @@ def test_a_method_without_a_size_sees_the_photographs_own(enhancer: PhotographEn
     assert method.shape == (1, 1, field.square.side, field.square.side)
     wanted = torch.where(field.mask, ((image / 255).sqrt() * 255).round(), image.float())
     assert float((result.float() - wanted).abs().max()) <= 1.0
+    change = (wanted - image.float()).abs()[field.mask.expand_as(wanted)].mean()
+    report = own(image, field, force=True).report
+    assert report.mean_change == pytest.approx(float(change), abs=0.05)
 
 
 def test_a_network_that_would_not_fit_is_refused_with_what_it_needs(
@@ -321,3 +326,46 @@ def test_the_device_follows_the_network(enhancer: PhotographEnhancer) -> None:
     assert enhancer.device == CPU
     enhancer.network.to("meta")
     assert enhancer.device.type == "meta"
+
+
+class Ramp(Enhancer):
+    """Add light that grows to the right and downwards."""
+
+    def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
+        """Return the photograph with the ramp."""
+        rows = torch.linspace(-0.1, 0.1, image.shape[-2])[:, None]
+        columns = torch.linspace(-0.2, 0.2, image.shape[-1])
+        return EnhancerOutput((image + 0.05 + rows + columns,))
+
+
+def test_what_depends_on_the_direction_of_view_cancels(enhancer: PhotographEnhancer) -> None:
+    """Each of the four views is another flip, and each is flipped back."""
+    settings = replace(enhancer.settings, light=None)
+    ramp = PhotographEnhancer(Ramp(), settings, VesselSegmenter(8, 4, 1), CPU, PLENTY, half=False)
+    seen, mask = 0.5 * torch.ones(3, SIZE, SIZE), torch.ones(1, SIZE, SIZE)
+    change = ramp.estimate(seen, mask).change
+    assert torch.allclose(change, torch.tensor(0.05), atol=1e-5)
+
+
+def test_fidelity_of_a_large_photograph_is_measured_on_a_small_copy_inside_the_field() -> None:
+    before, after, mask = torch.rand(3, 64, 64), torch.rand(3, 64, 64), torch.zeros(1, 64, 64)
+    mask[:, :32] = 1.0
+    assert torch.equal(_at_most(before, after, mask, 64)[1][0], after)
+    small = _at_most(before, after, mask, 32)
+    inside = torch.arange(32)[:, None].expand(32, 32) < 16
+    assert torch.equal(small[2][0, 0] > 0, inside)
+    for plane, whole in zip(small[:2], (before, after), strict=True):
+        assert plane.shape == (1, 3, 32, 32)
+        assert not bool(plane[..., ~inside].any())
+        average = torch.nn.functional.avg_pool2d(whole, 2)[:, inside]
+        assert float((plane[0][:, inside] - average).abs().mean()) < 0.1
+
+
+@pytest.mark.parametrize("known", [{"amx_bf16": True}, {"avx512_bf16": True}, {}])
+def test_a_cpu_computes_in_bf16_if_it_has_instructions_for_it(
+    known: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
+    assert half_precision(CPU) == bool(known)
+    assert half_precision(torch.device("cuda"))
+    assert not half_precision(torch.device("mps"))

@@ -112,6 +112,13 @@ def test_the_report_holds_where_the_result_comes_from(
         assert said.startswith(report[key])
 
 
+def test_the_report_says_the_height_and_the_width(run: Run, tmp_path: Path) -> None:
+    write_photograph(retina(0)[:, 20:180], tmp_path / "in" / "a.png")
+    assert run(tmp_path / "in", "--force") == 0
+    report = json.loads((tmp_path / "out" / "a.png.json").read_text())
+    assert (report["height"], report["width"]) == (160, 200)
+
+
 def _content(source: Path, out: Path, weights: Path) -> None:
     write_photograph(retina(5), source)
 

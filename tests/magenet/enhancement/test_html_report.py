@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from magenet.enhancement.html_report import Entry, PageWriter
-from magenet.enhancement.page_pictures import HEAT, SIDE
-from magenet.enhancement.report_page import PAGE_COLUMNS
+from magenet.enhancement.page_pictures import HEAT, QUALITY, SIDE
+from magenet.enhancement.report_page import PAGE_COLUMNS, _picture
 from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.errors import UserError
 from tests.magenet.enhancement.pages import entry, missing, written
@@ -131,6 +132,32 @@ def test_the_heat_map_says_what_the_legend_says(tmp_path: Path) -> None:
     shown = np.array(stops, float) * (1, 1, 1, 0.01, HEAT[-1, 0] / 100)
     assert np.allclose(shown, HEAT[:, [1, 2, 3, 4, 0]], atol=0.02)
     assert f"{HEAT[-1, 0]:g} or more" in text
+
+
+def test_the_legend_of_the_heat_map_names_its_middle_and_its_end(tmp_path: Path) -> None:
+    text = written(tmp_path / "page.html")
+    top = HEAT[-1, 0]
+    assert f"<span>0</span><span>{top / 2:g}</span><span>{top:g} or more</span>" in text
+
+
+def test_photographs_are_saved_with_the_quality_that_is_stated(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    written(path, entry())
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(stream, "jpeg", quality=QUALITY)
+    for kind in ("before", "after"):
+        found, wanted = pictures(path)[0][kind], Image.open(stream)
+        assert found.quantization == wanted.quantization  # type: ignore[attr-defined]
+
+
+def test_sixteen_bits_are_shown_as_eight() -> None:
+    eight = torch.randint(0, 256, (3, 20, 30), dtype=torch.uint8)
+    sixteen = (eight.to(torch.int32) * 257).to(torch.uint16)
+    assert _picture(None) is None
+    for image in (eight, sixteen):
+        shown = _picture(image)
+        assert shown is not None
+        assert np.array_equal(shown, eight.permute(1, 2, 0).numpy())
 
 
 def test_photographs_without_pictures_are_listed(tmp_path: Path) -> None:

@@ -1,0 +1,27 @@
+"""Which photographs a person means, and the names that they get."""
+
+from pathlib import Path
+
+from data_modules.datasets.manifest import Photograph
+from data_modules.files.writing import write_photograph
+from magenet.enhancement.inputs import collect, distinct
+from tests.magenet.conftest import retina
+
+
+def test_equal_names_get_as_much_of_their_path_as_is_needed() -> None:
+    paths = ["/p/x/a/OD.png", "/p/y/a/OD.png", "/p/z/b/OD.png", "/p/z/b/OS.png"]
+    found = {Path(path): Photograph(Path(path), Path(path).name) for path in paths}
+    assert [p.name for p in distinct(found)] == ["x/a/OD.png", "y/a/OD.png", "b/OD.png", "OS.png"]
+
+
+def test_only_what_has_a_report_with_a_verdict_is_an_earlier_result(tmp_path: Path) -> None:
+    reports = {"none": None, "torn": '{"verdict": "o', "number": "7", "other": '{"age": 70}',
+               "result": '{"verdict": "ok"}'}  # fmt: skip
+    for name, report in reports.items():
+        write_photograph(retina(0, 64), tmp_path / f"{name}.png")
+        if report is not None:
+            (tmp_path / f"{name}.png.json").write_text(report)
+    names = {photograph.name for photograph in collect([str(tmp_path)], tmp_path)}
+    assert names == {"none.png", "torn.png", "number.png", "other.png"}
+    elsewhere = collect([str(tmp_path)], tmp_path / "out")
+    assert len(elsewhere) == 5, "a result is one only in the folder of the results"
