@@ -27,6 +27,9 @@ from magenet.imaging.contact_sheet import sheet
 GRACE = 30
 """Seconds that a worker lives on after SIGTERM: as long as SLURM waits until it kills."""
 
+BLOCKED = () if sys.platform == "win32" else (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""Signals that wait while workers start."""
+
 VIEWS = ("image_clean", "image_degraded", "image", "image_strong")
 """Images of a prepared batch, in the order of a row of the contact sheet."""
 
@@ -95,6 +98,21 @@ def outlive_signals(worker: int) -> None:
     if sys.platform != "win32":
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(GRACE))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+
+
+class PhotographLoader(StatefulDataLoader[Any]):  # type: ignore[misc]  # untyped
+    """Loader whose workers cannot be stopped while they start; give it :func:`outlive_signals`."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Start the workers, which inherit that the signals wait until they are handled."""
+        if sys.platform == "win32":
+            return super().__iter__()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
+        try:
+            return super().__iter__()  # type: ignore[no-any-return]
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class FundusDataModule(LightningDataModule, ABC):
@@ -198,7 +216,7 @@ class FundusDataModule(LightningDataModule, ABC):
         if self.trainer is not None:
             # Lightning sets the epoch before each one, but not before a resumed one.
             sampler.set_epoch(self.trainer.current_epoch)
-        return StatefulDataLoader(
+        return PhotographLoader(
             dataset,
             batch_size=self.batch_size,
             sampler=sampler,
@@ -224,7 +242,7 @@ class FundusDataModule(LightningDataModule, ABC):
                 f"{len(dataset)} photograph(s) to validate on for {ranks} devices; use "
                 f"--trainer.devices {len(dataset)}"
             )
-        return StatefulDataLoader(
+        return PhotographLoader(
             dataset,
             batch_size=self.batch_size,
             sampler=DealtSampler(dataset, ranks, rank) if ranks > 1 else None,

@@ -10,7 +10,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import outlive_signals
+from data_modules.base import PhotographLoader, outlive_signals
 from data_modules.batch import Batch, PredictionItem
 from data_modules.datasets.everything import everything_at
 from data_modules.datasets.manifest import Manifest, ManifestError
@@ -119,7 +119,7 @@ class PredictionDataModule(LightningDataModule):
                 f"--trainer.devices {len(chosen)}"
             )
         # Over several ranks Lightning distributes these in turn, none twice: no padding here.
-        return StatefulDataLoader(
+        return PhotographLoader(
             PredictionDataset(chosen, self.max_memory, self.batch_size),
             batch_size=self.batch_size,
             num_workers=self.workers,

@@ -13,11 +13,13 @@ from magenet.metrics.skeleton import longest_line
 LEAST_LENGTH = 0.2
 """Longest connected vessel, in widths of the square around the field, below which too few vessels
 can be seen to judge a result by them (our choice: of 55 good and usable val photographs the least
-is 0.21; of drawn textures, scenes and discs the greatest is 0.12)."""
+is 0.21; drawn textures, landscapes and discs have 0.12 at most, but faces, outer eyes and a
+basketball more)."""
 
 LEAST_COLOUR = 0.02
 """Least difference of the log contrasts in green and red (our choice: of the same 55 photographs
-the least is 0.06; grey pictures have 0)."""
+the least is 0.06; grey pictures have 0, the basketball less; an outer eye, which has vessels, 0.07
+and more: the field of view and the fundus check must tell it)."""
 
 
 class VesselEvidence(NamedTuple):

@@ -20,7 +20,7 @@ from data_modules import (
     PredictionDataModule,
     UnpairedDataModule,
 )
-from data_modules.base import orient, outlive_signals
+from data_modules.base import PhotographLoader, orient, outlive_signals
 from data_modules.datasets.photographs import PhotographSource
 from magenet.degradation import (
     CounterRNG,
@@ -163,6 +163,19 @@ def test_workers_outlive_the_signals_after_which_a_run_saves(number: str, tmp_pa
             assert worker.pid is not None
             os.kill(worker.pid, signal.Signals[number])
         assert len(list(batches)) == len(loader) - 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signals")
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGUSR1"])
+def test_workers_outlive_the_signals_while_they_start(number: str) -> None:
+    def start(worker: int) -> None:
+        os.kill(os.getpid(), signal.Signals[number])  # before it can handle it
+        outlive_signals(worker)
+
+    dataset = PhantomPhotographs(count=4).dataset("train", 32)
+    loader = PhotographLoader(dataset, 2, num_workers=1, worker_init_fn=start)
+    assert len(list(loader)) == 2
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []), "the process itself can be stopped"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals")

@@ -35,7 +35,9 @@ def test_equals_the_closed_form_after_k_steps() -> None:
 
 
 def test_has_no_gradient_and_stays_in_evaluation_mode() -> None:
-    teacher = EMATeacher(student())
+    network = student()
+    teacher = EMATeacher(network)
+    teacher.update(network)
     teacher.train()
     nn.ModuleList([teacher]).train()
     assert not any(module.training for module in teacher.modules())

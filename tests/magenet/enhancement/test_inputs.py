@@ -9,7 +9,7 @@ from tests.magenet.conftest import retina
 
 
 def test_equal_names_get_as_much_of_their_path_as_is_needed() -> None:
-    paths = ["/p/x/a/OD.png", "/p/y/a/OD.png", "/p/z/b/OD.png", "/p/z/b/OS.png"]
+    paths = [f"/eyes/{end}" for end in ("x/a/OD.png", "y/a/OD.png", "z/b/OD.png", "z/b/OS.png")]
     found = {Path(path): Photograph(Path(path), Path(path).name) for path in paths}
     assert [p.name for p in distinct(found)] == ["x/a/OD.png", "y/a/OD.png", "b/OD.png", "OS.png"]
 
