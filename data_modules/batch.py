@@ -49,6 +49,8 @@ class Batch(TypedDict, total=False):
     """Field of view."""
     mask_vessel: Tensor
     """Reference vessel mask; zero where unknown."""
+    mask_dust: Tensor
+    """Depth of the camera's dust, as a share of the deepest; see `data_modules.datasets.dust`."""
     mask_disc: Tensor
     """Reference optic disc mask; zero where unknown."""
     mask_lesions: Tensor

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from data_modules.base import orient, to_unit
 from data_modules.batch import AnyBatch, Batch
+from data_modules.datasets.dust import DEEPEST
 from data_modules.datasets.photographs import PhotographSource
 from data_modules.paired import PairedDataModule
 from data_modules.windows import draw_corners, draw_side, resized
@@ -28,7 +29,7 @@ class DetailDataModule(PairedDataModule):
 
     A batch is reduced to a side drawn anew between `least_size` and its own, so that a network
     meets vessels of every width in pixels; both photographs of a pair are as another camera might
-    have taken them. Where the degraded photograph holds no information, the target is neither the
+    have taken them. The dust of their camera, where it is known, is in the degraded one only. Where the degraded photograph holds no information, the target is neither the
     clean photograph, which nobody could guess, nor a detail, but the degraded one, smooth.
 
     Args:
@@ -74,9 +75,10 @@ class DetailDataModule(PairedDataModule):
         image = resized(image, side)
         masks = {name: resized(mask, side) for name, mask in masks.items()}
         mask = masks["mask_fov"] = (masks["mask_fov"] >= 0.5).float()
-        clean = self._through_camera(image * mask, mask, rng)
+        dust = DEEPEST * masks.pop("mask_dust", torch.zeros_like(mask))
+        clean = self._through_camera(image / (1 - dust) * mask, mask, rng)
         parameters = self.degradation.draw(rng)
-        degraded = self.degradation.apply(clean, mask, parameters)
+        degraded = self.degradation.apply(clean * (1 - dust), mask, parameters)
         known = information(self.degradation, clean, mask, parameters)
         return cast(
             Batch,

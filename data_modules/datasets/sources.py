@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from data_modules.datasets.cache import Cache
+from data_modules.datasets.dust import DEEPEST, Dust
 from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
 from data_modules.datasets.phantom import Camera, draw_phantom
 from data_modules.datasets.photographs import (
@@ -17,7 +18,7 @@ from data_modules.datasets.photographs import (
     cut_to_field,
     require_field,
 )
-from data_modules.files.reading import read_bits, read_mask, read_photograph
+from data_modules.files.reading import read_bits, read_header, read_mask, read_photograph
 from magenet.hashing import name_key
 from magenet.imaging.crop import Square, crop, resize
 from magenet.imaging.field_of_view import FieldOfView
@@ -31,6 +32,8 @@ class ManifestDataset(PhotographDataset):
         image_size: Side of the square, in pixels.
         cache: Folder of decoded photographs; not cached if None.
         own_scale: Whether photographs smaller than `image_size` keep their own size.
+        dust: Dust of their cameras; samples then have `mask_dust`, uint8 `(1, S, S)`: the share of
+            the pixel values that is lost, 255 for :data:`DEEPEST`.
     """
 
     def __init__(
@@ -39,10 +42,13 @@ class ManifestDataset(PhotographDataset):
         image_size: int,
         cache: str | None = None,
         own_scale: bool = False,
+        dust: Dust | None = None,
     ) -> None:
         self.photographs = manifest.photographs
         self.image_size = image_size
         self.own_scale = own_scale
+        self.dust = dust
+        self.squares: dict[str, Square] = {}
         self.cache = None if cache is None else Cache(cache)
 
     def __len__(self) -> int:
@@ -67,10 +73,14 @@ class ManifestDataset(PhotographDataset):
         """
         photograph = self.photographs[index]
         if self.cache is None:
-            return self._decode(photograph)
-        files = (photograph.image, photograph.fov_mask, photograph.vessel_mask)
-        size = f"own{self.image_size}" if self.own_scale else self.image_size
-        return self.cache.sample(files, size, lambda: self._decode(photograph))
+            sample = self._decode(photograph)
+        else:
+            files = (photograph.image, photograph.fov_mask, photograph.vessel_mask)
+            size = f"own{self.image_size}" if self.own_scale else self.image_size
+            sample = self.cache.sample(files, size, lambda: self._decode(photograph))
+        if self.dust is not None:
+            sample["mask_dust"] = self._dust_of(self.dust, photograph, sample)
+        return sample
 
     def _decode(self, photograph: Photograph) -> Sample:
         """Decode a photograph and its masks."""
@@ -80,6 +90,19 @@ class ManifestDataset(PhotographDataset):
         field = require_field(photograph, image)
         size = min(self.image_size, field.square.side) if self.own_scale else self.image_size
         return cut_to_field(image, field, size, vessels)
+
+
+    def _dust_of(self, dust: Dust, photograph: Photograph, sample: Sample) -> Tensor:
+        """Return the dust of a photograph as a plane of its sample."""
+        header = read_header(photograph.image)
+        depth = dust.depth(photograph, header.height, header.width)
+        if not bool(depth.any()):
+            return torch.zeros_like(sample["mask_vessel"])
+        if photograph.name not in self.squares:
+            image = read_photograph(photograph.image)
+            self.squares[photograph.name] = require_field(photograph, image).square
+        plane = (depth / DEEPEST * 255).round().to(torch.uint8)
+        return resize(crop(plane, self.squares[photograph.name]), sample["image"].shape[-1])
 
 
 class LabelledDataset(ManifestDataset):
@@ -173,6 +196,8 @@ class ManifestPhotographs(PhotographSource):
             it may be deleted at any time. Not cached if null.
         own_scale: Whether photographs that are smaller than asked for keep their own size.
         larger: CSV file with larger versions of some of the photographs, of the same names.
+        dust: Whether samples tell the dust of their camera, found in its training photographs of
+            any quality; see :class:`data_modules.datasets.dust.Dust`.
     """
 
     def __init__(
@@ -189,6 +214,7 @@ class ManifestPhotographs(PhotographSource):
         cache: str | None = None,
         own_scale: bool = False,
         larger: str | None = None,
+        dust: bool = False,
     ) -> None:
         self.path = path
         self.sets = sets
@@ -200,6 +226,7 @@ class ManifestPhotographs(PhotographSource):
         self.cache = cache
         self.own_scale = own_scale
         self.larger = larger
+        self.dust = dust
 
     def dataset(self, split: Split, image_size: int) -> ManifestDataset:
         """Return the photographs of one split; see :meth:`PhotographSource.dataset`."""
@@ -207,7 +234,9 @@ class ManifestPhotographs(PhotographSource):
         if self.larger is not None:
             versions = {p.name: p for p in Manifest.from_csv(self.larger, self.labels or ())}
             manifest = Manifest([versions.get(p.name, p) for p in manifest], self.path)
-        manifest = manifest.select(sets=self.sets, qualities=self.qualities)
+        manifest = manifest.select(sets=self.sets)
+        dust = self._dust_of(manifest) if self.dust else None
+        manifest = manifest.select(qualities=self.qualities)
         if any(photograph.split for photograph in manifest):
             manifest = manifest.select(splits=[self.splits[split]])
         else:
@@ -219,7 +248,16 @@ class ManifestPhotographs(PhotographSource):
             manifest = Manifest(kept, self.path)
         manifest.require_readable()
         kind = ManifestDataset if self.labels is None else LabelledDataset
-        return kind(manifest, image_size, self.cache, self.own_scale)
+        return kind(manifest, image_size, self.cache, self.own_scale, dust)
+
+
+    def _dust_of(self, manifest: Manifest) -> Dust:
+        """Return the dust of the cameras, from photographs of the training split."""
+        if any(photograph.split for photograph in manifest):
+            manifest = manifest.select(splits=[self.splits["train"]])
+        else:
+            manifest = hold_out(manifest, "train", self.val_share)
+        return Dust(manifest.photographs, self.cache)
 
 
 class FolderPhotographs(PhotographSource):

@@ -29,26 +29,35 @@ FINAL_SHARE = 0.005
 """Learning rate at the end of the cosine, as a share of its peak (MPRNet: 1e-6 of 2e-4)."""
 
 
-def cosine_with_warm_up(progress: float, warm_up: float) -> float:
-    """Return the factor of the learning rate: linear warm-up, then cosine annealing.
+def learning_rate_factor(progress: float, warm_up: float, decay: float) -> float:
+    """Return the factor of the learning rate: linear warm-up, constant, then cosine annealing.
 
     Args:
         progress: Share of the training that is done, 0 to 1.
         warm_up: Share of the training over which the factor rises linearly from zero.
+        decay: Share of the training at its end over which it falls; 1 is all but the warm-up.
+
+    Example:
+        >>> [round(learning_rate_factor(p, 0.1, 0.2), 2) for p in (0.05, 0.5, 0.8, 0.9, 1.0)]
+        [0.5, 1.0, 1.0, 0.5, 0.01]
     """
     if progress < warm_up:
         return max(progress / warm_up, 1e-3)
-    rest = min(1.0, (progress - warm_up) / max(1e-9, 1.0 - warm_up))
+    start = max(warm_up, 1.0 - decay)
+    rest = min(1.0, max(0.0, progress - start) / max(1e-9, 1.0 - start))
     return FINAL_SHARE + (1.0 - FINAL_SHARE) * 0.5 * (1.0 + math.cos(math.pi * rest))
 
 
 class FundusTask(LightningModule, ABC):
-    """Base of all tasks: one network, Adam, a cosine schedule, and one-line errors.
+    """Base of all tasks: one network, Adam, a schedule, and one-line errors.
 
     Args:
         network: The network to train.
         optimizer: Returns the optimizer of given parameters; Adam at 2e-4 if null.
         warm_up: Share of the training over which the learning rate rises.
+        decay: Share of the training at its end over which the learning rate falls, along a cosine.
+            Below 1 a training that goes over several sessions can be ended at any time: resume it
+            with a smaller `max_steps`.
         channels_last: Whether to store tensors channels-last: several times faster on CPUs in
             bf16 and on GPUs with tensor cores.
     """
@@ -61,6 +70,7 @@ class FundusTask(LightningModule, ABC):
         network: nn.Module,
         optimizer: OptimizerCallable | None = None,
         warm_up: float = 0.03,
+        decay: float = 1.0,
         channels_last: bool = True,
     ) -> None:
         super().__init__()
@@ -73,6 +83,7 @@ class FundusTask(LightningModule, ABC):
         self.network = network
         self.optimizer = optimizer
         self.warm_up = warm_up
+        self.decay = decay
         self.channels_last = channels_last
         self.image_size: int | None = None
         """Side of the photographs that the network was trained on, in pixels: with its weights."""
@@ -150,7 +161,9 @@ class FundusTask(LightningModule, ABC):
             optimizer = self.optimizer(parameters)
         schedule = LambdaLR(
             optimizer,
-            lambda step: cosine_with_warm_up(step / max(1, self.total_steps), self.warm_up),
+            lambda step: learning_rate_factor(
+                step / max(1, self.total_steps), self.warm_up, self.decay
+            ),
         )
         return {
             "optimizer": optimizer,

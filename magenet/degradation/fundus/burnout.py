@@ -20,8 +20,13 @@ SMOOTHING = 0.015
 """Sigma of the smoothing before the brightest place is looked for, field diameters (our choice)."""
 
 
+GLARE = 0.4
+"""Probability that it is a place other than the brightest: a reflex of the lens or of the retina
+(our choice)."""
+
+
 class Burnout(Factor):
-    """Gain of linear light around the brightest place, cut off hard at full light.
+    """Gain of linear light around the brightest place or, as glare, another, cut off hard.
 
     Unlike in :class:`Exposure`, which has a soft shoulder, places end up clipped in all channels
     and hold no information. At severity 1 the gain in the middle is 4 to 30.
@@ -29,6 +34,8 @@ class Burnout(Factor):
 
     parameters: ClassVar = {
         "gain": Parameter("gain of linear light in the middle", 1, 64),
+        "x": Parameter("middle, field diameters right of the brightest place", -1, 1),
+        "y": Parameter("middle, field diameters below the brightest place", -1, 1),
         "radius": Parameter("sigma of the gain around the middle, field diameters", 0.01, 1),
         "paleness": Parameter("fraction of grey in the light there, before the gain", 0, 1),
     }
@@ -36,8 +43,13 @@ class Burnout(Factor):
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Draw the gain, and its sigma in field diameters."""
         most = rng.uniform("gain", math.log(4.0), math.log(30.0))
+        distance = rng.uniform("distance", 0.1, 0.6)
+        distance = torch.where(rng.uniform("glare", 0.0, 1.0) < GLARE, distance, 0.0)
+        direction = rng.uniform("direction", 0.0, 2 * math.pi)
         return {
             "gain": torch.exp(most * severity),
+            "x": distance * direction.cos(),
+            "y": distance * direction.sin(),
             "radius": rng.uniform("radius", 0.04, 0.12),
             "paleness": rng.uniform("paleness", 0.1, 0.8) * severity,
         }
@@ -54,8 +66,8 @@ class Burnout(Factor):
         cell = green.flatten(1).argmax(dim=1)
         x, y = frame.axes(GRID)
         middle = [
-            axis.flatten(1).gather(1, index[:, None])[:, 0]
-            for axis, index in ((x, cell % GRID), (y, cell // GRID))
+            axis.flatten(1).gather(1, index[:, None])[:, 0] + values[name]
+            for name, axis, index in (("x", x, cell % GRID), ("y", y, cell // GRID))
         ]
         distance = frame.distance(GRID, middle[0], middle[1])
         bump = torch.exp(-0.5 * (distance / values["radius"][:, None, None]).square())

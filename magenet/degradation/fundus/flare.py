@@ -20,6 +20,8 @@ COLOURS = (
     (0.52, 0.48, 0.44),  # grey
     (0.68, 0.76, 0.88),  # bluish
     (0.76, 0.68, 0.38),  # yellowish
+    (0.30, 0.42, 0.90),  # blue, from the coating of a lens
+    (1.00, 1.00, 1.00),  # clipped
 )
 """RGB pixel values in [0, 1], estimated by eye from real photographs of reject quality."""
 
@@ -28,7 +30,7 @@ class Flare(Factor):
     """Veil over the field outside a clear disc that is displaced from the field's centre.
 
     The disc's edge ranges from sharp to soft, and its radius differs a little between channels, as
-    real flares have coloured edges. At severity 1 the veil replaces 50 to 95 % at its strongest.
+    real flares have coloured edges. At severity 1 the veil replaces 50 to 100 % at its strongest.
     """
 
     parameters: ClassVar = {
@@ -68,7 +70,7 @@ class Flare(Factor):
             "radius": radius,
             "softness": depth * rng.uniform("softness", 0.25, 1.0),
             "fringe": depth * rng.uniform("fringe", -0.1, 0.1),
-            "share": rng.uniform("share", 0.5, 0.95) * severity,
+            "share": rng.uniform("share", 0.5, 1.0) * severity,
             "fall": rng.uniform("fall", 0.15, 0.6),
             "red": red,
             "green": green,

@@ -264,7 +264,7 @@ def burnout(image: Array, mask: Array, v: Values) -> Array:
     area = gaussian_filter(mask, sigma, mode="constant", truncate=6)
     brightest = np.where(area > 0.5, smooth / np.maximum(area, 1e-3), 0).argmax()
     row, column = np.unravel_index(brightest, mask.shape)
-    distance = at.from_point(at.x[row, column], at.y[row, column])
+    distance = at.from_point(at.x[row, column] + v["x"], at.y[row, column] + v["y"])
     bump = np.exp(-0.5 * (distance / v["radius"]) ** 2)[..., None]
     light = image**2
     light = light + v["paleness"] * bump * ((light @ GREY)[..., None] - light)

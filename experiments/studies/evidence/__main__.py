@@ -1,0 +1,202 @@
+"""Evidence on enhancers: detail that comes back, invention, harm, real pairs.
+
+Command:  python -m experiments.studies.evidence --checkpoint runs/<run>/checkpoints/best.ckpt
+Needs:    MAGENET_DATA and MAGENET_DATA_2048, the folders of the photographs and larger versions.
+Hardware: CPU. Time: about 20 minutes a network on 2 cores; `--count` limits the photographs.
+Writes:   the scores of every photograph as CSV, and a table beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from data_modules import ManifestPhotographs
+from data_modules.batch import Batch
+from experiments.configurations import WEIGHTS, photographs_folder
+from experiments.studies.evidence import detail, harm, invention, pairs
+from experiments.studies.evidence.methods import Method, methods
+from magenet.atomic_write import atomic_write
+from magenet.checkpoints import read_network
+from magenet.evaluation.pairs import PairJudge
+from magenet.evaluation.statistics import bootstrap_interval
+from magenet.models import VesselSegmenter
+from magenet.models.ridge import RidgeFilter
+
+SIDE = 1024
+"""Side of the photographs, in pixels: reduced from their larger versions where there are some."""
+
+LABELLED_SIDE = 800
+"""Side of photographs with labels, in pixels: about their own."""
+
+PARTS = ("detail", "invention", "harm", "pairs")
+
+Row = tuple[str, str, str, str, float]
+"""Part with its set, photograph, method, score's name, score."""
+
+
+def photographs(name: str) -> Iterator[Batch]:
+    """Yield the good val photographs of a set, each a batch of one, floats.
+
+    IDRiD's have labels, which are there for the smaller versions only.
+    """
+    folder = photographs_folder()
+    larger = Path(os.environ["MAGENET_DATA_2048"]) / "index.csv"
+    own: dict[str, Any] = (
+        {"labels": [str(folder / "idrid/labels.csv")]}
+        if name == "idrid"
+        else {"larger": str(larger), "own_scale": True}
+    )
+    source = ManifestPhotographs(
+        str(folder / "index.csv"), [name], ["good"], cache="runs/cache", **own
+    )
+    dataset = source.dataset("val", LABELLED_SIDE if name == "idrid" else SIDE)
+    for index in range(len(dataset)):
+        sample: dict[str, Any] = dataset[index]
+        batch: dict[str, Any] = {"name": [sample["name"]], "patient": [sample["patient"]]}
+        for name, value in sample.items():
+            if isinstance(value, Tensor) and name.startswith(("image", "mask")):
+                batch[name] = value.float()[None] / (255 if value.dtype == torch.uint8 else 1)
+            elif isinstance(value, Tensor):
+                batch[name] = value[None]
+        batch["image"] = batch["image"] * batch["mask_fov"]
+        yield Batch(**batch)
+
+
+def segmenter() -> Method:
+    """Return the judges' vessel segmenter, which works at 512 px, as a method."""
+    network = VesselSegmenter().eval()
+    read_network(network, WEIGHTS / "vessels.ckpt", "train it first ('make judges')")
+
+    def segment(image: Tensor, mask: Tensor) -> Tensor:
+        size = (512, 512)
+        small = torch.nn.functional.interpolate(image, size, mode="bilinear", antialias=True)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            logits = network(small).float()
+        return torch.nn.functional.interpolate(logits, image.shape[-2:], mode="bilinear") * mask
+
+    return segment
+
+
+def judges() -> dict[str, PairJudge]:
+    """Return the judges of real pairs by name."""
+    network = PairJudge(VesselSegmenter(), str(WEIGHTS / "vessels.ckpt"))
+    network.load()
+    return {"network": network, "ridge filter": PairJudge(RidgeFilter())}
+
+
+def detail_rows(enhance: Method, count: int) -> Iterator[tuple[str, Batch, dict[str, float]]]:
+    """Yield the scores of :mod:`experiments.studies.evidence.detail`."""
+    segment = segmenter()
+    for index, batch in zip(range(count), photographs("hrf"), strict=False):
+        clean, mask, vessels = batch["image"], batch["mask_fov"], batch["mask_vessel"] >= 0.5
+        scores = detail.octave_scores(enhance, clean, mask)
+        for draw in range(2):
+            key = 1000 * draw + index
+            found = detail.thin_scores(enhance, segment, clean, mask, vessels.float(), key)
+            scores |= {f"{name} [{draw}]": score for name, score in found.items()}
+        yield "hrf", batch, scores
+
+
+def invention_rows(enhance: Method, count: int) -> Iterator[tuple[str, Batch, dict[str, float]]]:
+    """Yield the scores of :mod:`experiments.studies.evidence.invention`."""
+    with_disc = (b for b in photographs("idrid") if bool(b["disc_known"].all()))
+    for _, batch in zip(range(count), with_disc, strict=False):
+        clean, mask = batch["image"], batch["mask_fov"]
+        yield "idrid", batch, invention.burnt_scores(enhance, clean, mask, batch["mask_disc"])
+    for _, batch in zip(range(count), photographs("hrf"), strict=False):
+        clean, mask, vessels = batch["image"], batch["mask_fov"], batch["mask_vessel"] >= 0.5
+        yield "hrf", batch, invention.blank_scores(enhance, clean, mask, vessels.float())
+        if batch["name"][0].endswith("04_dr.jpg"):
+            yield "flat", batch, invention.noise_scores(enhance)
+
+
+def harm_rows(enhance: Method, count: int) -> Iterator[tuple[str, Batch, dict[str, float]]]:
+    """Yield the scores of :mod:`experiments.studies.evidence.harm`."""
+    for name in ("hrf", "chase_db1", "idrid", "hygd"):
+        for index, batch in zip(range(count), photographs(name), strict=False):
+            clean, mask = batch["image"], batch["mask_fov"]
+            scores = harm.good_scores(enhance, clean, mask)
+            scores |= harm.camera_scores(enhance, clean, mask, index)
+            if bool(batch.get("lesions_known", torch.zeros(1)).all()):
+                scores |= harm.lesion_scores(enhance, batch)
+            yield name, batch, scores
+
+
+def pair_rows(enhance: Method, count: int) -> Iterator[tuple[str, Batch, dict[str, float]]]:
+    """Yield the scores of :mod:`experiments.studies.evidence.pairs`, those of the ceiling too."""
+    folder, found = photographs_folder(), judges()
+    for name, batches in (
+        ("real", pairs.pair_batches(folder)), ("ceiling", pairs.repeat_batches(folder)),
+    ):  # fmt: skip
+        for batch in batches[:count]:
+            yield name, batch, pairs.pair_scores(found, enhance, batch)
+
+
+MEASURES = dict(
+    zip(PARTS, (detail_rows, invention_rows, harm_rows, pair_rows), strict=True)
+)  # fmt: skip
+
+
+def table(rows: list[Row]) -> list[str]:
+    """Return the scores as a table: mean and 95 % interval over patients."""
+    values: dict[tuple[str, str], dict[str, list[tuple[float, str]]]] = defaultdict(dict)
+    named = list(dict.fromkeys(method for _, _, method, _, _ in rows))
+    for part, patient, method, score, value in rows:
+        key = part, score.split(" [")[0]
+        values[key].setdefault(method, []).append((value, patient))
+    lines = [f"| | score | {' | '.join(named)} |", "|---" * (len(named) + 2) + "|"]
+    for (part, score), found in values.items():
+        cells = [_cell(found.get(method, [])) for method in named]
+        lines.append(f"| {part} | {score} | {' | '.join(cells)} |")
+    return lines
+
+
+def _cell(found: list[tuple[float, str]]) -> str:
+    """Return a mean with its interval; the mean alone where there is one patient."""
+    known = [(value, patient) for value, patient in found if value == value]
+    if len({patient for _, patient in known}) < 2:
+        return f"{known[0][0]:.3f}" if known else ""
+    interval = bootstrap_interval(*zip(*known, strict=True))
+    return f"{interval.mean:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure the methods and write the table."""
+    parser = argparse.ArgumentParser(description="Measure detail, invention, harm, real pairs.")
+    parser.add_argument("--checkpoint", type=Path, help="of an enhancement task")
+    parser.add_argument("--subject", choices=("teacher", "student"), default="student")
+    parser.add_argument("--weights", nargs="*", default=[], help="as magenet enhance uses them")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--only", nargs="+", help="methods to measure; all if not given")
+    parser.add_argument("--count", type=int, default=99, help="photographs of each set")
+    parser.add_argument("--out", type=Path, default=Path("runs/evidence"))
+    options = parser.parse_args(arguments)
+    rows: list[Row] = []
+    for name, enhance in methods(options.checkpoint, options.subject, options.weights).items():
+        if options.only is not None and name not in options.only:
+            continue
+        for part in options.parts:
+            progress = tqdm(MEASURES[part](enhance, options.count), f"{name}, {part}")
+            for group, batch, scores in progress:
+                patient = batch["patient"][0]
+                rows += [(f"{part}, {group}", patient, name, s, v) for s, v in scores.items()]
+    options.out.mkdir(parents=True, exist_ok=True)
+    with atomic_write(options.out / "scores.csv") as path, path.open("w", newline="") as stream:
+        csv.writer(stream).writerows([("part", "patient", "method", "score", "value"), *rows])
+    text = "\n".join(table(rows)) + "\n"
+    (options.out / "table.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""What is painted where the photograph holds no information: burnt-out discs, haze, shadow, noise."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from experiments.studies.evidence.detail import band
+from experiments.studies.evidence.methods import Method
+from kornia.color import rgb_to_lab
+from magenet.metrics import ciede2000
+from magenet.metrics.masks import dilate
+
+EXPOSURES = (1.0, 2.0, 3.0)
+"""Stops by which the disc is overexposed."""
+
+DETAIL = (4.0, 64.0)
+"""Periods of what counts as detail, in pixels of 1024: vessels, drusen, mottle."""
+
+HAZE = 0.92
+"""Share of the light that is scattered in the hazy third of the field."""
+
+SHADOW = 0.02
+"""Share of the linear light that is left in the dark third."""
+
+NOISE = 0.02
+"""Standard deviation of the noise over haze and shadow, in [0, 1]."""
+
+
+def burnt_scores(enhance: Method, clean: Tensor, mask: Tensor, disc: Tensor) -> dict[str, float]:
+    """Return by how much clipped discs change colour, for each exposure.
+
+    Args:
+        enhance: The method.
+        clean: A good photograph, `(1, 3, S, S)`.
+        mask: Its field of view.
+        disc: Its optic disc, 0 or 1.
+    """
+    scores = {}
+    soft = functional.avg_pool2d(dilate(disc > 0, 16).float(), 33, 1, 16)
+    for stops in EXPOSURES:
+        level = clean[:, 1:2][disc > 0].square().mean()  # of the disc's green
+        gain = 1 + (2**stops / level - 1) * soft.square()
+        seen = ((clean.square() * gain).clamp(0, 1).sqrt() * mask * 255).round() / 255
+        burnt = (seen.amin(dim=1, keepdim=True) >= 0.99) & (disc > 0)
+        if not bool(burnt.any()):
+            continue
+        result = enhance(seen, mask)
+        change = ciede2000(rgb_to_lab(seen), rgb_to_lab(result))[:, None][burnt]
+        redder = (result - seen)[:, :1] - (result - seen)[:, 1:2]
+        scores[f"clipped disc, {stops:.0f} stops: CIEDE2000"] = float(change.mean())
+        scores[f"clipped disc, {stops:.0f} stops: redder"] = 255 * float(redder[burnt].mean())
+    return scores
+
+
+def blank_scores(enhance: Method, clean: Tensor, mask: Tensor, vessels: Tensor) -> dict[str, float]:
+    """Return the energy of detail off the vessels where nothing is seen, over the truth's.
+
+    The left third is hazy, the right third in the dark, both under noise.
+
+    Args:
+        enhance: The method.
+        clean: A good photograph, `(1, 3, S, S)`.
+        mask: Its field of view.
+        vessels: Its vessels, 0 or 1.
+    """
+    generator = torch.Generator().manual_seed(1)
+    noise = NOISE * torch.randn(clean.shape, generator=generator)
+    across = torch.linspace(0, 1, clean.shape[-1])
+    hazy = ((1 / 3 - across) * 20 + 0.5).clamp(0, 1)
+    dark = ((across - 2 / 3) * 20 + 0.5).clamp(0, 1)
+    light = clean.square()
+    veil = light.mean(dim=(2, 3), keepdim=True) * 2
+    light = light * (1 - HAZE * hazy) + HAZE * hazy * veil
+    light = light * (1 - (1 - SHADOW) * dark)
+    seen = (light.clamp(0, 1).sqrt() + noise * (hazy + dark)).clamp(0, 1)
+    seen = (255 * seen).round() / 255 * mask
+    result = enhance(seen, mask)
+    away = ~dilate(vessels > 0, 4) & ~dilate(mask == 0, 24)
+    scores = {}
+    for name, where in (("haze", hazy), ("shadow", dark)):
+        inside = away & (where > 0.99)
+        energy = [float(detail(image, mask)[inside].square().mean()) for image in (result, clean)]
+        scores[f"{name} over noise: detail over the truth's"] = energy[0] / energy[1]
+    return scores
+
+
+def noise_scores(enhance: Method, side: int = 768) -> dict[str, float]:
+    """Return the structure that noise on a flat field comes back with, over what it had."""
+    axis = (torch.arange(side) + 0.5) / side - 0.5
+    mask = (axis[:, None].square() + axis.square() < 0.25).float()[None, None]
+    generator = torch.Generator().manual_seed(2)
+    colour = torch.tensor([0.6, 0.3, 0.1]).view(1, 3, 1, 1)
+    seen = (colour + NOISE * torch.randn(1, 3, side, side, generator=generator)).clamp(0, 1) * mask
+    seen = (255 * seen).round() / 255
+    result = enhance(seen, mask)
+    inside = ~dilate(mask == 0, 24)
+    before, after = (detail(image, mask)[inside].square().mean() for image in (seen, result))
+    return {"noise on a flat field: structure over what it had": float((after / before).sqrt())}
+
+
+def detail(image: Tensor, mask: Tensor) -> Tensor:
+    """Return the detail of green, `(1, 1, S, S)`."""
+    scale = image.shape[-1] / 1024
+    return band(image[:, 1:2] * mask, *(scale * period for period in DETAIL))

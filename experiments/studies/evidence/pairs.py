@@ -1,0 +1,116 @@
+"""Real pairs of one eye, judged by a network and by a ridge filter, and two good photographs of one
+eye, which are the ceiling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from data_modules.batch import Batch
+from data_modules.datasets.manifest import Manifest, Photograph, read_rows
+from data_modules.evaluation import Pair, PairDataset, read_pairs
+from experiments.studies.evidence.methods import Method
+from magenet.evaluation.judge import started
+from magenet.evaluation.pairs import SHIFTS, PairJudge
+from magenet.metrics import masked_dice
+from magenet.metrics.roc import roc_auc
+
+ENHANCED_AT = 1024
+"""Side that photographs are loaded at, in pixels; methods see their own scale, which is smaller."""
+
+JUDGED_AT = 512
+"""Side at which judges see photographs, in pixels: that of their training."""
+
+
+def pair_batches(folder: Path) -> list[Batch]:
+    """Return the real pairs: low photograph `image`, `image_high`, `mask_fov`, `mask_valid`."""
+    manifest = Manifest.from_csv(folder / "index.csv")
+    pairs = read_pairs(folder / "hygd/pairs.csv", manifest)
+    return _batches(pairs)
+
+
+def repeat_batches(folder: Path) -> list[Batch]:
+    """Return pairs of two good photographs of one eye."""
+    manifest = Manifest.from_csv(folder / "index.csv")
+    known: dict[str, Photograph] = {photograph.name: photograph for photograph in manifest}
+    _, rows = read_rows(folder / "hygd/repeats.csv", ("pair_id", "first", "second_aligned"))
+    return _batches(
+        [
+            Pair(
+                row["pair_id"], row["patient"], known[row["first"]],
+                folder / row["second_aligned"], folder / row["valid_mask"],
+            )
+            for row in rows
+        ]
+    )  # fmt: skip
+
+
+def _batches(pairs: list[Pair]) -> list[Batch]:
+    """Return pairs at the scale of the low photograph, each a batch of one."""
+    dataset = PairDataset(pairs, ENHANCED_AT)
+    batches = []
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        batch = {
+            name: (value.float() / (255 if value.dtype == torch.uint8 else 1))[None]
+            for name, value in sample.items()
+            if name in ("image", "image_high", "mask_fov", "mask_valid")
+        }
+        for name in ("image", "image_high"):
+            batch[name] = batch[name] * batch["mask_fov"]
+        batches.append(
+            Batch(**batch, name=[sample["name"]], patient=[sample["patient"]])  # type: ignore[typeddict-item]
+        )
+    return batches
+
+
+def reduced(batch: Batch, image: Tensor) -> tuple[Tensor, Batch]:
+    """Return an enhanced photograph and its batch at the size that judges see."""
+    size = (JUDGED_AT, JUDGED_AT)
+    small = {
+        name: functional.interpolate(picture, size, mode="bilinear", antialias=True)
+        for name, picture in (
+            ("image", image), ("high", batch["image_high"]), ("mask", batch["mask_fov"]),
+            ("valid", batch["mask_valid"]),
+        )
+    }  # fmt: skip
+    mask, valid = ((small[name] >= 0.5).float() for name in ("mask", "valid"))
+    return small["image"] * mask, Batch(
+        image_high=small["high"] * mask, mask_fov=mask, mask_valid=valid * mask
+    )
+
+
+def pair_scores(judges: dict[str, PairJudge], enhance: Method, batch: Batch) -> dict[str, float]:
+    """Return the scores of one pair, each judge's vessels under its name."""
+    image, small = reduced(batch, enhance(batch["image"], batch["mask_fov"]))
+    scores = {}
+    for name, judge in judges.items():
+        judge.start_batch(small)
+        found = judge(image, small)
+        scores[f"vessel Dice, {name}"] = float(found["pair_vessel_dice"])
+        scores[f"vessel AUC, {name}"] = pair_auc(judge, image, small)
+        if name == "network":
+            scores |= {key: float(found[f"pair_{key}"]) for key in ("colour", "psnr", "ssim")}
+    return scores
+
+
+def pair_auc(judge: PairJudge, image: Tensor, batch: Batch) -> float:
+    """Return the area under the ROC curve of a judge's vessels, at the shift of the best Dice."""
+    vessels, valid = judge.logits(image).sigmoid(), batch["mask_valid"]
+
+    def moved(shift: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """Return the vessels moved, and where both photographs show the retina then."""
+        return torch.roll(vessels, shift, (2, 3)), valid * torch.roll(valid, shift, (2, 3))
+
+    wanted = started(judge.high_vessels)
+
+    def dice(shift: tuple[int, ...]) -> float:
+        """Return the Dice coefficient at a shift."""
+        found, inside = moved(shift)
+        return float(masked_dice(found, wanted, inside))
+
+    found, inside = moved(max(SHIFTS, key=dice))
+    return float(roc_auc(found, wanted > 0, inside > 0))
