@@ -47,6 +47,8 @@ class Batch(TypedDict, total=False):
 
     mask_fov: Tensor
     """Field of view."""
+    mask_known: Tensor
+    """Of a synthetic pair: where the degraded photograph still shows the retina."""
     mask_vessel: Tensor
     """Reference vessel mask; zero where unknown."""
     mask_dust: Tensor

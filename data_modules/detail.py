@@ -80,6 +80,7 @@ class DetailDataModule(PairedDataModule):
         parameters = self.degradation.draw(rng)
         degraded = self.degradation.apply(clean * (1 - dust), mask, parameters)
         known = information(self.degradation, clean, mask, parameters)
+        known = functional.interpolate(known, clean.shape[-2:], mode="bilinear")
         return cast(
             Batch,
             given
@@ -88,6 +89,7 @@ class DetailDataModule(PairedDataModule):
                 "image_clean": clean,
                 "image_degraded": degraded,
                 "image_target": target(clean, degraded, mask, known),
+                "mask_known": (known >= 0.5).float() * mask,
                 "parameters": parameters,
                 "window_size": self.window_size,
                 "window_corner": draw_corners(rng, self.windows, self.window_size, side),
@@ -111,12 +113,11 @@ def target(clean: Tensor, degraded: Tensor, mask: Tensor, known: Tensor) -> Tens
         clean: Clean photographs, `(B, 3, H, W)`.
         degraded: The same, degraded.
         mask: Field of view, `(B, 1, H, W)`, 0 or 1.
-        known: Information left in the degraded ones, `(B, 1, h, w)` in [0, 1].
+        known: Information left in the degraded ones, `(B, 1, H, W)` in [0, 1].
     """
     side = clean.shape[-1]
-    share = functional.interpolate(known, (side, side), mode="bilinear")
-    weight = (1 - share).square() * mask + 1e-6  # of places without information alone
+    weight = (1 - known).square() * mask + 1e-6  # of places without information alone
     coarse = functional.adaptive_avg_pool2d(torch.cat([degraded * weight, weight], dim=1), CELLS)
     coarse = functional.interpolate(coarse, (side, side), mode="bilinear")
     smooth = coarse[:, :3] / coarse[:, 3:]
-    return torch.lerp(smooth, clean, share) * mask
+    return torch.lerp(smooth, clean, known) * mask

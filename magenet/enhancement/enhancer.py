@@ -25,7 +25,7 @@ from magenet.imaging.crop import crop, peak, resize
 from magenet.imaging.field_of_view import FieldOfView, estimate_field
 from magenet.imaging.transfer import enlarged, transfer
 from magenet.metrics import fidelity
-from magenet.models import Enhancer, MAGENet, VesselSegmenter
+from magenet.models import Enhancer, EnhancerOutput, MAGENet, VesselSegmenter
 from magenet.models.pretrained import tensor_hash
 
 VIEWS = ((), (-1,), (-2,), (-2, -1))
@@ -111,11 +111,11 @@ class Estimate(NamedTuple):
 class PhotographEnhancer:
     """Enhance photographs of any size, 8 or 16 bit, within a bound of memory.
 
-    The square around the field of view is shown to the network at one size in four flipped views.
-    Their mean is the estimate, their disagreement its uncertainty. A change of light as small as
-    that of good photographs is shrunk, where the settings hold the calibration of the weights
-    (:mod:`magenet.enhancement.shrinkage`); the change is then transferred to the photograph's own
-    size. This is what `magenet enhance`, `magenet predict`, `magenet.enhance` and the tables'
+    A network that works at the photograph's own scale sees the square around the field of view
+    once, and tells its expected error. One that works at one size sees it in four flipped views:
+    their mean is the estimate, their disagreement its uncertainty, and a change of light as small
+    as that of good photographs is shrunk, where the settings hold the calibration of the weights
+    (:mod:`magenet.enhancement.shrinkage`). The change is then transferred to the photograph. This is what `magenet enhance`, `magenet predict`, `magenet.enhance` and the tables'
     released row all use.
 
     Args:
@@ -211,7 +211,7 @@ class PhotographEnhancer:
         if not force:
             seen, inside = self._shown(image, field, CHECK_SIZE)
             self.settings.fundus_check.require(seen[None], inside[None], field)
-        seen, inside = self._shown(image, field, self.settings.size or field.square.side)
+        seen, inside = self._shown(image, field, self.settings.side(field.square.side))
         estimate = self.estimate(seen, inside)
         expected = self._expected_error(estimate, inside)
         enhanced = seen + strength * estimate.change
@@ -228,6 +228,8 @@ class PhotographEnhancer:
             seen: `(3, S, S)` in [0, 1], black outside the field.
             inside: Field of view, `(1, S, S)`, 0 or 1.
         """
+        if self.network.own_scale:
+            return self._one_pass(seen, inside)
         with torch.inference_mode():
             estimates = self.views(seen[None], inside[None])
             change = estimates.mean(dim=0) - seen
@@ -240,6 +242,17 @@ class PhotographEnhancer:
             light_share = float(self.settings.light(rms_inside(light, inside)))
             return Estimate(light_share * light + detail, score, light_share)
 
+    def _one_pass(self, seen: Tensor, inside: Tensor) -> Estimate:
+        """Return the change of a network that tells its expected error, which is the score."""
+        with torch.inference_mode():
+            output = self._through_network(seen[None], inside[None])
+            change = output.image.float().cpu()[0] * inside - seen
+            if self.raw or output.log_error is None:
+                return Estimate(change, None, 1.0)
+            error = output.log_error.float().cpu().exp()
+            score = functional.interpolate(error, seen.shape[-2:], mode="bilinear")[0] * inside
+            return Estimate(change, score, 1.0)
+
     def views(self, seen: Tensor, inside: Tensor) -> Tensor:
         """Return the network's estimate from each flipped view, flipped back.
 
@@ -250,17 +263,22 @@ class PhotographEnhancer:
         Returns:
             `(N, 3, S, S)` on the CPU, black outside the field; `N` is 1 for a raw enhancer.
         """
-        self._require_network_memory(seen.shape[-1])
         estimates = []
         for axes in VIEWS[:1] if self.raw else VIEWS:
-            view, mask = (
-                tensor.flip(axes).to(self.device).contiguous(memory_format=torch.channels_last)
-                for tensor in (seen, inside)
-            )
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-                estimate = self.network(view, mask).image
+            view, mask = (tensor.flip(axes) for tensor in (seen, inside))
+            estimate = self._through_network(view, mask).image
             estimates.append(estimate.float().cpu().flip(axes) * inside)
         return torch.cat(estimates)
+
+    def _through_network(self, seen: Tensor, inside: Tensor) -> EnhancerOutput:
+        """Return the network's output for photographs `(1, 3, S, S)`, on its device."""
+        self._require_network_memory(seen.shape[-1])
+        view, mask = (
+            tensor.to(self.device).contiguous(memory_format=torch.channels_last)
+            for tensor in (seen, inside)
+        )
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            return self.network(view, mask)
 
     def find_vessels(self, images: Tensor) -> Tensor:
         """Return the vessels of photographs `(B, 3, S, S)` in [0, 1]: `(B, 1, S, S)`, 0 or 1."""

@@ -34,7 +34,7 @@ class ReleasedEnhancer(Enhancer):
     def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Enhance photographs of any size, `(B, 3, H, W)` in [0, 1], black outside the field."""
         inside = lit(image).float() if mask is None else mask
-        size = self.enhancer.settings.size or image.shape[-1]
+        size = self.enhancer.settings.side(image.shape[-1])
         return EnhancerOutput((enhance_at(size, self._enhance, image, inside),))
 
     def _enhance(self, seen: Tensor, inside: Tensor) -> Tensor:

@@ -11,14 +11,20 @@ from magenet.errors import UserError
 from magenet.models import MAGENet
 
 
+OWN_SCALE = (512, 2048)
+"""Smallest and greatest side at which a network that works at the photograph's own scale sees it,
+in pixels: of its training, and a little beyond (our choice)."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings of a network, stored in `config.json` beside its weights under `use`.
 
     Attributes:
         size: Side of the square around the field that the network sees, in pixels: every eye is
-            shown at the scale of the training. None for a method without a scale of its own,
-            which sees the square at the photograph's resolution.
+            shown at the scale of the training. Two numbers are the smallest and the greatest: in
+            between the network sees the photograph's own scale. None for a method without a scale,
+            which sees that at any size.
         fundus_check: Out-of-distribution check of the photographs (`looks` in `config.json`).
         light: Shrinkage of the change of light and colour: from its RMS to the share of it to
             apply, see :mod:`magenet.enhancement.shrinkage`. None applies all of it.
@@ -26,10 +32,26 @@ class Settings:
             [0, 1]. None where it was never measured: the expected error is then NaN.
     """
 
-    size: int | None
+    size: int | tuple[int, int] | None
     fundus_check: FundusCheck
     light: CalibrationCurve | None = None
     uncertainty: CalibrationCurve | None = None
+
+    def side(self, own: int) -> int:
+        """Return the side at which the network sees a square around the field, in pixels.
+
+        Args:
+            own: Side of the square in the photograph, in pixels.
+
+        Example:
+            >>> settings = Settings((512, 2048), FundusCheck.released())
+            >>> settings.side(300), settings.side(1100), settings.side(3000)
+            (512, 1100, 2048)
+        """
+        if self.size is None:
+            return own
+        least, most = (self.size, self.size) if isinstance(self.size, int) else self.size
+        return min(max(own, least), most)
 
     @classmethod
     def of(cls, network: MAGENet) -> Self:
@@ -44,10 +66,10 @@ class Settings:
             return None if use[key] is None else CalibrationCurve(**use[key])
 
         try:
-            return cls(
-                int(use["size"]), FundusCheck(**use["looks"]), curve("light"), curve("uncertainty")
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            size = use["size"]
+            size = (int(size[0]), int(size[1])) if isinstance(size, list) else int(size)
+            return cls(size, FundusCheck(**use["looks"]), curve("light"), curve("uncertainty"))
+        except (KeyError, TypeError, ValueError, IndexError) as error:
             raise UserError(
                 f"the weights' config.json does not say how they are used: {error}; weights come "
                 "from `make train-release` or `magenet adapt`"
@@ -56,7 +78,7 @@ class Settings:
     def as_config(self) -> dict[str, Any]:
         """Return the settings under the keys of `config.json`."""
         return {
-            "size": self.size,
+            "size": list(self.size) if isinstance(self.size, tuple) else self.size,
             "light": None if self.light is None else asdict(self.light),
             "uncertainty": None if self.uncertainty is None else asdict(self.uncertainty),
             "looks": asdict(self.fundus_check),

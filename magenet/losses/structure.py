@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magenet.checkpoints import read_network
+from magenet.checkpoints import read_checkpoint, read_network
+from magenet.errors import UserError
 from magenet.losses.masked import masked_mean
 from magenet.models.peers.gfe_net import low_pass
 
@@ -34,6 +35,14 @@ class StructureTarget(nn.Module, ABC):
 
     def load(self) -> None:
         """Load files that training needs; called once before it starts."""
+
+    def require_sizes(self, least: int, most: int) -> None:
+        """Raise if photographs of these sides cannot be read; called once before training starts.
+
+        Args:
+            least: Smallest side of the photographs, in pixels.
+            most: Greatest side.
+        """
 
     @abstractmethod
     def forward(self, clean: Tensor, vessels: Tensor, known: Tensor) -> Structure:
@@ -95,6 +104,9 @@ class HighFrequencyTarget(StructureTarget):
 class SegmenterTarget(StructureTarget):
     """Reference vessel mask where there is one, else the soft map of a frozen segmenter.
 
+    A segmenter misses vessels at a scale that it was not trained at, and what it misses would be
+    taught to be background: it is refused where its checkpoint says other sides than those in use.
+
     Args:
         segmenter: Network that predicts vessel logits, `(B, 1, H, W)`; frozen here.
         checkpoint: Checkpoint of the `SegmentationTask` that trained it; read when training
@@ -107,6 +119,7 @@ class SegmenterTarget(StructureTarget):
         super().__init__()
         self.segmenter = segmenter.requires_grad_(False).eval()
         self.checkpoint = checkpoint
+        self.sizes: tuple[int, int] | None = None
 
     def train(self, mode: bool = True) -> SegmenterTarget:
         """Stay in evaluation mode, whatever `mode` is."""
@@ -122,6 +135,27 @@ class SegmenterTarget(StructureTarget):
             return
         hint = "train a segmenter first ('make segmenter'), or choose another structure target"
         read_network(self.segmenter, self.checkpoint, hint)
+        content = read_checkpoint(self.checkpoint)
+        if (most := content.get("image_size")) is not None:
+            self.sizes = (content.get("least_size") or most, most)
+
+    def require_sizes(self, least: int, most: int) -> None:
+        """See :meth:`StructureTarget.require_sizes`.
+
+        Raises:
+            UserError: If the segmenter was trained on photographs of other sides.
+        """
+        if self.sizes is None or self.sizes[0] <= least <= most <= self.sizes[1]:
+            return
+        trained, used = (
+            f"{low} px" if low == high else f"{low} to {high} px"
+            for low, high in (self.sizes, (least, most))
+        )
+        raise UserError(
+            f"{self.checkpoint}: this segmenter was trained on photographs of {trained}, and would "
+            f"miss vessels in those of {used}: train one at that size, or choose another "
+            "structure target"
+        )
 
     def forward(self, clean: Tensor, vessels: Tensor, known: Tensor) -> Structure:
         """See :meth:`StructureTarget.forward`."""

@@ -78,6 +78,10 @@ class EnhancerOutput(NamedTuple):
 class Enhancer(nn.Module, ABC):
     """Common signature of MAGE-Net and of every method it is compared with."""
 
+    own_scale = False
+    """Whether it works on photographs at their own scale: its estimate of the whole eye does not
+    depend on how many pixels there are, and it tells its expected error."""
+
     @abstractmethod
     def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Enhance a batch of photographs.

@@ -229,6 +229,7 @@ class MAGENet(
             )
             self.correct.append(LightCorrection(original_width, scale=2))
         self.detail: DetailStage | None = None
+        self.own_scale = detail_widths is not None
         if detail_widths is not None:
             known = width + guide_width
             self.detail = DetailStage(detail_widths, detail_blocks, known, self.maps)

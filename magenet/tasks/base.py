@@ -87,6 +87,8 @@ class FundusTask(LightningModule, ABC):
         self.channels_last = channels_last
         self.image_size: int | None = None
         """Side of the photographs that the network was trained on, in pixels: with its weights."""
+        self.least_size: int | None = None
+        """Smallest side of them, where it was drawn anew for each batch."""
         self.total_steps = 0
         self.unseen_losses: list[tuple[int, Tensor, list[str]]] = []
 
@@ -109,6 +111,7 @@ class FundusTask(LightningModule, ABC):
         datamodule = getattr(self.trainer, "datamodule", None)
         size = getattr(datamodule, "image_size", None)
         self.image_size = self.image_size if size is None else size
+        self.least_size = getattr(datamodule, "least_size", self.least_size)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss; every few steps :meth:`require_finite` checks the recent ones.
@@ -180,7 +183,7 @@ class FundusTask(LightningModule, ABC):
             UserError: If a loss was not finite: such weights are not saved.
         """
         self.require_finite()
-        checkpoint["image_size"] = self.image_size
+        checkpoint["image_size"], checkpoint["least_size"] = self.image_size, self.least_size
         saved = checkpoint.get("hyper_parameters", {})
         checkpoint["hyper_parameters"] = {
             name: value for name, value in saved.items() if _is_plain(value)
@@ -205,6 +208,7 @@ class FundusTask(LightningModule, ABC):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the size of the photographs that the network was trained on."""
         self.image_size = checkpoint.get("image_size")
+        self.least_size = checkpoint.get("least_size")
 
     def _count_steps(self) -> int:
         """Return the optimizer steps of the whole training.

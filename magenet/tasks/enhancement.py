@@ -16,7 +16,7 @@ from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder import Options, enhance_photograph
 from magenet.enhancement.fundus_check import FundusCheck
 from magenet.enhancement.report_page import Outcome
-from magenet.enhancement.settings import Settings
+from magenet.enhancement.settings import OWN_SCALE, Settings
 from magenet.errors import UserError
 from magenet.imaging.transfer import enhance_at
 from magenet.losses import (
@@ -126,6 +126,12 @@ class EnhancementTask(FundusTask):
                 read_network(self.network, self.start, "train it first")
         super().setup(stage)
 
+    def on_train_start(self) -> None:
+        """Note the size of the photographs, which the structure target must be able to read."""
+        super().on_train_start()
+        if self.image_size is not None:
+            self.structure_target.require_sizes(self.least_size or self.image_size, self.image_size)
+
     def forward(self, image: Tensor) -> EnhancerOutput:
         """Enhance photographs `(B, 3, H, W)` in [0, 1] by the network that prediction uses."""
         return self.prediction_network(self.laid_out(image))
@@ -163,6 +169,7 @@ class EnhancementTask(FundusTask):
         if self.preservation_weight:
             known = batch["vessel_known"]
             if window is not None:
+                mask = batch["mask_known"]  # elsewhere vessels would have to be invented
                 clean, vessels, mask = (window.cut(part) for part in (clean, vessels, mask))
                 known = known.repeat_interleave(len(clean) // len(known))
             wanted = self.structure_target(clean, vessels, known)
@@ -208,9 +215,9 @@ class EnhancementTask(FundusTask):
         """
         mask = batch["mask_fov"]
         image = unenhanced(batch)
-        size = self.image_size or image.shape[-1]
         images = {"input": image}
         for subject, network in self.enhancers().items():
+            size = image.shape[-1] if network.own_scale else self.image_size or image.shape[-1]
             images[subject] = enhance_at(size, partial(self._through, network), image, mask)
         if "image_clean" in batch:
             images["clean"] = batch["image_clean"]
@@ -233,7 +240,7 @@ class EnhancementTask(FundusTask):
             UserError: If the checkpoint does not hold the size of its photographs.
         """
         options = self.prediction
-        size = options.size or self.image_size
+        size = options.size or (OWN_SCALE if self.prediction_network.own_scale else self.image_size)
         if size is None and self.learns:
             raise UserError("the checkpoint does not say its image size: give --output.size")
         settings = Settings(size, FundusCheck.released())
