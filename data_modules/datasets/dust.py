@@ -120,9 +120,7 @@ def dust_depth(images: Sequence[Tensor]) -> Tensor:
 
 def _darker(image: Tensor, size: list[int]) -> Tensor:
     """Return by how much each place is darker than its surround, `(1, 1, h, w)` as a share."""
-    small = functional.interpolate(
-        image[None].float() / 255, size, mode="bilinear", antialias=True
-    )
+    small = functional.interpolate(image[None].float() / 255, size, mode="bilinear", antialias=True)
     bright = small[:, :2].mean(dim=1, keepdim=True)  # blue is dark and noisy
     field = (bright > 0.08).float()
     mean, area = (window_mean(part, SURROUND) for part in (bright * field, field))

@@ -91,7 +91,6 @@ class ManifestDataset(PhotographDataset):
         size = min(self.image_size, field.square.side) if self.own_scale else self.image_size
         return cut_to_field(image, field, size, vessels)
 
-
     def _dust_of(self, dust: Dust, photograph: Photograph, sample: Sample) -> Tensor:
         """Return the dust of a photograph as a plane of its sample."""
         header = read_header(photograph.image)
@@ -249,7 +248,6 @@ class ManifestPhotographs(PhotographSource):
         manifest.require_readable()
         kind = ManifestDataset if self.labels is None else LabelledDataset
         return kind(manifest, image_size, self.cache, self.own_scale, dust)
-
 
     def _dust_of(self, manifest: Manifest) -> Dust:
         """Return the dust of the cameras, from photographs of the training split."""

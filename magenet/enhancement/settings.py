@@ -10,7 +10,6 @@ from magenet.enhancement.fundus_check import FundusCheck
 from magenet.errors import UserError
 from magenet.models import MAGENet
 
-
 OWN_SCALE = (512, 2048)
 """Smallest and greatest side at which a network that works at the photograph's own scale sees it,
 in pixels: of its training, and a little beyond (our choice)."""

@@ -41,9 +41,7 @@ class RidgeFilter(nn.Module):
         Frangi et al., "Multiscale vessel enhancement filtering", MICCAI 1998.
     """
 
-    def __init__(
-        self, share: float = 0.1, sigmas: Sequence[float] = (1.2, 1.8, 2.7, 4.0)
-    ) -> None:
+    def __init__(self, share: float = 0.1, sigmas: Sequence[float] = (1.2, 1.8, 2.7, 4.0)) -> None:
         super().__init__()
         self.share = share
         self.sigmas = tuple(sigmas)

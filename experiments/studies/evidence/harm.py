@@ -45,6 +45,4 @@ def lesion_scores(enhance: Method, batch: Batch) -> dict[str, float]:
     judge.start_batch(batch)
     before = judge(batch["image"], batch)
     after = judge(enhance(batch["image"], batch["mask_fov"]), batch)
-    return {
-        name: float(after[name] - before[name]) for name in after if name.endswith("_contrast")
-    }
+    return {name: float(after[name] - before[name]) for name in after if name.endswith("_contrast")}

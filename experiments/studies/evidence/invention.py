@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
+from kornia.color import rgb_to_grayscale, rgb_to_lab
 from torch import Tensor
 from torch.nn import functional
 
 from experiments.studies.evidence.detail import band
 from experiments.studies.evidence.methods import Method
-from kornia.color import rgb_to_lab
 from magenet.metrics import ciede2000
 from magenet.metrics.masks import dilate
 
@@ -40,9 +40,11 @@ def burnt_scores(enhance: Method, clean: Tensor, mask: Tensor, disc: Tensor) -> 
     scores = {}
     soft = functional.avg_pool2d(dilate(disc > 0, 16).float(), 33, 1, 16)
     for stops in EXPOSURES:
-        level = clean[:, 1:2][disc > 0].square().mean()  # of the disc's green
+        # Light from beside the disc's own pixels is grey: else blue would not clip with the rest.
+        light = torch.lerp(clean.square(), rgb_to_grayscale(clean.square()), 0.6 * soft)
+        level = light[:, 1:2][disc > 0].mean()
         gain = 1 + (2**stops / level - 1) * soft.square()
-        seen = ((clean.square() * gain).clamp(0, 1).sqrt() * mask * 255).round() / 255
+        seen = ((light * gain).clamp(0, 1).sqrt() * mask * 255).round() / 255
         burnt = (seen.amin(dim=1, keepdim=True) >= 0.99) & (disc > 0)
         if not bool(burnt.any()):
             continue

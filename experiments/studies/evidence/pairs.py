@@ -1,5 +1,6 @@
 """Real pairs of one eye, judged by a network and by a ridge filter, and two good photographs of one
-eye, which are the ceiling."""
+eye, which are the ceiling.
+"""
 
 from __future__ import annotations
 

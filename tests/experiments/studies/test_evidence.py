@@ -1,0 +1,121 @@
+"""The measures themselves, on methods whose result is known."""
+
+
+import pytest
+import torch
+from torch import Tensor
+
+from data_modules.batch import Batch
+from data_modules.datasets.phantom import draw_phantom
+from experiments.studies.evidence import detail, harm, invention
+from experiments.studies.evidence.__main__ import table
+from experiments.studies.evidence.methods import method, methods
+from magenet.models import MAGENet
+
+
+def untouched(image: Tensor, mask: Tensor) -> Tensor:
+    return image
+
+
+def reddened(image: Tensor, mask: Tensor) -> Tensor:
+    return torch.cat([image[:, :1], 0.7 * image[:, 1:]], dim=1)
+
+
+@pytest.fixture(scope="module")
+def eye() -> tuple[Tensor, Tensor, Tensor]:
+    phantom = draw_phantom(3, 192)
+    mask = phantom.field.mask[None].float()
+    return phantom.image[None].float() / 255 * mask, mask, phantom.vessels[None].float()
+
+
+def test_an_octave_comes_back_as_far_as_the_method_restores_it(
+    eye: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    clean, mask, _ = eye
+    all_of_it = detail.octave_scores(lambda image, field: clean, clean, mask)
+    assert list(all_of_it.values()) == pytest.approx([1.0, 1.0, 1.0], abs=1e-4)
+    nothing = detail.octave_scores(untouched, clean, mask)
+    assert nothing["octave of 8 to 4 px"] < 0.1 < nothing["octave of 32 to 16 px"] < 0.9
+
+
+def test_bands_are_orthogonal_and_add_up() -> None:
+    image = torch.rand(1, 1, 64, 64)
+    parts = [detail.band(image, *periods) for periods in ((1e-3, 8), (8, 1e9))]
+    whole = parts[0] + parts[1] + image.mean()
+    assert torch.allclose(whole, image, atol=1e-5)
+    assert float((parts[0] * parts[1]).mean().abs()) < 1e-6
+
+
+def test_thin_vessels_are_found_by_a_segmenter_that_knows_them(
+    eye: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    clean, mask, vessels = eye
+    perfect = detail.thin_scores(
+        untouched, lambda image, field: vessels - 0.5, clean, mask, vessels, 1
+    )
+    assert perfect["thin vessels found"] == perfect["found are vessels"] == 1.0
+    blind = detail.thin_scores(untouched, lambda image, field: -mask, clean, mask, vessels, 1)
+    assert blind["thin vessels found"] == 0.0
+
+
+def test_a_clipped_disc_that_turns_red_is_told(eye: tuple[Tensor, Tensor, Tensor]) -> None:
+    clean, mask, _ = eye
+    disc = torch.zeros_like(mask)
+    disc[..., 80:110, 80:110] = 1.0
+    kept = invention.burnt_scores(untouched, clean, mask, disc)
+    red = invention.burnt_scores(reddened, clean, mask, disc)
+    assert len(kept) == 2 * len(invention.EXPOSURES)
+    for name, value in kept.items():
+        assert value == 0.0
+        assert red[name] > 5.0
+
+
+def test_mottle_where_nothing_is_seen_is_told(eye: tuple[Tensor, Tensor, Tensor]) -> None:
+    clean, mask, vessels = eye
+
+    def mottled(image: Tensor, field: Tensor) -> Tensor:
+        pattern = torch.sin(torch.arange(192) * 0.8)
+        return image + 0.1 * pattern * pattern[:, None]
+
+    calm = invention.blank_scores(untouched, clean, mask, vessels)
+    loud = invention.blank_scores(mottled, clean, mask, vessels)
+    assert all(loud[name] > 2 * value for name, value in calm.items())
+    assert invention.noise_scores(untouched, 192).popitem()[1] == pytest.approx(1.0)
+    assert invention.noise_scores(mottled, 192).popitem()[1] > 2.0
+
+
+def test_good_photographs_and_cameras_are_kept_by_doing_nothing(
+    eye: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    clean, mask, _ = eye
+    assert harm.good_scores(untouched, clean, mask)["good photograph, PSNR"] == 60.0
+    assert harm.camera_scores(untouched, clean, mask, 1)["random camera, chroma shift"] == 0.0
+    assert harm.camera_scores(reddened, clean, mask, 1)["random camera, chroma shift"] > 3.0
+
+
+def test_lesions_that_lose_contrast_are_told(eye: tuple[Tensor, Tensor, Tensor]) -> None:
+    clean, mask, _ = eye
+    lesions = torch.zeros(1, 4, 192, 192)
+    lesions[:, 2, 90:100, 60:70] = 1.0
+    image = (clean + 0.2 * lesions[:, 2:3]).clamp(0, 1)
+    batch = Batch(
+        image=image, mask_fov=mask, mask_lesions=lesions, lesions_known=torch.tensor([True])
+    )
+    assert harm.lesion_scores(untouched, batch)["hard_exudate_contrast"] == 0.0
+    flattened = harm.lesion_scores(lambda image, field: clean, batch)
+    assert flattened["hard_exudate_contrast"] < -0.5
+
+
+def test_a_network_is_a_method(eye: tuple[Tensor, Tensor, Tensor]) -> None:
+    clean, mask, _ = eye
+    network = MAGENet(widths=(8, 8, 8, 8), blocks=(1, 1, 1, 1), original_width=8)
+    assert torch.equal(method(network)(clean, mask), clean)  # it starts as the identity
+    assert list(methods(None, "student", [])) == ["untouched", "CLAHE", "Setiawan"]
+
+
+def test_the_table_has_a_mean_and_an_interval_over_patients() -> None:
+    rows = [
+        ("harm, hrf", patient, "CLAHE", "psnr", value)
+        for patient, value in (("a", 20.0), ("b", 30.0), ("b", 40.0))
+    ]
+    assert table(rows)[2].startswith("| harm, hrf | psnr | 30.000 (20.000 to 35.000) |")
