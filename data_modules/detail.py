@@ -29,8 +29,9 @@ class DetailDataModule(PairedDataModule):
 
     A batch is reduced to a side drawn anew between `least_size` and its own, so that a network
     meets vessels of every width in pixels; both photographs of a pair are as another camera might
-    have taken them. The dust of their camera, where it is known, is in the degraded one only. Where the degraded photograph holds no information, the target is neither the
-    clean photograph, which nobody could guess, nor a detail, but the degraded one, smooth.
+    have taken them. The dust of their camera, where it is known, is in the degraded one only. Where
+    the degraded photograph holds no information, the target is neither the clean photograph, which
+    nobody could guess, nor a detail, but the degraded one, smooth.
 
     Args:
         photographs: Clean photographs.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from data_modules.datasets.cache import Cache
 from data_modules.datasets.dust import DEEPEST, Dust

@@ -167,7 +167,7 @@ def degraded_pairs(size: int, what: str) -> Iterator[dict[str, Tensor]]:
 def measure_changes(enhancer: PhotographEnhancer) -> list[Change]:
     """Return the network's changes of light of degraded photographs and of as many clean ones."""
     found = []
-    for pair in degraded_pairs(enhancer.settings.size or 512, "changes"):
+    for pair in degraded_pairs(enhancer.settings.side(512), "changes"):
         clean, mask = pair["image_clean"], pair["mask_fov"]
         area = 3 * mask.sum()
         for seen in (pair["image_degraded"], clean):
@@ -215,7 +215,7 @@ def measure_errors(enhancer: PhotographEnhancer) -> Measured:
     scores, errors, means, maps = [], [], [], []
     others: dict[str, list[Tensor]] = {}
     generator = torch.Generator().manual_seed(0)
-    for pair in degraded_pairs(enhancer.settings.size or 512, "pairs"):
+    for pair in degraded_pairs(enhancer.settings.side(512), "pairs"):
         seen, mask = pair["image_degraded"], pair["mask_fov"]
         estimate = enhancer.estimate(seen, mask)
         pixel_error = (seen + estimate.change - pair["image_clean"]).abs().mean(dim=0)[None, None]

@@ -115,7 +115,8 @@ class PhotographEnhancer:
     once, and tells its expected error. One that works at one size sees it in four flipped views:
     their mean is the estimate, their disagreement its uncertainty, and a change of light as small
     as that of good photographs is shrunk, where the settings hold the calibration of the weights
-    (:mod:`magenet.enhancement.shrinkage`). The change is then transferred to the photograph. This is what `magenet enhance`, `magenet predict`, `magenet.enhance` and the tables'
+    (:mod:`magenet.enhancement.shrinkage`). The change is then transferred to the
+    photograph. This is what `magenet enhance`, `magenet predict`, `magenet.enhance` and the tables'
     released row all use.
 
     Args:

@@ -1,1 +1,1 @@
-"""What an enhancer does to photographs whose truth is known: detail, invention, harm, real pairs."""
+"""What an enhancer does to photographs of known truth: detail, invention, harm, real pairs."""

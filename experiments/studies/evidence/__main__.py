@@ -14,7 +14,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -69,7 +69,7 @@ def photographs(name: str) -> Iterator[Batch]:
             elif isinstance(value, Tensor):
                 batch[name] = value[None]
         batch["image"] = batch["image"] * batch["mask_fov"]
-        yield Batch(**batch)
+        yield cast(Batch, batch)
 
 
 def segmenter() -> Method:
@@ -166,7 +166,8 @@ def _cell(found: list[tuple[float, str]]) -> str:
     known = [(value, patient) for value, patient in found if value == value]
     if len({patient for _, patient in known}) < 2:
         return f"{known[0][0]:.3f}" if known else ""
-    interval = bootstrap_interval(*zip(*known, strict=True))
+    values, patients = zip(*known, strict=True)
+    interval = bootstrap_interval(values, patients)
     return f"{interval.mean:.3f} ({interval.low:.3f} to {interval.high:.3f})"
 
 

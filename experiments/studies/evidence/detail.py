@@ -35,7 +35,8 @@ def band(image: Tensor, shortest: float, longest: float) -> Tensor:
     frequency = torch.fft.fftfreq(side)[:, None].square()
     radius = (frequency + torch.fft.rfftfreq(side)[None].square()).sqrt()
     inside = (radius >= 1 / longest) & (radius < 1 / shortest)
-    return torch.fft.irfft2(torch.fft.rfft2(image) * inside, s=(side, side))
+    found: Tensor = torch.fft.irfft2(torch.fft.rfft2(image) * inside, s=(side, side))
+    return found
 
 
 def blurred(image: Tensor, sigma: float) -> Tensor:

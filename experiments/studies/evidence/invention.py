@@ -1,4 +1,4 @@
-"""What is painted where the photograph holds no information: burnt-out discs, haze, shadow, noise."""
+"""What is painted where a photograph holds no information: burnt-out discs, haze, shadow, noise."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Real pairs of one eye, judged by a network and by a ridge filter, and two good photographs of one
-eye, which are the ceiling.
-"""
+"""Real pairs of one eye by two judges; two good photographs of one eye are the ceiling."""
 
 from __future__ import annotations
 
