@@ -15,6 +15,23 @@ OWN_SCALE = (512, 2048)
 in pixels: of its training, and a little beyond (our choice)."""
 
 
+def seen_side(size: int | tuple[int, int] | None, own: int) -> int:
+    """Return the side at which a network sees a square around the field, in pixels.
+
+    Args:
+        size: See :attr:`Settings.size`.
+        own: Side of the square in the photograph, in pixels.
+
+    Example:
+        >>> [seen_side((512, 2048), own) for own in (300, 1100, 3000)], seen_side(512, 3000)
+        ([512, 1100, 2048], 512)
+    """
+    if size is None:
+        return own
+    least, most = (size, size) if isinstance(size, int) else size
+    return min(max(own, least), most)
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings of a network, stored in `config.json` beside its weights under `use`.
@@ -37,20 +54,8 @@ class Settings:
     uncertainty: CalibrationCurve | None = None
 
     def side(self, own: int) -> int:
-        """Return the side at which the network sees a square around the field, in pixels.
-
-        Args:
-            own: Side of the square in the photograph, in pixels.
-
-        Example:
-            >>> settings = Settings((512, 2048), FundusCheck.released())
-            >>> settings.side(300), settings.side(1100), settings.side(3000)
-            (512, 1100, 2048)
-        """
-        if self.size is None:
-            return own
-        least, most = (self.size, self.size) if isinstance(self.size, int) else self.size
-        return min(max(own, least), most)
+        """Return the side at which the network sees a square whose side is `own`, in pixels."""
+        return seen_side(self.size, own)
 
     @classmethod
     def of(cls, network: MAGENet) -> Self:

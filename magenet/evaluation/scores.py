@@ -17,6 +17,7 @@ from magenet.atomic_write import atomic_write
 from magenet.errors import UsageError
 from magenet.evaluation.full_reference import FullReference
 from magenet.evaluation.judge import Judge
+from magenet.evaluation.judged_size import at_side, judged_batch
 from magenet.evaluation.score_rows import KEYS, ScoreRow, is_nan, write_rows
 from magenet.evaluation.summary import CLEAN, HIGH, columns_of, summarise
 
@@ -33,10 +34,13 @@ class Scores(Callback):
 
     Args:
         judges: Judges that score; :class:`FullReference` alone if null.
+        size: Side at which judges see photographs, in pixels; that at which they are enhanced if
+            null.
     """
 
-    def __init__(self, judges: list[Judge] | None = None) -> None:
+    def __init__(self, judges: list[Judge] | None = None, size: int | None = None) -> None:
         self.judges: Sequence[Judge] = judges or [FullReference()]
+        self.size = size
         self.rows: list[ScoreRow] = []
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -71,6 +75,11 @@ class Scores(Callback):
         if not isinstance(outputs, dict):
             return
         with torch.inference_mode():
+            if self.size is not None:
+                side = self.size
+                batch = judged_batch(batch, side)
+                mask = batch["mask_fov"]
+                outputs = {k: at_side(image, side) * mask for k, image in outputs.items()}
             for judge in self.judges:
                 judge.start_batch(batch)
             for subject, image in outputs.items():

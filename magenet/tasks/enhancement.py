@@ -16,7 +16,7 @@ from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder import Options, enhance_photograph
 from magenet.enhancement.fundus_check import FundusCheck
 from magenet.enhancement.report_page import Outcome
-from magenet.enhancement.settings import OWN_SCALE, Settings
+from magenet.enhancement.settings import OWN_SCALE, Settings, seen_side
 from magenet.errors import UserError
 from magenet.imaging.transfer import enhance_at
 from magenet.losses import (
@@ -217,13 +217,17 @@ class EnhancementTask(FundusTask):
         image = unenhanced(batch)
         images = {"input": image}
         for subject, network in self.enhancers().items():
-            size = image.shape[-1] if network.own_scale else self.image_size or image.shape[-1]
+            size = seen_side(self._sizes(network), image.shape[-1])
             images[subject] = enhance_at(size, partial(self._through, network), image, mask)
         if "image_clean" in batch:
             images["clean"] = batch["image_clean"]
         if "image_high" in batch:
             images["high"] = batch["image_high"]
         return {subject: image * mask for subject, image in images.items()}
+
+    def _sizes(self, network: Enhancer) -> int | tuple[int, int] | None:
+        """Return the side, or sides, at which a network sees photographs, in pixels."""
+        return OWN_SCALE if network.own_scale else self.image_size
 
     def _through(self, network: Enhancer, image: Tensor, mask: Tensor) -> Tensor:
         """Return the output of a network, `(B, 3, S, S)` in [0, 1]."""
@@ -240,7 +244,7 @@ class EnhancementTask(FundusTask):
             UserError: If the checkpoint does not hold the size of its photographs.
         """
         options = self.prediction
-        size = options.size or (OWN_SCALE if self.prediction_network.own_scale else self.image_size)
+        size = options.size or self._sizes(self.prediction_network)
         if size is None and self.learns:
             raise UserError("the checkpoint does not say its image size: give --output.size")
         settings = Settings(size, FundusCheck.released())

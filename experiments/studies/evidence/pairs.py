@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from data_modules.batch import Batch
 from data_modules.datasets.manifest import Manifest, Photograph, read_rows
 from data_modules.evaluation import Pair, PairDataset, read_pairs
 from experiments.studies.evidence.methods import Method
 from magenet.evaluation.judge import started
+from magenet.evaluation.judged_size import at_side, judged_batch
 from magenet.evaluation.pairs import SHIFTS, PairJudge
 from magenet.metrics import masked_dice
 from magenet.metrics.roc import roc_auc
@@ -66,25 +66,10 @@ def _batches(pairs: list[Pair]) -> list[Batch]:
     return batches
 
 
-def reduced(batch: Batch, image: Tensor) -> tuple[Tensor, Batch]:
-    """Return an enhanced photograph and its batch at the size that judges see."""
-    size = (JUDGED_AT, JUDGED_AT)
-    small = {
-        name: functional.interpolate(picture, size, mode="bilinear", antialias=True)
-        for name, picture in (
-            ("image", image), ("high", batch["image_high"]), ("mask", batch["mask_fov"]),
-            ("valid", batch["mask_valid"]),
-        )
-    }  # fmt: skip
-    mask, valid = ((small[name] >= 0.5).float() for name in ("mask", "valid"))
-    return small["image"] * mask, Batch(
-        image_high=small["high"] * mask, mask_fov=mask, mask_valid=valid * mask
-    )
-
-
 def pair_scores(judges: dict[str, PairJudge], enhance: Method, batch: Batch) -> dict[str, float]:
     """Return the scores of one pair, each judge's vessels under its name."""
-    image, small = reduced(batch, enhance(batch["image"], batch["mask_fov"]))
+    small = judged_batch(batch, JUDGED_AT)
+    image = at_side(enhance(batch["image"], batch["mask_fov"]), JUDGED_AT) * small["mask_fov"]
     scores = {}
     for name, judge in judges.items():
         judge.start_batch(small)
