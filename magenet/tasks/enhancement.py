@@ -62,6 +62,7 @@ class EnhancementTask(FundusTask):
         edge_weight: Weight of the edge loss; 0.05 as in MPRNet.
         band_loss: Loss of batches with windows, which train a network with a detail stage; its
             defaults if null.
+        gradients_every: Steps between two logs of the norm of each term's gradient; 0 for none.
         start: Checkpoint of a task whose network a new training starts from, such as one at a
             smaller image size; random weights if null.
         kwargs: See :class:`FundusTask`.
@@ -78,6 +79,7 @@ class EnhancementTask(FundusTask):
         preservation_weight: float = 0.0,
         edge_weight: float = 0.05,
         band_loss: BandLoss | None = None,
+        gradients_every: int = 0,
         start: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -94,6 +96,7 @@ class EnhancementTask(FundusTask):
         self.preservation_weight = preservation_weight
         self.enhancement_loss = EnhancementLoss(edge_weight)
         self.band_loss = band_loss or BandLoss()
+        self.gradients_every = gradients_every
         self.structure_loss = StructureLoss()
         self.val_metrics = nn.ModuleDict(
             {
@@ -143,41 +146,72 @@ class EnhancementTask(FundusTask):
             return self.student(self.laid_out(image))
         return self.student(self.laid_out(image), window=window)
 
-    def supervised_loss(self, output: EnhancerOutput, batch: Batch) -> Tensor:
-        """Return the loss against the clean photographs of a synthetic batch, and log its terms."""
-        clean, mask, vessels = batch["image_clean"], batch["mask_fov"], batch["mask_vessel"]
+    def supervised_terms(self, output: EnhancerOutput, batch: Batch) -> dict[str, Tensor]:
+        """Return the weighted terms of the loss against the clean photographs of a batch of pairs.
+
+        Args:
+            output: Of the student for the degraded photographs.
+            batch: The pairs, with windows where the output is restored in some.
+        """
         window = window_of(batch)
         if window is None:
-            loss: Tensor = self.enhancement_loss(output, clean, mask)
-            self.log("train/enhancement", loss)
+            clean, mask = batch["image_clean"], batch["mask_fov"]
+            terms = {"enhancement": self.enhancement_loss(output, clean, mask)}
         else:
-            terms = self.band_loss(output, batch["image_target"], mask, window)
-            self.log_dict({f"train/{name}": term for name, term in terms.items()})
-            loss = torch.stack(list(terms.values())).sum()
+            terms = self.band_loss(output, batch["image_target"], batch["mask_fov"], window)
         if output.structure_logits is not None:
-            seen = [clean, vessels, mask]
-            if window is not None:  # the whole eye is seen reduced, and its map is half of that
-                side = output.structure_logits.shape[-1]
-                seen = [shrunk(clean, 2 * side), shrunk(vessels, 2 * side), shrunk(mask, side)]
-            wanted = self.structure_target(seen[0], seen[1], batch["vessel_known"])
-            wanted = wanted._replace(map=shrunk(wanted.map, output.structure_logits.shape[-1]))
-            structure = self.structure_loss(
-                output.structure_logits, wanted, (seen[2] >= 1.0).to(mask.dtype)
+            terms["structure"] = self.structure_weight * self._structure(
+                output.structure_logits, batch, window
             )
-            self.log("train/structure", structure)
-            loss = loss + self.structure_weight * structure
         if self.preservation_weight:
-            known = batch["vessel_known"]
-            if window is not None:
-                mask = batch["mask_known"]  # elsewhere vessels would have to be invented
-                clean, vessels, mask = (window.cut(part) for part in (clean, vessels, mask))
-                known = known.repeat_interleave(len(clean) // len(known))
-            wanted = self.structure_target(clean, vessels, known)
-            shown = self.structure_target.read(self.laid_out(output.image))
-            preservation = self.structure_loss(shown, wanted, mask)
-            self.log("train/preservation", preservation)
-            loss = loss + self.preservation_weight * preservation
+            terms["preservation"] = self.preservation_weight * self._preservation(
+                output.image, batch, window
+            )
+        return terms
+
+    def _structure(self, logits: Tensor, batch: Batch, window: Window | None) -> Tensor:
+        """Return the loss of the structure map."""
+        seen = [batch["image_clean"], batch["mask_vessel"], batch["mask_fov"]]
+        side = logits.shape[-1]
+        if window is not None:  # the whole eye is seen reduced, and its map is half of that
+            seen = [shrunk(seen[0], 2 * side), shrunk(seen[1], 2 * side), shrunk(seen[2], side)]
+        wanted = self.structure_target(seen[0], seen[1], batch["vessel_known"])
+        wanted = wanted._replace(map=shrunk(wanted.map, side))
+        loss: Tensor = self.structure_loss(logits, wanted, (seen[2] >= 1.0).to(logits.dtype))
         return loss
+
+    def _preservation(self, image: Tensor, batch: Batch, window: Window | None) -> Tensor:
+        """Return the loss of the structure that the target reads off the enhanced photograph."""
+        clean, vessels, mask = batch["image_clean"], batch["mask_vessel"], batch["mask_fov"]
+        known = batch["vessel_known"]
+        if window is not None:
+            mask = batch["mask_known"]  # elsewhere vessels would have to be invented
+            clean, vessels, mask = (window.cut(part) for part in (clean, vessels, mask))
+            known = known.repeat_interleave(len(clean) // len(known))
+        wanted = self.structure_target(clean, vessels, known)
+        shown = self.structure_target.read(self.laid_out(image))
+        loss: Tensor = self.structure_loss(shown, wanted, mask)
+        return loss
+
+    def summed(self, terms: dict[str, Tensor]) -> Tensor:
+        """Return the sum of the terms of the loss, and log each.
+
+        Every :attr:`gradients_every` steps the norm of each term's gradient is logged, too
+        (`train/gradient_light`): terms whose gradients differ by orders do not act together.
+        """
+        self.log_dict({f"train/{name}": term for name, term in terms.items()})
+        if self.gradients_every and self.global_step % self.gradients_every == 0:
+            parameters = [p for p in self.student.parameters() if p.requires_grad]
+            for name, term in terms.items():
+                if term.requires_grad:
+                    gradients = torch.autograd.grad(
+                        term, parameters, retain_graph=True, allow_unused=True
+                    )
+                    squares = [
+                        part.float().square().sum() for part in gradients if part is not None
+                    ]
+                    self.log(f"train/gradient_{name}", torch.stack(squares).sum().sqrt())
+        return torch.stack(list(terms.values())).sum()
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Score the networks on synthetic pairs; subclasses may score real photographs, too."""

@@ -115,17 +115,20 @@ class MeanTeacherTask(EnhancementTask):
         weight = self.current_weight()
         degraded = synthetic["image_degraded"]
         if weight == 0.0:
-            return self.supervised_loss(self.student(self.laid_out(degraded)), synthetic)
+            output = self.student(self.laid_out(degraded))
+            return self.summed(self.supervised_terms(output, synthetic))
 
         with torch.no_grad():
             taught = self.teacher.network(self.laid_out(real["image"]))
         both = self.student(self.laid_out(torch.cat([degraded, real["image_strong"]])))
         pairs = len(degraded)
-        loss = self.supervised_loss(_part(both, slice(pairs)), synthetic)
-        terms = self.consistency_loss(_part(both, slice(pairs, None)), taught, real["mask_fov"])
-        self.log_dict({f"train/consistency_{name}": term for name, term in terms.items()})
+        terms = self.supervised_terms(_part(both, slice(pairs)), synthetic)
+        consistency = self.consistency_loss(
+            _part(both, slice(pairs, None)), taught, real["mask_fov"]
+        )
+        terms |= {f"consistency_{name}": weight * term for name, term in consistency.items()}
         self.log("train/consistency_weight", weight)
-        return loss + weight * torch.stack(list(terms.values())).sum()
+        return self.summed(terms)
 
     def optimizer_step(
         self,

@@ -16,7 +16,9 @@ class SupervisedTask(EnhancementTask):
     def training_loss(self, batch: Batch) -> Tensor:
         """Return the loss of a batch of pairs (of mixed batches, the synthetic half)."""
         batch = batch.get("synthetic", batch)
-        return self.supervised_loss(self.restored(batch["image_degraded"], batch), batch)
+        return self.summed(
+            self.supervised_terms(self.restored(batch["image_degraded"], batch), batch)
+        )
 
 
 class ClassicalTask(SupervisedTask):

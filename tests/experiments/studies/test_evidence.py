@@ -1,6 +1,5 @@
 """The measures themselves, on methods whose result is known."""
 
-
 import pytest
 import torch
 from torch import Tensor
