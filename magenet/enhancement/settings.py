@@ -70,10 +70,13 @@ class Settings:
             return None if use[key] is None else CalibrationCurve(**use[key])
 
         try:
-            size = use["size"]
-            size = (int(size[0]), int(size[1])) if isinstance(size, list) else int(size)
-            return cls(size, FundusCheck(**use["looks"]), curve("light"), curve("uncertainty"))
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+            return cls(
+                _sizes(use["size"]),
+                FundusCheck(**use["looks"]),
+                curve("light"),
+                curve("uncertainty"),
+            )
+        except (KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"the weights' config.json does not say how they are used: {error}; weights come "
                 "from `make train-release` or `magenet adapt`"
@@ -87,3 +90,17 @@ class Settings:
             "uncertainty": None if self.uncertainty is None else asdict(self.uncertainty),
             "looks": asdict(self.fundus_check),
         }
+
+
+def _sizes(value: Any) -> int | tuple[int, int]:
+    """Return the sizes that `config.json` gives.
+
+    Raises:
+        ValueError: If they are neither one number nor two, the first at most the second.
+        TypeError: Likewise.
+    """
+    if not isinstance(value, list):
+        return int(value)
+    if len(value) != 2 or not 0 < int(value[0]) <= int(value[1]):
+        raise ValueError(f"size must be one int, or the least and the greatest, not {value}")
+    return int(value[0]), int(value[1])

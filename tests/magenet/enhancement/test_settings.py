@@ -30,9 +30,17 @@ def test_settings_come_back_with_and_without_curves(curves: dict[str, object]) -
         Settings.of(network)
 
 
-@pytest.mark.parametrize("size", ["abc", None, [512]])
+@pytest.mark.parametrize("size", ["abc", None, [512], [512, 256]])
 def test_a_size_that_is_no_number_is_told(size: object) -> None:
     network = MAGENet(**TINY)
     network.use.update(Settings(128, CHECK).as_config() | {"size": size})
     with pytest.raises(UserError, match=r"config\.json does not say how they are used: .*int"):
         Settings.of(network)
+
+
+def test_two_sizes_are_the_least_and_the_greatest() -> None:
+    network = MAGENet(**TINY)
+    network.use.update(Settings((512, 2048), CHECK).as_config())
+    settings = Settings.of(network)
+    assert settings.size == (512, 2048)
+    assert [settings.side(own) for own in (40, 777, 9000)] == [512, 777, 2048]

@@ -59,7 +59,7 @@ def test_a_network_at_its_own_scale_trains_on_windows(tmp_path: Path) -> None:
 
 
 def test_the_norm_of_a_gradient_is_that_of_its_term(tmp_path: Path) -> None:
-    task, source = own_scale(gradients_every=1, structure_weight=0.0)
+    task, _ = own_scale(gradients_every=1, structure_weight=0.0)
     logged: dict[str, Tensor] = {}
     task.log = lambda name, value, **kwargs: logged.update({name: value})  # type: ignore[method-assign,assignment]
     task.log_dict = lambda terms, **kwargs: None  # type: ignore[method-assign,assignment]
