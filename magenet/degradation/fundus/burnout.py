@@ -57,17 +57,9 @@ class Burnout(Factor):
     def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
         """Burn out the brightest place of photographs."""
         light = image.square_()
-        coarse = functional.adaptive_avg_pool2d(
-            torch.cat([light[:, 1:2] * frame.mask, frame.mask], 1), GRID
-        )
-        sigma = SMOOTHING * frame.diameter * GRID
-        coarse = smoothed(coarse, sigma / frame.size[1], sigma / frame.size[0])
-        green = (coarse[:, 0] / coarse[:, 1].clamp(min=1e-3)) * (coarse[:, 1] > 0.5)
-        cell = green.flatten(1).argmax(dim=1)
-        x, y = frame.axes(GRID)
         middle = [
-            axis.flatten(1).gather(1, index[:, None])[:, 0] + values[name]
-            for name, axis, index in (("x", x, cell % GRID), ("y", y, cell // GRID))
+            brightest + values[name]
+            for name, brightest in zip("xy", brightest_place(light[:, 1:2], frame), strict=True)
         ]
         distance = frame.distance(GRID, middle[0], middle[1])
         bump = torch.exp(-0.5 * (distance / values["radius"][:, None, None]).square())
@@ -77,3 +69,29 @@ class Burnout(Factor):
         # A sensor whose blue is dark sees the disc burn out to white all the same.
         light = torch.lerp(light, rgb_to_grayscale(light), fields[:, 1:])
         return from_linear(light.mul_(fields[:, :1]))
+
+
+def brightest_place(light: Tensor, frame: Frame) -> tuple[Tensor, Tensor]:
+    """Return the place where smoothed light is brightest, x and y `(B,)` field diameters.
+
+    It is looked for on a grid over the field, not over the frame, so that it does not move with
+    what is around the field.
+
+    Args:
+        light: `(B, 1, H, W)`.
+        frame: Frame of the same photographs.
+    """
+    axis = (torch.arange(GRID, device=light.device) + 0.5) / GRID - 0.5
+    height, width = frame.size
+    diameter = frame.diameter[:, None]
+    columns = (frame.centre_x[:, None] + axis * diameter) * (2 / width) - 1
+    rows = (frame.centre_y[:, None] + axis * diameter) * (2 / height) - 1
+    size = (len(light), GRID, GRID)
+    grid = torch.stack([columns[:, None].expand(size), rows[:, :, None].expand(size)], dim=-1)
+    seen = torch.cat([light * frame.mask, frame.mask], dim=1)
+    sampled = functional.grid_sample(seen, grid, align_corners=False)
+    sigma = torch.full_like(frame.diameter, SMOOTHING * GRID)
+    sampled = smoothed(sampled, sigma, sigma)
+    mean = sampled[:, 0] / sampled[:, 1].clamp(min=1e-3) * (sampled[:, 1] > 0.5)
+    cell = mean.flatten(1).argmax(dim=1)
+    return axis[cell % GRID], axis[cell // GRID]

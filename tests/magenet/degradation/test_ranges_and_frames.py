@@ -34,7 +34,7 @@ def drawn(name: str) -> Values:
         ("exposure", {"stops": (-2, 1)}),
         ("vignette", {"x": (-0.35, 0.35), "y": (-0.4, 0.4), "fall": (0.3, 1.2)}),
         ("haze", {"share": (0.5, 0.9), "reach": (0.06, 0.2), "paleness": (0.3, 0.9)}),
-        ("flare", {"radius": (0.3, 0.65), "share": (0.5, 0.95), "fall": (0.15, 0.6)}),
+        ("flare", {"radius": (0.3, 0.65), "share": (0.5, 1.0), "fall": (0.15, 0.6)}),
         ("dust", {"x": (-0.45, 0.45), "y": (-0.45, 0.45), "radius": (0.003, 0.02)}),
         ("shadow", {"length": (0.2, 0.5), "angle": (0, math.pi), "flatness": (1, 2)}),
         ("spots", {"x": (-0.8, 0.8), "y": (-0.8, 0.8), "radius": (0.004, 0.017)}),
