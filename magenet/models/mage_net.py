@@ -350,16 +350,17 @@ class MAGENet(
         assert whole.light is not None
         known = torch.cat([whole.carried, *whole.guides[:1]], dim=1)
         context = detail.look(known, whole.light)
-        if window is None and torch.is_grad_enabled():
-            window = whole_window(frame, len(image), detail.multiple)
         if window is not None:
             last = self._in_window(detail, image, seen, context, window)
+        elif torch.is_grad_enabled():
+            padded = whole_window(frame, len(image), detail.multiple)
+            last = self._in_window(detail, image, seen, context, padded)
+            last = last[..., : frame[0], : frame[1]]
         else:
             last = torch.empty_like(image)
             for tile, valid in windows(*frame, len(image), detail.multiple):
                 restored = self._in_window(detail, image, seen, context, tile)
                 tile.put(restored, last, valid)
-        last = last[..., : frame[0], : frame[1]]
         return EnhancerOutput((*whole.estimates, last), whole.logits, self.error(known).float())
 
     def _in_window(
