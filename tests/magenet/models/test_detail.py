@@ -1,0 +1,242 @@
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from magenet.models import EnhancerOutput, MAGENet, Window
+from magenet.models import detail as detail_module
+from magenet.models.detail import whole_window
+from magenet.models.information import clipped
+from tests.magenet.models.test_mage_net import TINY, awake
+
+SMALL: dict[str, Any] = {
+    **TINY, "original_resolution_stage": False, "detail_widths": [8, 8, 8], "context_size": 64,
+}  # fmt: skip
+LEVEL = 1 / 255
+
+
+def eyes(*size: int) -> Tensor:
+    """Return photographs with light that changes slowly, and texture of single pixels."""
+    batch, height, width = size
+    light = torch.rand(batch, 3, 4, 4)
+    light = functional.interpolate(light, (height, width), mode="bicubic").clamp(0.1, 0.8)
+    return light + 0.1 * torch.rand(batch, 3, height, width)
+
+
+def shown(network: MAGENet, image: Tensor, window: Window | None = None) -> EnhancerOutput:
+    """Return the result as in a training, with a gradient."""
+    output: EnhancerOutput = network(image, window=window)
+    return output
+
+
+def places(
+    top: list[list[int]], left: list[list[int]], side: int, frame: tuple[int, int]
+) -> Window:
+    return Window(torch.tensor(top), torch.tensor(left), side, side, frame)
+
+
+def part_of(whole: Tensor, top: int, left: int, side: int) -> Tensor:
+    """Return the part of `(C, H, W)` that a window shows, its edge repeated pixel by pixel."""
+    height, width = whole.shape[-2:]
+    rows = [min(top + row, height - 1) for row in range(side)]
+    columns = [min(left + column, width - 1) for column in range(side)]
+    return whole[:, rows][:, :, columns]
+
+
+@pytest.mark.parametrize(
+    ("size", "tile"), [((299, 411), 128), ((256, 130), 128), ((1000, 777), detail_module.TILE)]
+)
+def test_a_photograph_in_tiles_is_the_photograph_as_a_whole(
+    size: tuple[int, int], tile: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A margin that is too narrow, or a part that sees its whole window, would show as seams."""
+    monkeypatch.setattr(detail_module, "TILE", tile)
+    network, image = awake(MAGENet(**SMALL)), eyes(1, *size)
+    count = sum(1 for _ in detail_module.windows(*size, 1, 16))
+    whole = network(image).stages[-1].detach()
+    with torch.no_grad():
+        tiled = network(image).stages[-1]
+    assert count >= 4
+    assert tiled.shape == image.shape
+    assert float((whole - image).abs().mean()) > 0.01, "the network says something"
+    assert float((tiled - whole).abs().max()) < 0.1 * LEVEL
+
+
+@pytest.mark.parametrize("size", [(1, 1), (47, 33), (128, 256), (300, 129)])
+def test_tiles_cover_each_pixel_once(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detail_module, "TILE", 64)
+    monkeypatch.setattr(detail_module, "MARGIN", 32)
+    times = torch.zeros(size)
+    for window, (rows, columns) in detail_module.windows(*size, 1, 16):
+        times[rows, columns] += 1
+        top, left = int(window.top), int(window.left)
+        assert not any(n % 16 for n in (top, left, window.height, window.width))
+        assert top <= rows.start
+        assert rows.stop <= top + window.height
+        assert left <= columns.start
+        assert columns.stop <= left + window.width
+        assert top == max(0, rows.start - 32)
+        assert top + window.height >= min(size[0], rows.stop + 32)
+    assert bool((times == 1).all())
+
+
+def test_windows_show_those_parts_of_the_whole() -> None:
+    """Deep inside a window and at the photograph's own border: nothing tells where it was cut."""
+    frame = (400, 432)
+    network, image = awake(MAGENet(**SMALL)), eyes(2, *frame)
+    with torch.no_grad():
+        whole = network(image, window=whole_window(frame, 2, 16)).stages[-1]
+        window = places([[0, 160], [80, 0]], [[192, 0], [96, 192]], 240, frame)
+        parts = network(image, window=window).stages[-1]
+    assert parts.shape == (4, 3, 240, 240)
+    for part, (eye, top, left) in zip(
+        parts, [(0, 0, 192), (0, 160, 0), (1, 80, 96), (1, 0, 192)], strict=True
+    ):
+        wanted = whole[eye, :, top : top + 240, left : left + 240]
+        rows = slice(0 if top == 0 else 96, 240 if top + 240 == frame[0] else 144)
+        columns = slice(0 if left == 0 else 96, 240 if left + 240 == frame[1] else 144)
+        error = (part - wanted)[:, rows, columns].abs()
+        assert float(error.max()) < 0.1 * LEVEL
+
+
+def test_windows_beyond_the_photograph_see_its_border_repeated() -> None:
+    """The whole photograph, its sides rounded up, is such a window; so is any larger one."""
+    frame = (150, 170)
+    network, image = awake(MAGENet(**SMALL)), eyes(1, *frame)
+    whole = shown(network, image).stages[-1].detach()
+    larger = shown(network, image, places([[0]], [[0]], 288, frame)).stages[-1].detach()
+    assert whole.shape == image.shape
+    assert larger.shape == (1, 3, 288, 288), "a window has the size that was asked for"
+    assert float((larger[..., :54, :74] - whole[..., :54, :74]).abs().max()) < 0.1 * LEVEL
+
+
+def test_a_cut_shows_those_pixels_and_beyond_the_frame_its_edge() -> None:
+    frame = (40, 56)
+    image = torch.rand(2, 3, *frame)
+    window = places([[0, 16], [32, 16]], [[0, 48], [16, 16]], 16, frame)
+    parts = window.cut(image)
+    assert parts.shape == (4, 3, 16, 16)
+    corners = [(0, 0, 0), (0, 16, 48), (1, 32, 16), (1, 16, 16)]
+    for part, (eye, top, left) in zip(parts, corners, strict=True):
+        assert torch.equal(part, part_of(image[eye], top, left, 16))
+
+
+def test_a_part_is_put_where_it_was_cut_and_nowhere_else() -> None:
+    image = torch.rand(2, 3, 40, 56)
+    window = places([[16], [16]], [[32], [32]], 16, (40, 56))
+    copy = torch.zeros_like(image)
+    window.put(window.cut(image), copy, (slice(18, 30), slice(32, 47)))
+    wanted = torch.zeros_like(image)
+    wanted[..., 18:30, 32:47] = image[..., 18:30, 32:47]
+    assert torch.equal(copy, wanted)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 8])
+@pytest.mark.parametrize("coarse", [(5, 7), (40, 56), (13, 21)])
+def test_a_field_is_sampled_as_if_enlarged_as_a_whole(stride: int, coarse: tuple[int, int]) -> None:
+    frame = (80, 112)
+    field = torch.randn(2, 4, *coarse)
+    window = places([[0, 48], [64, 16]], [[80, 0], [96, 32]], 16, frame)
+    size = [side // stride for side in frame]
+    enlarged = functional.interpolate(field, size, mode="bilinear")
+    sampled = window.sample(field, stride)
+    assert sampled.shape == (4, 4, 16 // stride, 16 // stride)
+    corners = [(0, 0, 80), (0, 48, 0), (1, 64, 96), (1, 16, 32)]
+    for part, (eye, top, left) in zip(sampled, corners, strict=True):
+        wanted = part_of(enlarged[eye], top // stride, left // stride, 16 // stride)
+        assert torch.allclose(part, wanted, atol=1e-4)
+
+
+def test_clipped_places_stay_and_others_change() -> None:
+    """Where all colours are clipped nothing is known, and nothing may be painted."""
+    image = eyes(1, 96, 128)
+    image[..., 20:60, 30:80] = 1.0
+    image[:, :2, 70:90, 10:40] = 1.0  # one colour is left: there is something to restore
+    with torch.no_grad():
+        result = awake(MAGENet(**SMALL))(image).stages[-1]
+    changed = (result - image).abs().amax(dim=1)[0]
+    assert float(changed[23:57, 33:77].max()) == 0.0
+    assert float((changed[72:88, 12:38] > LEVEL).float().mean()) > 0.9
+    free = clipped(image)[0, 0] == 0
+    assert float((changed[free] > LEVEL).float().mean()) > 0.9
+
+
+def test_starts_as_the_identity() -> None:
+    image = eyes(1, 75, 90)
+    for window in (None, places([[16]], [[32]], 32, (75, 90))):
+        wanted = image if window is None else window.cut(image)
+        assert torch.equal(shown(MAGENet(**SMALL), image, window).stages[-1], wanted)
+
+
+def test_every_parameter_gets_a_gradient_from_windows() -> None:
+    network = MAGENet(**SMALL)
+    window = places([[0, 48], [32, 16]], [[0, 32]] * 2, 32, (96, 80))
+    for _ in range(4):  # a unit that is silent for some weights is not for all
+        output = shown(awake(network), eyes(2, 96, 80), window)
+        assert output.structure_logits is not None
+        assert output.log_error is not None
+        loss = output.log_error.square().sum() + output.structure_logits.square().sum()
+        (loss + sum(stage.square().sum() for stage in output.stages)).backward()
+    silent = [n for n, p in network.named_parameters() if p.grad is None or not bool(p.grad.any())]
+    assert not silent
+
+
+def test_the_light_of_the_whole_eye_reaches_the_detail_stage() -> None:
+    network, image = awake(MAGENet(**SMALL)), eyes(1, 96, 80)
+    shown(network, image, places([[0]], [[0]], 16, (96, 80))).stages[-1].sum().backward()
+    first = network.stems[0].weight.grad
+    assert first is not None
+    assert bool(first.any())
+
+
+def test_the_detail_stage_adds_to_the_light_of_the_whole_eye() -> None:
+    """On an even grey, and without a word of its own, it gives the last stage's estimate."""
+    network = awake(MAGENet(**SMALL))
+    assert network.detail is not None
+    torch.nn.init.zeros_(network.detail.head.weight)
+    torch.nn.init.zeros_(network.detail.head.bias)  # type: ignore[arg-type]  # it has a bias
+    grey = torch.full((1, 3, 112, 80), 0.4)
+    with torch.no_grad():
+        output = network(grey)
+    wanted = functional.interpolate(output.stages[-2], (112, 80), mode="bilinear")
+    assert float((wanted - grey).abs().mean()) > 0.01
+    assert torch.allclose(output.stages[-1], wanted, atol=1e-4)
+
+
+def test_what_cannot_work_is_refused() -> None:
+    window = places([[0]], [[0]], 16, (48, 48))
+    with pytest.raises(ValueError, match="window needs a network with a detail stage"):
+        MAGENet(**TINY)(torch.rand(1, 3, 48, 48), window=window)
+    with pytest.raises(ValueError, match="replaces original_resolution_stage"):
+        MAGENet(**{**SMALL, "original_resolution_stage": True})
+    with pytest.raises(ValueError, match="needs the fine stage"):
+        MAGENet(**SMALL, fine_stage=False)
+
+
+def test_a_large_photograph_is_seen_reduced() -> None:
+    network = awake(MAGENet(**SMALL))
+    for size in ((64, 64), (96, 64), (256, 200)):
+        with torch.no_grad():
+            output = network(eyes(1, *size))
+        coarse, fine, last = (stage.shape[-2:] for stage in output.stages)
+        assert max(coarse) <= 16
+        assert max(fine) <= 32
+        assert tuple(last) == size
+        assert output.log_error is not None
+        assert output.log_error.shape == (1, 1, *fine)
+        assert output.structure_logits is not None
+        assert output.structure_logits.shape == (1, 1, *fine)
+        ratio = size[0] / size[1]
+        assert 0.75 * ratio < fine[0] / fine[1] < 1.33 * ratio, "not out of shape"
+
+
+def test_a_small_photograph_is_not_enlarged_for_the_first_stages() -> None:
+    network = MAGENet(**{**SMALL, "context_size": 512})
+    image = eyes(1, 48, 64)
+    with torch.no_grad():
+        output = network(image)
+    assert torch.equal(output.stages[1], functional.avg_pool2d(image, 2))
