@@ -1,0 +1,179 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from magenet.losses import BandLoss
+from magenet.losses.bands import EPSILON, ERROR_BLOCK, LEAST_ERROR, bands, reduced
+from magenet.models import EnhancerOutput, Window
+
+SIDE = 64
+FRAME = (96, 96)
+MASK = torch.ones(2, 1, *FRAME)
+
+
+def smooth(batch: int, height: int, width: int) -> Tensor:
+    coarse = torch.rand(batch, 3, 4, 4)
+    return functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0.1, 0.9)
+
+
+WINDOW = Window(torch.full((2, 1), 16), torch.full((2, 1), 32), SIDE, SIDE, FRAME)
+"""One window of each of two photographs."""
+
+
+def pair(error: Tensor | float) -> tuple[EnhancerOutput, Tensor]:
+    """Return estimates of photographs, the last one wrong by so much, and the photographs."""
+    target = smooth(2, *FRAME)
+    first = functional.interpolate(target, (24, 24), mode="area")
+    return EnhancerOutput((first, WINDOW.cut(target) + error)), target
+
+
+def checker(size: float) -> Tensor:
+    """Return an error that changes its sign from pixel to pixel."""
+    sign = torch.arange(SIDE)[:, None] + torch.arange(SIDE)
+    return size * (1 - 2.0 * (sign % 2)).expand(2, 3, -1, -1)
+
+
+def terms(output: EnhancerOutput, target: Tensor, mask: Tensor = MASK) -> dict[str, float]:
+    return {name: float(term) for name, term in BandLoss()(output, target, mask, WINDOW).items()}
+
+
+@pytest.mark.parametrize("size", [(64, 64), (51, 80)])
+def test_the_pyramid_adds_up_to_the_image_again(size: tuple[int, int]) -> None:
+    image = torch.rand(2, 3, *size)
+    *fine, rest = bands(image, 4)
+    assert len(fine) == 4
+    assert rest.shape == (2, 3, *(-(-side // 16) for side in size))
+    for band in reversed(fine):
+        rest = band + functional.interpolate(rest, band.shape[-2:], mode="bilinear")
+    assert torch.allclose(rest, image, atol=1e-6)
+
+
+def test_each_band_holds_details_of_its_own_width() -> None:
+    """Light and dark lines of 2, 4, 8 and 16 px are strongest in the bands 0, 1, 2 and 3."""
+    place = torch.arange(128.0) + 0.5
+    for level, length in enumerate((4, 8, 16, 32)):
+        wave = (2 * math.pi * place / length).sin().expand(1, 1, 128, 128)
+        sizes = [float(band.abs().mean()) for band in bands(wave, 4)]
+        assert sizes.index(max(sizes)) == level, sizes
+
+
+def test_reducing_keeps_light() -> None:
+    assert torch.allclose(reduced(torch.full((1, 3, 17, 20), 0.3)), torch.tensor(0.3))
+
+
+def test_photographs_that_are_right_cost_nothing() -> None:
+    found = terms(*pair(0.0))
+    assert found["light"] <= 2.01 * EPSILON
+    assert found["detail"] <= 4.01 * EPSILON
+
+
+def test_fine_errors_are_detail_and_smooth_errors_are_light() -> None:
+    none, fine, even = (terms(*pair(error)) for error in (0.0, checker(0.05), 0.05))
+    assert fine["detail"] - none["detail"] == pytest.approx(0.05, rel=0.1)
+    assert fine["light"] - none["light"] < 0.0005
+    assert even["light"] - none["light"] == pytest.approx(0.05, rel=0.01)
+    assert even["detail"] - none["detail"] < 0.0005
+
+
+def test_every_earlier_estimate_is_compared_at_its_own_size() -> None:
+    output, target = pair(0.0)
+    first, last = output.stages
+    wrong = terms(EnhancerOutput((first + 0.05, last)), target)
+    assert wrong["light"] == pytest.approx(0.05, rel=0.02)
+    twice = terms(EnhancerOutput((first + 0.05, first - 0.05, last)), target)
+    assert twice["light"] == pytest.approx(0.10, rel=0.02)
+    assert twice["detail"] == wrong["detail"]
+
+
+def test_fine_and_smooth_errors_of_one_size_pull_alike() -> None:
+    """One mean over all pixels would pull at fine errors a hundred times less than at light."""
+    pulls = []
+    for error in (checker(0.02), torch.full((2, 3, SIDE, SIDE), 0.02)):
+        output, target = pair(error)
+        last = output.stages[-1].requires_grad_()
+        loss = sum(BandLoss()(output, target, MASK, WINDOW).values(), torch.zeros(()))
+        (gradient,) = torch.autograd.grad(loss, last)
+        # The error falls by this much when the estimate moves towards the truth as a whole.
+        pulls.append(float((gradient * error.sign()).sum()))
+    assert min(pulls) > 0
+    assert 0.2 < pulls[0] / pulls[1] < 5
+
+
+@pytest.mark.parametrize("size", [0.004, 0.03, 0.2])
+def test_the_likeliest_error_is_the_mean_absolute_one(size: float) -> None:
+    output, target = pair(size * torch.randn(2, 3, SIDE, SIDE).sign())
+
+    def cost(log_error: float) -> float:
+        field = torch.full((2, 1, 12, 12), log_error)
+        return terms(output._replace(log_error=field), target)["error"]
+
+    best = math.log(size)
+    assert cost(best) < min(cost(best - 0.1), cost(best + 0.1))
+    field = torch.full((2, 1, 12, 12), best, requires_grad=True)
+    term = BandLoss()(output._replace(log_error=field), target, MASK, WINDOW)["error"]
+    (gradient,) = torch.autograd.grad(term, field)
+    assert float(gradient.abs().max()) < 1e-6
+
+
+def test_the_error_is_told_place_by_place() -> None:
+    """The field is that of the whole photograph: each window is judged by its own part of it."""
+    error = torch.full((2, 3, SIDE, SIDE), 0.01)
+    error[..., SIDE // 2 :] = 0.1
+    output, target = pair(error)
+    field = torch.full((2, 1, 96, 96), math.log(0.01))
+    field[..., 32 + SIDE // 2 :] = math.log(0.1)
+    costs = [
+        terms(output._replace(log_error=given), target)["error"]
+        for given in (field, field.flip(-1))
+    ]
+    scale = [math.log(0.01) + 1, math.log(0.1) + 1]
+    assert costs[0] == pytest.approx(0.02 * sum(scale) / 2, rel=0.02)
+    assert costs[1] > costs[0] + 0.01
+
+
+def test_an_error_that_is_expected_excuses_nothing() -> None:
+    """The estimate gets no gradient from the likelihood, nor the expectation from the others."""
+    output, target = pair(0.05)
+    last = output.stages[-1].requires_grad_()
+    field = torch.full((2, 1, 12, 12), -3.0, requires_grad=True)
+    found = BandLoss()(output._replace(log_error=field), target, MASK, WINDOW)
+    with pytest.raises(RuntimeError, match="not have been used"):
+        torch.autograd.grad(found["error"], last, retain_graph=True)
+    with pytest.raises(RuntimeError, match="not have been used"):
+        torch.autograd.grad(found["light"] + found["detail"], field)
+
+
+def test_an_error_too_small_to_see_is_not_asked_for() -> None:
+    output, target = pair(0.0)
+    costs = [
+        terms(output._replace(log_error=torch.full((2, 1, 12, 12), level)), target)["error"]
+        for level in (math.log(LEAST_ERROR), -20.0)
+    ]
+    assert costs[0] == costs[1]
+
+
+def test_what_lies_outside_the_mask_does_not_count() -> None:
+    mask = torch.zeros_like(MASK)
+    mask[..., 40:72, 48:80] = 1.0
+    inside = WINDOW.cut(mask)
+    output, target = pair(0.03 * torch.randn(2, 3, SIDE, SIDE))
+    output = output._replace(log_error=torch.full((2, 1, 12, 12), -3.0))
+    first, last = output.stages
+    wrong = 5.0 * torch.rand_like(last) * (1 - inside)
+    small = functional.interpolate(mask, (24, 24), mode="area")
+    changed = output._replace(stages=(first + 5.0 * (small < 1), last + wrong))
+    assert terms(output, target, mask) == terms(changed, target, mask)
+    assert not any(terms(changed, target, torch.zeros_like(mask)).values())
+
+
+def test_the_losses_are_fp32_under_autocast() -> None:
+    output, target = pair(0.03 * torch.randn(2, 3, SIDE, SIDE))
+    output = output._replace(log_error=torch.full((2, 1, 12, 12), -3.0))
+    plain = terms(output, target)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = terms(output, target)
+    assert plain == mixed
+    assert SIDE % ERROR_BLOCK == 0
