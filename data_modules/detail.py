@@ -76,8 +76,9 @@ class DetailDataModule(PairedDataModule):
         image = resized(image, side)
         masks = {name: resized(mask, side) for name, mask in masks.items()}
         mask = masks["mask_fov"] = (masks["mask_fov"] >= 0.5).float()
-        dust = DEEPEST * masks.pop("mask_dust", torch.zeros_like(mask))
-        clean = self._through_camera(image / (1 - dust) * mask, mask, rng)
+        dust = DEEPEST * masks.get("mask_dust", torch.zeros_like(mask))
+        clear = (image / (1 - dust)).clamp(max=1.0) * mask
+        clean = self._through_camera(clear, mask, rng)
         parameters = self.degradation.draw(rng)
         degraded = self.degradation.apply(clean * (1 - dust), mask, parameters)
         known = information(self.degradation, clean, mask, parameters)

@@ -24,7 +24,8 @@ def draw_side(rng: CounterRNG, least: int, own: int) -> int:
     """
     low, high = math.log(min(least, own)), math.log(own)
     share = float(rng.uniform("side", 0.0, 1.0)[0])
-    return max(1, math.floor(math.exp(low + share * (high - low)) / MULTIPLE)) * MULTIPLE
+    # The logarithm of 512 and back is a little less than 512.
+    return max(1, math.floor(math.exp(low + share * (high - low)) / MULTIPLE + 1e-6)) * MULTIPLE
 
 
 def draw_corners(rng: CounterRNG, count: int, window: int, side: int) -> Tensor:

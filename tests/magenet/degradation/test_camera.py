@@ -93,7 +93,7 @@ def test_what_is_drawn_is_what_the_class_says() -> None:
 def test_grey_stays_grey_when_colours_only_mix() -> None:
     mask = torch.ones(1, 1, 64, 64)
     shares = torch.tensor([0.15, 0.05, -0.05, 0.1, -0.1, 0.02])
-    values = drawn([1], 0.0) | dict(zip(CROSSTALK, shares.split(1), strict=True))
+    values = drawn([1], 0.0) | dict(zip(CROSSTALK, shares[:, None], strict=True))
     grey = torch.full((1, 3, 64, 64), 0.6)
     assert torch.allclose(taken(grey, mask, values), grey, atol=2e-4)
     red = grey * torch.tensor([1.0, 0.5, 0.5])[:, None, None]
