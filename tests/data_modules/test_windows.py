@@ -67,11 +67,10 @@ def test_a_photograph_keeps_its_windows_in_any_batch() -> None:
 
 
 def test_a_smaller_photograph_is_averaged_and_stays_in_range() -> None:
-    checker = ((torch.arange(64)[:, None] + torch.arange(64)) % 2).float().expand(1, 3, 64, 64)
-    small = resized(checker, 32)
-    assert torch.allclose(small[..., 2:-2, 2:-2], torch.tensor(0.5), atol=0.01)
     image = torch.rand(2, 3, 64, 64)
     assert torch.equal(resized(image, 64), image)
     assert torch.allclose(
         functional.avg_pool2d(resized(image, 48), 48), functional.avg_pool2d(image, 64), atol=0.01
     )
+    assert float(resized(image, 16).std()) < 0.25 * float(image.std()), "of all its pixels"
+    assert float(resized(image, 16).max()) <= 1.0
