@@ -66,8 +66,15 @@ def test_half_the_light_shows_the_same_vessels() -> None:
     image[..., 100:106] *= 0.8
     bright, dark = found(image), found(0.5 * image)
     assert float((bright != dark).float().mean()) < 0.01
-    shade = torch.linspace(1.0, 0.4, SIDE)
-    assert bool(found(image * shade)[40:88, 251:253].all()), "in light and in shade"
+
+
+def test_vessels_in_light_and_in_shade_are_judged_alike() -> None:
+    image = even(128, SIDE)
+    image[..., 100:104] *= 0.8
+    image[..., 400:404] *= 0.8
+    seen = found(image * torch.linspace(1.0, 0.1, SIDE), share=0.01)[40:88]
+    assert bool(seen[:, 101:103].all())
+    assert bool(seen[:, 401:403].all())
 
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.2])
@@ -106,17 +113,50 @@ def test_the_black_surround_and_the_rim_are_no_vessels() -> None:
 
 
 def test_nothing_is_found_where_there_is_nothing() -> None:
-    assert not bool(found(torch.zeros(1, 3, 64, 64)).any())
-    assert not bool(found(even(64, 64)).any())
+    for image in (torch.zeros(1, 3, 64, 64), even(64, 64)):
+        logits: Tensor = RidgeFilter()(image)
+        assert bool((logits < 0).all())
 
 
 def test_scales_are_those_of_the_photograph_and_not_of_its_pixels() -> None:
-    """A vessel of 10 px at 512 px is one of 40 px at 2048, and found all across."""
+    """A vessel of 10 px at 512 px is one of 40 px at 2048, and found in its middle."""
     image = even(64, 4 * SIDE)
     image[..., 1000:1040] *= 0.8
-    seen = found(image, share=0.03)[32]
-    assert bool(seen[1005:1035].all())
+    seen = found(image, share=0.015)[32]
+    assert bool(seen[1012:1028].all())
     assert not bool(seen[:960].any())
+
+
+def line(width: int, side: int = 128) -> Tensor:
+    """Return a dark line in the middle, `(1, 1, H, W)`."""
+    level = torch.zeros(1, 1, side, side)
+    level[..., side // 2 - width // 2 : side // 2 + width // 2] = -0.2
+    return level
+
+
+def test_wide_and_narrow_vessels_are_judged_alike() -> None:
+    narrow, wide = ridges(line(4), 2.0), ridges(line(8), 4.0)
+    assert float(wide.max()) == pytest.approx(float(narrow.max()), rel=0.05)
+
+
+def test_a_slanting_vessel_is_as_strong_as_an_upright_one() -> None:
+    place = torch.arange(128) - 64.0
+    for angle in (0.0, 30.0, 45.0, 120.0):
+        direction = torch.tensor(angle).deg2rad()
+        distance = place * direction.cos() + place[:, None] * direction.sin()
+        level = -0.2 * torch.exp(-(distance / 3).square())[None, None]
+        strongest = float(ridges(level, 2.0)[0, 0, 40:88, 40:88].max())
+        upright = float(
+            ridges(-0.2 * torch.exp(-(place / 3).square()).expand(1, 1, 128, -1), 2.0).max()
+        )
+        assert strongest == pytest.approx(upright, rel=0.03)
+
+
+def test_a_round_spot_is_no_vessel() -> None:
+    place = torch.arange(128) - 64.0
+    squared = place.square() + place[:, None].square()
+    spot = -0.2 * torch.exp(-squared / 9)[None, None]
+    assert float(ridges(spot, 2.0)[0, 0, 64, 64]) < 0.05 * float(ridges(line(4), 2.0).max())
 
 
 def test_derivatives_are_those_of_the_surface() -> None:
