@@ -1,14 +1,16 @@
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
+from torch.nn import functional
 
 from data_modules import (
     FolderPhotographs,
     PhantomPhotographs,
     SegmentationDataModule,
 )
+from data_modules.batch import Batch
 from data_modules.segmentation import move
 from magenet.degradation import (
     CounterRNG,
@@ -48,3 +50,49 @@ def test_segmentation_needs_masks(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match=r"no vessel mask: eye_\d.png"):
         module.prepare(next(iter(module.train_dataloader())), training=True)
+
+
+def windowed(**options: Any) -> SegmentationDataModule:
+    photographs = PhantomPhotographs(count=4, val_count=2)
+    given = {"image_size": 128, "batch_size": 2, "workers": 0, "least_size": 64} | options
+    return SegmentationDataModule(photographs, window_size=32, windows=5, **given)
+
+
+def test_windows_are_cut_from_photograph_and_mask_alike() -> None:
+    """Drawn into the photograph, the mask of the structure is found where it says it is."""
+    module = windowed()
+    for key in range(3):
+        raw = dict(next(iter(module.train_dataloader())))
+        raw["key"] = torch.tensor([2 * key, 2 * key + 1])
+        thick = functional.max_pool2d(raw["mask_vessel"].float(), 5, 1, 2).to(torch.uint8)
+        raw |= {"image": thick.expand(-1, 3, -1, -1) // 2, "mask_vessel": thick}
+        batch = module.prepare(cast(Batch, raw), training=True)
+        image, structure, mask = batch["image"], batch["mask_structure"], batch["mask_fov"]
+        assert image.shape == (10, 3, 32, 32), "B K windows"
+        assert structure.shape == mask.shape == (10, 1, 32, 32)
+        assert bool(((mask == 0) | (mask == 1)).all())
+        seen, wanted = image[:, 1:2] > 0.2, (structure > 0.5) & (mask > 0)
+        assert float(wanted.float().mean()) > 0.01
+        overlap = 2 * (seen & wanted).sum() / (seen.sum() + wanted.sum())
+        assert float(overlap) > 0.85
+        places = image.flatten(1)
+        assert len({tuple(place.tolist()) for place in places}) > 5, "several places of each"
+
+
+def test_the_fields_edge_goes_with_the_windows() -> None:
+    module = windowed()
+    raw = dict(next(iter(module.train_dataloader())))
+    raw["image"] = torch.full_like(raw["image"], 255)
+    batch = module.prepare(cast(Batch, raw), training=True)
+    dark = batch["image"].amax(dim=1, keepdim=True) < 0.2
+    assert 0.0 < float(batch["mask_fov"].mean()) < 1.0
+    assert float((dark == (batch["mask_fov"] == 0)).float().mean()) > 0.97
+
+
+def test_a_validation_shows_whole_photographs() -> None:
+    module = windowed()
+    batch = module.prepare(next(iter(module.val_dataloader())), training=False)
+    assert batch["image"].shape == (2, 3, 128, 128)
+    whole = windowed(least_size=None)
+    trained = whole.prepare(next(iter(whole.train_dataloader())), training=True)
+    assert trained["image"].shape == (2, 3, 128, 128)

@@ -13,7 +13,7 @@ from magenet.errors import UserError
 from magenet.losses import SegmenterTarget
 from magenet.models import Enhancer, EnhancerOutput, MAGENet, VesselSegmenter
 from magenet.tasks import MeanTeacherTask, SupervisedTask
-from magenet.tasks.base import LOOK_EVERY, cosine_with_warm_up
+from magenet.tasks.base import LEARNING_RATE, LOOK_EVERY, learning_rate_factor
 from tests.magenet.models.test_mage_net import TINY
 from tests.magenet.tasks.tiny import Steps, data, flat, task, trainer
 
@@ -83,11 +83,35 @@ def test_a_schedule_without_an_end_is_refused(tmp_path: Path) -> None:
 
 
 def test_learning_rate_warms_up_and_falls() -> None:
-    factors = [cosine_with_warm_up(i / 100, 0.1) for i in range(101)]
+    factors = [learning_rate_factor(i / 100, 0.1, 1.0) for i in range(101)]
     assert factors[:11] == sorted(factors[:11])
     assert factors[10:] == sorted(factors[10:], reverse=True)
     assert max(factors) == pytest.approx(1.0)
     assert factors[-1] == pytest.approx(0.005)
+
+
+def test_learning_rate_is_constant_until_the_decay() -> None:
+    """A training resumed with a later end goes on as if it had been planned so."""
+    factors = [learning_rate_factor(i / 100, 0.1, 0.2) for i in range(101)]
+    assert factors[:10] == sorted(set(factors[:10]))
+    assert factors[10:81] == [1.0] * 71
+    assert factors[80:] == sorted(set(factors[80:]), reverse=True)
+    assert factors[90] == pytest.approx(0.5, abs=0.01)
+    assert factors[-1] == pytest.approx(0.005)
+    assert learning_rate_factor(1.1, 0.1, 0.2) == pytest.approx(0.005), "nor does it rise again"
+    assert learning_rate_factor(0.0, 0.1, 0.2) > 0.0
+
+
+def test_the_schedule_is_the_tasks() -> None:
+    own = SupervisedTask(MAGENet(**TINY), warm_up=0.1, decay=0.2)
+    own.total_steps = 20
+    found = own.configure_optimizers()
+    schedule, rates = found["lr_scheduler"]["scheduler"], []
+    for _ in range(21):
+        rates.append(found["optimizer"].param_groups[0]["lr"] / LEARNING_RATE)
+        found["optimizer"].step()
+        schedule.step()
+    assert rates == pytest.approx([learning_rate_factor(i / 20, 0.1, 0.2) for i in range(21)])
 
 
 def test_a_training_starts_from_another_ones_weights(tmp_path: Path) -> None:
