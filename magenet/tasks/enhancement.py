@@ -22,6 +22,7 @@ from magenet.imaging.transfer import enhance_at
 from magenet.losses import (
     BandLoss,
     EnhancementLoss,
+    Structure,
     StructureLoss,
     StructureTarget,
     VesselMaskTarget,
@@ -159,28 +160,38 @@ class EnhancementTask(FundusTask):
             terms = {"enhancement": self.enhancement_loss(output, clean, mask)}
         else:
             terms = self.band_loss(output, batch["image_target"], batch["mask_fov"], window)
+        wanted = None
+        if window is None and (output.structure_logits is not None or self.preservation_weight):
+            wanted = self.structure_target(  # of whole photographs, read once for both terms
+                batch["image_clean"], batch["mask_vessel"], batch["vessel_known"]
+            )
         if output.structure_logits is not None:
             terms["structure"] = self.structure_weight * self._structure(
-                output.structure_logits, batch, window
+                output.structure_logits, batch, window, wanted
             )
         if self.preservation_weight:
             terms["preservation"] = self.preservation_weight * self._preservation(
-                output.image, batch, window
+                output.image, batch, window, wanted
             )
         return terms
 
-    def _structure(self, logits: Tensor, batch: Batch, window: Window | None) -> Tensor:
+    def _structure(
+        self, logits: Tensor, batch: Batch, window: Window | None, wanted: Structure | None
+    ) -> Tensor:
         """Return the loss of the structure map."""
         seen = [batch["image_clean"], batch["mask_vessel"], batch["mask_fov"]]
         side = logits.shape[-1]
         if window is not None:  # the whole eye is seen reduced, and its map is half of that
             seen = [shrunk(seen[0], 2 * side), shrunk(seen[1], 2 * side), shrunk(seen[2], side)]
-        wanted = self.structure_target(seen[0], seen[1], batch["vessel_known"])
+        if wanted is None:
+            wanted = self.structure_target(seen[0], seen[1], batch["vessel_known"])
         wanted = wanted._replace(map=shrunk(wanted.map, side))
         loss: Tensor = self.structure_loss(logits, wanted, (seen[2] >= 1.0).to(logits.dtype))
         return loss
 
-    def _preservation(self, image: Tensor, batch: Batch, window: Window | None) -> Tensor:
+    def _preservation(
+        self, image: Tensor, batch: Batch, window: Window | None, wanted: Structure | None
+    ) -> Tensor:
         """Return the loss of the structure that the target reads off the enhanced photograph."""
         clean, vessels, mask = batch["image_clean"], batch["mask_vessel"], batch["mask_fov"]
         known = batch["vessel_known"]
@@ -188,7 +199,8 @@ class EnhancementTask(FundusTask):
             mask = batch["mask_known"]  # elsewhere vessels would have to be invented
             clean, vessels, mask = (window.cut(part) for part in (clean, vessels, mask))
             known = known.repeat_interleave(len(clean) // len(known))
-        wanted = self.structure_target(clean, vessels, known)
+        if wanted is None:
+            wanted = self.structure_target(clean, vessels, known)
         shown = self.structure_target.read(self.laid_out(image))
         loss: Tensor = self.structure_loss(shown, wanted, mask)
         return loss
