@@ -53,6 +53,8 @@ def test_a_batch_has_what_is_promised() -> None:
         assert not bool((image * (1 - batch["mask_fov"])).any()), "black outside the field"
     assert batch["mask_fov"].shape == batch["mask_vessel"].shape == (4, 1, side, side)
     assert bool(((batch["mask_fov"] == 0) | (batch["mask_fov"] == 1)).all())
+    assert batch["mask_known"].shape == (4, 1, side, side)
+    assert bool((batch["mask_known"] <= batch["mask_fov"]).all()), "known in the field alone"
     assert batch["window_size"] == 32
     assert batch["window_corner"].shape == (4, 3, 2)
     assert int(batch["window_corner"].max()) + 32 <= side
@@ -91,6 +93,21 @@ def test_without_degradation_all_three_are_one_photograph() -> None:
     assert torch.allclose(batch["image_degraded"], clean, atol=1e-6)
     deep = -functional.max_pool2d(-mask, 9, 1, 4)
     assert float(((batch["image_target"] - clean) * deep).abs().max()) < 0.02
+
+
+def test_a_burnt_out_place_is_not_known() -> None:
+    """There the target is not the clean photograph; elsewhere it is."""
+    burnt = module(FundusDegradation(mix={"burnout": [1, 1, 1]}), camera=0.0, least_size=128)
+    batch = prepared(burnt, loaded(burnt))
+    known, mask = batch["mask_known"], batch["mask_fov"]
+    white = (batch["image_degraded"].amin(dim=1, keepdim=True) > 0.995).float()
+    deep = -functional.max_pool2d(-white, 3, 1, 1)
+    assert float(deep.sum()) > 20
+    assert float((known * deep).sum()) < 0.05 * float(deep.sum())
+    assert float((known * mask).sum()) > 0.5 * float(mask.sum())
+    off = (batch["image_target"] - batch["image_clean"]).abs().mean(dim=1, keepdim=True)
+    assert float((off * deep).sum() / deep.sum()) > 0.1
+    assert float((off * known).sum() / known.sum()) < 0.02
 
 
 def test_both_of_a_pair_are_of_one_camera_and_each_pair_of_its_own() -> None:
@@ -151,7 +168,7 @@ def test_a_bright_place_under_dust_is_not_brighter_than_white(camera: float) -> 
 def test_the_target_is_the_clean_photograph_where_it_is_known() -> None:
     mask = field(96)
     clean, degraded = torch.rand(2, 1, 3, 96, 96) * mask
-    everywhere = target(clean, degraded, mask, torch.ones(1, 1, 32, 32))
+    everywhere = target(clean, degraded, mask, torch.ones_like(mask))
     assert torch.allclose(everywhere, clean, atol=1e-6)
     assert not bool((everywhere * (1 - mask)).any())
     known = torch.ones(1, 1, 96, 96)
@@ -166,7 +183,7 @@ def test_the_target_is_the_degraded_photograph_without_detail_where_nothing_is_k
     mask = torch.ones(1, 1, size, size)
     light = torch.linspace(0.2, 0.8, size).expand(1, 3, size, size)
     degraded = (light + 0.1 * torch.randn_like(light)).clamp(0.0, 1.0)
-    found = target(torch.rand_like(light), degraded, mask, torch.zeros(1, 1, 32, 32))
+    found = target(torch.rand_like(light), degraded, mask, torch.zeros_like(mask))
     assert float((found - light).abs().mean()) < 0.03, "its light"
     fine = found - functional.avg_pool2d(found, 5, 1, 2, count_include_pad=False)
     assert float(fine.std()) < 0.005, "and no detail"
@@ -187,7 +204,7 @@ def test_what_is_known_does_not_colour_what_is_not() -> None:
 def test_the_target_ignores_what_lies_outside_the_field() -> None:
     mask = field(96)
     degraded = 0.5 * mask.expand(1, 3, -1, -1)
-    found = target(degraded, degraded, mask, torch.zeros(1, 1, 24, 24))
+    found = target(degraded, degraded, mask, torch.zeros_like(mask))
     deep = -functional.max_pool2d(-mask, 7, 1, 3)
     assert torch.allclose(found[deep.expand_as(found) > 0], torch.tensor(0.5), atol=1e-3)
     rim = (mask - deep).expand_as(found) > 0
