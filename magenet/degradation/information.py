@@ -23,6 +23,10 @@ DEPTH = 0.1
 QUANTISATION = 1 / 255 / math.sqrt(12.0)
 """Standard deviation of rounding to 8 bits."""
 
+WHITE = 0.98
+"""Pixel value from which a place is clipped, if all of its colours reach it (our choice). The
+pattern is compared over two cells: beside a burnt-out place some of it would show inside."""
+
 NOISY = ("noise", "jpeg")
 """Factors that add noise: what they do to the pattern is not a contrast."""
 
@@ -64,7 +68,7 @@ def information(
     ).abs()
     noise = _noise(parameters, level, clean.shape[-1])
     share = (contrast.square() / (contrast.square() + noise.square())).amax(dim=1, keepdim=True)
-    return share * inside
+    return share * inside * (level.amin(dim=1, keepdim=True) < WHITE)
 
 
 def _noise(parameters: Parameters, level: Tensor, side: int) -> Tensor:
