@@ -63,8 +63,27 @@ def test_a_burnt_out_place_is_lost_and_what_is_far_from_it_is_not() -> None:
     assert float(known[:, : column - 110].min()) > 0.98
 
 
+def test_a_small_burnt_out_place_is_lost_up_to_its_border() -> None:
+    """As large as an optic disc: the pattern beside it must not be taken for one inside."""
+    image, mask = eyes(4)
+    drawn = Parameters.from_records([burnout(12.0)] * 4, FUNDUS.factors)
+    white = FUNDUS.apply(image, mask, drawn).amin(dim=1, keepdim=True) > 0.99
+    deep = -functional.max_pool2d(-white.float(), 3, 1, 1)
+    assert float(deep.sum()) > 100
+    known = information(FUNDUS, image, mask, drawn)
+    known = functional.interpolate(known, image.shape[-2:], mode="bilinear", antialias=True)
+    assert float((known * deep).sum()) < 0.05 * float(deep.sum())
+    assert float((known * mask).sum()) > 0.8 * float(mask.sum())
+
+
 def test_a_place_that_is_only_brighter_is_not_lost() -> None:
     assert float(degraded(burnout(1.5)).min()) > 0.9
+
+
+def test_one_clipped_colour_is_no_loss_while_others_show_the_retina() -> None:
+    image = torch.tensor([1.0, 0.5, 0.2])[None, :, None, None].expand(-1, -1, SIDE, SIDE)
+    known = information(FUNDUS, image, torch.ones(1, 1, SIDE, SIDE), Parameters(1, {}))
+    assert float(known.min()) > 0.98
 
 
 def test_strong_noise_over_a_deep_shadow_hides_and_each_alone_does_not() -> None:
