@@ -65,7 +65,10 @@ class Dust:
         self.depths: dict[tuple[str, float], Tensor] = {}
         cameras = defaultdict(list)
         for photograph in photographs:
-            header = read_header(photograph.image)
+            try:
+                header = read_header(photograph.image)
+            except PictureError:
+                continue  # one that a training does not ask for; else it is refused elsewhere
             cameras[_camera(photograph, header.height, header.width)].append(photograph)
         for camera, own in cameras.items():
             if len(own) >= LEAST:
@@ -90,8 +93,9 @@ class Dust:
 def kept_depth(photographs: Sequence[Photograph], cache: Path | None) -> Tensor:
     """Return :func:`dust_depth` of photographs, from the cache where it is there."""
     if cache is None:
-        return dust_depth([read_photograph(p.image) for p in photographs])
-    content = hashlib.blake2b(digest_size=16)
+        return dust_depth([reduced(read_photograph(p.image)) for p in photographs])
+    constants = SIDE, SURROUND, GRAIN, FRINGE, WIDEST, DEEPEST
+    content = hashlib.blake2b(repr(constants).encode(), digest_size=16)
     for photograph in photographs:
         content.update(f"{photograph.name} {photograph.image.stat().st_size}\n".encode())
     path = cache / f"dust_{content.hexdigest()}.npy"
@@ -101,6 +105,16 @@ def kept_depth(photographs: Sequence[Photograph], cache: Path | None) -> Tensor:
     with atomic_write(path, PictureError) as temporary, temporary.open("wb") as stream:
         np.save(stream, depth.numpy())
     return depth
+
+
+def reduced(image: Tensor) -> Tensor:
+    """Return a photograph, uint8 `(3, H, W)`, with :data:`SIDE` pixels along its longer side."""
+    scale = SIDE / max(image.shape[-2:])
+    if scale >= 1.0:
+        return image
+    size = [round(side * scale) for side in image.shape[-2:]]
+    small = functional.interpolate(image[None].float(), size, mode="bilinear", antialias=True)
+    return small[0].round().to(torch.uint8)
 
 
 def dust_depth(images: Sequence[Tensor]) -> Tensor:

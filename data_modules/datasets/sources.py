@@ -116,7 +116,7 @@ class LabelledDataset(ManifestDataset):
         """Return a photograph, its masks and its labels; see :meth:`ManifestDataset.load`."""
         photograph = self.photographs[index]
         sample = super().load(index)
-        size = self.image_size
+        size = sample["image"].shape[-1]
         disc = torch.zeros(1, size, size, dtype=torch.uint8)
         lesions = torch.zeros(len(LESIONS), size, size, dtype=torch.bool)
         if photograph.disc_mask is not None or photograph.lesion_bitmask is not None:
