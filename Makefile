@@ -235,6 +235,10 @@ runs/release/checkpoints/best.ckpt: | runs/comparison_mage_net/seed0/checkpoints
 train-release: $(DEV) runs/release/checkpoints/best.ckpt ## Train the network of the package, if there is none yet, and put it there (2 hours)
 	$(BIN)/python -m experiments.studies.release
 
+.PHONY: evidence
+evidence: $(CORE) need-photographs ## Measure detail, invention, harm and real pairs of the released network, or of CHECKPOINT=<file>
+	$(BIN)/python -m experiments.studies.evidence $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT),--weights mage_net)
+
 .PHONY: teacher-errors
 teacher-errors: runs/comparison_mage_net/seed1/checkpoints/best.ckpt ## Compare a consistency step with the clean photograph
 	$(BIN)/python -m experiments.studies.teacher_errors

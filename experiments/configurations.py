@@ -33,18 +33,21 @@ def read_config(path: Path) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()}
 
 
-def photographs_folder() -> Path:
-    """Return the folder of the photographs and their `index.csv`, by `MAGENET_DATA`.
+def photographs_folder(variable: str = "MAGENET_DATA") -> Path:
+    """Return the folder of the photographs and their `index.csv`, by an environment variable.
+
+    Args:
+        variable: `MAGENET_DATA`, or `MAGENET_DATA_2048` for their larger versions.
 
     Raises:
         UserError: If the variable is not set or the folder has no `index.csv`.
     """
     what = "the folder that holds index.csv and the photographs"
-    if not os.environ.get("MAGENET_DATA"):
-        raise UserError(f"MAGENET_DATA is not set: export MAGENET_DATA=<{what}>")
-    folder = Path(os.environ["MAGENET_DATA"])
+    if not os.environ.get(variable):
+        raise UserError(f"{variable} is not set: export {variable}=<{what}>")
+    folder = Path(os.environ[variable])
     if not (folder / "index.csv").is_file():
-        raise UserError(f"{folder / 'index.csv'}: no such file; set MAGENET_DATA to {what}")
+        raise UserError(f"{folder / 'index.csv'}: no such file; set {variable} to {what}")
     return folder
 
 

@@ -38,7 +38,7 @@ from magenet.checkpoints import read_checkpoint, read_network
 from magenet.enhancement.calibration_curve import CalibrationCurve
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.fundus_check import FundusCheck
-from magenet.enhancement.settings import Settings
+from magenet.enhancement.settings import OWN_SCALE, Settings
 from magenet.enhancement.shrinkage import rms_inside, split_bands
 from magenet.enhancement.uncertainty import disagreement, local_mean
 from magenet.enhancement.verdict import ERROR_LIMITS
@@ -57,8 +57,19 @@ DRAWS = 2
 POINTS = 12
 """Groups of equal size, whose means are the points of a calibration curve."""
 
+OWN_SIZE = 1024
+"""Greatest side of the photographs for a network that works at their own scale, in pixels."""
+
 MEMORY = 8 << 30
 """Bytes that enhancement may use."""
+
+
+SCORES = {
+    False: "the mean disagreement of flipped views to the power 2/3 times the size of the change "
+    "to 1/3",
+    True: "the error that the network predicts",
+}
+"""What the uncertainty score is, by whether the network tells it."""
 
 
 class Change(NamedTuple):
@@ -124,9 +135,14 @@ def fundus_check() -> FundusCheck:
     return replace(check, limit=round(float(check.distance_of(held_out).quantile(0.99)), 1))
 
 
-def pairs(size: int) -> PairedDataModule:
-    """Return the good val photographs, to be degraded as in the comparison's training."""
-    good = photographs(qualities=["good"])
+def pairs(enhancer: PhotographEnhancer) -> PairedDataModule:
+    """Return the good val photographs, to be degraded as in the comparison's training.
+
+    They have the size that the enhancer sees, or their own if it works at their own scale.
+    """
+    own_scale = enhancer.network.own_scale
+    good = photographs(qualities=["good"], own_scale=own_scale)
+    size = OWN_SIZE if own_scale else enhancer.settings.side(OWN_SIZE)
     return PairedDataModule(good, comparison_recipe(), size, batch_size=1, workers=0)
 
 
@@ -150,14 +166,14 @@ def fit_curve(x: Tensor, y: Tensor, weight: Tensor) -> CalibrationCurve:
     return CalibrationCurve(tuple(x.tolist()), tuple(y.tolist()))
 
 
-def degraded_pairs(size: int, what: str) -> Iterator[dict[str, Tensor]]:
+def degraded_pairs(enhancer: PhotographEnhancer, what: str) -> Iterator[dict[str, Tensor]]:
     """Yield pairs of the good val photographs, each degraded :data:`DRAWS` times.
 
     Args:
-        size: Side of the photographs, in pixels.
+        enhancer: See :func:`pairs`.
         what: Text of the progress bar.
     """
-    module = pairs(size)
+    module = pairs(enhancer)
     for batch in tqdm(module.val_dataloader(), what):
         for draw in range(DRAWS):
             pair: Any = module.prepare(batch | {"key": batch["key"] + draw}, training=False)
@@ -167,7 +183,7 @@ def degraded_pairs(size: int, what: str) -> Iterator[dict[str, Tensor]]:
 def measure_changes(enhancer: PhotographEnhancer) -> list[Change]:
     """Return the network's changes of light of degraded photographs and of as many clean ones."""
     found = []
-    for pair in degraded_pairs(enhancer.settings.side(512), "changes"):
+    for pair in degraded_pairs(enhancer, "changes"):
         clean, mask = pair["image_clean"], pair["mask_fov"]
         area = 3 * mask.sum()
         for seen in (pair["image_degraded"], clean):
@@ -215,7 +231,7 @@ def measure_errors(enhancer: PhotographEnhancer) -> Measured:
     scores, errors, means, maps = [], [], [], []
     others: dict[str, list[Tensor]] = {}
     generator = torch.Generator().manual_seed(0)
-    for pair in degraded_pairs(enhancer.settings.side(512), "pairs"):
+    for pair in degraded_pairs(enhancer, "pairs"):
         seen, mask = pair["image_degraded"], pair["mask_fov"]
         estimate = enhancer.estimate(seen, mask)
         pixel_error = (seen + estimate.change - pair["image_clean"]).abs().mean(dim=0)[None, None]
@@ -281,6 +297,19 @@ def flag_lines(measured: Measured) -> list[str]:
     return lines
 
 
+def light_lines(light: CalibrationCurve | None) -> list[str]:
+    """Return the shrinkage of light as a section of a table; nothing if light is not shrunk."""
+    if light is None:
+        return []
+    return [
+        "## Light: shrinkage of the change", "",
+        "Root mean square of the change, in grey levels of 255, and the share of it with the "
+        "least squared error: half of the photographs degraded as in the comparison's training, "
+        "half undegraded.", "",
+        "| change of light and colour | share |", "|---|---|", *curve_rows(light, 255, 1), "",
+    ]  # fmt: skip
+
+
 def as_markdown(measured: Measured, settings: Settings) -> str:
     """Return the content of `uncertainty.md`."""
     error = measured.error.flatten()
@@ -290,22 +319,17 @@ def as_markdown(measured: Measured, settings: Settings) -> str:
         for name, uncertainty_score in ranks.items()
     }
     cases = len(measured.mean_error)
-    light, uncertainty = settings.light, settings.uncertainty
-    assert light is not None and uncertainty is not None  # noqa: PT018  # both were measured
+    uncertainty = settings.uncertainty
+    assert uncertainty is not None  # it was measured
     lines = [
         "# Calibration of the released network", "",
         "Made by `python -m experiments.studies.release` on the good val photographs, degraded.",
         "",
-        "## Light: shrinkage of the change", "",
-        "Root mean square of the change, in grey levels of 255, and the share of it with the "
-        "least squared error: half of the photographs degraded as in the comparison's training, "
-        "half undegraded.", "",
-        "| change of light and colour | share |", "|---|---|", *curve_rows(light, 255, 1), "",
+        *light_lines(settings.light),
         "## Uncertainty: expected error by uncertainty score", "",
         f"{cases // DRAWS} photographs, {DRAWS} degradations each, as above; {SAMPLED_PIXELS} "
-        "pixels in each. The uncertainty score is the mean disagreement of flipped views to the "
-        "power 2/3 times the size of the change to 1/3; Spearman's correlation with the mean "
-        "absolute error around the pixel:", "",
+        f"pixels in each. The uncertainty score is {SCORES[settings.light is None]}; Spearman's "
+        "correlation with the mean absolute error around the pixel:", "",
         "| score | correlation |", "|---|---|",
         *(f"| {name} | {value:.3f} |" for name, value in correlations.items()), "",
         "In grey levels of 255:", "",
@@ -346,9 +370,10 @@ def main(arguments: list[str] | None = None) -> None:
         else load_network(options.checkpoint, options.subject)
     )
     network.use.clear()
-    settings = Settings(options.size, fundus_check())
+    settings = Settings(OWN_SCALE if network.own_scale else options.size, fundus_check())
     enhancer = PhotographEnhancer(network, settings, segmenter, torch.device("cpu"), MEMORY)
-    settings = replace(settings, light=shrinkage_curve(measure_changes(enhancer)))
+    if not network.own_scale:  # one that tells its error answers for its light
+        settings = replace(settings, light=shrinkage_curve(measure_changes(enhancer)))
     enhancer.settings = settings
     measured = measure_errors(enhancer)
     settings = replace(settings, uncertainty=calibration_curve(measured))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +49,7 @@ def photographs(name: str) -> Iterator[Batch]:
     IDRiD's have labels, which are there for the smaller versions only.
     """
     folder = photographs_folder()
-    larger = Path(os.environ["MAGENET_DATA_2048"]) / "index.csv"
+    larger = photographs_folder("MAGENET_DATA_2048") / "index.csv"
     own: dict[str, Any] = (
         {"labels": [str(folder / "idrid/labels.csv")]}
         if name == "idrid"
