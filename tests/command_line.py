@@ -52,12 +52,12 @@ def predict(source: Path, folder: Path, checkpoint: Path | None = None) -> list[
     return arguments if checkpoint is None else [*arguments, "--ckpt_path", str(checkpoint)]
 
 
-def segmenter_for(model: dict[str, Any]) -> list[str]:
+def segmenter_for(model: dict[str, Any], segmenter: Path = SEGMENTER) -> list[str]:
     """Train what a structure target reads, and return the arguments that say where it is."""
     target = model.get("structure_target", {})
     if "checkpoint" not in target.get("init_args", {}) if isinstance(target, dict) else True:
         return []
-    assert main(["fit", *configs(BASE, SEGMENTER, "limits.yaml", "small.yaml")]) == 0
+    assert main(["fit", *configs(BASE, segmenter, "limits.yaml", "small.yaml")]) == 0
     Path("runs").rename("segmenter")
     checkpoint = next(Path("segmenter").rglob("best.ckpt"))
     return ["--model.structure_target.checkpoint", str(checkpoint)]

@@ -111,7 +111,9 @@ class FundusTask(LightningModule, ABC):
         datamodule = getattr(self.trainer, "datamodule", None)
         size = getattr(datamodule, "image_size", None)
         self.image_size = self.image_size if size is None else size
-        self.least_size = getattr(datamodule, "least_size", self.least_size)
+        least = getattr(datamodule, "least_size", None)
+        if least is not None and self.image_size is not None:
+            self.least_size = min(least, self.image_size)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss; every few steps :meth:`require_finite` checks the recent ones.

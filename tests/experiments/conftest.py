@@ -77,6 +77,7 @@ def workplace(tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
     """An empty working folder, and the environment variables that configurations use."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAGENET_DATA", str(photographs))
+    monkeypatch.setenv("MAGENET_DATA_2048", str(photographs))
     monkeypatch.setenv("MAGENET_GOOD", str(photographs / "hrf"))
     monkeypatch.setenv("MAGENET_REAL", str(photographs / "hygd"))
     monkeypatch.setenv("WANDB_MODE", "offline")

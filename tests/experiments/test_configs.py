@@ -21,7 +21,7 @@ from experiments.configurations import BASE, CONFIGS, EXPERIMENTS
 from magenet.evaluation import Judge
 from magenet.main import COMMANDS, main
 from magenet.metrics import NaturalnessModel
-from tests.command_line import SMALL, TINY, configs, predict, segmenter_for
+from tests.command_line import SEGMENTER, SMALL, TINY, configs, predict, segmenter_for
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("workplace")
@@ -70,7 +70,14 @@ model:
   init_args:
     network:
       init_args: {width: 8, growth: 4, extra: 4, blocks: 1}
-"""
+""",
+    "magenet.models.MAGENet": """
+model:
+  init_args:
+    network:
+      init_args:
+        {widths: [8, 8, 8, 8], blocks: [1, 1, 1, 1], guide_width: 8, detail_widths: [8, 8, 8]}
+""",
 }
 """Layers for the networks that cannot be made small by `layers/model/tiny.yaml`, a MAGE-Net."""
 
@@ -260,7 +267,7 @@ def test_a_row_of_the_comparison_runs(name: str, photographs: Path) -> None:
 @pytest.mark.parametrize("name", mostly_slow(ALONE))
 def test_an_experiment_runs_with_its_own_network(name: str, photographs: Path) -> None:
     layers = configs(BASE, CONFIGS / name, "limits.yaml", "small.yaml")
-    if "segmenter" in name or name.startswith("runs/judges/"):
+    if "segmenter" in name or name.startswith(("runs/judges/", "runs/release/structure")):
         run_all(layers, photographs, enhances=False)
         return
     model = read(name)["model"]["init_args"]
@@ -270,7 +277,9 @@ def test_an_experiment_runs_with_its_own_network(name: str, photographs: Path) -
         layers += configs("small_peer.yaml")
     else:
         layers += configs(TINY)
-    run_all([*layers, *segmenter_for(model)], photographs)
+    own_scale = name.startswith("runs/release/supervised")
+    segmenter = CONFIGS / "runs/release/structure.yaml" if own_scale else SEGMENTER
+    run_all([*layers, *segmenter_for(model, segmenter)], photographs)
     run = next(Path("runs").rglob("config.yaml"))
     ran = yaml.safe_load(run.read_text())["model"]["init_args"]["network"]["class_path"]
     assert ran == network, "a small layer must not swap the network"

@@ -117,7 +117,8 @@ def run_with_kills(folder: Path, kills: int, number: int, generator: random.Rand
                 send = os.kill if number == signal.SIGKILL else os.killpg
                 send(process.pid, number)
         _, said = process.communicate(timeout=240)
-        assert "Traceback" not in said, said[-3000:]
+        if process.returncode != -signal.SIGKILL:  # else a loader's worker may say what it misses
+            assert "Traceback" not in said, said[-3000:]
         if process.returncode == 0:
             return
         if process.returncode == -signal.SIGTERM:  # in the last moments of the process

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from experiments.benchmarks import degradation as benchmark
+from magenet.degradation import FundusDegradation
 
 
 @pytest.mark.slow
@@ -19,7 +20,7 @@ def test_every_recipe_and_factor_is_measured(
     measured = {(row["what"], row["size"], row["batch"]) for row in result["rates"]}
     assert ("cofe, seven types", 64, 1) in measured
     assert sum(what.startswith("fundus, ") for what, size, _ in measured if size == 48) == 2 * (
-        1 + 15
+        1 + len(FundusDegradation().factors)
     )
     assert all(0 < row["share_percent"] < 100 for row in result["training_step"])
     assert set(result["cost_growth_over_pixel_growth"]) == {
