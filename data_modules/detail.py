@@ -13,11 +13,12 @@ from data_modules.batch import AnyBatch, Batch
 from data_modules.datasets.dust import DEEPEST
 from data_modules.datasets.photographs import PhotographSource
 from data_modules.paired import PairedDataModule
-from data_modules.windows import draw_corners, draw_side, resized
+from data_modules.windows import draw_corners, draw_side
 from magenet.degradation import CounterRNG, Degradation
 from magenet.degradation.camera import Camera
 from magenet.degradation.frame import Frame
 from magenet.degradation.information import information
+from magenet.imaging.crop import at_side
 
 CELLS = 48
 """Cells per side of the smooth target where nothing can be known (our choice): one is wider than
@@ -73,8 +74,8 @@ class DetailDataModule(PairedDataModule):
         image, *oriented = orient([image, *masks.values()], rng)
         masks = dict(zip(masks, oriented, strict=True))
         side = draw_side(rng, self.least_size, image.shape[-1])
-        image = resized(image, side)
-        masks = {name: resized(mask, side) for name, mask in masks.items()}
+        image = at_side(image, side)
+        masks = {name: at_side(mask, side) for name, mask in masks.items()}
         mask = masks["mask_fov"] = (masks["mask_fov"] >= 0.5).float()
         dust = DEEPEST * masks.get("mask_dust", torch.zeros_like(mask))
         clear = (image / (1 - dust)).clamp(max=1.0) * mask

@@ -13,9 +13,10 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from data_modules.base import SourceDataModule, jitter_light, orient, to_unit
 from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographSource
-from data_modules.windows import draw_corners, draw_side, resized
+from data_modules.windows import draw_corners, draw_side
 from magenet.degradation import CounterRNG
 from magenet.errors import UserError
+from magenet.imaging.crop import at_side
 
 ZOOM = (0.7, 1.15)
 """Range of magnification in training (our choice): fields of view of 30 to 50 degrees."""
@@ -124,7 +125,7 @@ class SegmentationDataModule(SourceDataModule):
     def _windows_of(self, parts: list[Tensor], rng: CounterRNG, least: int) -> list[Tensor]:
         """Return windows of photographs and masks at a random scale, `(B K, C, side, side)`."""
         side = draw_side(rng, least, parts[0].shape[-1])
-        image, mask, structure = (resized(part, side) for part in parts)
+        image, mask, structure = (at_side(part, side) for part in parts)
         corners = draw_corners(rng, self.windows, self.window_size, side)
         return [
             torch.stack(

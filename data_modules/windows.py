@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from magenet.degradation import CounterRNG
 
@@ -43,11 +42,3 @@ def draw_corners(rng: CounterRNG, count: int, window: int, side: int) -> Tensor:
     places = 0.5 + torch.stack([direction.sin(), direction.cos()], dim=-1) * distance[..., None]
     corner = (places * side - window / 2) / MULTIPLE
     return corner.round().long().clamp(0, max(0, side - window) // MULTIPLE) * MULTIPLE
-
-
-def resized(picture: Tensor, side: int) -> Tensor:
-    """Return pictures `(B, C, S, S)` in [0, 1] at another side, averaged."""
-    if picture.shape[-1] == side:
-        return picture
-    size = (side, side)
-    return functional.interpolate(picture, size, mode="bilinear", antialias=True).clamp(0.0, 1.0)

@@ -5,20 +5,12 @@ from __future__ import annotations
 from typing import cast
 
 from torch import Tensor
-from torch.nn import functional
 
 from data_modules.batch import AnyBatch, Batch
+from magenet.imaging.crop import at_side
 
 BINARY = ("mask_fov", "mask_valid")
 """Masks in which a pixel counts if at least half of it is inside; others keep the share."""
-
-
-def at_side(picture: Tensor, side: int) -> Tensor:
-    """Return pictures `(B, C, S, S)` averaged to another side; unchanged if they have it."""
-    if picture.shape[-1] == side:
-        return picture
-    size = (side, side)
-    return functional.interpolate(picture.float(), size, mode="bilinear", antialias=True)
 
 
 def judged_batch(batch: Batch, side: int) -> Batch:
@@ -32,7 +24,7 @@ def judged_batch(batch: Batch, side: int) -> Batch:
     for name, value in resized.items():
         if not isinstance(value, Tensor) or value.ndim != 4:
             continue
-        small = at_side(value, side)
+        small = at_side(value.float(), side)
         if name in BINARY:
             small = (small >= 0.5).to(value.dtype)
         elif name == "mask_lesions":

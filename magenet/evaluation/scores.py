@@ -17,9 +17,10 @@ from magenet.atomic_write import atomic_write
 from magenet.errors import UsageError
 from magenet.evaluation.full_reference import FullReference
 from magenet.evaluation.judge import Judge
-from magenet.evaluation.judged_size import at_side, judged_batch
+from magenet.evaluation.judged_size import judged_batch
 from magenet.evaluation.score_rows import KEYS, ScoreRow, is_nan, write_rows
 from magenet.evaluation.summary import CLEAN, HIGH, columns_of, summarise
+from magenet.imaging.crop import at_side
 
 ENDS = (CLEAN, HIGH)
 """Subjects that are reference photographs: their scores are not shown on the screen."""

@@ -41,6 +41,18 @@ def crop(picture: Tensor, square: Square) -> Tensor:
     return functional.pad(picture, (-square.left, right, -square.top, bottom))
 
 
+def at_side(picture: Tensor, side: int) -> Tensor:
+    """Return square pictures averaged to another side; unchanged if they have it.
+
+    Args:
+        picture: Floats, `(B, C, S, S)`.
+        side: Side of the result, in pixels.
+    """
+    if picture.shape[-1] == side:
+        return picture
+    return functional.interpolate(picture, (side, side), mode="bilinear", antialias=True)
+
+
 def resize(picture: Tensor, side: int) -> Tensor:
     """Resize a square picture: photographs bilinear and anti-aliased, masks nearest neighbour.
 

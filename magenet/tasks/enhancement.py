@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from data_modules.batch import Batch, unenhanced
 from magenet.checkpoints import read_network
@@ -18,6 +17,7 @@ from magenet.enhancement.fundus_check import FundusCheck
 from magenet.enhancement.report_page import Outcome
 from magenet.enhancement.settings import OWN_SCALE, Settings, seen_side
 from magenet.errors import UserError
+from magenet.imaging.crop import at_side
 from magenet.imaging.transfer import enhance_at
 from magenet.losses import (
     BandLoss,
@@ -182,10 +182,10 @@ class EnhancementTask(FundusTask):
         seen = [batch["image_clean"], batch["mask_vessel"], batch["mask_fov"]]
         side = logits.shape[-1]
         if window is not None:  # the whole eye is seen reduced, and its map is half of that
-            seen = [shrunk(seen[0], 2 * side), shrunk(seen[1], 2 * side), shrunk(seen[2], side)]
+            seen = [at_side(seen[0], 2 * side), at_side(seen[1], 2 * side), at_side(seen[2], side)]
         if wanted is None:
             wanted = self.structure_target(seen[0], seen[1], batch["vessel_known"])
-        wanted = wanted._replace(map=shrunk(wanted.map, side))
+        wanted = wanted._replace(map=at_side(wanted.map, side))
         loss: Tensor = self.structure_loss(logits, wanted, (seen[2] >= 1.0).to(logits.dtype))
         return loss
 
@@ -316,10 +316,3 @@ def window_of(batch: Batch) -> Window | None:
     corner, side = batch["window_corner"], batch["window_size"]
     frame = (batch["mask_fov"].shape[-2], batch["mask_fov"].shape[-1])
     return Window(corner[..., 0].cpu(), corner[..., 1].cpu(), side, side, frame)
-
-
-def shrunk(picture: Tensor, side: int) -> Tensor:
-    """Return pictures `(B, C, S, S)` averaged to another side; unchanged if they have it."""
-    if picture.shape[-1] == side:
-        return picture
-    return functional.interpolate(picture, (side, side), mode="bilinear", antialias=True)

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from data_modules.windows import MULTIPLE, draw_corners, draw_side, resized
+from data_modules.windows import MULTIPLE, draw_corners, draw_side
 from magenet.degradation import CounterRNG
+from magenet.imaging.crop import at_side
 
 
 def rng(*keys: int) -> CounterRNG:
@@ -68,9 +69,9 @@ def test_a_photograph_keeps_its_windows_in_any_batch() -> None:
 
 def test_a_smaller_photograph_is_averaged_and_stays_in_range() -> None:
     image = torch.rand(2, 3, 64, 64)
-    assert torch.equal(resized(image, 64), image)
+    assert torch.equal(at_side(image, 64), image)
     assert torch.allclose(
-        functional.avg_pool2d(resized(image, 48), 48), functional.avg_pool2d(image, 64), atol=0.01
+        functional.avg_pool2d(at_side(image, 48), 48), functional.avg_pool2d(image, 64), atol=0.01
     )
-    assert float(resized(image, 16).std()) < 0.25 * float(image.std()), "of all its pixels"
-    assert float(resized(image, 16).max()) <= 1.0
+    assert float(at_side(image, 16).std()) < 0.25 * float(image.std()), "of all its pixels"
+    assert float(at_side(image, 16).max()) <= 1.0

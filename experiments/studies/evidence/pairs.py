@@ -12,8 +12,9 @@ from data_modules.datasets.manifest import Manifest, Photograph, read_rows
 from data_modules.evaluation import Pair, PairDataset, read_pairs
 from experiments.studies.evidence.methods import Method
 from magenet.evaluation.judge import started
-from magenet.evaluation.judged_size import at_side, judged_batch
+from magenet.evaluation.judged_size import judged_batch
 from magenet.evaluation.pairs import SHIFTS, PairJudge
+from magenet.imaging.crop import at_side
 from magenet.metrics import masked_dice
 from magenet.metrics.roc import roc_auc
 

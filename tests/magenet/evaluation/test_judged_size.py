@@ -1,7 +1,8 @@
 import torch
 
 from data_modules.batch import Batch
-from magenet.evaluation.judged_size import at_side, judged_batch
+from magenet.evaluation.judged_size import judged_batch
+from magenet.imaging.crop import at_side
 
 
 def test_pictures_are_averaged_and_never_copied_at_their_own_side() -> None:
