@@ -228,11 +228,14 @@ input-sizes: $(CORE) need-photographs ## Score the released network by the size 
 fundus-check: $(CORE) need-photographs ## Count the photographs that the fundus check refuses (5 minutes)
 	$(BIN)/python -m experiments.studies.fundus_check
 
-runs/release/checkpoints/best.ckpt: | runs/comparison_mage_net/seed0/checkpoints/best.ckpt
-	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/mage_net.yaml
+runs/release_light/checkpoints/best.ckpt: | need-photographs
+	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/light.yaml
+
+runs/release_supervised/checkpoints/best.ckpt: | runs/release_light/checkpoints/best.ckpt
+	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/supervised.yaml
 
 .PHONY: train-release
-train-release: $(DEV) runs/release/checkpoints/best.ckpt ## Train the network of the package, if there is none yet, and put it there (2 hours)
+train-release: $(DEV) runs/release_supervised/checkpoints/best.ckpt ## Train the network of the package, if there is none yet, and put it there (13 hours)
 	$(BIN)/python -m experiments.studies.release
 
 .PHONY: evidence

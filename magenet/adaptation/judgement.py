@@ -57,7 +57,7 @@ def compare_held_out(
         device: Where to compute.
         max_memory: Bytes that the process may use.
     """
-    size = int(before.use["size"])
+    size = Settings.of(before).side(0)
     vessels = VesselSegmenter.from_pretrained("vessels")
     enhancers = [
         PhotographEnhancer(network, Settings.of(network), vessels, device, max_memory)

@@ -16,6 +16,7 @@ from magenet.allocator import keep_freed_memory
 from magenet.checkpoints import VerifiedCheckpointIO, read_network
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
 from magenet.enhancement.enhancer import half_precision
+from magenet.enhancement.settings import Settings
 from magenet.losses import SegmenterTarget
 from magenet.models import MAGENet, VesselSegmenter
 from magenet.tasks import MeanTeacherTask
@@ -40,7 +41,7 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
         steps: Greatest number of optimizer steps.
         seed: Of the data.
     """
-    size = int(network.use["size"])
+    size = Settings.of(network).side(0)  # its only one, or the least of those it works at
     cache = manifest.parent / "cache"
     clean = ManifestPhotographs(str(manifest), qualities=["good"], cache=str(cache))
     every = ManifestPhotographs(str(manifest), cache=str(cache))
@@ -76,4 +77,4 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
 
 def released_degradation() -> DegradationMixture:
     """Return the degradation that the released network was trained with."""
-    return DegradationMixture(FundusDegradation(gentle=0.4), CofeDegradation(), 0.33)
+    return DegradationMixture(FundusDegradation(gentle=0.4), CofeDegradation(), 0.2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from data_modules.files.memory_estimate import MEBIBYTE, resident
 from magenet.enhancement.fundus_check import CHECK_SIZE
 from magenet.enhancement.settings import Settings
 from magenet.enhancement.shrinkage import rms_inside, split_bands
-from magenet.enhancement.uncertainty import uncertainty_score
+from magenet.enhancement.uncertainty import harm_probability, uncertainty_score
 from magenet.enhancement.verdict import decide_verdict
 from magenet.enhancement.vessel_evidence import vessel_evidence
 from magenet.errors import UserError
@@ -36,6 +37,10 @@ REPORT_SIDE = 1024
 own, which see the photograph's whole resolution (our choice)."""
 
 
+LEAST_ERROR = 1e-4
+"""Smallest error that is believed, in [0, 1]."""
+
+
 @dataclass(frozen=True)
 class Report:
     """What was done to a photograph, and whether to use the result.
@@ -45,9 +50,10 @@ class Report:
         reasons: Why the verdict is not `ok`; empty otherwise.
         field_confidence: Confidence of the field of view, 0 to 1.
         light_share: Share of the network's change of light and colour that was applied, 0 to 1:
-            its shrinkage times the strength.
+            its shrinkage times the strength, the mean over the field where it differs.
         expected_error: Mean expected absolute error inside the field, in grey levels of 255, of the
             whole change whatever the strength; NaN where it was never calibrated.
+        harmed_share: Expected share of the field that the whole change makes worse; NaN likewise.
         mean_change: Mean absolute change inside the field, in grey levels of 255.
         colour_change: Mean CIEDE2000 from the unenhanced photograph.
         brightness_drift: Mean change of lightness L*.
@@ -60,6 +66,7 @@ class Report:
     field_confidence: float
     light_share: float
     expected_error: float
+    harmed_share: float
     mean_change: float
     colour_change: float
     brightness_drift: float
@@ -101,23 +108,26 @@ class Estimate(NamedTuple):
         change: To be added to the photograph, `(3, S, S)`.
         uncertainty_score: Not calibrated, `(1, S, S)`; None for a single pass.
         light_share: Share of the network's change of light and colour in it, 0 to 1.
+        harm: Probability that a place is made worse, not calibrated, `(1, S, S)`; None where the
+            network does not tell the error of the photograph.
     """
 
     change: Tensor
     uncertainty_score: Tensor | None
     light_share: float
+    harm: Tensor | None = None
 
 
 class PhotographEnhancer:
     """Enhance photographs of any size, 8 or 16 bit, within a bound of memory.
 
     A network that works at the photograph's own scale sees the square around the field of view
-    once, and tells its expected error. One that works at one size sees it in four flipped views:
-    their mean is the estimate, their disagreement its uncertainty, and a change of light as small
-    as that of good photographs is shrunk, where the settings hold the calibration of the weights
-    (:mod:`magenet.enhancement.shrinkage`). The change is then transferred to the
-    photograph. This is what `magenet enhance`, `magenet predict`, `magenet.enhance` and the tables'
-    released row all use.
+    once, holds its change of light back where it is unsure, and tells its expected error. One that
+    works at one size sees it in four flipped views: their mean is the estimate, their disagreement
+    its uncertainty, and a change of light as small as that of good photographs is shrunk, where the
+    settings hold the calibration of the weights (:mod:`magenet.enhancement.shrinkage`). The change
+    is then transferred to the photograph. This is what `magenet enhance`, `magenet predict`,
+    `magenet.enhance` and the tables' released row all use.
 
     Args:
         network: The enhancement network.
@@ -215,10 +225,11 @@ class PhotographEnhancer:
         seen, inside = self._shown(image, field, self.settings.side(field.square.side))
         estimate = self.estimate(seen, inside)
         expected = self._expected_error(estimate, inside)
+        harmed = self._harmed_share(estimate, inside)
         enhanced = seen + strength * estimate.change
         share = strength * estimate.light_share
         # Before the transfer: judges need memory, too, and a result is as large as its photograph.
-        report = self._report(seen, enhanced, inside, expected, share, field)
+        report = self._report(seen, enhanced, inside, expected, harmed, share, field)
         result = transfer(enhanced, seen, inside, image, field)
         return EnhancedPhotograph(result, field, expected, report)
 
@@ -244,15 +255,19 @@ class PhotographEnhancer:
             return Estimate(light_share * light + detail, score, light_share)
 
     def _one_pass(self, seen: Tensor, inside: Tensor) -> Estimate:
-        """Return the change of a network that tells its expected error, which is the score."""
+        """Return the change of a network that tells the errors of the photograph and its own."""
         with torch.inference_mode():
             output = self._through_network(seen[None], inside[None])
             change = output.image.float().cpu()[0] * inside - seen
             if self.raw or output.log_error is None:
                 return Estimate(change, None, 1.0)
-            error = output.log_error.float().cpu().exp()
-            score = functional.interpolate(error, seen.shape[-2:], mode="bilinear")[0] * inside
-            return Estimate(change, score, 1.0)
+            errors = output.log_error.float().cpu().exp().clamp(min=LEAST_ERROR)
+            upsampled = functional.interpolate(errors, seen.shape[-2:], mode="bilinear")
+            before, after = upsampled[0].chunk(2)
+            weight = 1 - (after / before).square()  # by which the network held its light back
+            light_share = float((weight * inside).sum() / inside.sum())
+            harm = harm_probability(before, after) * inside
+            return Estimate(change, after * inside, light_share, harm)
 
     def views(self, seen: Tensor, inside: Tensor) -> Tensor:
         """Return the network's estimate from each flipped view, flipped back.
@@ -314,12 +329,19 @@ class PhotographEnhancer:
             return torch.where(inside > 0, torch.nan, 0.0)
         return self.settings.uncertainty(estimate.uncertainty_score) * inside
 
+    def _harmed_share(self, estimate: Estimate, inside: Tensor) -> float:
+        """Return the expected share of the field that is made worse, NaN where it is unknown."""
+        if estimate.harm is None or self.settings.harm is None:
+            return math.nan
+        return float(self.settings.harm(estimate.harm.sum() / inside.sum()))
+
     def _report(
         self,
         seen: Tensor,
         enhanced: Tensor,
         inside: Tensor,
         expected: Tensor,
+        harmed: float,
         share: float,
         field: FieldOfView,
     ) -> Report:
@@ -332,13 +354,14 @@ class PhotographEnhancer:
         with torch.inference_mode():
             scores = fidelity(before, after.clamp(0.0, 1.0), vessels[:1], vessels[1:], mask)
         evidence = vessel_evidence(before, vessels[:1], mask)
-        verdict, reasons = decide_verdict(scores, error, field.confidence, evidence)
+        verdict, reasons = decide_verdict(scores, error, harmed, field.confidence, evidence)
         return Report(
             verdict,
             reasons,
             round(field.confidence, 3),
             round(share, 3),
             round(error, 2),
+            round(harmed, 4),
             round(mean_change, 2),
             **{name: round(float(score), 4) for name, score in scores.items()},
         )

@@ -22,7 +22,7 @@ NAME = "enhance.csv"
 
 COLUMNS = (
     "name", "status", "verdict", "reason", "width", "height", "field_confidence",
-    "light_share", "expected_error", "mean_change", "colour_change",
+    "light_share", "expected_error", "harmed_share", "mean_change", "colour_change",
     "brightness_drift", "vessel_lost", "vessel_invented", "seconds", "result", "source",
 )  # fmt: skip
 """`mean_change` and `expected_error` are in grey levels of 255, whatever the bit depth."""

@@ -25,8 +25,9 @@ from magenet.enhancement.page_pictures import HEAT_SIDE, SIDE
 from magenet.errors import printable
 
 PAGE_COLUMNS = (
-    "expected_error", "mean_change", "colour_change", "brightness_drift", "vessel_lost",
-    "vessel_invented", "light_share", "field_confidence", "width", "height", "seconds",
+    "expected_error", "harmed_share", "mean_change", "colour_change", "brightness_drift",
+    "vessel_lost", "vessel_invented", "light_share", "field_confidence", "width", "height",
+    "seconds",
 )  # fmt: skip
 """Values of a report that the HTML page shows; its legend explains each of them."""
 

@@ -46,12 +46,15 @@ class Settings:
             apply, see :mod:`magenet.enhancement.shrinkage`. None applies all of it.
         uncertainty: Calibration from the uncertainty score to an expected absolute error in
             [0, 1]. None where it was never measured: the expected error is then NaN.
+        harm: Calibration from the mean probability of harm to the share of the field that is made
+            worse. None likewise, and for networks that do not tell it.
     """
 
     size: int | tuple[int, int] | None
     fundus_check: FundusCheck
     light: CalibrationCurve | None = None
     uncertainty: CalibrationCurve | None = None
+    harm: CalibrationCurve | None = None
 
     def side(self, own: int) -> int:
         """Return the side at which the network sees a square whose side is `own`, in pixels."""
@@ -75,6 +78,7 @@ class Settings:
                 FundusCheck(**use["looks"]),
                 curve("light"),
                 curve("uncertainty"),
+                curve("harm") if "harm" in use else None,  # weights of release 0.1 have none
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
@@ -88,6 +92,7 @@ class Settings:
             "size": list(self.size) if isinstance(self.size, tuple) else self.size,
             "light": None if self.light is None else asdict(self.light),
             "uncertainty": None if self.uncertainty is None else asdict(self.uncertainty),
+            "harm": None if self.harm is None else asdict(self.harm),
             "looks": asdict(self.fundus_check),
         }
 

@@ -1,4 +1,4 @@
-"""Uncalibrated per-pixel uncertainty of an enhancement, by test-time augmentation."""
+"""Uncalibrated per-pixel uncertainty of an enhancement: by test-time augmentation, or as told."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ LOCAL_SHARE = 1 / 3
 """Exponent of the local change in the score (our choice)."""
 
 GREY_LEVEL = 1 / 255
+
+HARM = 4 * GREY_LEVEL
+"""Error added to a place above which it counts as made worse: about what can be seen (our
+choice)."""
 
 
 def local_mean(plane: Tensor, mask: Tensor) -> Tensor:
@@ -69,3 +73,22 @@ def uncertainty_score(estimates: Tensor, seen: Tensor, mask: Tensor) -> Tensor:
     change = local_mean((estimates.mean(dim=0) - seen).abs().mean(dim=0)[None, None], mask)
     local = (change + GREY_LEVEL) ** LOCAL_SHARE
     return mask * mean_disagreement ** (1 - LOCAL_SHARE) * local
+
+
+def harm_probability(before: Tensor, after: Tensor) -> Tensor:
+    """Return the probability that a place is made worse by more than :data:`HARM`.
+
+    The errors of the photograph and of its estimate are taken as independent and, as those of
+    Laplace distributions, exponentially distributed in size.
+
+    Args:
+        before: Expected error of the photograph, positive.
+        after: Expected error of the estimate, positive.
+
+    Example:
+        >>> import torch
+        >>> sure, unsure = harm_probability(torch.tensor([0.1, 0.01]), torch.tensor([0.01, 0.1]))
+        >>> bool(sure < 0.03), bool(unsure > 0.7)
+        (True, True)
+    """
+    return (-HARM / after).exp() * after / (before + after)

@@ -30,6 +30,11 @@ ERROR_LIMITS = (12.0, 16.0)
 """Expected mean error, in grey levels of 255, above which the verdict is `check`, and `abstain`
 (our choice; how well it predicts large errors: `experiments/results/uncertainty.md`)."""
 
+HARM_LIMITS = (0.25, 0.5)
+"""Expected share of the field that is made worse above which the verdict is `check`, and
+`abstain`: above one half the photograph is better as it was (our choice; how well it predicts harm:
+`experiments/results/uncertainty.md`)."""
+
 
 def fidelity_verdict(scores: Mapping[str, Tensor]) -> Tensor:
     """Return the verdict that :data:`FIDELITY_LIMITS` give, an index of :data:`VERDICTS`.
@@ -50,6 +55,7 @@ def fidelity_verdict(scores: Mapping[str, Tensor]) -> Tensor:
 def decide_verdict(
     scores: Mapping[str, Tensor],
     expected_error: float,
+    harmed_share: float,
     field_confidence: float,
     evidence: VesselEvidence,
 ) -> tuple[str, tuple[str, ...]]:
@@ -58,6 +64,7 @@ def decide_verdict(
     Args:
         scores: Fidelity scores of one photograph, `(1,)` each.
         expected_error: Mean expected error, in grey levels of 255; NaN where it is unknown.
+        harmed_share: Expected share of the field that is made worse; NaN where it is unknown.
         field_confidence: Confidence of the field of view, 0 to 1.
         evidence: Whether the vessels of the unenhanced photograph are vessels.
     """
@@ -66,6 +73,9 @@ def decide_verdict(
     if expected_error > ERROR_LIMITS[0]:
         verdict = max(verdict, 2 if expected_error > ERROR_LIMITS[1] else 1)
         reasons.append(f"the expected error is {expected_error:.0f} of 255 grey levels")
+    if harmed_share > HARM_LIMITS[0]:
+        verdict = max(verdict, 2 if harmed_share > HARM_LIMITS[1] else 1)
+        reasons.append(f"{harmed_share:.0%} of the field is expected to be worse than before")
     new_vessels = float(scores["vessel_invented"])
     if new_vessels > MOST_NEW_VESSELS:
         verdict = max(verdict, 1)

@@ -58,10 +58,10 @@ class BandLoss(nn.Module):
       estimate's error below its bands.
     - `detail`: absolute error of each band of the last estimate. A mean over its own pixels gives
       each band a gradient of the same order, where one mean over all pixels sees almost only light.
-    - `error`: negative log-likelihood of a Laplace distribution of the last estimate's error, as
-      far as its scale is concerned: the estimate itself gets no gradient from it, so that a place
-      cannot be given up by calling it uncertain (Stirn et al., "Faithful heteroscedastic
-      regression", AISTATS 2023).
+    - `error`: negative log-likelihood of Laplace distributions of the errors of the photograph and
+      of the last estimate, as far as their scales are concerned: the estimate itself gets no
+      gradient from it, so that a place cannot be given up by calling it uncertain (Stirn et al.,
+      "Faithful heteroscedastic regression", AISTATS 2023).
 
     Args:
         levels: Bands of the last estimate.
@@ -78,12 +78,18 @@ class BandLoss(nn.Module):
         self.error_weight = error_weight
 
     def forward(
-        self, output: EnhancerOutput, target: Tensor, mask: Tensor, window: Window
+        self,
+        output: EnhancerOutput,
+        degraded: Tensor,
+        target: Tensor,
+        mask: Tensor,
+        window: Window,
     ) -> dict[str, Tensor]:
         """Return the weighted terms, scalars in fp32.
 
         Args:
             output: Of the network, with its last stage in the windows.
+            degraded: What the network saw, `(B, 3, H, W)` in [0, 1].
             target: What it should be, `(B, 3, H, W)` in [0, 1].
             mask: Field of view, `(B, 1, H, W)`, 0 or 1.
             window: The windows of the last stage.
@@ -96,7 +102,8 @@ class BandLoss(nn.Module):
                 inside = (functional.interpolate(mask, size, mode="area") >= 1.0).float()
                 light = light + absolute(estimate.float() - wanted, inside)
             inside = window.cut(mask)
-            error = (output.stages[-1].float() - window.cut(target)) * inside
+            wanted = window.cut(target)
+            error = (output.stages[-1].float() - wanted) * inside
             *fine, rest = bands(error, self.levels)
             masks = [inside]
             for _ in fine:
@@ -109,8 +116,9 @@ class BandLoss(nn.Module):
             terms = {"light": light, "detail": self.detail_weight * detail}
             if output.log_error is not None:
                 log_scale = window.sample(output.log_error, ERROR_BLOCK)
-                size_of_error = error.detach().abs().mean(dim=1, keepdim=True)
-                size_of_error = functional.avg_pool2d(size_of_error, ERROR_BLOCK)
+                before = (window.cut(degraded) - wanted) * inside
+                sizes = [part.detach().abs().mean(dim=1) for part in (before, error)]
+                size_of_error = functional.avg_pool2d(torch.stack(sizes, dim=1), ERROR_BLOCK)
                 known = (functional.avg_pool2d(inside, ERROR_BLOCK) >= 1.0).float()
                 scale = log_scale.exp().clamp(min=LEAST_ERROR)
                 likelihood = size_of_error / scale + scale.log()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ STRIDE = 2
 MARGIN = 96
 """Pixels around a window beyond which the photograph hardly changes the result inside (measured:
 less than 1/255)."""
+
+TYPICAL_ERROR = 0.03
+"""Expected absolute error before any training, in [0, 1] (our choice)."""
 
 TILE = 512
 """Side of the windows that photographs are cut into, without their margins, in pixels."""
@@ -43,16 +47,16 @@ class Window(NamedTuple):
     def cut(self, image: Tensor) -> Tensor:
         """Return the windows of photographs `(B, C, H, W)`: `(B K, C, height, width)`.
 
-        Beyond the frame they repeat its edge.
+        Beyond the frame's lower and right edge they repeat it.
         """
-        down, right = (torch.arange(count) for count in (self.height, self.width))
-        rows = (self.top[..., None] + down).clamp(0, self.frame[0] - 1).to(image.device)
-        columns = (self.left[..., None] + right).clamp(0, self.frame[1] - 1).to(image.device)
-        parts = [
-            picture.index_select(1, row).index_select(2, column)
-            for picture, *places in zip(image, rows, columns, strict=True)
-            for row, column in zip(*places, strict=True)
-        ]
+        parts = []
+        for picture, tops, lefts in zip(image, self.top.tolist(), self.left.tolist(), strict=True):
+            for top, left in zip(tops, lefts, strict=True):
+                part = picture[:, top : top + self.height, left : left + self.width]
+                below, right = self.height - part.shape[1], self.width - part.shape[2]
+                if below or right:
+                    part = functional.pad(part, (0, right, 0, below), mode="replicate")
+                parts.append(part)
         return torch.stack(parts)
 
     def put(self, part: Tensor, image: Tensor, valid: tuple[slice, slice]) -> None:
@@ -101,20 +105,23 @@ class Context(NamedTuple):
         features: `(B, C, h, w)` over the whole photograph.
         light: Gain and offset of each colour, `(B, 6, h, w)`.
         weight: Weight of each channel of the detail stage, `(B, width, 1, 1)` in (0, 1).
+        log_error: See :class:`magenet.models.EnhancerOutput`.
     """
 
     features: Tensor
     light: Tensor
     weight: Tensor
+    log_error: Tensor
 
 
 class DetailStage(nn.Module):
     """Original-resolution stage: an encoder-decoder on the photograph at its own scale.
 
     It works on windows, and every part of it is local but for what the whole eye tells: features,
-    gain and offset of the light, and weights of the channels (channel attention computed on the
-    whole eye, where a window's own mean would make its result depend on where it was cut). A window
-    with a margin of :data:`MARGIN` pixels therefore gives what the whole photograph would.
+    gain and offset of the light, which are held back where their error is large, and weights of the
+    channels (channel attention computed on the whole eye, where a window's own mean would make its
+    result depend on where it was cut). A window with a margin of :data:`MARGIN` pixels therefore
+    gives what the whole photograph would.
 
     Args:
         widths: Channels at 1/2, 1/4, 1/8 of the photograph's own resolution.
@@ -143,8 +150,10 @@ class DetailStage(nn.Module):
             widths, blocks, stride=STRIDE, channel_attention=False, spatial_attention=True
         )
         self.head = nn.Conv2d(width, 6 * STRIDE**2, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # a Conv2d has a bias by default
+        self.error = nn.Conv2d(context_width, 2, 3, padding=1)
+        for output, start in ((self.head, 0.0), (self.error, math.log(TYPICAL_ERROR))):
+            nn.init.zeros_(output.weight)
+            nn.init.constant_(output.bias, start)  # type: ignore[arg-type]  # it has a bias
 
     def look(self, features: Tensor, light: Tensor) -> Context:
         """Return the context of a batch from the features of the whole eye.
@@ -153,7 +162,10 @@ class DetailStage(nn.Module):
             features: `(B, context_width, h, w)`.
             light: Gain and offset of each colour, `(B, 6, h, w)`.
         """
-        return Context(self.carry(features), light, self.channel(features))
+        log_error = self.error(features).float()
+        if not self.training:  # a training sees the errors of what it trains
+            light, log_error = held_back(light, log_error)
+        return Context(self.carry(features), light, self.channel(features), log_error)
 
     def forward(self, seen: Tensor, context: Context, window: Window) -> Tensor:
         """Return gain and offset of each pixel and colour, `(B, 6, height, width)`.
@@ -170,6 +182,28 @@ class DetailStage(nn.Module):
         decoded = self.stage.decode(self.stage.encode(features))
         detail = functional.pixel_shuffle(self.head(decoded[0]), STRIDE)
         return detail.float() + window.sample(context.light, 1)
+
+
+def held_back(light: Tensor, log_error: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the light, as far as it is surer than the photograph, and the errors that are left.
+
+    Photograph and estimate are taken as two independent measurements of the truth: the weight of
+    the estimate is that of their mean with the least variance, `before^2 / (before^2 + after^2)`.
+    So a good photograph is hardly changed, without a rule for the photograph as a whole.
+
+    Args:
+        light: Gain and offset of each colour, `(B, 6, h, w)`.
+        log_error: Of the photograph and of its estimate, `(B, 2, h, w)`.
+
+    Example:
+        >>> errors = torch.tensor([0.03, 0.01]).log().view(1, 2, 1, 1)
+        >>> light, left = held_back(torch.ones(1, 6, 1, 1), errors)
+        >>> round(float(light[0, 0]), 3), [round(float(error), 4) for error in left.exp().flatten()]
+        (0.9, [0.03, 0.0095])
+    """
+    before, after = log_error.chunk(2, dim=1)
+    weight = (2 * (before - after)).sigmoid()
+    return light * weight, torch.cat([before, after + 0.5 * weight.log()], dim=1)
 
 
 def whole_window(frame: tuple[int, int], batch: int, multiple: int) -> Window:

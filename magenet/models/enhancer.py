@@ -56,8 +56,9 @@ class EnhancerOutput(NamedTuple):
             `(B, 3, H, W)`. Never empty.
         structure_logits: Logits of the retinal structure map, `(B, 1, H, W)`, or None for a
             network without a structure preservation module.
-        log_error: Natural logarithm of the expected absolute error of the last stage, a Laplace
-            distribution's scale, `(B, 1, h, w)` over the whole photograph; or None.
+        log_error: Natural logarithms of the expected absolute errors of the photograph and of the
+            last stage, scales of Laplace distributions, `(B, 2, h, w)` over the whole photograph;
+            or None. In evaluation mode the second is at most the first.
     """
 
     stages: tuple[Tensor, ...]

@@ -48,8 +48,11 @@ COMPACT_WIDTH = 32
 BYTES_PER_PIXEL = 700
 """Memory of a forward pass of `compact` per pixel: measured 360 at 2048 px, doubled to be safe."""
 
-TYPICAL_ERROR = 0.03
-"""Expected absolute error before any training, in [0, 1] (our choice)."""
+TILE_BYTES = 180 << 20
+"""Memory of one tile of the detail stage, at widths of (32, 48, 64): measured 80 MiB, doubled."""
+
+OWN_SCALE_BYTES_PER_PIXEL = 130
+"""Memory of a photograph at its own scale beside its tile, per pixel: measured 62, doubled."""
 
 MINIMUM_SIDE = 32
 """Smallest height and width of a photograph, in pixels."""
@@ -233,9 +236,6 @@ class MAGENet(
         if detail_widths is not None:
             known = width + guide_width
             self.detail = DetailStage(detail_widths, detail_blocks, known, self.maps)
-            self.error = nn.Conv2d(known, 1, 3, padding=1)
-            nn.init.zeros_(self.error.weight)
-            nn.init.constant_(self.error.bias, math.log(TYPICAL_ERROR))  # type: ignore[arg-type]
         for module in self.modules():
             if isinstance(module, Refinement):
                 module.checkpointing = checkpointing
@@ -259,7 +259,11 @@ class MAGENet(
         Args:
             pixels: Of the whole batch.
         """
-        return BYTES_PER_PIXEL * self.finest_width // COMPACT_WIDTH * pixels
+        wide = self.finest_width / COMPACT_WIDTH
+        if self.detail is None:
+            return int(BYTES_PER_PIXEL * wide) * pixels
+        wide = max(wide, self.detail.carry.out_channels / COMPACT_WIDTH)
+        return int(TILE_BYTES * wide) + OWN_SCALE_BYTES_PER_PIXEL * pixels
 
     def forward(
         self, image: Tensor, mask: Tensor | None = None, window: Window | None = None
@@ -275,7 +279,8 @@ class MAGENet(
         Returns:
             One estimate a stage, `(B, 3, H / s, W / s)` rounded up, s = 4, 2, 1, and the structure
             map's logits, `(B, 1, H, W)`. With a detail stage the first two are estimates of the
-            photograph reduced to `context_size`, and the last is that of the window.
+            photograph reduced to `context_size`, and the last is that of the window, its light held
+            back in evaluation mode (see :func:`magenet.models.detail.held_back`).
 
         Raises:
             ValueError: If the photograph is smaller than 32 px along an axis, or there is a window
@@ -361,7 +366,7 @@ class MAGENet(
             for tile, valid in windows(*frame, len(image), detail.multiple):
                 restored = self._in_window(detail, image, seen, context, tile)
                 tile.put(restored, last, valid)
-        return EnhancerOutput((*whole.estimates, last), whole.logits, self.error(known).float())
+        return EnhancerOutput((*whole.estimates, last), whole.logits, context.log_error)
 
     def _in_window(
         self, detail: DetailStage, image: Tensor, seen: Tensor, context: Context, window: Window

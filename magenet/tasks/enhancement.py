@@ -159,7 +159,9 @@ class EnhancementTask(FundusTask):
             clean, mask = batch["image_clean"], batch["mask_fov"]
             terms = {"enhancement": self.enhancement_loss(output, clean, mask)}
         else:
-            terms = self.band_loss(output, batch["image_target"], batch["mask_fov"], window)
+            terms = self.band_loss(
+                output, batch["image_degraded"], batch["image_target"], batch["mask_fov"], window
+            )
         wanted = None
         if window is None and (output.structure_logits is not None or self.preservation_weight):
             wanted = self.structure_target(  # of whole photographs, read once for both terms

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from data_modules import ManifestPhotographs
 from data_modules.batch import Batch
 from experiments.configurations import WEIGHTS, photographs_folder
-from experiments.studies.evidence import detail, harm, invention, pairs
+from experiments.studies.evidence import detail, dust, harm, invention, pairs
 from experiments.studies.evidence.methods import Method, methods
 from magenet.atomic_write import atomic_write
 from magenet.checkpoints import read_network
@@ -34,6 +34,9 @@ from magenet.models.ridge import RidgeFilter
 SIDE = 1024
 """Side of the photographs, in pixels: reduced from their larger versions where there are some."""
 
+FULL_SIDE = 2048
+"""Side of photographs whose finest detail is measured, in pixels."""
+
 LABELLED_SIDE = 800
 """Side of photographs with labels, in pixels: about their own."""
 
@@ -43,22 +46,25 @@ Row = tuple[str, str, str, str, float]
 """Part with its set, photograph, method, score's name, score."""
 
 
-def photographs(name: str) -> Iterator[Batch]:
+def photographs(name: str, side: int = SIDE, labels: bool = False) -> Iterator[Batch]:
     """Yield the good val photographs of a set, each a batch of one, floats.
 
-    IDRiD's have labels, which are there for the smaller versions only.
+    Args:
+        name: Of the set.
+        side: Of the photographs, in pixels.
+        labels: Whether to read labels, which IDRiD has for the smaller versions only.
     """
     folder = photographs_folder()
     larger = photographs_folder("MAGENET_DATA_2048") / "index.csv"
     own: dict[str, Any] = (
         {"labels": [str(folder / "idrid/labels.csv")]}
-        if name == "idrid"
-        else {"larger": str(larger), "own_scale": True}
+        if labels
+        else {"larger": str(larger), "own_scale": True, "dust": name == "idrid"}
     )
     source = ManifestPhotographs(
         str(folder / "index.csv"), [name], ["good"], cache="runs/cache", **own
     )
-    dataset = source.dataset("val", LABELLED_SIDE if name == "idrid" else SIDE)
+    dataset = source.dataset("val", LABELLED_SIDE if labels else side)
     for index in range(len(dataset)):
         sample: dict[str, Any] = dataset[index]
         batch: dict[str, Any] = {"name": [sample["name"]], "patient": [sample["patient"]]}
@@ -104,11 +110,16 @@ def detail_rows(enhance: Method, count: int) -> Iterator[tuple[str, Batch, dict[
             found = detail.thin_scores(enhance, segment, clean, mask, vessels.float(), key)
             scores |= {f"{name} [{draw}]": score for name, score in found.items()}
         yield "hrf", batch, scores
+    for _, batch in zip(range(count), photographs("hrf", FULL_SIDE), strict=False):
+        yield "hrf", batch, detail.fine_scores(enhance, batch["image"], batch["mask_fov"])
+    for _, batch in zip(range(count), photographs("idrid"), strict=False):
+        grains = batch["mask_dust"]
+        yield "idrid", batch, dust.dust_scores(enhance, batch["image"], batch["mask_fov"], grains)
 
 
 def invention_rows(enhance: Method, count: int) -> Iterator[tuple[str, Batch, dict[str, float]]]:
     """Yield the scores of :mod:`experiments.studies.evidence.invention`."""
-    with_disc = (b for b in photographs("idrid") if bool(b["disc_known"].all()))
+    with_disc = (b for b in photographs("idrid", labels=True) if bool(b["disc_known"].all()))
     for _, batch in zip(range(count), with_disc, strict=False):
         clean, mask = batch["image"], batch["mask_fov"]
         yield "idrid", batch, invention.burnt_scores(enhance, clean, mask, batch["mask_disc"])
@@ -122,7 +133,8 @@ def invention_rows(enhance: Method, count: int) -> Iterator[tuple[str, Batch, di
 def harm_rows(enhance: Method, count: int) -> Iterator[tuple[str, Batch, dict[str, float]]]:
     """Yield the scores of :mod:`experiments.studies.evidence.harm`."""
     for name in ("hrf", "chase_db1", "idrid", "hygd"):
-        for index, batch in zip(range(count), photographs(name), strict=False):
+        own = photographs(name, labels=name == "idrid")
+        for index, batch in zip(range(count), own, strict=False):
             clean, mask = batch["image"], batch["mask_fov"]
             scores = harm.good_scores(enhance, clean, mask)
             scores |= harm.camera_scores(enhance, clean, mask, index)

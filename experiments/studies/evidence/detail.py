@@ -58,19 +58,56 @@ def octave_scores(enhance: Method, clean: Tensor, mask: Tensor) -> dict[str, flo
         clean: A good photograph, `(1, 3, S, S)`.
         mask: Its field of view, `(1, 1, S, S)`.
     """
+    result = enhance(softened(clean, mask, SIGMA), mask)
+    return {
+        f"octave of {octave[1]} to {octave[0]} px": restored_share(result, clean, mask, octave)
+        for octave in OCTAVES
+    }
+
+
+def fine_scores(enhance: Method, clean: Tensor, mask: Tensor) -> dict[str, float]:
+    """Return the share of the finest octave's contrast in a photograph at its full size.
+
+    Beside the method itself: the method at half the size, its change enlarged bicubically, and a
+    perfect one likewise, which is as much as any method at half the size can show.
+
+    Args:
+        enhance: The method.
+        clean: A good photograph 2048 px wide, `(1, 3, S, S)`, S even.
+        mask: Its field of view, `(1, 1, S, S)`.
+    """
+    seen = softened(clean, mask, SIGMA / 2)
+    half = [functional.interpolate(image, scale_factor=0.5, mode="area") for image in (clean, seen)]
+    inside = (functional.interpolate(mask, scale_factor=0.5, mode="area") >= 1.0).float()
+
+    def enlarged(result: Tensor) -> Tensor:
+        """Return the photograph with the change of its half."""
+        change = (result - half[1]) * inside
+        return seen + functional.interpolate(change, seen.shape[-2:], mode="bicubic")
+
+    results = {
+        "": enhance(seen, mask),
+        ", at half the size": enlarged(enhance(half[1] * inside, inside)),
+        ", perfect at half the size": enlarged(half[0]),
+    }
+    return {
+        f"2048 px, octave of 8 to 4 px{name}": restored_share(result, clean, mask, (4, 8))
+        for name, result in results.items()
+    }
+
+
+def softened(clean: Tensor, mask: Tensor, sigma: float) -> Tensor:
+    """Return a photograph blurred, with a little noise, in 8 bits."""
     generator = torch.Generator().manual_seed(0)
     noise = NOISE * torch.randn(clean.shape, generator=generator)
-    seen = (255 * (blurred(clean, SIGMA) + noise).clamp(0, 1)).round() / 255 * mask
+    return (255 * (blurred(clean, sigma) + noise).clamp(0, 1)).round() / 255 * mask
+
+
+def restored_share(result: Tensor, clean: Tensor, mask: Tensor, octave: tuple[int, int]) -> float:
+    """Return the regression of the result's octave on the clean one's, in green, off the rim."""
     inside = (~dilate(mask == 0, 24)).float()
-    result = enhance(seen, mask)
-    scores = {}
-    for shortest, longest in OCTAVES:
-        wanted, found = (
-            band(image[:, 1:2] * mask, shortest, longest) * inside for image in (clean, result)
-        )
-        share = (wanted * found).sum() / wanted.square().sum()
-        scores[f"octave of {longest} to {shortest} px"] = float(share)
-    return scores
+    wanted, found = (band(image[:, 1:2] * mask, *octave) * inside for image in (clean, result))
+    return float((wanted * found).sum() / wanted.square().sum())
 
 
 def thin_scores(

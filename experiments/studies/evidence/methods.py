@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from experiments.studies.release import load_network
+from experiments.checkpoints import load_network
 from magenet.enhancement.enhancer import half_precision
 from magenet.enhancement.released import ReleasedEnhancer
 from magenet.models import Enhancer

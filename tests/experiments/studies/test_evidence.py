@@ -6,7 +6,7 @@ from torch import Tensor
 
 from data_modules.batch import Batch
 from data_modules.datasets.phantom import draw_phantom
-from experiments.studies.evidence import detail, harm, invention
+from experiments.studies.evidence import detail, dust, harm, invention
 from experiments.studies.evidence.__main__ import table
 from experiments.studies.evidence.methods import method, methods
 from magenet.models import MAGENet
@@ -35,6 +35,32 @@ def test_an_octave_comes_back_as_far_as_the_method_restores_it(
     assert list(all_of_it.values()) == pytest.approx([1.0, 1.0, 1.0], abs=1e-4)
     nothing = detail.octave_scores(untouched, clean, mask)
     assert nothing["octave of 8 to 4 px"] < 0.1 < nothing["octave of 32 to 16 px"] < 0.9
+
+
+def test_no_method_at_half_the_size_restores_the_finest_octave_whole(
+    eye: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    clean, mask, _ = eye
+    perfect = detail.fine_scores(
+        lambda image, field: clean if image.shape == clean.shape else image, clean, mask
+    )
+    whole, untouched_half, limit = perfect.values()
+    assert whole == pytest.approx(1.0, abs=1e-4)
+    assert untouched_half < limit < 0.9
+
+
+def test_dust_that_is_removed_or_deepened_is_told() -> None:
+    mask = torch.ones(1, 1, 96, 96)
+    depth = torch.zeros(1, 1, 96, 96)
+    depth[..., 40:44, 50:54] = 0.5
+    image = 0.5 * torch.ones(1, 3, 96, 96) * (1 - 0.2 * depth)
+    (kept,) = dust.dust_scores(untouched, image, mask, depth).values()
+    assert kept == pytest.approx(1.0)
+    (gone,) = dust.dust_scores(lambda x, m: torch.full_like(x, 0.5), image, mask, depth).values()
+    assert gone == pytest.approx(0.0, abs=1e-5)
+    (deeper,) = dust.dust_scores(lambda x, m: x.square(), image, mask, depth).values()
+    assert deeper > 1.5
+    assert dust.dust_scores(untouched, image, mask, 0 * depth) == {}
 
 
 def test_bands_are_orthogonal_and_add_up() -> None:

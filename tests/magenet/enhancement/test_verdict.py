@@ -7,6 +7,7 @@ from magenet.enhancement.verdict import VERDICTS, decide_verdict, fidelity_verdi
 from magenet.enhancement.vessel_evidence import LEAST_COLOUR, LEAST_LENGTH, VesselEvidence
 from magenet.imaging.field_of_view import LEAST_CONFIDENCE
 
+UNKNOWN = float("nan")
 GOOD = {name: torch.zeros(1) for name in ("vessel_lost", "colour_change", "vessel_invented")}
 VESSELS = VesselEvidence(LEAST_LENGTH, LEAST_COLOUR)
 
@@ -15,11 +16,11 @@ VESSELS = VesselEvidence(LEAST_LENGTH, LEAST_COLOUR)
     ("confidence", "shown"), [(0.7999, "0.79"), (0.797, "0.79"), (0.5, "0.50"), (0.0, "0.00")]
 )
 def test_an_uncertain_field_is_never_shown_at_the_limit(confidence: float, shown: str) -> None:
-    verdict, reasons = decide_verdict(GOOD, 0.0, confidence, VESSELS)
+    verdict, reasons = decide_verdict(GOOD, 0.0, UNKNOWN, confidence, VESSELS)
     assert verdict == "check"
     assert reasons == (f"the field of view is uncertain (confidence {shown})",)
     assert float(shown) < LEAST_CONFIDENCE
-    assert decide_verdict(GOOD, 0.0, LEAST_CONFIDENCE, VESSELS) == ("ok", ())
+    assert decide_verdict(GOOD, 0.0, UNKNOWN, LEAST_CONFIDENCE, VESSELS) == ("ok", ())
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_an_uncertain_field_is_never_shown_at_the_limit(confidence: float, shown
     ],
 )
 def test_without_the_evidence_of_vessels_nothing_is_ok(evidence: VesselEvidence, said: str) -> None:
-    verdict, (reason,) = decide_verdict(GOOD, 0.0, 1.0, evidence)
+    verdict, (reason,) = decide_verdict(GOOD, 0.0, UNKNOWN, 1.0, evidence)
     assert verdict == "check"
     assert said in reason
 
@@ -43,6 +44,7 @@ def test_without_the_evidence_of_vessels_nothing_is_ok(evidence: VesselEvidence,
         ("colour_change", 12.0, 25.0, "colours change by"),
         ("vessel_invented", 2.0, None, "new vessels"),
         ("expected_error", 12.0, 16.0, "the expected error is"),
+        ("harmed_share", 0.25, 0.5, "of the field is expected to be worse"),
     ],
 )
 def test_a_score_above_a_limit_asks_for_a_look_and_above_the_next_forbids_use(
@@ -53,7 +55,8 @@ def test_a_score_above_a_limit_asks_for_a_look_and_above_the_next_forbids_use(
     for level, number in levels:
         scores = {**GOOD, name: torch.tensor([level])}
         error = float(scores.pop("expected_error", torch.zeros(1)))
-        verdict, reasons = decide_verdict(scores, error, 1.0, VESSELS)
+        harmed = float(scores.pop("harmed_share", torch.zeros(1)))
+        verdict, reasons = decide_verdict(scores, error, harmed, 1.0, VESSELS)
         assert verdict == VERDICTS[number], level
         assert len(reasons) == (number > 0)
         assert all(said in reason for reason in reasons)
@@ -62,17 +65,20 @@ def test_a_score_above_a_limit_asks_for_a_look_and_above_the_next_forbids_use(
 def test_the_worst_score_decides_and_every_reason_is_told() -> None:
     scores = {"vessel_lost": torch.tensor([0.3]), "colour_change": torch.tensor([13.0]),
               "vessel_invented": torch.tensor([3.0])}  # fmt: skip
-    verdict, reasons = decide_verdict(scores, 12.5, 0.5, VESSELS)
+    verdict, reasons = decide_verdict(scores, 12.5, 0.3, 0.5, VESSELS)
     assert verdict == "abstain"
     assert reasons == (
         "30% of the vessel length is gone",
         "colours change by 13 (mean CIEDE2000)",
         "the expected error is 12 of 255 grey levels",
+        "30% of the field is expected to be worse than before",
         "new vessels (recovered or invented) of 3.0 times the length found before",
         "the field of view is uncertain (confidence 0.50)",
     )
-    assert decide_verdict(GOOD, 17.0, 0.5, VESSELS)[0] == "abstain", "a look does not lessen it"
-    assert decide_verdict(GOOD, float("nan"), 1.0, VESSELS) == ("ok", ())
+    assert decide_verdict(GOOD, 17.0, UNKNOWN, 0.5, VESSELS)[0] == "abstain", (
+        "a look does not lessen it"
+    )
+    assert decide_verdict(GOOD, UNKNOWN, UNKNOWN, 1.0, VESSELS) == ("ok", ())
 
 
 def test_fidelity_verdicts_are_of_each_photograph() -> None:
@@ -86,6 +92,6 @@ def test_fidelity_verdicts_are_of_each_photograph() -> None:
         "vessel_lost": torch.tensor([torch.nan]),
         "vessel_invented": torch.tensor([torch.nan]),
     }
-    assert decide_verdict(none, 0.0, 1.0, VesselEvidence(0.0, float("nan"))) == (
+    assert decide_verdict(none, 0.0, UNKNOWN, 1.0, VesselEvidence(0.0, float("nan"))) == (
         "check", ("no vessels can be seen in the unenhanced photograph",)
     )  # fmt: skip

@@ -36,8 +36,20 @@ def checker(size: float) -> Tensor:
     return size * (1 - 2.0 * (sign % 2)).expand(2, 3, -1, -1)
 
 
-def terms(output: EnhancerOutput, target: Tensor, mask: Tensor = MASK) -> dict[str, float]:
-    return {name: float(term) for name, term in BandLoss()(output, target, mask, WINDOW).items()}
+def terms(
+    output: EnhancerOutput, target: Tensor, mask: Tensor = MASK, degraded: Tensor | None = None
+) -> dict[str, float]:
+    """Return the terms; the photograph is as wrong as the last estimate if none is given."""
+    found = BandLoss()(output, seen(output, target, degraded), target, mask, WINDOW)
+    return {name: float(term) for name, term in found.items()}
+
+
+def seen(output: EnhancerOutput, target: Tensor, degraded: Tensor | None = None) -> Tensor:
+    if degraded is not None:
+        return degraded
+    last = target.clone()
+    last[..., 16 : 16 + SIDE, 32 : 32 + SIDE] = output.stages[-1].detach()
+    return last
 
 
 @pytest.mark.parametrize("size", [(64, 64), (51, 80)])
@@ -94,7 +106,8 @@ def test_fine_and_smooth_errors_of_one_size_pull_alike() -> None:
     for error in (checker(0.02), torch.full((2, 3, SIDE, SIDE), 0.02)):
         output, target = pair(error)
         last = output.stages[-1].requires_grad_()
-        loss = sum(BandLoss()(output, target, MASK, WINDOW).values(), torch.zeros(()))
+        found = BandLoss()(output, seen(output, target), target, MASK, WINDOW)
+        loss = sum(found.values(), torch.zeros(()))
         (gradient,) = torch.autograd.grad(loss, last)
         # The error falls by this much when the estimate moves towards the truth as a whole.
         pulls.append(float((gradient * error.sign()).sum()))
@@ -107,15 +120,29 @@ def test_the_likeliest_error_is_the_mean_absolute_one(size: float) -> None:
     output, target = pair(size * torch.randn(2, 3, SIDE, SIDE).sign())
 
     def cost(log_error: float) -> float:
-        field = torch.full((2, 1, 12, 12), log_error)
+        field = torch.full((2, 2, 12, 12), log_error)
         return terms(output._replace(log_error=field), target)["error"]
 
     best = math.log(size)
     assert cost(best) < min(cost(best - 0.1), cost(best + 0.1))
-    field = torch.full((2, 1, 12, 12), best, requires_grad=True)
-    term = BandLoss()(output._replace(log_error=field), target, MASK, WINDOW)["error"]
+    field = torch.full((2, 2, 12, 12), best, requires_grad=True)
+    term = BandLoss()(output._replace(log_error=field), seen(output, target), target, MASK, WINDOW)[
+        "error"
+    ]
     (gradient,) = torch.autograd.grad(term, field)
     assert float(gradient.abs().max()) < 1e-6
+
+
+def test_the_errors_before_and_after_are_told_apart() -> None:
+    output, target = pair(0.01)
+    field = torch.tensor([0.1, 0.01]).log()[None, :, None, None].expand(2, 2, 12, 12)
+    right, swapped = (
+        terms(output._replace(log_error=given), target, degraded=target + 0.1)["error"]
+        for given in (field, field.flip(1))
+    )
+    scale = [math.log(0.01) + 1, math.log(0.1) + 1]
+    assert right == pytest.approx(0.02 * sum(scale) / 2, rel=0.02)
+    assert swapped > right + 0.01
 
 
 def test_the_error_is_told_place_by_place() -> None:
@@ -123,7 +150,7 @@ def test_the_error_is_told_place_by_place() -> None:
     error = torch.full((2, 3, SIDE, SIDE), 0.01)
     error[..., SIDE // 2 :] = 0.1
     output, target = pair(error)
-    field = torch.full((2, 1, 96, 96), math.log(0.01))
+    field = torch.full((2, 2, 96, 96), math.log(0.01))
     field[..., 32 + SIDE // 2 :] = math.log(0.1)
     costs = [
         terms(output._replace(log_error=given), target)["error"]
@@ -138,8 +165,8 @@ def test_an_error_that_is_expected_excuses_nothing() -> None:
     """The estimate gets no gradient from the likelihood, nor the expectation from the others."""
     output, target = pair(0.05)
     last = output.stages[-1].requires_grad_()
-    field = torch.full((2, 1, 12, 12), -3.0, requires_grad=True)
-    found = BandLoss()(output._replace(log_error=field), target, MASK, WINDOW)
+    field = torch.full((2, 2, 12, 12), -3.0, requires_grad=True)
+    found = BandLoss()(output._replace(log_error=field), seen(output, target), target, MASK, WINDOW)
     with pytest.raises(RuntimeError, match="not have been used"):
         torch.autograd.grad(found["error"], last, retain_graph=True)
     with pytest.raises(RuntimeError, match="not have been used"):
@@ -149,7 +176,7 @@ def test_an_error_that_is_expected_excuses_nothing() -> None:
 def test_an_error_too_small_to_see_is_not_asked_for() -> None:
     output, target = pair(0.0)
     costs = [
-        terms(output._replace(log_error=torch.full((2, 1, 12, 12), level)), target)["error"]
+        terms(output._replace(log_error=torch.full((2, 2, 12, 12), level)), target)["error"]
         for level in (math.log(LEAST_ERROR), -20.0)
     ]
     assert costs[0] == costs[1]
@@ -160,7 +187,7 @@ def test_what_lies_outside_the_mask_does_not_count() -> None:
     mask[..., 40:72, 48:80] = 1.0
     inside = WINDOW.cut(mask)
     output, target = pair(0.03 * torch.randn(2, 3, SIDE, SIDE))
-    output = output._replace(log_error=torch.full((2, 1, 12, 12), -3.0))
+    output = output._replace(log_error=torch.full((2, 2, 12, 12), -3.0))
     first, last = output.stages
     wrong = 5.0 * torch.rand_like(last) * (1 - inside)
     small = functional.interpolate(mask, (24, 24), mode="area")
@@ -171,7 +198,7 @@ def test_what_lies_outside_the_mask_does_not_count() -> None:
 
 def test_the_losses_are_fp32_under_autocast() -> None:
     output, target = pair(0.03 * torch.randn(2, 3, SIDE, SIDE))
-    output = output._replace(log_error=torch.full((2, 1, 12, 12), -3.0))
+    output = output._replace(log_error=torch.full((2, 2, 12, 12), -3.0))
     plain = terms(output, target)
     with torch.autocast("cpu", torch.bfloat16):
         mixed = terms(output, target)

@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -194,7 +195,7 @@ def test_the_light_of_the_whole_eye_reaches_the_detail_stage() -> None:
 
 def test_the_detail_stage_adds_to_the_light_of_the_whole_eye() -> None:
     """On an even grey, and without a word of its own, it gives the last stage's estimate."""
-    network = awake(MAGENet(**SMALL))
+    network = awake(MAGENet(**SMALL)).train()  # in evaluation mode light is held back
     assert network.detail is not None
     torch.nn.init.zeros_(network.detail.head.weight)
     torch.nn.init.zeros_(network.detail.head.bias)  # type: ignore[arg-type]  # it has a bias
@@ -204,6 +205,34 @@ def test_the_detail_stage_adds_to_the_light_of_the_whole_eye() -> None:
     wanted = functional.interpolate(output.stages[-2], (112, 80), mode="bilinear")
     assert float((wanted - grey).abs().mean()) > 0.01
     assert torch.allclose(output.stages[-1], wanted, atol=1e-4)
+
+
+def test_light_is_held_back_where_its_error_is_as_large_as_the_photographs() -> None:
+    """Never in a training, which has to see the errors of the whole change."""
+    network, image = awake(MAGENet(**SMALL)), torch.full((1, 3, 112, 80), 0.4)
+    assert network.detail is not None
+    for module in (network.detail.head, network.detail.error):
+        torch.nn.init.zeros_(module.weight)
+        torch.nn.init.zeros_(module.bias)  # type: ignore[arg-type]  # it has a bias
+    changes, told = {}, {}
+    for after in (0.001, 0.03, 1.0):
+        bias = torch.tensor([0.03, after]).log()
+        network.detail.error.bias = torch.nn.Parameter(bias)
+        for mode in (True, False):
+            with torch.no_grad():
+                output = network.train(mode)(image)
+            assert output.log_error is not None
+            changes[after, mode] = output.stages[-1] - image
+            told[after, mode] = output.log_error.exp()[0, :, 0, 0].tolist()
+    whole = changes[0.03, True]
+    assert float(whole.abs().mean()) > 0.01
+    for after in (0.001, 0.03, 1.0):
+        assert torch.equal(changes[after, True], whole)
+        assert told[after, True] == pytest.approx([0.03, after])
+    for after, share in ((0.001, 1.0), (0.03, 0.5), (1.0, 0.0)):
+        assert torch.allclose(changes[after, False], share * whole, atol=0.002)
+        left = 1 / math.hypot(1 / 0.03, 1 / after)
+        assert told[after, False] == pytest.approx([0.03, left])
 
 
 def test_what_cannot_work_is_refused() -> None:
@@ -226,7 +255,7 @@ def test_a_large_photograph_is_seen_reduced() -> None:
         assert max(fine) <= 32
         assert tuple(last) == size
         assert output.log_error is not None
-        assert output.log_error.shape == (1, 1, *fine)
+        assert output.log_error.shape == (1, 2, *fine)
         assert output.structure_logits is not None
         assert output.structure_logits.shape == (1, 1, *fine)
         ratio = size[0] / size[1]
