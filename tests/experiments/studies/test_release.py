@@ -96,13 +96,14 @@ def test_flags_count_what_is_above_the_limits() -> None:
 def test_harm_is_calibrated_on_all_and_the_error_on_degraded_photographs() -> None:
     n, degraded = 48, torch.arange(48) % 3 < 2
     share = torch.linspace(0, 1, n)
-    error = torch.where(degraded, 0.05, 0.5)[:, None].expand(n, 10)
+    error = torch.where(degraded, 0.05, 0.5)[:, None] * torch.linspace(0.98, 1.02, 10)
+    error = error * torch.linspace(0.99, 1.01, n)[:, None]
     measured = Measured(torch.arange(n) // 3, degraded, error, error, error, share, share.square())
     settings = release.calibrated(Settings(OWN_SCALE, None), measured)  # type: ignore[arg-type]
     assert settings.harm is not None
     assert settings.uncertainty is not None
     torch.testing.assert_close(settings.harm(share), share.square(), atol=0.08, rtol=0)
-    assert float(settings.uncertainty(torch.tensor(0.5))) == pytest.approx(0.05)
+    assert float(settings.uncertainty(torch.tensor(0.5))) == pytest.approx(0.05, rel=0.05)
     assert "| abstain | 0.5 |" in release.as_markdown(measured, settings)
 
 
