@@ -1,10 +1,8 @@
-"""Base classes of the data modules: loading, and conversion from uint8 to float."""
+"""Base classes of the data modules: loaders, and conversion from uint8 to float."""
 
 from __future__ import annotations
 
 import json
-import signal
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,15 +18,10 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographDataset, PhotographSource
 from data_modules.datasets.sampling import DealtSampler, Plan
+from data_modules.loading import PhotographLoader, outlive_signals
 from magenet.degradation import CounterRNG
 from magenet.errors import UsageError
 from magenet.imaging.contact_sheet import sheet
-
-GRACE = 30
-"""Seconds that a worker lives on after SIGTERM: as long as SLURM waits until it kills."""
-
-BLOCKED = () if sys.platform == "win32" else (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-"""Signals that wait while workers start."""
 
 VIEWS = ("image_clean", "image_degraded", "image", "image_strong")
 """Images of a prepared batch, in the order of a row of the contact sheet."""
@@ -86,33 +79,6 @@ def jitter_light(
 def to_unit(tensor: Tensor) -> Tensor:
     """Convert uint8 or bool to float32 in [0, 1]."""
     return tensor.float() if tensor.dtype == torch.bool else tensor.float() / 255
-
-
-def outlive_signals(worker: int) -> None:
-    """Let a worker live on after the signals that terminals and schedulers send to all processes.
-
-    The main process says when to stop: a training first saves its state, and needs a batch for it.
-    It also ends a worker that hangs by SIGTERM, which therefore does so after :data:`GRACE`.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform != "win32":
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(GRACE))
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
-
-
-class PhotographLoader(StatefulDataLoader[Any]):  # type: ignore[misc]  # untyped
-    """Loader whose workers cannot be stopped while they start; give it :func:`outlive_signals`."""
-
-    def __iter__(self) -> Iterator[Any]:
-        """Start the workers, which inherit that the signals wait until they are handled."""
-        if sys.platform == "win32":
-            return super().__iter__()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
-        try:
-            return super().__iter__()  # type: ignore[no-any-return]
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class FundusDataModule(LightningDataModule, ABC):

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules.base import SourceDataModule, jitter_light, orient, to_unit
@@ -17,6 +16,7 @@ from data_modules.datasets.photographs import AnnotatedDataset, Sample, Split
 from data_modules.datasets.sources import ManifestDataset, ManifestPhotographs
 from magenet.degradation import CounterRNG
 from magenet.errors import UserError
+from magenet.imaging.crop import at_side
 
 Grade = Literal["quality", "dr_grade"]
 
@@ -137,7 +137,7 @@ class GradingDataModule(SourceDataModule):
             cast = rng.uniform("cast", 0.93, 1.07, count=3).to(image.device)
             image = (image * cast[:, :, None, None]).clamp(0, 1)
         else:
-            image, mask = (_resized(tensor, self.image_size) for tensor in (image, mask))
+            image, mask = (at_side(tensor, self.image_size) for tensor in (image, mask))
         mask = (mask > 0.5).float()
         weights = self.class_weights.to(image.device)
         return {
@@ -172,13 +172,6 @@ def reframe(image: Tensor, mask: Tensor, size: int, rng: CounterRNG) -> tuple[Te
     ):
         top, left = (round(share * (decoded - side)) for share in offset)
         crop = sample[None, :, top : top + side, left : left + side]
-        resized.append(_resized(_resized(crop, min(resolution, side)), size))
+        resized.append(at_side(at_side(crop, min(resolution, side)), size))
     stacked = torch.cat(resized)
     return stacked[:, :3], stacked[:, 3:]
-
-
-def _resized(picture: Tensor, side: int) -> Tensor:
-    """Resize to `(B, C, side, side)` with anti-aliasing, as `magenet.imaging.crop.resize` does."""
-    if picture.shape[-1] == side:
-        return picture
-    return functional.interpolate(picture, (side, side), mode="bilinear", antialias=True)

@@ -10,13 +10,13 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import Dataset
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import PhotographLoader, outlive_signals
 from data_modules.batch import Batch, PredictionItem
 from data_modules.datasets.everything import everything_at
 from data_modules.datasets.manifest import Manifest, ManifestError
 from data_modules.datasets.photographs import read_with_field
 from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import parsed_memory
+from data_modules.loading import PhotographLoader, outlive_signals
 from magenet.errors import UsageError
 
 

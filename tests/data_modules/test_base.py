@@ -1,8 +1,4 @@
 import json
-import multiprocessing
-import os
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +13,9 @@ from data_modules import (
     ManifestPhotographs,
     PairedDataModule,
     PhantomPhotographs,
-    PredictionDataModule,
     UnpairedDataModule,
 )
-from data_modules.base import PhotographLoader, orient, outlive_signals
+from data_modules.base import orient
 from data_modules.datasets.photographs import PhotographSource
 from magenet.degradation import (
     CounterRNG,
@@ -148,53 +143,6 @@ def test_a_validation_with_fewer_photographs_than_devices_is_refused() -> None:
         UsageError, match=r"2 photograph\(s\) .* 3 devices; use --trainer.devices 2"
     ):
         module.val_dataloader()
-
-
-@pytest.mark.skipif(os.name == "nt", reason="no such signals")
-@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGUSR1"])
-def test_workers_outlive_the_signals_after_which_a_run_saves(number: str, tmp_path: Path) -> None:
-    drawn = PhantomPhotographs(count=12, val_count=8)
-    pairs = PairedDataModule(drawn, image_size=32, batch_size=2, workers=1)
-    folder = PredictionDataModule(str(drawn_folder(tmp_path, 8)), workers=1)
-    for loader in (pairs.train_dataloader(), pairs.val_dataloader(), folder.predict_dataloader()):
-        batches = iter(loader)
-        next(batches)
-        for worker in multiprocessing.active_children():
-            assert worker.pid is not None
-            os.kill(worker.pid, signal.Signals[number])
-        assert len(list(batches)) == len(loader) - 1
-
-
-@pytest.mark.skipif(os.name == "nt", reason="no such signals")
-@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGUSR1"])
-def test_workers_outlive_the_signals_while_they_start(number: str) -> None:
-    def start(worker: int) -> None:
-        os.kill(os.getpid(), signal.Signals[number])  # before it can handle it
-        outlive_signals(worker)
-
-    dataset = PhantomPhotographs(count=4).dataset("train", 32)
-    loader = PhotographLoader(dataset, 2, num_workers=1, worker_init_fn=start)
-    assert len(list(loader)) == 2
-    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []), "the process itself can be stopped"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="no such signals")
-def test_a_worker_that_hangs_still_ends_after_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data_modules.base.GRACE", 1)
-
-    def hang() -> None:
-        outlive_signals(0)
-        ready.set()
-        time.sleep(600)
-
-    context = multiprocessing.get_context("fork")
-    ready = context.Event()
-    worker = context.Process(target=hang)
-    worker.start()
-    assert ready.wait(60)
-    worker.terminate()
-    worker.join(60)
-    assert worker.exitcode == -signal.SIGALRM
 
 
 def test_preparation_is_outside_autocast() -> None:
