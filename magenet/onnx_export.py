@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
 from magenet.models import MAGENet
+from magenet.models.detail import whole_window
 
 MULTIPLE = 16
 """Height and width of the exported network's input are multiples of this."""
@@ -25,6 +26,10 @@ TOLERANCE = 1e-3
 
 SIZES = ((1, 256, 256), (2, 160, 224), (1, 512, 512))
 """Batch size, height and width at which the exported network is compared with PyTorch."""
+
+OWN_SCALE = ((1, 1024, 1024),)
+"""The same of a network at the photograph's own scale, which is exported at one size: how it is
+reduced for the stages that see the whole eye depends on the size."""
 
 
 class ImageOnly(nn.Module):
@@ -40,25 +45,36 @@ class ImageOnly(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Enhance photographs `(B, 3, H, W)` in [0, 1]."""
-        return self.network(image).image
+        detail = self.network.detail
+        if detail is None:
+            return self.network(image).image
+        frame = (image.shape[-2], image.shape[-1])
+        window = whole_window(frame, image.shape[0], detail.multiple)
+        return self.network(image, window=window).image  # in one piece: tiles would be unrolled
 
 
 def export_onnx(network: MAGENet, path: Path) -> None:
-    """Write a network as ONNX with dynamic batch size, height and width.
+    """Write a network as ONNX, with dynamic batch size, height and width where it can.
 
     Args:
         network: The network.
         path: File to write.
     """
-    batch = torch.export.Dim("batch", min=1, max=64)
-    height, width = (MULTIPLE * torch.export.Dim(name, min=2, max=512) for name in ("tall", "wide"))
+    example, dynamic = torch.rand(2, 3, 96, 128), {}
+    if network.own_scale:
+        batch, height, width = OWN_SCALE[0]
+        example = torch.rand(batch, 3, height, width)
+    else:
+        dynamic = {0: torch.export.Dim("batch", min=1, max=64)}
+        for axis, name in ((2, "tall"), (3, "wide")):
+            dynamic[axis] = MULTIPLE * torch.export.Dim(name, min=2, max=512)
     with warnings.catch_warnings():
         # The exporter announces its own changes, and that torchvision is missing.
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
-            ImageOnly(network).eval(), (torch.rand(2, 3, 96, 128),),
-            dynamic_shapes={"image": {0: batch, 2: height, 3: width}}, dynamo=True, verbose=False,
+            ImageOnly(network).eval(), (example,),
+            dynamic_shapes={"image": dynamic}, dynamo=True, verbose=False,
             input_names=["image"], output_names=["enhanced"], external_data=False,
         )  # fmt: skip
         assert program is not None  # by dynamo=True
@@ -77,7 +93,7 @@ def difference(network: MAGENet, path: Path) -> float:
     """Return the greatest absolute difference between an exported network and PyTorch."""
     run = runner(path)
     greatest = 0.0
-    for batch, height, width in SIZES:
+    for batch, height, width in OWN_SCALE if network.own_scale else SIZES:
         image = torch.rand(batch, 3, height, width, generator=torch.Generator().manual_seed(height))
         with torch.no_grad():
             expected = network(image).image.numpy()
@@ -127,7 +143,7 @@ def export(weights: str, out: Path) -> str:
                 f"{out}: not written, since the exported network differs by {deviation:.2g} from "
                 f"PyTorch (at most {TOLERANCE:g})"
             )
-    size = int(network.use.get("size", 256))
+    size = OWN_SCALE[0][-1] if network.own_scale else int(network.use.get("size", 256))
     image = torch.rand(1, 3, size, size)
     run = runner(out)
     with torch.no_grad():

@@ -31,15 +31,14 @@ class Window(NamedTuple):
     """Parts of photographs at their own scale, K of each photograph, all of one size.
 
     Attributes:
-        top: First row in pixels, int64 `(B, K)`, a multiple of :attr:`DetailStage.multiple`.
-        left: First column, likewise.
+        corners: First row and column of each window, K pairs for each photograph, in pixels,
+            multiples of :attr:`DetailStage.multiple`.
         height: Number of rows, a multiple likewise.
         width: Number of columns, likewise.
         frame: Height and width of the whole photographs.
     """
 
-    top: Tensor
-    left: Tensor
+    corners: Sequence[Sequence[tuple[int, int]]]
     height: int
     width: int
     frame: tuple[int, int]
@@ -50,8 +49,8 @@ class Window(NamedTuple):
         Beyond the frame's lower and right edge they repeat it.
         """
         parts = []
-        for picture, tops, lefts in zip(image, self.top.tolist(), self.left.tolist(), strict=True):
-            for top, left in zip(tops, lefts, strict=True):
+        for picture, corners in zip(image, self.corners, strict=True):
+            for top, left in corners:
                 part = picture[:, top : top + self.height, left : left + self.width]
                 below, right = self.height - part.shape[1], self.width - part.shape[2]
                 if below or right:
@@ -61,7 +60,7 @@ class Window(NamedTuple):
 
     def put(self, part: Tensor, image: Tensor, valid: tuple[slice, slice]) -> None:
         """Copy rows and columns of one window of photographs into them, the same in each."""
-        top, left = int(self.top[0, 0]), int(self.left[0, 0])
+        top, left = self.corners[0][0]
         rows, columns = valid
         image[..., rows, columns] = part[
             ..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
@@ -78,13 +77,11 @@ class Window(NamedTuple):
             float32 `(B K, C, height / stride, width / stride)`: those parts of what `interpolate`
             returns for the whole photograph, whatever the window.
         """
+        first = torch.tensor(self.corners, device=field.device)  # (B, K, 2)
         places = []
-        for first, count, whole in (
-            (self.top, self.height, self.frame[0]),
-            (self.left, self.width, self.frame[1]),
-        ):
-            offsets = (torch.arange(count // stride) + 0.5) * stride
-            places.append((first[..., None] + offsets).to(field.device) * (2 / whole) - 1)
+        for axis, count in enumerate((self.height, self.width)):
+            offsets = (torch.arange(count // stride, device=field.device) + 0.5) * stride
+            places.append((first[..., axis, None] + offsets) * (2 / self.frame[axis]) - 1)
         rows, columns = places  # (B, K, h) and (B, K, w)
         size = (*rows.shape, columns.shape[-1])
         grid = torch.stack(
@@ -177,7 +174,7 @@ class DetailStage(nn.Module):
         """
         features = self.stem(functional.pixel_unshuffle(seen, STRIDE))
         carried = window.sample(context.features, STRIDE)
-        weight = context.weight.repeat_interleave(window.top.shape[1], dim=0)
+        weight = context.weight.repeat_interleave(len(window.corners[0]), dim=0)
         features = (features + carried.to(features.dtype)) * weight
         decoded = self.stage.decode(self.stage.encode(features))
         detail = functional.pixel_shuffle(self.head(decoded[0]), STRIDE)
@@ -208,9 +205,8 @@ def held_back(light: Tensor, log_error: Tensor) -> tuple[Tensor, Tensor]:
 
 def whole_window(frame: tuple[int, int], batch: int, multiple: int) -> Window:
     """Return the window that is the whole photograph, its sides rounded up to multiples."""
-    zeros = torch.zeros(batch, 1, dtype=torch.long)
     height, width = (-(-side // multiple) * multiple for side in frame)
-    return Window(zeros, zeros, height, width, frame)
+    return Window([[(0, 0)]] * batch, height, width, frame)
 
 
 def windows(
@@ -232,10 +228,9 @@ def windows(
             valid = (
                 slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
             )  # fmt: skip
-            starts = [max(0, start - MARGIN) for start in (top, left)]
+            corner = (max(0, top - MARGIN), max(0, left - MARGIN))
             counts = []
-            for start, part, side in zip(starts, valid, (height, width), strict=True):
+            for start, part, side in zip(corner, valid, (height, width), strict=True):
                 count = min(part.stop + MARGIN, side) - start
                 counts.append(-(-count // multiple) * multiple)
-            first, second = (torch.full((batch, 1), start) for start in starts)
-            yield Window(first, second, counts[0], counts[1], (height, width)), valid
+            yield Window([[corner]] * batch, counts[0], counts[1], (height, width)), valid

@@ -317,4 +317,4 @@ def window_of(batch: Batch) -> Window | None:
         return None
     corner, side = batch["window_corner"], batch["window_size"]
     frame = (batch["mask_fov"].shape[-2], batch["mask_fov"].shape[-1])
-    return Window(corner[..., 0].cpu(), corner[..., 1].cpu(), side, side, frame)
+    return Window(corner.tolist(), side, side, frame)

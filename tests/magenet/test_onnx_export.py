@@ -10,6 +10,8 @@ import torch
 from magenet import onnx_export as export
 from magenet.main import main
 from magenet.models import MAGENet
+from tests.magenet.models.test_detail import SMALL
+from tests.magenet.models.test_mage_net import awake
 
 for package in ("onnx", "onnxscript", "onnxruntime"):
     pytest.importorskip(package)
@@ -35,6 +37,18 @@ def test_it_gives_what_pytorch_gives_at_sizes_it_was_not_exported_at(
         assert given.shape == shape
         assert np.abs(given - wanted).max() < export.TOLERANCE
         assert np.abs(given - image.numpy()).max() > 10 * export.TOLERANCE  # it does something
+
+
+def test_a_network_at_its_own_scale_is_exported_at_one_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "OWN_SCALE", ((1, 128, 128),))
+    network = awake(MAGENet(**SMALL)).eval()
+    path = tmp_path / "own.onnx"
+    export.export_onnx(network, path)
+    assert export.difference(network, path) < export.TOLERANCE
+    image = np.random.default_rng(0).random((1, 3, 128, 128), dtype=np.float32)
+    assert np.abs(export.runner(path)(image) - image).max() > 10 * export.TOLERANCE
 
 
 def test_a_network_that_differs_is_refused_and_an_earlier_file_kept(

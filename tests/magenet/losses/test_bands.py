@@ -19,7 +19,7 @@ def smooth(batch: int, height: int, width: int) -> Tensor:
     return functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0.1, 0.9)
 
 
-WINDOW = Window(torch.full((2, 1), 16), torch.full((2, 1), 32), SIDE, SIDE, FRAME)
+WINDOW = Window([[(16, 32)], [(16, 32)]], SIDE, SIDE, FRAME)
 """One window of each of two photographs."""
 
 

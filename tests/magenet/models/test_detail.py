@@ -35,7 +35,8 @@ def shown(network: MAGENet, image: Tensor, window: Window | None = None) -> Enha
 def places(
     top: list[list[int]], left: list[list[int]], side: int, frame: tuple[int, int]
 ) -> Window:
-    return Window(torch.tensor(top), torch.tensor(left), side, side, frame)
+    corners = [list(zip(*both, strict=True)) for both in zip(top, left, strict=True)]
+    return Window(corners, side, side, frame)
 
 
 def part_of(whole: Tensor, top: int, left: int, side: int) -> Tensor:
@@ -74,7 +75,7 @@ def test_tiles_cover_each_pixel_once(
     times = torch.zeros(size)
     for window, (rows, columns) in detail_module.windows(*size, 1, 16):
         times[rows, columns] += 1
-        top, left = int(window.top), int(window.left)
+        ((top, left),), *_ = window.corners
         assert not any(n % 16 for n in (top, left, window.height, window.width))
         assert top <= rows.start
         assert rows.stop <= top + window.height
