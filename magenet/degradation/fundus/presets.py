@@ -37,7 +37,7 @@ MIXED: Mix = {
     "noise": Share(0.95, 0.05, 0.4),
     "colour": Share(0.4, 0.1, 0.6),
     "burnout": Share(0.2, 0.3, 1.0),
-    "jpeg": Share(0.1, 0.1, 0.6),
+    "jpeg": Share(0.4, 0.05, 0.4),
 }
 """Any camera; tuned on training photographs of usable and reject quality."""
 
