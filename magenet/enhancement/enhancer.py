@@ -38,7 +38,7 @@ own, which see the photograph's whole resolution (our choice)."""
 
 
 LEAST_ERROR = 1e-4
-"""Smallest error that is believed, in [0, 1]."""
+"""Added to errors that are compared, in [0, 1]: none is believed to be nothing."""
 
 
 @dataclass(frozen=True)
@@ -259,15 +259,14 @@ class PhotographEnhancer:
         with torch.inference_mode():
             output = self._through_network(seen[None], inside[None])
             change = output.image.float().cpu()[0] * inside - seen
-            if self.raw or output.log_error is None:
+            if self.raw or output.log_error is None or output.light_weight is None:
                 return Estimate(change, None, 1.0)
-            errors = output.log_error.float().cpu().exp().clamp(min=LEAST_ERROR)
-            upsampled = functional.interpolate(errors, seen.shape[-2:], mode="bilinear")
-            before, after = upsampled[0].chunk(2)
-            weight = 1 - (after / before).square()  # by which the network held its light back
-            light_share = float((weight * inside).sum() / inside.sum())
-            harm = harm_probability(before, after) * inside
-            return Estimate(change, after * inside, light_share, harm)
+            told = torch.cat([output.log_error.float().exp(), output.light_weight.float()], dim=1)
+            upsampled = functional.interpolate(told.cpu(), seen.shape[-2:], mode="bilinear")[0]
+            before, after, weight = (upsampled * inside).chunk(3)
+            light_share = float(weight.sum() / inside.sum())
+            harm = harm_probability(before + LEAST_ERROR, after + LEAST_ERROR) * inside
+            return Estimate(change, after, light_share, harm)
 
     def views(self, seen: Tensor, inside: Tensor) -> Tensor:
         """Return the network's estimate from each flipped view, flipped back.

@@ -58,12 +58,15 @@ class EnhancerOutput(NamedTuple):
             network without a structure preservation module.
         log_error: Natural logarithms of the expected absolute errors of the photograph and of the
             last stage, scales of Laplace distributions, `(B, 2, h, w)` over the whole photograph;
-            or None. In evaluation mode the second is at most the first.
+            or None.
+        light_weight: Share of the light's correction that is in the last stage, `(B, 1, h, w)` in
+            [0, 1]; None likewise.
     """
 
     stages: tuple[Tensor, ...]
     structure_logits: Tensor | None = None
     log_error: Tensor | None = None
+    light_weight: Tensor | None = None
 
     @property
     def image(self) -> Tensor:

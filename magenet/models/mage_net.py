@@ -280,7 +280,7 @@ class MAGENet(
             One estimate a stage, `(B, 3, H / s, W / s)` rounded up, s = 4, 2, 1, and the structure
             map's logits, `(B, 1, H, W)`. With a detail stage the first two are estimates of the
             photograph reduced to `context_size`, and the last is that of the window, its light held
-            back in evaluation mode (see :func:`magenet.models.detail.held_back`).
+            back in evaluation mode (see :func:`magenet.models.detail.light_weight`).
 
         Raises:
             ValueError: If the photograph is smaller than 32 px along an axis, or there is a window
@@ -366,7 +366,9 @@ class MAGENet(
             for tile, valid in windows(*frame, len(image), detail.multiple):
                 restored = self._in_window(detail, image, seen, context, tile)
                 tile.put(restored, last, valid)
-        return EnhancerOutput((*whole.estimates, last), whole.logits, context.log_error)
+        return EnhancerOutput(
+            (*whole.estimates, last), whole.logits, context.log_error, context.light_weight
+        )
 
     def _in_window(
         self, detail: DetailStage, image: Tensor, seen: Tensor, context: Context, window: Window

@@ -1,4 +1,3 @@
-import math
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ from torch.nn import functional
 
 from magenet.models import EnhancerOutput, MAGENet, Window
 from magenet.models import detail as detail_module
-from magenet.models.detail import whole_window
+from magenet.models.detail import MARGIN_OF_ERROR, STEEPNESS, whole_window
 from magenet.models.information import clipped
 from tests.magenet.models.test_mage_net import TINY, awake
 
@@ -231,10 +230,10 @@ def test_light_is_held_back_where_its_error_is_as_large_as_the_photographs() -> 
         assert torch.equal(changes[after, True], whole)
         assert told[after, True] == pytest.approx([0.03, after])
     for after in (0.001, 0.03, 1.0):
-        share = 0.03**2 / (0.03**2 + after**2)
+        share = 1 / (1 + (MARGIN_OF_ERROR * after / 0.03) ** STEEPNESS)
         assert torch.allclose(changes[after, False], share * whole, atol=1e-4)
-        left = 1 / math.hypot(1 / 0.03, 1 / after)
-        assert told[after, False] == pytest.approx([0.03, left])
+        left = share * after + (1 - share) * 0.03
+        assert told[after, False] == pytest.approx([0.03, left], rel=1e-4)
 
 
 def test_what_cannot_work_is_refused() -> None:
