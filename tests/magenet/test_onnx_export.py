@@ -24,6 +24,7 @@ def exported(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_it_gives_what_pytorch_gives_at_sizes_it_was_not_exported_at(
     exported: Path, weights: Path
 ) -> None:

@@ -9,6 +9,7 @@ from experiments.studies import costs
 pytestmark = pytest.mark.usefixtures("workplace")
 
 
+@pytest.mark.slow
 def test_costs_are_measured_row_by_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configured = [row for row in costs.ROWS.values() if row.endswith(".yaml")]
     assert all((CONFIGS / config).is_file() for config in configured)

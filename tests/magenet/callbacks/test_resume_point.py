@@ -17,11 +17,11 @@ from tests.magenet.tasks.tiny import data, flat, task, trainer
     ("workers", "step", "validate_every", "length"),
     [  # an epoch has 4 steps
         (0, 3, None, {"max_steps": 9, "max_epochs": -1}),
-        (1, 6, None, {"max_steps": 9, "max_epochs": -1}),
+        pytest.param(1, 6, None, {"max_steps": 9, "max_epochs": -1}, marks=pytest.mark.slow),
         (0, 6, 3, {"max_steps": 9, "max_epochs": -1}),
         (0, 3, None, {"max_epochs": 3}),
         (1, 6, None, {"max_epochs": 3}),
-        (2, 7, 3, {"max_epochs": 3}),
+        pytest.param(2, 7, 3, {"max_epochs": 3}, marks=pytest.mark.slow),
     ],
 )
 def test_resumed_equals_uninterrupted_bit_for_bit(

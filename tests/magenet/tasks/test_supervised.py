@@ -51,7 +51,7 @@ def test_a_network_at_its_own_scale_trains_on_windows(tmp_path: Path) -> None:
     running.fit(task, source)
     moved = {n for n, p in task.network.named_parameters() if not torch.equal(p, before[n])}
     assert {"stems.0.weight", "structure.head.weight", "detail.head.weight"} <= moved
-    assert {"detail.stem.weight", "error.weight"} <= moved
+    assert {"detail.stem.weight", "detail.error.weight"} <= moved
     logged = running.callback_metrics
     for term in ("light", "detail", "error", "structure"):
         assert f"train/{term}" in logged

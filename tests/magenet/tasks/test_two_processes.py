@@ -116,7 +116,9 @@ def run(script: str, path: Path, *arguments: str) -> None:
 
 
 @pytest.mark.ddp
-@pytest.mark.parametrize("kind", ["supervised", "mean_teacher"])
+@pytest.mark.parametrize(
+    "kind", ["supervised", pytest.param("mean_teacher", marks=pytest.mark.slow)]
+)
 def test_two_processes_train_and_score_as_one_with_twice_the_batch(
     tmp_path: Path, kind: str
 ) -> None:
