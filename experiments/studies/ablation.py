@@ -1,4 +1,4 @@
-"""Train the release's second part with one of its choices undone, for the same time each.
+"""Train the release's second part with one of its choices undone, for as many steps each.
 
 Command:  make ablation                  (`--only <variant> ...` for some of them)
 Needs:    MAGENET_DATA and MAGENET_DATA_2048; runs/release_light, the first part.
@@ -7,7 +7,7 @@ Time:     35 minutes a variant and seed.
 Writes:   experiments/results/ablation.md; runs/ablation.
 
 A variant is `configs/runs/release/supervised.yaml`, shortened, with the options named here. Those
-that were trained and measured before are not run again.
+that were trained before are measured again, but not trained.
 """
 
 from __future__ import annotations

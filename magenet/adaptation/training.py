@@ -76,5 +76,5 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
 
 
 def released_degradation() -> DegradationMixture:
-    """Return the degradation that the released network was trained with."""
+    """Return the degradation of the release's training, `runs/release/supervised.yaml`."""
     return DegradationMixture(FundusDegradation(gentle=0.4), CofeDegradation(), 0.2)
