@@ -48,7 +48,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     ),
     "blur of encoded values": (
         "--data.degradation.first", "experiments.studies.ablation.EncodedBlur",
-        "--data.degradation.first.gentle", "0.4",
+        "--data.degradation.first.gentle", "0.4", "--data.degradation.first.blurred", "0.5",
     ),
     "no preservation": ("--model.preservation_weight", "0.0"),
     "preservation of weight 0.5": ("--model.preservation_weight", "0.5"),
@@ -70,8 +70,8 @@ intervals over patients; scores as in `make evidence`.
 class EncodedBlur(FundusDegradation):
     """The fundus recipe with its blurs on gamma-encoded values, as up to release 0.1."""
 
-    def __init__(self, gentle: float = 0.0) -> None:
-        super().__init__(gentle=gentle)
+    def __init__(self, gentle: float = 0.0, blurred: float = 0.0) -> None:
+        super().__init__(gentle=gentle, blurred=blurred)
         self.factors |= {
             name: Encoded(self.factors[name]) for name in ("defocus", "motion", "blur")
         }

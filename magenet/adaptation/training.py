@@ -77,4 +77,4 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
 
 def released_degradation() -> DegradationMixture:
     """Return the degradation of the release's training, `runs/release/supervised.yaml`."""
-    return DegradationMixture(FundusDegradation(gentle=0.4), CofeDegradation(), 0.2)
+    return DegradationMixture(FundusDegradation(gentle=0.4, blurred=0.5), CofeDegradation(), 0.2)

@@ -23,8 +23,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("folder", metavar="OUT", type=Path, help="folder for the results")
     parser.add_argument(
         "--preset", choices=[*PRESETS, *COFE],
-        help="what to imitate: an unknown camera (mixed), a clinic's, a handheld one, a cataract; "
-        "or a variant of cofe-Net's degradation (default: mixed)",
+        help="what to imitate: an unknown camera (mixed), a clinic's, a handheld one, a cataract, "
+        "blur alone; or a variant of cofe-Net's degradation (default: mixed)",
     )  # fmt: skip
     parser.add_argument("--severity", type=float, help="scales all damage, 0 to 1 (default: 1)")
     parser.add_argument("--seed", type=int, help="seed of the random parameters (default: 0)")

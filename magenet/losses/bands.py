@@ -9,46 +9,20 @@ from torch.nn import functional
 from magenet.losses.masked import masked_mean
 from magenet.models import EnhancerOutput
 from magenet.models.detail import Window
+from magenet.models.pyramid import bands
 
-EPSILON = 2e-4
-"""Difference at which the loss of a band turns from quadratic to linear: well below the grey level
-of 1/255 at which vessels differ (our choice; MPRNet's 1e-3 is quadratic for most of them)."""
+LIGHT_EPSILON = 2e-4
+"""Difference at which the loss of light turns from quadratic to linear (our choice)."""
 
-BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+DETAIL_EPSILON = 1e-2
+"""The same for a band. Vessels that a blur took away differ by less, and are to weigh more than the
+noise around them; edges of burnt-out places differ by more, and are not to weigh most."""
 
 ERROR_BLOCK = 8
 """Side of the blocks whose mean error is predicted, in pixels."""
 
 LEAST_ERROR = 1e-3
 """Smallest expected error, in [0, 1]: a quarter of a grey level."""
-
-
-def reduced(image: Tensor) -> Tensor:
-    """Return images `(B, C, H, W)` blurred and reduced by 2 (Burt and Adelson's REDUCE)."""
-    channels = image.shape[1]
-    taps = image.new_tensor(BINOMIAL)
-    kernel = (taps[:, None] * taps)[None, None].expand(channels, 1, -1, -1)
-    padded = functional.pad(image, (2, 2, 2, 2), mode="replicate")
-    return functional.conv2d(padded, kernel, stride=2, groups=channels)
-
-
-def bands(image: Tensor, levels: int) -> list[Tensor]:
-    """Return a Laplacian pyramid: `levels` bands, finest first, and what is left.
-
-    Args:
-        image: `(B, C, H, W)`, sides at least 2 to the power of `levels`.
-        levels: Number of bands; band l holds details of about 2^l to 2^(l+1) pixels.
-
-    References:
-        Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE Trans. Comm. 1983.
-    """
-    pyramid = []
-    for _ in range(levels):
-        coarse = reduced(image)
-        back = functional.interpolate(coarse, image.shape[-2:], mode="bilinear")
-        pyramid.append(image - back)
-        image = coarse
-    return [*pyramid, image]
 
 
 class BandLoss(nn.Module):
@@ -100,7 +74,7 @@ class BandLoss(nn.Module):
                 size = estimate.shape[-2:]
                 wanted = functional.interpolate(target, size, mode="area")
                 inside = (functional.interpolate(mask, size, mode="area") >= 1.0).float()
-                light = light + absolute(estimate.float() - wanted, inside)
+                light = light + absolute(estimate.float() - wanted, inside, LIGHT_EPSILON)
             inside = window.cut(mask)
             wanted = window.cut(target)
             error = (output.stages[-1].float() - wanted) * inside
@@ -108,9 +82,12 @@ class BandLoss(nn.Module):
             masks = [inside]
             for _ in fine:
                 masks.append((functional.avg_pool2d(masks[-1], 2, ceil_mode=True) >= 1.0).float())
-            light = light + absolute(rest, masks[-1])
+            light = light + absolute(rest, masks[-1], LIGHT_EPSILON)
             detail = sum(
-                (absolute(band, part) for band, part in zip(fine, masks, strict=False)),
+                (
+                    absolute(band, part, DETAIL_EPSILON)
+                    for band, part in zip(fine, masks, strict=False)
+                ),
                 target.new_zeros(()),
             )
             terms = {"light": light, "detail": self.detail_weight * detail}
@@ -126,6 +103,6 @@ class BandLoss(nn.Module):
             return terms
 
 
-def absolute(difference: Tensor, mask: Tensor) -> Tensor:
+def absolute(difference: Tensor, mask: Tensor, epsilon: float) -> Tensor:
     """Return the smooth absolute value of differences `(B, C, H, W)`, averaged inside a mask."""
-    return masked_mean((difference.square() + EPSILON**2).sqrt(), mask)
+    return masked_mean((difference.square() + epsilon**2).sqrt() - epsilon, mask)

@@ -10,11 +10,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magenet.models.attention import ChannelAttention
+from magenet.models.attention import ChannelAttention, corrected
+from magenet.models.pyramid import bands, collapsed
 from magenet.models.stages import EncoderDecoderStage
 
 STRIDE = 2
 """Pixels of the photograph per pixel of the stage's features, along one axis."""
+
+UNIT = 0.03
+"""What the stage's heads give is multiplied by this: details are a few hundredths of the range of
+pixel values, and a head that starts at 0 otherwise oversteps them with its first steps."""
+
+LEAST_CONTRAST = 1e-3
+"""Contrast below which a band is not equalised, in [0, 1]: a quarter of a grey level."""
+
+LARGEST = 8.0
+"""Bound of an equalised band: an edge is as good as any larger one."""
+
+GREATEST_GAIN = 8.0
+"""Bound of a band's gain (our choice): a blur of 4 px leaves a ninth of the contrast of a vessel
+6 px wide, and what is weaker cannot be told from noise."""
 
 MARGIN = 96
 """Pixels around a window beyond which the photograph hardly changes the result inside (measured:
@@ -108,6 +123,7 @@ class Context(NamedTuple):
 
     Attributes:
         features: `(B, C, h, w)` over the whole photograph.
+        contrast: Of each band; see :func:`magenet.models.pyramid.local_contrast`.
         light: Gain and offset of each colour, `(B, 6, h, w)`.
         weight: Weight of each channel of the detail stage, `(B, width, 1, 1)` in (0, 1).
         log_error: See :class:`magenet.models.EnhancerOutput`.
@@ -115,6 +131,7 @@ class Context(NamedTuple):
     """
 
     features: Tensor
+    contrast: Tensor
     light: Tensor
     weight: Tensor
     log_error: Tensor
@@ -129,6 +146,11 @@ class DetailStage(nn.Module):
     channels (channel attention computed on the whole eye, where a window's own mean would make its
     result depend on where it was cut). A window with a margin of :data:`MARGIN` pixels therefore
     gives what the whole photograph would.
+
+    Blur takes contrast from fine bands of the photograph, and what is left of it is so small that a
+    network learns slowly from it. So the stage also sees the photograph with every band divided by
+    its local contrast, in which a blurred vessel is as strong as a sharp one, and it tells how
+    strong each band should be.
 
     Args:
         widths: Channels at 1/2, 1/4, 1/8 of the photograph's own resolution.
@@ -147,9 +169,11 @@ class DetailStage(nn.Module):
     ) -> None:
         super().__init__()
         width = widths[0]
+        self.bands = len(widths) + 1  # the finest one at the photograph's own resolution
         # Twice the coarsest level's stride, since its attention pools 2x2 features.
         self.multiple = 2 * STRIDE * 2 ** (len(widths) - 1)
-        self.stem = nn.Conv2d((3 + maps) * STRIDE**2, width, 3, padding=1)
+        self.stem = nn.Conv2d((6 + maps) * STRIDE**2, width, 3, padding=1)
+        context_width += self.bands
         self.carry = nn.Conv2d(context_width, width, 1)
         self.channel = ChannelAttention(context_width)
         self.channel.excite = nn.Conv2d(self.channel.squeeze.out_channels, width, 1)
@@ -157,40 +181,72 @@ class DetailStage(nn.Module):
             widths, blocks, stride=STRIDE, channel_attention=False, spatial_attention=True
         )
         self.head = nn.Conv2d(width, 6 * STRIDE**2, 3, padding=1)
+        # Bands 0 and 1 have 1 and 1/2 of the photograph's resolution, the finest features 1/2.
+        self.strengths = nn.ModuleList(
+            [nn.Conv2d(width, 3 * STRIDE**2, 1)] + [nn.Conv2d(wide, 3, 1) for wide in widths]
+        )
         self.error = nn.Conv2d(context_width, 2, 3, padding=1)
-        for output, start in ((self.head, 0.0), (self.error, math.log(TYPICAL_ERROR))):
+        heads = [(head, 0.0) for head in (self.head, *self.strengths)]
+        for output, start in (*heads, (self.error, math.log(TYPICAL_ERROR))):
             nn.init.zeros_(output.weight)
-            nn.init.constant_(output.bias, start)  # type: ignore[arg-type]  # it has a bias
+            nn.init.constant_(output.bias, start)
 
-    def look(self, features: Tensor, light: Tensor) -> Context:
+    def look(self, features: Tensor, light: Tensor, contrast: Tensor) -> Context:
         """Return the context of a batch from the features of the whole eye.
 
         Args:
             features: `(B, context_width, h, w)`.
             light: Gain and offset of each colour, `(B, 6, h, w)`.
+            contrast: See :class:`Context`.
         """
+        logarithm = (contrast + LEAST_CONTRAST).log() - math.log(UNIT)
+        reduced = functional.interpolate(
+            logarithm, features.shape[-2:], mode="bilinear", antialias=True
+        )
+        features = torch.cat([features, reduced.to(features.dtype)], dim=1)
         log_error = self.error(features).float()
         weight = torch.ones_like(log_error[:, :1])
         if not self.training:  # a training sees the errors of what it trains
             weight = light_weight(log_error)
             light, log_error = held_back(light, log_error, weight)
-        return Context(self.carry(features), light, self.channel(features), log_error, weight)
+        return Context(
+            self.carry(features), contrast, light, self.channel(features), log_error, weight
+        )
 
-    def forward(self, seen: Tensor, context: Context, window: Window) -> Tensor:
-        """Return gain and offset of each pixel and colour, `(B, 6, height, width)`.
+    def forward(self, image: Tensor, seen: Tensor, context: Context, window: Window) -> Tensor:
+        """Return the restored window, `(B, 3, height, width)`.
 
         Args:
-            seen: Standardised window with its maps, `(B, 3 + maps, height, width)`.
+            image: Window, `(B, 3, height, width)` in [0, 1].
+            seen: The same standardised, with its maps, `(B, 3 + maps, height, width)`.
             context: Of the whole photographs.
             window: Where the window lies.
         """
+        fine = bands(image, self.bands)[:-1]
+        contrast = [
+            window.sample(context.contrast[:, level : level + 1], 2**level) + LEAST_CONTRAST
+            for level in range(self.bands)
+        ]
+        equal = [
+            (band / size).clamp(-LARGEST, LARGEST)
+            for band, size in zip(fine, contrast, strict=True)
+        ]
+        seen = torch.cat([seen, collapsed(equal)], dim=1)
         features = self.stem(functional.pixel_unshuffle(seen, STRIDE))
         carried = window.sample(context.features, STRIDE)
         weight = context.weight.repeat_interleave(len(window.corners[0]), dim=0)
         features = (features + carried.to(features.dtype)) * weight
         decoded = self.stage.decode(self.stage.encode(features))
-        detail = functional.pixel_shuffle(self.head(decoded[0]), STRIDE)
-        return detail.float() + window.sample(context.light, 1)
+        change = []
+        for level, head in enumerate(self.strengths):
+            strength = UNIT * head(decoded[max(0, level - 1)]).float()
+            if level == 0:
+                strength = functional.pixel_shuffle(strength, STRIDE)
+            gain = (strength / contrast[level]).clamp(max=GREATEST_GAIN - 1)
+            change.append(fine[level] * gain)
+        detail = UNIT * functional.pixel_shuffle(self.head(decoded[0]), STRIDE).float()
+        light = detail + window.sample(context.light, 1)
+        return corrected(image + collapsed(change), light)
 
 
 def light_weight(log_error: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from magenet.models.detail import Context, DetailStage, Window, whole_window, wi
 from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padded_to
 from magenet.models.information import MAPS, clipped, information_maps
 from magenet.models.pretrained import Pretrained
+from magenet.models.pyramid import local_contrast
 from magenet.models.stages import (
     LEVELS,
     EncoderDecoderStage,
@@ -354,7 +355,7 @@ class MAGENet(
         assert whole.carried is not None
         assert whole.light is not None
         known = torch.cat([whole.carried, *whole.guides[:1]], dim=1)
-        context = detail.look(known, whole.light)
+        context = detail.look(known, whole.light, local_contrast(image, detail.bands))
         if window is not None:
             last = self._in_window(detail, image, seen, context, window)
         elif torch.is_grad_enabled():
@@ -375,8 +376,8 @@ class MAGENet(
     ) -> Tensor:
         """Return the estimate of a window, `(B, 3, height, width)`; clipped places stay."""
         part = window.cut(image)
-        correction = detail(window.cut(seen), context, window)
-        return part + (1 - clipped(part)) * (corrected(part, correction) - part)
+        restored: Tensor = detail(part, window.cut(seen), context, window)
+        return part + (1 - clipped(part)) * (restored - part)
 
     def _context_side(self, side: int, longest: int) -> int:
         """Return the side at which the whole photograph is seen: a multiple, not too large."""

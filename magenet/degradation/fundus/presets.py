@@ -84,9 +84,19 @@ CATARACT: Mix = {
 }
 """Cataract: veil, scatter, pale colours, blur."""
 
+BLURRED: Mix = {
+    "defocus": Share(0.4, 0.2, 0.8),
+    "motion": Share(0.15, 0.1, 0.6),
+    "blur": Share(0.6, 0.2, 1.0),
+    "noise": Share(0.95, 0.05, 0.3),
+    "jpeg": Share(0.4, 0.05, 0.4),
+}
+"""Blur of a steady camera: the light is right, and detail is all that is missing."""
+
 PRESETS: dict[str, Mix] = {
     "mixed": MIXED,
     "clinic": CLINIC,
     "handheld": HANDHELD,
     "cataract": CATARACT,
+    "blurred": BLURRED,
 }

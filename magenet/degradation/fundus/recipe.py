@@ -22,7 +22,7 @@ from magenet.degradation.fundus.haze import Haze
 from magenet.degradation.fundus.jpeg import Jpeg
 from magenet.degradation.fundus.motion import Motion
 from magenet.degradation.fundus.noise import Noise
-from magenet.degradation.fundus.presets import PRESETS, Share
+from magenet.degradation.fundus.presets import BLURRED, PRESETS, Mix, Share
 from magenet.degradation.fundus.shadow import Shadow
 from magenet.degradation.fundus.spots import Spots
 from magenet.degradation.fundus.vignette import Vignette
@@ -65,12 +65,14 @@ class FundusDegradation(Degradation):
 
     Args:
         preset: Probabilities and severities: `mixed` (tuned on real photographs of low quality),
-            `clinic`, `handheld` or `cataract`; see `fundus/presets.py`.
+            `clinic`, `handheld`, `cataract` or `blurred`; see `fundus/presets.py`.
         severity: Scales the severity of every factor, 0 to 1; 0 changes no photograph.
         mix: Factors that replace those of the preset: `{name: [probability, lowest severity,
             highest severity]}`.
         gentle: Fraction of the photographs whose severities are all scaled by one more number,
             drawn from 0 to 1, so that a network learns not to change good photographs.
+        blurred: Fraction of the photographs degraded as by the preset `blurred` instead, so that a
+            network learns to deblur, which takes many strongly blurred photographs.
 
     Raises:
         ValueError: If the preset or a factor is unknown, or a number is out of range.
@@ -89,6 +91,7 @@ class FundusDegradation(Degradation):
         severity: float = 1.0,
         mix: Mapping[str, Sequence[float]] | None = None,
         gentle: float = 0.0,
+        blurred: float = 0.0,
     ) -> None:
         super().__init__(factors())
         if preset not in PRESETS:
@@ -97,8 +100,11 @@ class FundusDegradation(Degradation):
             raise ValueError(f"severity must lie in [0, 1], got {severity}")
         if not 0.0 <= gentle <= 1.0:
             raise ValueError(f"gentle must lie in [0, 1], got {gentle}")
+        if not 0.0 <= blurred <= 1.0:
+            raise ValueError(f"blurred must lie in [0, 1], got {blurred}")
         self.severity = severity
         self.gentle = gentle
+        self.blurred = blurred
         self.mix = PRESETS[preset]
         if mix is not None:
             self.mix = {name: _share(name, numbers) for name, numbers in mix.items()}
@@ -112,13 +118,32 @@ class FundusDegradation(Degradation):
         """Draw each factor's severity; see :meth:`Degradation.choose`."""
         gentle = rng.uniform("gentle", 0.0, 1.0) < self.gentle
         scale = torch.where(gentle, rng.uniform("scale", 0.0, 1.0), 1.0) * self.severity
-        chosen = {}
-        for name, share in self.mix.items():
-            forked = rng.fork(name)
-            applies = forked.uniform("strikes", 0.0, 1.0) < share.probability
-            severity = forked.uniform("severity", share.least, share.most) * scale
-            chosen[name] = torch.where(applies, severity, 0.0)
-        return chosen
+        usual, blurred = (_severities(mix, rng, scale) for mix in (self.mix, BLURRED))
+        if not self.blurred:
+            return usual
+        is_blurred = rng.uniform("blurred", 0.0, 1.0) < self.blurred
+        none = torch.zeros_like(scale)
+        return {
+            name: torch.where(is_blurred, blurred.get(name, none), usual.get(name, none))
+            for name in self.factors
+        }
+
+
+def _severities(mix: Mix, rng: CounterRNG, scale: Tensor) -> dict[str, Tensor]:
+    """Return each factor's severity, 0 where it is not applied.
+
+    Args:
+        mix: Probabilities and severities.
+        rng: Generator of the batch.
+        scale: Scales each photograph's severities, `(B,)`.
+    """
+    chosen = {}
+    for name, share in mix.items():
+        forked = rng.fork(name)
+        applies = forked.uniform("strikes", 0.0, 1.0) < share.probability
+        severity = forked.uniform("severity", share.least, share.most) * scale
+        chosen[name] = torch.where(applies, severity, 0.0)
+    return chosen
 
 
 def _share(name: str, numbers: Sequence[float]) -> Share:

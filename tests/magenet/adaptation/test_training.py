@@ -3,6 +3,7 @@ from pathlib import Path
 import yaml
 
 from magenet.adaptation.training import released_degradation
+from magenet.degradation import FundusDegradation
 
 
 def test_the_degradation_is_that_of_the_released_training() -> None:
@@ -10,4 +11,6 @@ def test_the_degradation_is_that_of_the_released_training() -> None:
     written = yaml.safe_load(run.read_text())["data"]["init_args"]["degradation"]["init_args"]
     ours = released_degradation()
     assert written["share"] == ours.share
-    assert written["first"]["init_args"] == {"gentle": ours.recipes["first"].gentle}
+    fundus = ours.recipes["first"]
+    assert isinstance(fundus, FundusDegradation)
+    assert written["first"]["init_args"] == {"gentle": fundus.gentle, "blurred": fundus.blurred}

@@ -20,6 +20,7 @@ from magenet.degradation import (
     Parameters,
     code,
 )  # fmt: skip
+from magenet.degradation.fundus.presets import BLURRED
 
 RECIPES = {
     "cofe": CofeDegradation(),
@@ -240,6 +241,20 @@ def test_a_share_of_the_photographs_is_treated_gently() -> None:
     assert float(gentle[touched].mean()) == pytest.approx(0.5, abs=0.04)
 
 
+def test_a_share_of_the_photographs_is_only_blurred() -> None:
+    rng = CounterRNG(torch.arange(2000))
+    records = FundusDegradation(blurred=0.4).draw(rng).records()
+    usual = FundusDegradation().draw(rng).records()
+    only = [set(record) <= set(BLURRED) for record in records]
+    least = sum(set(record) <= set(BLURRED) for record in usual)
+    assert sum(only) == pytest.approx(800 + 0.6 * least, abs=80)
+    pairs = zip(records, usual, only, strict=True)
+    assert all(one == two for one, two, alone in pairs if not alone)
+    blur = FundusDegradation("blurred").choose(rng)["blur"]
+    gentle = FundusDegradation(blurred=1.0, gentle=1.0).choose(rng)["blur"]
+    assert float(gentle.mean()) < 0.6 * float(blur.mean())
+
+
 def test_a_mix_of_ones_own() -> None:
     degrade = FundusDegradation(mix={"dust": [1.0, 0.2, 0.4]})
     assert all(set(r) == {"dust"} for r in degrade.draw(CounterRNG(torch.arange(9))).records())
@@ -291,6 +306,7 @@ def test_senseless_settings_are_refused() -> None:
         (lambda: FundusDegradation("studio"), "unknown preset 'studio'"),
         (lambda: FundusDegradation(severity=1.5), "severity"),
         (lambda: FundusDegradation(gentle=-0.1), "gentle"),
+        (lambda: FundusDegradation(blurred=1.1), "blurred"),
         (lambda: FundusDegradation(mix={"fog": [1, 0, 1]}), "unknown factor 'fog'"),
         (lambda: FundusDegradation(mix={"haze": [1, 0.8, 0.2]}), "'haze' needs"),
         (lambda: FundusDegradation(mix={"haze": [2, 0.1, 0.2]}), "'haze' needs"),

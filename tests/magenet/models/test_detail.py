@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from magenet.models import EnhancerOutput, MAGENet, Window
 from magenet.models import detail as detail_module
-from magenet.models.detail import MARGIN_OF_ERROR, STEEPNESS, whole_window
+from magenet.models.detail import GREATEST_GAIN, MARGIN_OF_ERROR, STEEPNESS, whole_window
 from magenet.models.information import clipped
 from tests.magenet.models.test_mage_net import TINY, awake
 
@@ -205,6 +205,21 @@ def test_the_detail_stage_adds_to_the_light_of_the_whole_eye() -> None:
     wanted = functional.interpolate(output.stages[-2], (112, 80), mode="bilinear")
     assert float((wanted - grey).abs().mean()) > 0.01
     assert torch.allclose(output.stages[-1], wanted, atol=1e-4)
+
+
+def test_a_band_is_strengthened_to_a_bound_and_never_out_of_nothing() -> None:
+    network = MAGENet(**SMALL)
+    assert network.detail is not None
+    for head in network.detail.strengths:
+        torch.nn.init.constant_(head.bias, 1e6)  # type: ignore[arg-type]  # it has a bias
+    even = torch.full((1, 3, 128, 128), 0.4)
+    lines = even.clone()
+    lines[..., ::8] += 0.01
+    with torch.no_grad():
+        assert float((network(even).stages[-1] - even).abs().max()) < 1e-5
+        strong = network(lines).stages[-1]
+    ratio = (strong - strong.mean()).square().mean().sqrt() / (lines - lines.mean()).std()
+    assert GREATEST_GAIN / 2 < float(ratio) < 1.01 * GREATEST_GAIN
 
 
 def test_light_is_held_back_where_its_error_is_as_large_as_the_photographs() -> None:

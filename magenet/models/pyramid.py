@@ -1,0 +1,84 @@
+"""Laplacian pyramid of a photograph, and its local contrast in each of its bands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+
+GREEN = slice(1, 2)
+"""The channel in which vessels have the most contrast, as a slice of channels."""
+
+CONTRAST_STRIDE = 16
+"""Pixels of the photograph per pixel of a contrast map, along one axis."""
+
+NEIGHBOURHOOD = 5
+"""Pixels of a contrast map, along one axis, over which contrast is averaged: 80 px of the
+photograph, wider than any vessel (our choice)."""
+
+
+def reduced(image: Tensor) -> Tensor:
+    """Return images `(B, C, H, W)` blurred and reduced by 2 (Burt and Adelson's REDUCE)."""
+    channels = image.shape[1]
+    taps = image.new_tensor(BINOMIAL)
+    kernel = (taps[:, None] * taps)[None, None].expand(channels, 1, -1, -1)
+    padded = functional.pad(image, (2, 2, 2, 2), mode="replicate")
+    with torch.autocast(image.device.type, enabled=False):  # a band is a small difference
+        return functional.conv2d(padded, kernel, stride=2, groups=channels)
+
+
+def enlarged(image: Tensor, size: Sequence[int]) -> Tensor:
+    """Return images `(B, C, h, w)` enlarged bilinearly to a height and width."""
+    return functional.interpolate(image, list(size), mode="bilinear")
+
+
+def bands(image: Tensor, levels: int) -> list[Tensor]:
+    """Return a Laplacian pyramid: `levels` bands, finest first, and what is left.
+
+    Args:
+        image: `(B, C, H, W)`, sides at least 2 to the power of `levels`.
+        levels: Number of bands; band l holds details of about 2^l to 2^(l+1) pixels.
+
+    References:
+        Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE Trans. Comm. 1983.
+    """
+    pyramid = []
+    for _ in range(levels):
+        coarse = reduced(image)
+        pyramid.append(image - enlarged(coarse, image.shape[-2:]))
+        image = coarse
+    return [*pyramid, image]
+
+
+def collapsed(pyramid: Sequence[Tensor]) -> Tensor:
+    """Return the image of a Laplacian pyramid, `(B, C, H, W)`; the inverse of :func:`bands`."""
+    *fine, image = pyramid
+    for band in reversed(fine):
+        image = band + enlarged(image, band.shape[-2:])
+    return image
+
+
+def local_contrast(image: Tensor, levels: int) -> Tensor:
+    """Return the root mean square of each band of green, place by place.
+
+    From the bands' ratios a network can tell how blurred a photograph is, and from the finest one
+    how noisy.
+
+    Args:
+        image: Photographs, `(B, 3, H, W)` in [0, 1].
+        levels: Number of bands.
+
+    Returns:
+        `(B, levels, H / 16, W / 16)`, rounded up, finest band first.
+    """
+    power = [
+        functional.avg_pool2d(band.square(), CONTRAST_STRIDE // 2**level, ceil_mode=True)
+        for level, band in enumerate(bands(image[:, GREEN], levels)[:-1])
+    ]
+    return functional.avg_pool2d(
+        torch.cat(power, dim=1), NEIGHBOURHOOD, 1, NEIGHBOURHOOD // 2, count_include_pad=False
+    ).sqrt()

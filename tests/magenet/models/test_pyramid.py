@@ -1,0 +1,70 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from magenet.models.pyramid import bands, collapsed, local_contrast, reduced
+
+
+@pytest.mark.parametrize("size", [(64, 64), (51, 80)])
+def test_the_pyramid_adds_up_to_the_image_again(size: tuple[int, int]) -> None:
+    image = torch.rand(2, 3, *size)
+    *fine, rest = bands(image, 4)
+    assert len(fine) == 4
+    assert rest.shape == (2, 3, *(-(-side // 16) for side in size))
+    assert torch.allclose(collapsed([*fine, rest]), image, atol=1e-6)
+
+
+def test_each_band_holds_details_of_its_own_width() -> None:
+    """Light and dark lines of 2, 4, 8 and 16 px are strongest in the bands 0, 1, 2 and 3."""
+    place = torch.arange(128.0) + 0.5
+    for level, length in enumerate((4, 8, 16, 32)):
+        wave = (2 * math.pi * place / length).sin().expand(1, 1, 128, 128)
+        sizes = [float(band.abs().mean()) for band in bands(wave, 4)]
+        assert sizes.index(max(sizes)) == level, sizes
+
+
+def test_reducing_keeps_light() -> None:
+    assert torch.allclose(reduced(torch.full((1, 3, 17, 20), 0.3)), torch.tensor(0.3))
+
+
+def test_bands_are_fp32_under_autocast() -> None:
+    """In bf16 the step between two values of 0.5 is a grey level, more than most details."""
+    image = torch.rand(1, 3, 64, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = bands(image, 3)
+    for band, wanted in zip(mixed, bands(image, 3), strict=True):
+        assert torch.equal(band, wanted)
+
+
+def waves(length: float, depth: float, height: int = 160, width: int = 160) -> Tensor:
+    """Return a grey photograph with green waves of a length and depth."""
+    image = torch.full((1, 3, height, width), 0.4)
+    place = torch.arange(float(width)) + 0.5
+    image[:, 1] += depth * (2 * math.pi * place / length).sin()
+    return image
+
+
+def test_contrast_is_measured_in_the_band_that_holds_it() -> None:
+    for level, length in enumerate((4, 8, 16, 32)):
+        found = local_contrast(waves(length, 0.02), 4)[0, :, 5, 5]
+        assert int(found.argmax()) == level
+        twice = local_contrast(waves(length, 0.04), 4)[0, :, 5, 5]
+        assert torch.allclose(twice, 2 * found, rtol=1e-3, atol=1e-6)
+    assert float(local_contrast(waves(8, 0.0), 4).max()) < 1e-6
+
+
+def test_contrast_is_local() -> None:
+    image = waves(8, 0.02)
+    image[..., 80:] = 0.4
+    found = local_contrast(image, 4)[0, 1, 5]
+    assert float(found[0]) > 0.005
+    assert float(found[-1]) < 1e-5
+
+
+@pytest.mark.parametrize("size", [(160, 160), (150, 171), (33, 40)])
+def test_a_contrast_map_covers_the_photograph(size: tuple[int, int]) -> None:
+    found = local_contrast(torch.rand(2, 3, *size), 4)
+    assert found.shape == (2, 4, *(-(-side // 16) for side in size))
+    assert bool((found > 0).all())
