@@ -14,8 +14,9 @@ Network = TypeVar("Network", bound=nn.Module)
 class EMATeacher(nn.Module, Generic[Network]):
     """Exponential moving average of a student's parameters.
 
-    The decay warms up with the number of updates t, min((1 + t) / (10 + t), decay), so that the
-    teacher soon forgets its random initialisation. Parameters are averaged in fp32 (keep them so:
+    The decay warms up with the number of updates t, min(1 - 1 / (t + 1), decay): until it reaches
+    `decay` the teacher is the plain mean of the students so far, its initialisation forgotten.
+    Parameters are averaged in fp32 (keep them so:
     in bf16 an update rounds to zero), buffers are copied. No gradient, always in evaluation mode;
     as a submodule of a LightningModule it is saved and restored with it.
 
@@ -28,7 +29,7 @@ class EMATeacher(nn.Module, Generic[Network]):
         ValueError: If the decay is not in [0, 1).
 
     References:
-        Tarvainen and Valpola, NeurIPS 2017. The warm-up is TensorFlow's for its moving averages.
+        Tarvainen and Valpola, NeurIPS 2017; the warm-up is that of their code.
     """
 
     def __init__(self, student: Network, decay: float = 0.999) -> None:
@@ -38,6 +39,11 @@ class EMATeacher(nn.Module, Generic[Network]):
         self.decay = decay
         self.network: Network = copy.deepcopy(student).requires_grad_(False).eval()
         self.num_updates = 0
+
+    @property
+    def current_decay(self) -> float:
+        """Return the decay of the next update."""
+        return min(1.0 - 1.0 / (self.num_updates + 1), self.decay)
 
     def train(self, mode: bool = True) -> EMATeacher[Network]:
         """Stay in evaluation mode, whatever `mode` is."""
@@ -50,10 +56,9 @@ class EMATeacher(nn.Module, Generic[Network]):
         Args:
             student: Network with the parameters and buffers of the one given at construction.
         """
-        decay = min((1 + self.num_updates) / (10 + self.num_updates), self.decay)
         averages: list[Tensor] = list(self.network.parameters())
         parameters: list[Tensor] = list(student.parameters())
-        torch._foreach_lerp_(averages, parameters, 1.0 - decay)
+        torch._foreach_lerp_(averages, parameters, 1.0 - self.current_decay)
         for buffer, source in zip(self.network.buffers(), student.buffers(), strict=True):
             buffer.copy_(source)
         self.num_updates += 1

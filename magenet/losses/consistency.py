@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from magenet.losses.masked import mask_like, masked_mean
 from magenet.models import EnhancerOutput
@@ -31,11 +32,13 @@ class ConsistencyLoss(nn.Module):
     """Mean-teacher consistency: student on the strong view, teacher on the weak view.
 
     Three terms, after the "multiple consistency" in the paper's title (the abstract does not say
-    which; these are our choice): the final image, the earlier stages, the structure map.
+    which; these are our choice): the final image, the earlier stages, the structure map. The maps
+    are compared as segmentations are, by cross entropy and Dice: the squared error of two
+    probabilities has hardly a gradient where both are near 0 or 1.
 
     Args:
         stage_weight: Weight of each earlier stage's L1 distance (our choice); 1 for the image.
-        structure_weight: Weight of the structure map's squared error (our choice).
+        structure_weight: Weight of the structure map's cross entropy and Dice loss (our choice).
     """
 
     def __init__(self, stage_weight: float = 0.5, structure_weight: float = 0.1) -> None:
@@ -64,11 +67,36 @@ class ConsistencyLoss(nn.Module):
             ]
             stages = sum(distances[:-1], mask.new_zeros(()))
             structure = mask.new_zeros(())
-            if student.structure is not None and teacher.structure is not None:
-                difference = student.structure - teacher.structure.detach()
-                structure = masked_mean(difference.square(), mask)
+            if student.structure_logits is not None and teacher.structure_logits is not None:
+                structure = structure_distance(
+                    student.structure_logits.float(),
+                    teacher.structure_logits.detach().float(),
+                    mask_like(mask, student.structure_logits),
+                )
             return {
                 "image": distances[-1],
                 "stages": self.stage_weight * stages,
                 "structure": self.structure_weight * structure,
             }
+
+
+def structure_distance(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Return the distance of soft segmentations: cross entropy and Dice loss, 0 if they are equal.
+
+    Args:
+        logits: `(B, 1, H, W)`, with gradient.
+        target: Logits of the target.
+        mask: Field of view, `(B, 1, H, W)`, 0 or 1.
+
+    References:
+        Hinton et al., "Distilling the knowledge in a neural network", 2015, for soft targets;
+        Milletari et al., "V-Net", 3DV 2016, for Dice with squares.
+    """
+    wanted = target.sigmoid()
+    entropy = functional.binary_cross_entropy_with_logits
+    cross = entropy(logits, wanted, reduction="none") - entropy(target, wanted, reduction="none")
+    found, wanted = logits.sigmoid() * mask, wanted * mask
+    both = (found * wanted).sum(dim=(1, 2, 3))
+    each = (found.square() + wanted.square()).sum(dim=(1, 2, 3))
+    dice = (1.0 - (2.0 * both + 1.0) / (each + 1.0)).mean()  # 1 pixel, for maps without vessels
+    return masked_mean(cross, mask) + dice

@@ -33,9 +33,11 @@ class MeanTeacherTask(EnhancementTask):
         consistency_weight: Greatest weight of the consistency losses; 0.2 as in Semi-UIR.
         stage_weight: Weight of each earlier stage among them; our choice.
         consistent_structure_weight: Weight of the structure map among them; our choice.
-        ema_decay: Share of itself that the teacher keeps per step; 0.999 as in the mean teacher.
+        ema_decay: Share of itself that the teacher keeps per step; 0.999 as in the mean teacher. It
+            is reached after 1 / (1 - ema_decay) steps, see :class:`EMATeacher`.
         supervised_share: Share of the training before the consistency losses begin; our choice.
-        ramp_share: Share of the training over which they then ramp up; our choice.
+        ramp_share: Share of the training over which they then ramp up; our choice. A learning rate
+            that falls meanwhile leaves little of their weight: let it fall later (`decay`).
         kwargs: See :class:`EnhancementTask`; the teacher starts from `start`, too.
 
     Raises:
@@ -53,7 +55,7 @@ class MeanTeacherTask(EnhancementTask):
         consistent_structure_weight: float = 0.1,
         ema_decay: float = 0.999,
         supervised_share: float = 0.1,
-        ramp_share: float = 0.5,
+        ramp_share: float = 0.1,
         **kwargs: Any,
     ) -> None:
         super().__init__(network, **kwargs)
@@ -113,6 +115,7 @@ class MeanTeacherTask(EnhancementTask):
             raise UsageError("a mean teacher needs mixed batches: use AdaptationDataModule")
         synthetic, real = batch["synthetic"], batch["real"]
         weight = self.current_weight()
+        self.log("train/ema_decay", self.teacher.current_decay)
         degraded = synthetic["image_degraded"]
         if weight == 0.0:
             output = self.student(self.laid_out(degraded))

@@ -20,11 +20,12 @@ def test_equals_the_closed_form_after_k_steps() -> None:
     network = student()
     teacher = EMATeacher(network, decay=0.9)
     expected = [p.detach().double().clone() for p in network.parameters()]
-    for t in range(120):  # far enough for the warm-up to reach the decay at t = 80
+    for t in range(30):  # far enough for the warm-up to reach the decay at t = 9
         with torch.no_grad():
             for p in network.parameters():
                 p.add_(torch.randn_like(p) * 0.1)
-        decay = min((1 + t) / (10 + t), 0.9)
+        decay = min(1 - 1 / (t + 1), 0.9)
+        assert teacher.current_decay == pytest.approx(decay)
         expected = [
             decay * e + (1 - decay) * p.detach().double()
             for e, p in zip(expected, network.parameters(), strict=True)
@@ -32,6 +33,21 @@ def test_equals_the_closed_form_after_k_steps() -> None:
         teacher.update(network)
     for e, p in zip(expected, teacher.network.parameters(), strict=True):
         assert torch.allclose(e, p.double(), atol=1e-5)
+
+
+def test_is_at_first_the_mean_of_the_students_without_its_initialisation() -> None:
+    network = student()
+    teacher = EMATeacher(network, decay=0.999)
+    seen = []
+    for _ in range(20):
+        with torch.no_grad():
+            for p in network.parameters():
+                p.copy_(torch.randn_like(p))
+        seen.append(nn.utils.parameters_to_vector(network.parameters()))
+        teacher.update(network)
+    mean = torch.stack(seen).mean(dim=0)
+    own = nn.utils.parameters_to_vector(teacher.network.parameters())
+    assert torch.allclose(own, mean, atol=1e-5)
 
 
 def test_has_no_gradient_and_stays_in_evaluation_mode() -> None:

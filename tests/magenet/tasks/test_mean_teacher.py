@@ -16,7 +16,7 @@ def test_the_teacher_is_the_average_of_the_student_and_nothing_else(tmp_path: Pa
     trainer(tmp_path, max_steps=4, callbacks=[steps]).fit(module, data())
     assert len(steps.students) == len(steps.teachers) == 4
     for t, (student, teacher) in enumerate(zip(steps.students, steps.teachers, strict=True)):
-        decay = min((1 + t) / (10 + t), 0.9)
+        decay = min(1 - 1 / (t + 1), 0.9)
         expected = decay * expected + (1 - decay) * student
         assert torch.allclose(teacher, expected, atol=1e-6)
 
