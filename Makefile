@@ -242,6 +242,10 @@ train-release: $(DEV) runs/release_supervised/checkpoints/best.ckpt ## Train the
 evidence: $(CORE) need-photographs ## Measure detail, invention, harm and real pairs of the released network, or of CHECKPOINT=<file>
 	$(BIN)/python -m experiments.studies.evidence $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT),--weights mage_net)
 
+.PHONY: sheet
+sheet: $(CORE) need-photographs ## Draw real photographs as each method enhances them, beside better ones (CHECKPOINT=<file>)
+	$(BIN)/python -m experiments.studies.evidence.sheet $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT),--weights mage_net)
+
 .PHONY: ablation
 ablation: $(CORE) runs/release_light/checkpoints/best.ckpt ## Undo one choice of the released network's training at a time (4 hours)
 	$(BIN)/python -m experiments.studies.ablation

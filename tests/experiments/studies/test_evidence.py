@@ -1,12 +1,13 @@
 """The measures themselves, on methods whose result is known."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from data_modules.batch import Batch
 from data_modules.datasets.phantom import draw_phantom
-from experiments.studies.evidence import detail, dust, harm, invention
+from experiments.studies.evidence import detail, dust, harm, invention, sheet
 from experiments.studies.evidence.__main__ import table
 from experiments.studies.evidence.methods import method, methods
 from magenet.models import MAGENet
@@ -144,3 +145,21 @@ def test_the_table_has_a_mean_and_an_interval_over_patients() -> None:
         for patient, value in (("a", 20.0), ("b", 30.0), ("b", 40.0))
     ]
     assert table(rows)[2].startswith("| harm, hrf | psnr | 30.000 (20.000 to 35.000) |")
+
+
+def test_a_sheet_shows_each_method_and_the_better_photograph(
+    eye: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    clean, mask, _ = eye
+    batch: Batch = {"image": 0.5 * clean, "image_high": clean, "mask_fov": mask}  # type: ignore[typeddict-item]
+    drawn = sheet.sheet({"untouched": untouched, "reddened": reddened}, [batch, batch])
+    assert drawn.size == (3 * sheet.TILE, sheet.HEADER + 4 * sheet.TILE)
+    pixels = torch.from_numpy(np.array(drawn)).float()
+    body = pixels[sheet.HEADER :].view(4, sheet.TILE, 3, sheet.TILE, 3).transpose(1, 2)
+    assert torch.equal(body[0], body[2])
+    dark, red, better = (body[0, column] for column in range(3))
+    assert float((better - 2 * dark).abs().max()) <= 2
+    assert torch.equal(red[..., 0], dark[..., 0])
+    assert float(red[..., 1].sum()) < 0.75 * float(dark[..., 1].sum())
+    centre = slice(round(0.3 * sheet.TILE), round(0.7 * sheet.TILE))
+    assert float(body[1, 0].mean()) == pytest.approx(float(dark[centre, centre].mean()), rel=0.02)
