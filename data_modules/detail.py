@@ -69,12 +69,11 @@ class DetailDataModule(PairedDataModule):
             return super().prepare(batch, training)
         rng = CounterRNG(batch["key"], self.seed)
         given: AnyBatch = dict(batch)
-        image = to_unit(given.pop("image"))
-        masks = {name: to_unit(v) for name, v in given.items() if name.startswith("mask_")}
-        image, *oriented = orient([image, *masks.values()], rng)
-        masks = dict(zip(masks, oriented, strict=True))
+        masks = {name: value for name, value in given.items() if name.startswith("mask_")}
+        image, *oriented = orient([given.pop("image"), *masks.values()], rng)
+        masks = {name: to_unit(mask) for name, mask in zip(masks, oriented, strict=True)}
         side = draw_side(rng, self.least_size, image.shape[-1])
-        image = at_side(image, side)
+        image = at_side(to_unit(image), side)
         masks = {name: at_side(mask, side) for name, mask in masks.items()}
         mask = masks["mask_fov"] = (masks["mask_fov"] >= 0.5).float()
         dust = DEEPEST * masks.get("mask_dust", torch.zeros_like(mask))

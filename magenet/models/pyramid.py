@@ -23,12 +23,14 @@ photograph, wider than any vessel (our choice)."""
 
 def reduced(image: Tensor) -> Tensor:
     """Return images `(B, C, H, W)` blurred and reduced by 2 (Burt and Adelson's REDUCE)."""
-    channels = image.shape[1]
     taps = image.new_tensor(BINOMIAL)
-    kernel = (taps[:, None] * taps)[None, None].expand(channels, 1, -1, -1)
+    kernel = (taps[:, None] * taps)[None, None]
     padded = functional.pad(image, (2, 2, 2, 2), mode="replicate")
+    # Channels as images of one channel: a quarter of the time of a convolution in groups.
+    single = padded.flatten(0, 1)[:, None]
     with torch.autocast(image.device.type, enabled=False):  # a band is a small difference
-        return functional.conv2d(padded, kernel, stride=2, groups=channels)
+        coarse = functional.conv2d(single, kernel, stride=2)
+    return coarse.view(*image.shape[:2], *coarse.shape[-2:])
 
 
 def enlarged(image: Tensor, size: Sequence[int]) -> Tensor:
