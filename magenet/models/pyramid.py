@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+BINOMIAL = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
+"""An even number of taps: a reduced pixel lies in the middle of the two by two that it stands for,
+where bilinear enlargement takes it to be. With Burt and Adelson's five it is half a pixel off, and
+every slope of light has a band."""
 
 GREEN = slice(1, 2)
 """The channel in which vessels have the most contrast, as a slice of channels."""
@@ -22,10 +25,10 @@ photograph, wider than any vessel (our choice)."""
 
 
 def reduced(image: Tensor) -> Tensor:
-    """Return images `(B, C, H, W)` blurred and reduced by 2 (Burt and Adelson's REDUCE)."""
+    """Return images `(B, C, H, W)` blurred and reduced by 2, sides rounded up."""
     taps = image.new_tensor(BINOMIAL)
     kernel = (taps[:, None] * taps)[None, None]
-    padded = functional.pad(image, (2, 2, 2, 2), mode="replicate")
+    padded = functional.pad(image, (1, 2, 1, 2), mode="replicate")
     # Channels as images of one channel: a quarter of the time of a convolution in groups.
     single = padded.flatten(0, 1)[:, None]
     with torch.autocast(image.device.type, enabled=False):  # a band is a small difference

@@ -33,6 +33,9 @@ class MeanTeacherTask(EnhancementTask):
         consistency_weight: Greatest weight of the consistency losses; 0.2 as in Semi-UIR.
         stage_weight: Weight of each earlier stage among them; our choice.
         consistent_structure_weight: Weight of the structure map among them; our choice.
+        consistent_light: Whether light and colour are to agree, or detail alone.
+        consistency_trim: Share of a photograph's pixels, those that disagree most, that do not
+            count.
         ema_decay: Share of itself that the teacher keeps per step; 0.999 as in the mean teacher. It
             is reached after 1 / (1 - ema_decay) steps, see :class:`EMATeacher`.
         supervised_share: Share of the training before the consistency losses begin; our choice.
@@ -41,7 +44,7 @@ class MeanTeacherTask(EnhancementTask):
         kwargs: See :class:`EnhancementTask`; the teacher starts from `start`, too.
 
     Raises:
-        ValueError: If `ramp_share` is not positive.
+        ValueError: If `ramp_share` is not positive, or `consistency_trim` not in [0, 1).
 
     References:
         Guo et al., arXiv 2302.11795 (abstract). Tarvainen and Valpola, NeurIPS 2017.
@@ -53,6 +56,8 @@ class MeanTeacherTask(EnhancementTask):
         consistency_weight: float = 0.2,
         stage_weight: float = 0.5,
         consistent_structure_weight: float = 0.1,
+        consistent_light: bool = True,
+        consistency_trim: float = 0.0,
         ema_decay: float = 0.999,
         supervised_share: float = 0.1,
         ramp_share: float = 0.1,
@@ -65,7 +70,9 @@ class MeanTeacherTask(EnhancementTask):
         self.consistency_weight = consistency_weight
         self.supervised_share = supervised_share
         self.ramp_share = ramp_share
-        self.consistency_loss = ConsistencyLoss(stage_weight, consistent_structure_weight)
+        self.consistency_loss = ConsistencyLoss(
+            stage_weight, consistent_structure_weight, consistent_light, consistency_trim
+        )
         # Metrics: Lightning's own mean over processes truncates the number of photographs.
         self.real_metrics = nn.ModuleDict(
             {"disagreement": MeanMetric(), "contrast_gain": MeanMetric()}

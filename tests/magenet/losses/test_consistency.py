@@ -90,6 +90,60 @@ def test_structure_outside_the_field_does_not_count() -> None:
     assert plain == pytest.approx(other, rel=1e-6)
 
 
+SIDE = 64
+FIELD = torch.ones(2, 1, SIDE, SIDE)
+
+
+def image_distance(
+    loss: ConsistencyLoss, difference: Tensor, weight: Tensor | None = None, mask: Tensor = FIELD
+) -> float:
+    """Return the image term of two outputs that differ by so much."""
+    teacher = EnhancerOutput((0.5 * torch.ones(2, 3, SIDE, SIDE),))
+    student = EnhancerOutput((teacher.image + difference,))
+    return float(loss(student, teacher, mask, weight)["image"])
+
+
+def test_without_light_only_detail_has_to_agree() -> None:
+    light = torch.linspace(-0.1, 0.1, SIDE).expand(2, 3, SIDE, SIDE)
+    detail = 0.1 * (-1.0) ** torch.arange(SIDE).expand(2, 3, SIDE, SIDE)
+    loss = ConsistencyLoss(light=False)
+    assert image_distance(ConsistencyLoss(), light) == pytest.approx(0.05, rel=0.05)
+    assert image_distance(loss, light) < 0.01
+    assert image_distance(loss, 0.1 * torch.ones(2, 3, SIDE, SIDE)) == pytest.approx(0, abs=1e-6)
+    assert image_distance(loss, detail) == pytest.approx(0.1, rel=0.1)
+
+
+def test_what_disagrees_most_can_be_left_out() -> None:
+    difference = torch.zeros(2, 3, SIDE, SIDE)
+    difference[:, :, :8] = 0.02
+    difference[:, :, 8:16] = 0.2  # an eighth of the pixels
+    difference[1] *= 2  # trimmed photograph by photograph
+    assert image_distance(ConsistencyLoss(trim=0.125), difference) == pytest.approx(
+        1.5 * 0.02 / 7, rel=1e-4
+    )
+    assert image_distance(ConsistencyLoss(trim=0.25), difference) == pytest.approx(0, abs=1e-7)
+    field = torch.zeros(2, 1, SIDE, SIDE)
+    field[:, :, 8:24] = 1.0
+    rows = 0.01 * torch.arange(float(SIDE))[:, None].expand(2, 3, SIDE, SIDE)
+    left = image_distance(ConsistencyLoss(trim=0.25), rows, mask=field)
+    assert left == pytest.approx(0.01 * (8 + 19) / 2, rel=1e-4), "a quarter of the field"
+    with pytest.raises(ValueError, match="trim"):
+        ConsistencyLoss(trim=1.0)
+
+
+def test_a_teacher_that_is_not_believed_pulls_less() -> None:
+    """Not in proportion to its neighbours: a photograph with no weight at all pulls at nothing."""
+    difference = 0.1 * torch.ones(2, 3, SIDE, SIDE)
+    weight = torch.ones(2, 1, SIDE, SIDE)
+    weight[0] = 0.0
+    weight[1, :, :32] = 0.5
+    assert image_distance(ConsistencyLoss(), difference, weight) == pytest.approx(0.1 * 0.75 / 2)
+    logits_of = [torch.zeros(2, 1, SIDE, SIDE), 3.0 * torch.ones(2, 1, SIDE, SIDE)]
+    outputs = [EnhancerOutput((torch.zeros(2, 3, SIDE, SIDE),), value) for value in logits_of]
+    terms = ConsistencyLoss()(*outputs, FIELD, torch.zeros_like(weight))
+    assert float(terms["structure"]) == pytest.approx(0.0, abs=1e-6)
+
+
 def test_without_a_structure_on_either_side_there_is_no_structure_term() -> None:
     with_map = EnhancerOutput((CLEAN,), torch.ones(2, 1, 24, 24))
     without = EnhancerOutput((CLEAN,))

@@ -29,6 +29,14 @@ def test_reducing_keeps_light() -> None:
     assert torch.allclose(reduced(torch.full((1, 3, 17, 20), 0.3)), torch.tensor(0.3))
 
 
+def test_a_slope_of_light_is_no_detail() -> None:
+    slope = torch.linspace(0.2, 0.8, 256).expand(1, 1, 256, 256)
+    for axis in (slope, slope.mT):
+        for level, band in enumerate(bands(axis, 4)[:-1]):
+            rim = 32 // 2**level  # light ends there
+            assert float(band[..., rim:-rim, rim:-rim].abs().max()) < 1e-5
+
+
 def test_bands_are_fp32_under_autocast() -> None:
     """In bf16 the step between two values of 0.5 is a grey level, more than most details."""
     image = torch.rand(1, 3, 64, 64)
