@@ -15,6 +15,7 @@ from magenet.errors import UsageError
 from magenet.losses import ConsistencyLoss, masked_mean, ramp_up
 from magenet.metrics import local_contrast
 from magenet.models import Enhancer, EnhancerOutput
+from magenet.targets import Target, flipped_target
 from magenet.tasks.enhancement import EnhancementTask
 
 PRECISIONS = ("32-true", "bf16-mixed")
@@ -36,6 +37,9 @@ class MeanTeacherTask(EnhancementTask):
         consistent_light: Whether light and colour are to agree, or detail alone.
         consistency_trim: Share of a photograph's pixels, those that disagree most, that do not
             count.
+        flipped_teacher: Whether the teacher's outputs for four flipped views are averaged.
+        doubt: Weighs each place by their agreement, see :func:`magenet.targets.flipped_target`;
+            needs `flipped_teacher`.
         ema_decay: Share of itself that the teacher keeps per step; 0.999 as in the mean teacher. It
             is reached after 1 / (1 - ema_decay) steps, see :class:`EMATeacher`.
         supervised_share: Share of the training before the consistency losses begin; our choice.
@@ -44,7 +48,8 @@ class MeanTeacherTask(EnhancementTask):
         kwargs: See :class:`EnhancementTask`; the teacher starts from `start`, too.
 
     Raises:
-        ValueError: If `ramp_share` is not positive, or `consistency_trim` not in [0, 1).
+        ValueError: If `ramp_share` or `doubt` is not positive, `consistency_trim` not in [0, 1), or
+            `doubt` given without `flipped_teacher`.
 
     References:
         Guo et al., arXiv 2302.11795 (abstract). Tarvainen and Valpola, NeurIPS 2017.
@@ -58,6 +63,8 @@ class MeanTeacherTask(EnhancementTask):
         consistent_structure_weight: float = 0.1,
         consistent_light: bool = True,
         consistency_trim: float = 0.0,
+        flipped_teacher: bool = False,
+        doubt: float | None = None,
         ema_decay: float = 0.999,
         supervised_share: float = 0.1,
         ramp_share: float = 0.1,
@@ -66,6 +73,10 @@ class MeanTeacherTask(EnhancementTask):
         super().__init__(network, **kwargs)
         if ramp_share <= 0.0:
             raise ValueError(f"ramp_share must be positive, got {ramp_share}")
+        if doubt is not None and (doubt <= 0.0 or not flipped_teacher):
+            raise ValueError(f"doubt must be positive and needs flipped_teacher, got {doubt}")
+        self.flipped_teacher = flipped_teacher
+        self.doubt = doubt
         self.teacher = EMATeacher(network, ema_decay)
         self.consistency_weight = consistency_weight
         self.supervised_share = supervised_share
@@ -129,16 +140,22 @@ class MeanTeacherTask(EnhancementTask):
             return self.summed(self.supervised_terms(output, synthetic))
 
         with torch.no_grad():
-            taught = self.teacher.network(self.laid_out(real["image"]))
+            target = self._target(self.laid_out(real["image"]))
         both = self.student(self.laid_out(torch.cat([degraded, real["image_strong"]])))
         pairs = len(degraded)
         terms = self.supervised_terms(_part(both, slice(pairs)), synthetic)
         consistency = self.consistency_loss(
-            _part(both, slice(pairs, None)), taught, real["mask_fov"]
+            _part(both, slice(pairs, None)), target.output, real["mask_fov"], target.weight
         )
         terms |= {f"consistency_{name}": weight * term for name, term in consistency.items()}
         self.log("train/consistency_weight", weight)
         return self.summed(terms)
+
+    def _target(self, image: Tensor) -> Target:
+        """Return the teacher's target for real photographs."""
+        if self.flipped_teacher:
+            return flipped_target(self.teacher.network, image, self.doubt)
+        return Target(self.teacher.network(image))
 
     def optimizer_step(
         self,

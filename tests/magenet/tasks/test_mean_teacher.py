@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -68,6 +69,21 @@ def test_real_photographs_reach_the_student_through_the_teacher(tmp_path: Path) 
     assert not torch.allclose(results[1.0, "handheld"], results[1.0, "clinic"], atol=1e-6)
 
 
+def test_each_way_to_teach_is_another_and_trains(tmp_path: Path) -> None:
+    ways: list[dict[str, Any]] = [
+        {}, {"flipped_teacher": True}, {"flipped_teacher": True, "doubt": 0.01},
+        {"consistent_light": False}, {"consistency_trim": 0.3},
+    ]  # fmt: skip
+    students = []
+    for way in ways:
+        module = task(consistency_weight=1.0, ramp_share=1e-9, **way)
+        trainer(tmp_path, max_steps=4).fit(module, data())
+        students.append(flat(module.network))
+        assert bool(students[-1].isfinite().all())
+    for first, one in enumerate(students):
+        assert not any(torch.allclose(one, other, atol=1e-7) for other in students[:first])
+
+
 def test_scores_name_student_teacher_and_input(tmp_path: Path) -> None:
     from lightning.pytorch.loggers import CSVLogger
 
@@ -93,5 +109,9 @@ def test_a_mean_teacher_refuses_what_it_cannot_live_with(tmp_path: Path) -> None
         trainer(tmp_path, max_steps=1, precision="bf16-true").fit(task(), data())
     with pytest.raises(UserError, match="mixed batches"):
         trainer(tmp_path, max_steps=1).fit(task(), data().paired)
+    with pytest.raises(ValueError, match="flipped_teacher"):
+        task(doubt=0.1)
+    with pytest.raises(ValueError, match="trim"):
+        task(consistency_trim=1.0)
     with pytest.raises(ValueError, match="ramp_share"):
         task(ramp_share=0.0)
