@@ -87,7 +87,7 @@ def segmenter() -> Method:
         small = torch.nn.functional.interpolate(image, size, mode="bilinear", antialias=True)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             logits = network(small).float()
-        return torch.nn.functional.interpolate(logits, image.shape[-2:], mode="bilinear") * mask
+        return torch.nn.functional.interpolate(logits, image.shape[-2:], mode="bilinear")
 
     return segment
 

@@ -77,10 +77,10 @@ def test_thin_vessels_are_found_by_a_segmenter_that_knows_them(
 ) -> None:
     clean, mask, vessels = eye
     perfect = detail.thin_scores(
-        untouched, lambda image, field: vessels - 0.5, clean, mask, vessels, 1
+        untouched, lambda image, field: 4 * (vessels - 0.5), clean, mask, vessels, 1
     )
     assert perfect["thin vessels found"] == perfect["found are vessels"] == 1.0
-    blind = detail.thin_scores(untouched, lambda image, field: -mask, clean, mask, vessels, 1)
+    blind = detail.thin_scores(untouched, lambda image, field: -2 * mask, clean, mask, vessels, 1)
     assert blind["thin vessels found"] == 0.0
 
 
