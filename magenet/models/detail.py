@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.models.attention import ChannelAttention, corrected
-from magenet.models.pyramid import bands, collapsed
+from magenet.models.pyramid import above_noise, bands, collapsed
 from magenet.models.stages import EncoderDecoderStage
 
 STRIDE = 2
@@ -123,7 +123,7 @@ class Context(NamedTuple):
 
     Attributes:
         features: `(B, C, h, w)` over the whole photograph.
-        contrast: Of each band; see :func:`magenet.models.pyramid.local_contrast`.
+        scale: Factor that equalises each band, `(B, bands, h, w)`.
         light: Gain and offset of each colour, `(B, 6, h, w)`.
         weight: Weight of each channel of the detail stage, `(B, width, 1, 1)` in (0, 1).
         log_error: See :class:`magenet.models.EnhancerOutput`.
@@ -131,7 +131,7 @@ class Context(NamedTuple):
     """
 
     features: Tensor
-    contrast: Tensor
+    scale: Tensor
     light: Tensor
     weight: Tensor
     log_error: Tensor
@@ -150,7 +150,7 @@ class DetailStage(nn.Module):
     Blur takes contrast from fine bands of the photograph, and what is left of it is so small that a
     network learns slowly from it. So the stage also sees the photograph with every band divided by
     its local contrast, in which a blurred vessel is as strong as a sharp one, and it tells how
-    strong each band should be.
+    strong each band should be. A band that holds no more than noise would is not strengthened.
 
     Args:
         widths: Channels at 1/2, 1/4, 1/8 of the photograph's own resolution.
@@ -197,7 +197,7 @@ class DetailStage(nn.Module):
         Args:
             features: `(B, context_width, h, w)`.
             light: Gain and offset of each colour, `(B, 6, h, w)`.
-            contrast: See :class:`Context`.
+            contrast: Of each band; see :func:`magenet.models.pyramid.local_contrast`.
         """
         logarithm = (contrast + LEAST_CONTRAST).log() - math.log(UNIT)
         reduced = functional.interpolate(
@@ -209,8 +209,9 @@ class DetailStage(nn.Module):
         if not self.training:  # a training sees the errors of what it trains
             weight = light_weight(log_error)
             light, log_error = held_back(light, log_error, weight)
+        scale = above_noise(contrast) / (contrast + LEAST_CONTRAST)
         return Context(
-            self.carry(features), contrast, light, self.channel(features), log_error, weight
+            self.carry(features), scale, light, self.channel(features), log_error, weight
         )
 
     def forward(self, image: Tensor, seen: Tensor, context: Context, window: Window) -> Tensor:
@@ -223,13 +224,13 @@ class DetailStage(nn.Module):
             window: Where the window lies.
         """
         fine = bands(image, self.bands)[:-1]
-        contrast = [
-            window.sample(context.contrast[:, level : level + 1], 2**level) + LEAST_CONTRAST
+        scale = [
+            window.sample(context.scale[:, level : level + 1], 2**level)
             for level in range(self.bands)
         ]
         equal = [
-            (band / size).clamp(-LARGEST, LARGEST)
-            for band, size in zip(fine, contrast, strict=True)
+            (band * factor).clamp(-LARGEST, LARGEST)
+            for band, factor in zip(fine, scale, strict=True)
         ]
         seen = torch.cat([seen, collapsed(equal)], dim=1)
         features = self.stem(functional.pixel_unshuffle(seen, STRIDE))
@@ -242,7 +243,7 @@ class DetailStage(nn.Module):
             strength = UNIT * head(decoded[max(0, level - 1)]).float()
             if level == 0:
                 strength = functional.pixel_shuffle(strength, STRIDE)
-            gain = (strength / contrast[level]).clamp(max=GREATEST_GAIN - 1)
+            gain = (strength * scale[level]).clamp(max=GREATEST_GAIN - 1)
             change.append(fine[level] * gain)
         detail = UNIT * functional.pixel_shuffle(self.head(decoded[0]), STRIDE).float()
         light = detail + window.sample(context.light, 1)

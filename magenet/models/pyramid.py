@@ -13,6 +13,9 @@ BINOMIAL = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
 where bilinear enlargement takes it to be. With Burt and Adelson's five it is half a pixel off, and
 every slope of light has a band."""
 
+WHITE_NOISE = (1.0, 0.284, 0.125, 0.0604, 0.0301, 0.0151)
+"""Standard deviation of white noise in each band over that in the finest one (measured)."""
+
 GREEN = slice(1, 2)
 """The channel in which vessels have the most contrast, as a slice of channels."""
 
@@ -87,3 +90,19 @@ def local_contrast(image: Tensor, levels: int) -> Tensor:
     return functional.avg_pool2d(
         torch.cat(power, dim=1), NEIGHBOURHOOD, 1, NEIGHBOURHOOD // 2, count_include_pad=False
     ).sqrt()
+
+
+def above_noise(contrast: Tensor) -> Tensor:
+    """Return the share of each band's power that is not noise, like `contrast`, in [0, 1].
+
+    What the finest band holds is taken for white noise, which it mostly is in a photograph of an
+    eye; in the other bands it leaves what such noise would not explain. The finest band's own share
+    is not known, and 1.
+
+    Args:
+        contrast: See :func:`local_contrast`; at most six bands.
+    """
+    ratio = contrast.new_tensor(WHITE_NOISE[: contrast.shape[1]])[:, None, None]
+    ratio[0] = 0.0
+    noise = contrast[:, :1] * ratio
+    return (1.0 - (noise / contrast.clamp(min=1e-6)).square()).clamp(min=0.0)

@@ -27,8 +27,8 @@ THIN = 3
 """Vessels narrower than this are thin, in pixels of a photograph 1024 px wide."""
 
 LEAST_LOGIT = -1.0
-"""Logit from which the judge's segmenter sees a vessel: the best F1 score on clean train photographs
-of HRF, 0.88; from 0 on it misses four thin vessels of five even there."""
+"""Logit from which the judge's segmenter sees a vessel: the best F1 score on clean train
+photographs of HRF, 0.88; from 0 on it misses four thin vessels of five even there."""
 
 THIRDS = ("dark", "middle", "light")
 

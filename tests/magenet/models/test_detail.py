@@ -222,6 +222,23 @@ def test_a_band_is_strengthened_to_a_bound_and_never_out_of_nothing() -> None:
     assert GREATEST_GAIN / 2 < float(ratio) < 1.01 * GREATEST_GAIN
 
 
+def test_noise_is_not_strengthened_but_what_stands_out_of_it_is() -> None:
+    network = MAGENet(**SMALL)
+    assert network.detail is not None
+    for head in list(network.detail.strengths)[1:]:  # the finest band may only be smoothed
+        torch.nn.init.constant_(head.bias, 0.5)  # type: ignore[arg-type]  # it has a bias
+    noise = 0.4 + 0.01 * torch.randn(1, 3, 256, 256)
+    lines = noise.clone()
+    lines[..., ::16] += 0.03
+    with torch.no_grad():
+        grown = [
+            float((network(image).stages[-1] - image)[..., 64:-64, 64:-64].std())
+            for image in (noise, lines)
+        ]
+    assert grown[0] < 0.25 * grown[1]
+    assert grown[0] < 0.2 * 0.01
+
+
 def test_light_is_held_back_where_its_error_is_as_large_as_the_photographs() -> None:
     """Never in a training, which has to see the errors of the whole change."""
     network, image = awake(MAGENet(**SMALL)), torch.full((1, 3, 112, 80), 0.4)

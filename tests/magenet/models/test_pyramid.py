@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from magenet.models.pyramid import bands, collapsed, local_contrast, reduced
+from magenet.models.pyramid import above_noise, bands, collapsed, local_contrast, reduced
 
 
 @pytest.mark.parametrize("size", [(64, 64), (51, 80)])
@@ -61,6 +61,16 @@ def test_contrast_is_measured_in_the_band_that_holds_it() -> None:
         twice = local_contrast(waves(length, 0.04), 4)[0, :, 5, 5]
         assert torch.allclose(twice, 2 * found, rtol=1e-3, atol=1e-6)
     assert float(local_contrast(waves(8, 0.0), 4).max()) < 1e-6
+
+
+def test_noise_is_not_above_noise_and_a_wave_in_it_is() -> None:
+    noise = 0.02 * torch.randn(1, 3, 512, 512)
+    share = above_noise(local_contrast(0.4 + noise, 4))[..., 4:-4, 4:-4].mean(dim=(0, 2, 3))
+    assert float(share[0]) == 1.0
+    assert bool((share[1:] < 0.12).all()), share
+    wave = above_noise(local_contrast(noise + waves(16, 0.01, 512, 512), 4))[0, :, 16, 16]
+    assert float(wave[2]) > 0.7
+    assert float(above_noise(local_contrast(waves(16, 0.0), 4))[:, 1:].max()) <= 1.0
 
 
 def test_contrast_is_local() -> None:
