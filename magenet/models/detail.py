@@ -31,6 +31,9 @@ GREATEST_GAIN = 8.0
 """Bound of a band's gain (our choice): a blur of 4 px leaves a ninth of the contrast of a vessel
 6 px wide, and what is weaker cannot be told from noise."""
 
+MOST_WIDTHS = 4
+"""Most levels: with one more the widest band would be as wide as a contrast map's pixel."""
+
 MARGIN = 96
 """Pixels around a window beyond which the photograph hardly changes the result inside (measured:
 less than 1/255)."""
@@ -158,6 +161,9 @@ class DetailStage(nn.Module):
         context_width: Channels of the features of the whole eye.
         maps: Additional input maps, one value per pixel.
 
+    Raises:
+        ValueError: If there are no widths or too many.
+
     References:
         Zamir et al., MPRNet, CVPR 2021, section 3.2: its original resolution subnetwork works on
         single pixels without levels; levels are our choice, since blur is many pixels wide in a
@@ -168,6 +174,8 @@ class DetailStage(nn.Module):
         self, widths: Sequence[int], blocks: Sequence[int], context_width: int, maps: int = 0
     ) -> None:
         super().__init__()
+        if not 1 <= len(widths) <= MOST_WIDTHS:
+            raise ValueError(f"a detail stage has 1 to {MOST_WIDTHS} widths, got {list(widths)}")
         width = widths[0]
         self.bands = len(widths) + 1  # the finest one at the photograph's own resolution
         # Twice the coarsest level's stride, since its attention pools 2x2 features.

@@ -13,7 +13,7 @@ BINOMIAL = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
 where bilinear enlargement takes it to be. With Burt and Adelson's five it is half a pixel off, and
 every slope of light has a band."""
 
-WHITE_NOISE = (1.0, 0.284, 0.125, 0.0604, 0.0301, 0.0151)
+WHITE_NOISE = (1.0, 0.284, 0.125, 0.0604, 0.0301)
 """Standard deviation of white noise in each band over that in the finest one (measured)."""
 
 GREEN = slice(1, 2)
@@ -78,7 +78,7 @@ def local_contrast(image: Tensor, levels: int) -> Tensor:
 
     Args:
         image: Photographs, `(B, 3, H, W)` in [0, 1].
-        levels: Number of bands.
+        levels: Number of bands, at most five.
 
     Returns:
         `(B, levels, H / 16, W / 16)`, rounded up, finest band first.
@@ -100,7 +100,7 @@ def above_noise(contrast: Tensor) -> Tensor:
     is not known, and 1.
 
     Args:
-        contrast: See :func:`local_contrast`; at most six bands.
+        contrast: See :func:`local_contrast`; at most five bands.
     """
     ratio = contrast.new_tensor(WHITE_NOISE[: contrast.shape[1]])[:, None, None]
     ratio[0] = 0.0
