@@ -205,7 +205,7 @@ class DetailStage(nn.Module):
         Args:
             features: `(B, context_width, h, w)`.
             light: Gain and offset of each colour, `(B, 6, h, w)`.
-            contrast: Of each band; see :func:`magenet.models.pyramid.local_contrast`.
+            contrast: Of each band; see :func:`magenet.models.pyramid.band_contrast`.
         """
         logarithm = (contrast + LEAST_CONTRAST).log() - math.log(UNIT)
         reduced = functional.interpolate(

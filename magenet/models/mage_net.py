@@ -16,7 +16,7 @@ from magenet.models.detail import Context, DetailStage, Window, whole_window, wi
 from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padded_to
 from magenet.models.information import MAPS, clipped, information_maps
 from magenet.models.pretrained import Pretrained
-from magenet.models.pyramid import local_contrast
+from magenet.models.pyramid import band_contrast
 from magenet.models.stages import (
     LEVELS,
     EncoderDecoderStage,
@@ -355,7 +355,7 @@ class MAGENet(
         assert whole.carried is not None
         assert whole.light is not None
         known = torch.cat([whole.carried, *whole.guides[:1]], dim=1)
-        context = detail.look(known, whole.light, local_contrast(image, detail.bands))
+        context = detail.look(known, whole.light, band_contrast(image, detail.bands))
         if window is not None:
             last = self._in_window(detail, image, seen, context, window)
         elif torch.is_grad_enabled():

@@ -1,4 +1,4 @@
-"""Laplacian pyramid of a photograph, and its local contrast in each of its bands."""
+"""Laplacian pyramid of a photograph, and the contrast of each of its bands, place by place."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def collapsed(pyramid: Sequence[Tensor]) -> Tensor:
     return image
 
 
-def local_contrast(image: Tensor, levels: int) -> Tensor:
+def band_contrast(image: Tensor, levels: int) -> Tensor:
     """Return the root mean square of each band of green, place by place.
 
     From the bands' ratios a network can tell how blurred a photograph is, and from the finest one
@@ -100,7 +100,7 @@ def above_noise(contrast: Tensor) -> Tensor:
     is not known, and 1.
 
     Args:
-        contrast: See :func:`local_contrast`; at most five bands.
+        contrast: See :func:`band_contrast`; at most five bands.
     """
     ratio = contrast.new_tensor(WHITE_NOISE[: contrast.shape[1]])[:, None, None]
     ratio[0] = 0.0

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from magenet.models.pyramid import above_noise, bands, collapsed, local_contrast, reduced
+from magenet.models.pyramid import above_noise, band_contrast, bands, collapsed, reduced
 
 
 @pytest.mark.parametrize("size", [(64, 64), (51, 80)])
@@ -56,33 +56,33 @@ def waves(length: float, depth: float, height: int = 160, width: int = 160) -> T
 
 def test_contrast_is_measured_in_the_band_that_holds_it() -> None:
     for level, length in enumerate((4, 8, 16, 32)):
-        found = local_contrast(waves(length, 0.02), 4)[0, :, 5, 5]
+        found = band_contrast(waves(length, 0.02), 4)[0, :, 5, 5]
         assert int(found.argmax()) == level
-        twice = local_contrast(waves(length, 0.04), 4)[0, :, 5, 5]
+        twice = band_contrast(waves(length, 0.04), 4)[0, :, 5, 5]
         assert torch.allclose(twice, 2 * found, rtol=1e-3, atol=1e-6)
-    assert float(local_contrast(waves(8, 0.0), 4).max()) < 1e-6
+    assert float(band_contrast(waves(8, 0.0), 4).max()) < 1e-6
 
 
 def test_noise_is_not_above_noise_and_a_wave_in_it_is() -> None:
     noise = 0.02 * torch.randn(1, 3, 512, 512)
-    share = above_noise(local_contrast(0.4 + noise, 4))[..., 4:-4, 4:-4].mean(dim=(0, 2, 3))
+    share = above_noise(band_contrast(0.4 + noise, 4))[..., 4:-4, 4:-4].mean(dim=(0, 2, 3))
     assert float(share[0]) == 1.0
     assert bool((share[1:] < 0.12).all()), share
-    wave = above_noise(local_contrast(noise + waves(16, 0.01, 512, 512), 4))[0, :, 16, 16]
+    wave = above_noise(band_contrast(noise + waves(16, 0.01, 512, 512), 4))[0, :, 16, 16]
     assert float(wave[2]) > 0.7
-    assert float(above_noise(local_contrast(waves(16, 0.0), 4))[:, 1:].max()) <= 1.0
+    assert float(above_noise(band_contrast(waves(16, 0.0), 4))[:, 1:].max()) <= 1.0
 
 
 def test_contrast_is_local() -> None:
     image = waves(8, 0.02)
     image[..., 80:] = 0.4
-    found = local_contrast(image, 4)[0, 1, 5]
+    found = band_contrast(image, 4)[0, 1, 5]
     assert float(found[0]) > 0.005
     assert float(found[-1]) < 1e-5
 
 
 @pytest.mark.parametrize("size", [(160, 160), (150, 171), (33, 40)])
 def test_a_contrast_map_covers_the_photograph(size: tuple[int, int]) -> None:
-    found = local_contrast(torch.rand(2, 3, *size), 4)
+    found = band_contrast(torch.rand(2, 3, *size), 4)
     assert found.shape == (2, 4, *(-(-side // 16) for side in size))
     assert bool((found > 0).all())
