@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from kornia.enhance import adjust_brightness_accumulative, adjust_gamma
-from kornia.geometry.transform import hflip, vflip
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torchdata.stateful_dataloader import StatefulDataLoader
@@ -30,34 +29,6 @@ VIEWS = ("image_clean", "image_degraded", "image", "image_strong")
 RANGES = {"image_size": (32, 8192), "batch_size": (1, 65536), "workers": (0, 1024)}
 """Ranges of the arguments of a data module: below, nothing works; above (our choice), a slip of
 the finger would take all of a machine's memory."""
-
-
-def orient(tensors: Sequence[Tensor], rng: CounterRNG) -> list[Tensor]:
-    """Flip and transpose photographs and masks at random: the eight symmetries of the square.
-
-    Args:
-        tensors: Photographs and their masks, `(B, C, S, S)` each, all transformed alike.
-        rng: Generator of the same batch.
-    """
-    transforms: dict[str, Callable[[Tensor], Tensor]] = {
-        "flip_x": hflip,
-        "flip_y": vflip,
-        "transpose": lambda tensor: tensor.mT,
-    }
-    chosen = {name: (rng.uniform(name, 0.0, 1.0) < 0.5).tolist() for name in transforms}
-
-    def oriented(sample: Tensor, index: int) -> Tensor:
-        """Return one photograph or mask, `(C, S, S)`, transformed as its index says."""
-        for name, transform in transforms.items():
-            if chosen[name][index]:
-                sample = transform(sample)
-        return sample
-
-    # Sample by sample: to compute both and choose would take a sixth of a step at 1600 px.
-    return [
-        torch.stack([oriented(sample, index) for index, sample in enumerate(tensor)])
-        for tensor in tensors
-    ]
 
 
 def jitter_light(

@@ -9,6 +9,7 @@ from torch import Tensor
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import DecodedPhotograph
 from data_modules.files.errors import PictureError
+from data_modules.orientation import Orientation
 from magenet.degradation import Parameters
 
 PredictionItem = tuple[Photograph, DecodedPhotograph | PictureError]
@@ -79,6 +80,9 @@ class Batch(TypedDict, total=False):
     """Upper left corners of windows at its own scale, rows first, int64 `(B, K, 2)`."""
     window_size: int
     """Side of these windows, in pixels."""
+
+    orientation: Orientation
+    """How the photographs were flipped and transposed."""
 
     parameters: Parameters
     """Of a synthetic pair: what was drawn for each degradation factor."""

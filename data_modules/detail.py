@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from data_modules.base import orient, to_unit
+from data_modules.base import to_unit
 from data_modules.batch import AnyBatch, Batch
 from data_modules.datasets.dust import DEEPEST
 from data_modules.datasets.photographs import PhotographSource
+from data_modules.orientation import Orientation
 from data_modules.paired import PairedDataModule
 from data_modules.windows import draw_corners, draw_side
 from magenet.degradation import CounterRNG, Degradation
@@ -69,9 +70,13 @@ class DetailDataModule(PairedDataModule):
             return super().prepare(batch, training)
         rng = CounterRNG(batch["key"], self.seed)
         given: AnyBatch = dict(batch)
-        masks = {name: value for name, value in given.items() if name.startswith("mask_")}
-        image, *oriented = orient([given.pop("image"), *masks.values()], rng)
-        masks = {name: to_unit(mask) for name, mask in zip(masks, oriented, strict=True)}
+        orientation = Orientation.draw(rng)
+        image = orientation.apply(given.pop("image"))
+        masks = {
+            name: to_unit(orientation.apply(value))
+            for name, value in given.items()
+            if name.startswith("mask_")
+        }
         side = draw_side(rng, self.least_size, image.shape[-1])
         image = at_side(to_unit(image), side)
         masks = {name: at_side(mask, side) for name, mask in masks.items()}

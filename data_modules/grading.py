@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import SourceDataModule, jitter_light, orient, to_unit
+from data_modules.base import SourceDataModule, jitter_light, to_unit
 from data_modules.batch import Batch
 from data_modules.datasets.manifest import QUALITIES, Photograph
 from data_modules.datasets.photographs import AnnotatedDataset, Sample, Split
 from data_modules.datasets.sources import ManifestDataset, ManifestPhotographs
+from data_modules.orientation import Orientation
 from magenet.degradation import CounterRNG
 from magenet.errors import UserError
 from magenet.imaging.crop import at_side
@@ -132,7 +133,8 @@ class GradingDataModule(SourceDataModule):
         if training:
             rng = CounterRNG(batch["key"], self.seed)
             image, mask = reframe(image, mask, self.image_size, rng)
-            image, mask = orient([image, mask], rng)
+            orientation = Orientation.draw(rng)
+            image, mask = orientation.apply(image), orientation.apply(mask)
             image = jitter_light(image, rng, (0.85, 1.15), (0.85, 1.2))
             cast = rng.uniform("cast", 0.93, 1.07, count=3).to(image.device)
             image = (image * cast[:, :, None, None]).clamp(0, 1)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import SourceDataModule, orient, to_unit
+from data_modules.base import SourceDataModule, to_unit
 from data_modules.batch import AnyBatch, Batch
 from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample
+from data_modules.orientation import Orientation
 from magenet.degradation import (
     TYPES,
     CofeDegradation,
@@ -114,8 +115,9 @@ class PairedDataModule(SourceDataModule):
         image = to_unit(given.pop("image"))
         masks = {name: to_unit(v) for name, v in given.items() if name.startswith("mask_")}
         if training:
-            image, *oriented = orient([image, *masks.values()], rng)
-            masks = dict(zip(masks, oriented, strict=True))
+            orientation = Orientation.draw(rng)
+            image = orientation.apply(image)
+            masks = {name: orientation.apply(mask) for name, mask in masks.items()}
         mask = masks["mask_fov"]
         clean = image * mask  # only the field is compared, as in the published protocols
         prepared = cast(Batch, given | masks | {"image_clean": clean})

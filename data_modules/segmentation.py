@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import SourceDataModule, jitter_light, orient, to_unit
+from data_modules.base import SourceDataModule, jitter_light, to_unit
 from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographSource
+from data_modules.orientation import Orientation
 from data_modules.windows import draw_corners, draw_side
 from magenet.degradation import CounterRNG
 from magenet.errors import UserError
@@ -104,7 +105,8 @@ class SegmentationDataModule(SourceDataModule):
         image, mask, structure = (to_unit(tensor) for tensor in given)
         if training:
             rng = CounterRNG(batch["key"], self.seed)
-            oriented = orient([image, mask, structure], rng)
+            orientation = Orientation.draw(rng)
+            oriented = [orientation.apply(part) for part in (image, mask, structure)]
             # Only half of them: resampling smooths the finest detail, which the others keep.
             chosen = (rng.uniform("moves", 0.0, 1.0) < 0.5)[:, None, None, None].to(image.device)
             image, mask, structure = (

@@ -6,9 +6,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from data_modules.base import SourceDataModule, jitter_light, orient, to_unit
+from data_modules.base import SourceDataModule, jitter_light, to_unit
 from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographSource
+from data_modules.orientation import Orientation
 from magenet.degradation import CounterRNG, Degradation, FundusDegradation
 
 
@@ -70,8 +71,10 @@ class UnpairedDataModule(SourceDataModule):
         rng = CounterRNG(batch["key"], self.seed)
         image, mask = to_unit(batch["image"]), to_unit(batch["mask_fov"])
         if training:
-            image, mask = orient([image, mask], rng)
+            orientation = Orientation.draw(rng)
+            image, mask = orientation.apply(image), orientation.apply(mask)
         prepared: Batch = {"name": batch["name"], "image": image * mask, "mask_fov": mask}
         if training:
+            prepared["orientation"] = orientation
             prepared["image_strong"] = self.strong_view(prepared["image"], mask, rng)
         return prepared

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
+from data_modules.batch import Batch
+from magenet.bank import TargetBank
 from magenet.enhancement.enhancer import VIEWS
+from magenet.losses import SeverityMeasure
+from magenet.metrics import vessel_clarity
 from magenet.models import Enhancer, EnhancerOutput
+
+BELIEVED_FALL = 0.25
+"""Fall of a block's severity over which belief rises from 0.5 to 0.73 (our choice)."""
 
 
 class Target(NamedTuple):
@@ -23,19 +32,103 @@ class Target(NamedTuple):
     weight: Tensor | None = None
 
 
-def flipped_target(teacher: Enhancer, image: Tensor, doubt: float | None = None) -> Target:
-    """Return the mean of a teacher's outputs for four flipped views.
+class TeacherTarget(nn.Module):
+    """The teacher's output for a real photograph, made more reliable in one way or another.
+
+    Every way is a switch, and all are off by default: the target is the output for one view.
 
     Args:
-        teacher: The teacher.
-        image: Photographs, `(B, 3, H, W)` in [0, 1].
+        flips: Whether the outputs for four flipped views are averaged.
         doubt: Standard deviation of the views' estimates, in [0, 1], at which a place is believed
-            to 1 / e; believed everywhere if None.
+            to 1 / e; needs `flips`. Believed everywhere alike if null.
+        severity: Frozen measure that the two next ways need.
+        block_weights: Whether each block is believed by how much less severely degraded the target
+            is there than the photograph.
+        bank: Whether the student gets the best target so far, which is replaced only where both the
+            severity and the clarity of vessels say so. It holds a photograph once, so it is for one
+            device.
+
+    Raises:
+        ValueError: If `doubt` is not positive or given without `flips`, or a way that needs
+            `severity` is chosen without it.
 
     References:
         Zheng and Yang, "Rectifying pseudo label learning via uncertainty estimation for domain
         adaptive semantic segmentation", IJCV 2021, for weights exp(-u) of an uncertainty u; that
-        the flipped views disagree as a measure of it is our choice.
+        the flipped views disagree as a measure of it is our choice. Fang et al. (CORUN-Colabator),
+        NeurIPS 2024, for weights by block. See :class:`magenet.bank.TargetBank` for the bank.
+    """
+
+    def __init__(
+        self,
+        flips: bool = False,
+        doubt: float | None = None,
+        severity: SeverityMeasure | None = None,
+        block_weights: bool = False,
+        bank: bool = False,
+    ) -> None:
+        super().__init__()
+        if doubt is not None and (doubt <= 0.0 or not flips):
+            raise ValueError(f"doubt must be positive and needs flips, got {doubt}")
+        if (block_weights or bank) and severity is None:
+            raise ValueError("block_weights and bank need a severity measure")
+        self.flips = flips
+        self.doubt = doubt
+        self.severity = severity
+        self.block_weights = block_weights
+        self.bank = TargetBank() if bank else None
+
+    def load(self) -> None:
+        """Load the measure's weights; called once before training starts."""
+        if self.severity is not None:
+            self.severity.load()
+
+    def forward(self, teacher: Enhancer, batch: Batch) -> Target:
+        """Return the targets of a batch of real photographs, without gradient.
+
+        Args:
+            teacher: The teacher.
+            batch: `image` and `mask_fov`; for the bank also `name` and `orientation`.
+        """
+        image, mask = batch["image"], batch["mask_fov"]
+        with torch.no_grad():
+            if self.flips:
+                output, weight = flipped_output(teacher, image, self.doubt)
+            else:
+                output, weight = teacher(image), None
+            if self.bank is not None:
+                output = self._best(self.bank, output, batch)
+            if self.block_weights:
+                believed = self._believed(image, output.image * mask)
+                weight = believed if weight is None else weight * believed
+        return Target(output, weight)
+
+    def _believed(self, image: Tensor, target: Tensor) -> Tensor:
+        """Return how far each block is believed, `(B, 1, H, W)`."""
+        assert self.severity is not None  # checked at the start
+        fall = (self.severity(image) - self.severity(target)).mean(dim=1, keepdim=True)
+        belief = (fall / BELIEVED_FALL).sigmoid()
+        return functional.interpolate(belief, image.shape[-2:], mode="bilinear")
+
+    def _best(self, bank: TargetBank, output: EnhancerOutput, batch: Batch) -> EnhancerOutput:
+        """Return the best targets so far, oriented as the photographs are."""
+        assert self.severity is not None
+        mask, orientation = batch["mask_fov"], batch["orientation"]
+        shown = output.image.float().clamp(0.0, 1.0) * mask
+        scores = [-self.severity.severity(shown, mask), vessel_clarity(shown, mask)]
+        upright = _oriented(output, orientation.undo)
+        return _oriented(bank.best(batch["name"], upright, scores), orientation.apply)
+
+
+def flipped_output(
+    teacher: Enhancer, image: Tensor, doubt: float | None = None
+) -> tuple[EnhancerOutput, Tensor | None]:
+    """Return the mean of a teacher's outputs for four flipped views, and how far to believe it.
+
+    Args:
+        teacher: The teacher.
+        image: Photographs, `(B, 3, H, W)` in [0, 1].
+        doubt: See :class:`TeacherTarget`.
     """
     outputs = []
     for axes in VIEWS:
@@ -54,6 +147,14 @@ def flipped_target(teacher: Enhancer, image: Tensor, doubt: float | None = None)
         torch.stack(maps).mean(dim=0) if maps else None,
     )
     if doubt is None:
-        return Target(mean)
-    spread = stages[-1].std(dim=0, correction=0).mean(dim=1, keepdim=True)
-    return Target(mean, (-spread / doubt).exp())
+        return mean, None
+    spread = stages[-1].std(dim=0, unbiased=False).mean(dim=1, keepdim=True)
+    return mean, (-spread / doubt).exp()
+
+
+def _oriented(output: EnhancerOutput, move: Callable[[Tensor], Tensor]) -> EnhancerOutput:
+    """Return an output with every part moved alike."""
+    logits = output.structure_logits
+    return EnhancerOutput(
+        tuple(move(stage) for stage in output.stages), None if logits is None else move(logits)
+    )

@@ -1,8 +1,9 @@
-"""Losses, in fp32 and inside the field of view: pixels and edges, structure, consistency."""
+"""Losses, in fp32 and inside the field of view: pixels, bands, structure, consistency."""
 
 from magenet.losses.bands import BandLoss
 from magenet.losses.consistency import ConsistencyLoss, ramp_up
 from magenet.losses.masked import EnhancementLoss, charbonnier, mask_like, masked_mean
+from magenet.losses.severity import DirectionLoss, SeverityMeasure
 from magenet.losses.structure import (
     HighFrequencyTarget,
     SegmenterTarget,
@@ -15,9 +16,11 @@ from magenet.losses.structure import (
 __all__ = [
     "BandLoss",
     "ConsistencyLoss",
+    "DirectionLoss",
     "EnhancementLoss",
     "HighFrequencyTarget",
     "SegmenterTarget",
+    "SeverityMeasure",
     "Structure",
     "StructureLoss",
     "StructureTarget",

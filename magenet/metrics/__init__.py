@@ -19,7 +19,7 @@ from magenet.metrics.grading import (
 )
 from magenet.metrics.lesions import detectability, lesion_contrast, preservation
 from magenet.metrics.naturalness import NaturalnessModel
-from magenet.metrics.no_reference import local_contrast
+from magenet.metrics.no_reference import local_contrast, vessel_clarity
 from magenet.metrics.quality import fiqa, wfqa
 from magenet.metrics.segmentation import MaskedDice, masked_dice, vessel_scores
 from magenet.metrics.skeleton import (
@@ -60,6 +60,7 @@ __all__ = [
     "reliability",
     "skeleton",
     "two_sample_distance",
+    "vessel_clarity",
     "vessel_length_change",
     "vessel_scores",
     "wfqa",

@@ -5,6 +5,7 @@ from magenet.models.enhancer import Enhancer, EnhancerOutput
 from magenet.models.grader import Grader
 from magenet.models.mage_net import MAGENet
 from magenet.models.segmenter import DilatedSegmenter, DiscSegmenter, VesselSegmenter
+from magenet.models.severity import SeverityRegressor
 
 __all__ = [
     "DilatedSegmenter",
@@ -13,6 +14,7 @@ __all__ = [
     "EnhancerOutput",
     "Grader",
     "MAGENet",
+    "SeverityRegressor",
     "VesselSegmenter",
     "Window",
 ]

@@ -3,6 +3,7 @@
 from magenet.tasks.grading import GradingTask, QualityTask, RetinopathyTask
 from magenet.tasks.mean_teacher import MeanTeacherTask
 from magenet.tasks.segmentation import SegmentationTask
+from magenet.tasks.severity import SeverityTask
 from magenet.tasks.supervised import ClassicalTask, SupervisedTask
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "QualityTask",
     "RetinopathyTask",
     "SegmentationTask",
+    "SeverityTask",
     "SupervisedTask",
 ]

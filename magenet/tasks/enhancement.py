@@ -66,10 +66,13 @@ class EnhancementTask(FundusTask):
         gradients_every: Steps between two logs of the norm of each term's gradient; 0 for none.
         start: Checkpoint of a task whose network a new training starts from, such as one at a
             smaller image size; random weights if null.
+        trained: Part of the network that is trained, by its attribute's name, such as `detail`; the
+            rest keeps its weights. All of it if null.
         kwargs: See :class:`FundusTask`.
 
     Raises:
-        ValueError: If `preservation_weight` is given with a target that cannot read photographs.
+        ValueError: If `preservation_weight` is given with a target that cannot read photographs, or
+            the network has no part called `trained`.
     """
 
     def __init__(
@@ -82,10 +85,18 @@ class EnhancementTask(FundusTask):
         band_loss: BandLoss | None = None,
         gradients_every: int = 0,
         start: str | None = None,
+        trained: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(network, **kwargs)
         self.start = start
+        if trained is not None:
+            part = getattr(network, trained, None)
+            if not isinstance(part, nn.Module):
+                parts = ", ".join(name for name, _ in network.named_children())
+                raise ValueError(f"trained: the network has no part '{trained}', but {parts}")
+            network.requires_grad_(False)
+            part.requires_grad_(True)
         self.prediction = PredictionOptions("checkpoint")
         self.structure_target = structure_target or VesselMaskTarget()
         self.structure_weight = structure_weight
@@ -163,13 +174,14 @@ class EnhancementTask(FundusTask):
                 output, batch["image_degraded"], batch["image_target"], batch["mask_fov"], window
             )
         wanted = None
-        if window is None and (output.structure_logits is not None or self.preservation_weight):
+        logits = output.structure_logits if self.structure_weight else None
+        if window is None and (logits is not None or self.preservation_weight):
             wanted = self.structure_target(  # of whole photographs, read once for both terms
                 batch["image_clean"], batch["mask_vessel"], batch["vessel_known"]
             )
-        if output.structure_logits is not None:
+        if logits is not None:
             terms["structure"] = self.structure_weight * self._structure(
-                output.structure_logits, batch, window, wanted
+                logits, batch, window, wanted
             )
         if self.preservation_weight:
             terms["preservation"] = self.preservation_weight * self._preservation(

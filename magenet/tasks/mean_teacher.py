@@ -12,10 +12,10 @@ from torchmetrics import MeanMetric
 from data_modules.batch import Batch
 from magenet.ema import EMATeacher
 from magenet.errors import UsageError
-from magenet.losses import ConsistencyLoss, masked_mean, ramp_up
+from magenet.losses import ConsistencyLoss, DirectionLoss, masked_mean, ramp_up
 from magenet.metrics import local_contrast
 from magenet.models import Enhancer, EnhancerOutput
-from magenet.targets import Target, flipped_target
+from magenet.targets import TeacherTarget
 from magenet.tasks.enhancement import EnhancementTask
 
 PRECISIONS = ("32-true", "bf16-mixed")
@@ -37,9 +37,9 @@ class MeanTeacherTask(EnhancementTask):
         consistent_light: Whether light and colour are to agree, or detail alone.
         consistency_trim: Share of a photograph's pixels, those that disagree most, that do not
             count.
-        flipped_teacher: Whether the teacher's outputs for four flipped views are averaged.
-        doubt: Weighs each place by their agreement, see :func:`magenet.targets.flipped_target`;
-            needs `flipped_teacher`.
+        target: Ways to make the teacher's output more reliable; as it is if null.
+        direction: Asks the enhanced photograph to be less severely degraded; not used if null.
+        direction_weight: Weight of that term among the consistency losses; our choice.
         ema_decay: Share of itself that the teacher keeps per step; 0.999 as in the mean teacher. It
             is reached after 1 / (1 - ema_decay) steps, see :class:`EMATeacher`.
         supervised_share: Share of the training before the consistency losses begin; our choice.
@@ -48,8 +48,7 @@ class MeanTeacherTask(EnhancementTask):
         kwargs: See :class:`EnhancementTask`; the teacher starts from `start`, too.
 
     Raises:
-        ValueError: If `ramp_share` or `doubt` is not positive, `consistency_trim` not in [0, 1), or
-            `doubt` given without `flipped_teacher`.
+        ValueError: If `ramp_share` is not positive, or `consistency_trim` not in [0, 1).
 
     References:
         Guo et al., arXiv 2302.11795 (abstract). Tarvainen and Valpola, NeurIPS 2017.
@@ -63,8 +62,9 @@ class MeanTeacherTask(EnhancementTask):
         consistent_structure_weight: float = 0.1,
         consistent_light: bool = True,
         consistency_trim: float = 0.0,
-        flipped_teacher: bool = False,
-        doubt: float | None = None,
+        target: TeacherTarget | None = None,
+        direction: DirectionLoss | None = None,
+        direction_weight: float = 0.01,
         ema_decay: float = 0.999,
         supervised_share: float = 0.1,
         ramp_share: float = 0.1,
@@ -73,10 +73,9 @@ class MeanTeacherTask(EnhancementTask):
         super().__init__(network, **kwargs)
         if ramp_share <= 0.0:
             raise ValueError(f"ramp_share must be positive, got {ramp_share}")
-        if doubt is not None and (doubt <= 0.0 or not flipped_teacher):
-            raise ValueError(f"doubt must be positive and needs flipped_teacher, got {doubt}")
-        self.flipped_teacher = flipped_teacher
-        self.doubt = doubt
+        self.target = target or TeacherTarget()
+        self.direction = direction
+        self.direction_weight = direction_weight
         self.teacher = EMATeacher(network, ema_decay)
         self.consistency_weight = consistency_weight
         self.supervised_share = supervised_share
@@ -112,7 +111,8 @@ class MeanTeacherTask(EnhancementTask):
 
         Raises:
             UsageError: In bf16-true the average stops moving; 16-mixed skips optimizer steps
-                silently, and the teacher would be updated all the same.
+                silently, and the teacher would be updated all the same. Also for a bank of targets
+                on several devices.
         """
         if stage == "fit" and self.trainer.precision not in PRECISIONS:
             raise UsageError(
@@ -120,8 +120,27 @@ class MeanTeacherTask(EnhancementTask):
                 f"{self.trainer.precision}"
             )
         super().setup(stage)
-        if stage == "fit" and self.start is not None:
+        if stage != "fit":
+            return
+        if self.target.bank is not None and self.trainer.world_size > 1:
+            raise UsageError("a bank of targets is for one device: use --trainer.devices 1")
+        self.target.load()
+        if self.direction is not None:
+            self.direction.measure.load()
+        if self.start is not None:
             self.teacher.network.load_state_dict(self.student.state_dict())
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the bank of targets, too, so that a resumed training goes on with it."""
+        super().on_save_checkpoint(checkpoint)
+        if self.target.bank is not None:
+            checkpoint["target_bank"] = self.target.bank.state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the bank of targets of the checkpoint."""
+        super().on_load_checkpoint(checkpoint)
+        if self.target.bank is not None:
+            self.target.bank.restore(checkpoint.get("target_bank", {}))
 
     def training_loss(self, batch: Batch) -> Tensor:
         """Return the supervised loss plus the weighted consistency losses.
@@ -139,23 +158,22 @@ class MeanTeacherTask(EnhancementTask):
             output = self.student(self.laid_out(degraded))
             return self.summed(self.supervised_terms(output, synthetic))
 
-        with torch.no_grad():
-            target = self._target(self.laid_out(real["image"]))
+        real["image"] = self.laid_out(real["image"])
+        target = self.target(self.teacher.network, real)
         both = self.student(self.laid_out(torch.cat([degraded, real["image_strong"]])))
         pairs = len(degraded)
         terms = self.supervised_terms(_part(both, slice(pairs)), synthetic)
         consistency = self.consistency_loss(
             _part(both, slice(pairs, None)), target.output, real["mask_fov"], target.weight
         )
+        if self.direction is not None:
+            enhanced = both.image[pairs:]
+            consistency["direction"] = self.direction_weight * self.direction(
+                enhanced, real["image"], real["mask_fov"]
+            )
         terms |= {f"consistency_{name}": weight * term for name, term in consistency.items()}
         self.log("train/consistency_weight", weight)
         return self.summed(terms)
-
-    def _target(self, image: Tensor) -> Target:
-        """Return the teacher's target for real photographs."""
-        if self.flipped_teacher:
-            return flipped_target(self.teacher.network, image, self.doubt)
-        return Target(self.teacher.network(image))
 
     def optimizer_step(
         self,

@@ -15,26 +15,14 @@ from data_modules import (
     PhantomPhotographs,
     UnpairedDataModule,
 )
-from data_modules.base import orient
 from data_modules.datasets.photographs import PhotographSource
 from magenet.degradation import (
-    CounterRNG,
     FundusDegradation,
     Parameters,
 )
 from magenet.errors import UsageError
 from tests.data_modules.samples import Run
 from tests.drawn import drawn_folder, drawn_manifest
-
-
-def test_orientation_moves_photograph_and_masks_alike() -> None:
-    image = torch.rand(64, 3, 16, 16)
-    mask = (image[:, :1] > 0.5).float()
-    turned, turned_mask = orient([image, mask], CounterRNG(torch.arange(64)))
-    assert torch.equal((turned[:, :1] > 0.5).float(), turned_mask)
-    assert torch.allclose(turned.sum(dim=(2, 3)), image.sum(dim=(2, 3)), atol=1e-3)
-    still = sum(torch.equal(a, b) for a, b in zip(turned, image, strict=True))
-    assert 2 <= still <= 16  # one in eight
 
 
 def source(kind: str, path: Path) -> PhotographSource:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import uniform_filter
+from torch.nn import functional
 
-from magenet.metrics import local_contrast
+from magenet.metrics import local_contrast, vessel_clarity
 
 
 def test_local_contrast_sees_detail_but_not_brightness() -> None:
@@ -34,3 +35,28 @@ def test_equals_an_independent_implementation(height: int, width: int, window: i
 
 def test_a_black_photograph_has_no_contrast() -> None:
     assert float(local_contrast(torch.zeros(1, 3, 32, 32), torch.ones(1, 1, 32, 32))) == 0.0
+
+
+def test_clarity_rises_with_detail_and_not_with_brightness_colour_or_noise() -> None:
+    torch.manual_seed(0)
+    detail = functional.interpolate(torch.randn(1, 1, 64, 64), (256, 256), mode="bicubic")
+    mask = torch.ones(1, 1, 256, 256)
+    image = (0.4 + 0.04 * detail).expand(-1, 3, -1, -1)
+    clear = float(vessel_clarity(image, mask))
+    assert float(vessel_clarity(0.4 + 0.5 * (image - 0.4), mask)) < clear - 0.5
+    assert float(vessel_clarity(0.5 * image, mask)) == pytest.approx(clear, abs=0.1)
+    tinted = image * torch.tensor([1.3, 1.0, 0.4])[:, None, None]
+    assert float(vessel_clarity(tinted, mask)) == pytest.approx(clear, abs=1e-6)
+    noise = 0.05 * torch.randn(1, 3, 256, 256)
+    assert float(vessel_clarity(0.4 + noise, mask)) < clear - 1.0
+    assert float(vessel_clarity(image + noise, mask)) < clear + 0.1
+
+
+def test_clarity_ignores_the_edge_of_the_field() -> None:
+    mask = torch.zeros(1, 1, 256, 256)
+    mask[..., 20:-20, 20:-20] = 1.0
+    flat = 0.4 * mask.expand(-1, 3, -1, -1)
+    whole = torch.full((1, 3, 256, 256), 0.4)
+    assert float(vessel_clarity(flat, mask)) == pytest.approx(
+        float(vessel_clarity(whole, torch.ones_like(mask))), abs=1e-3
+    )

@@ -7,6 +7,10 @@ import torch
 from data_modules import AdaptationDataModule, PhantomPhotographs
 from magenet.errors import UserError
 from magenet.evaluation import Scores
+from magenet.losses import DirectionLoss
+from magenet.targets import TeacherTarget
+from magenet.tasks import MeanTeacherTask
+from tests.magenet.losses.test_severity import measure
 from tests.magenet.tasks.tiny import Steps, data, flat, task, trainer
 
 
@@ -71,8 +75,11 @@ def test_real_photographs_reach_the_student_through_the_teacher(tmp_path: Path) 
 
 def test_each_way_to_teach_is_another_and_trains(tmp_path: Path) -> None:
     ways: list[dict[str, Any]] = [
-        {}, {"flipped_teacher": True}, {"flipped_teacher": True, "doubt": 0.01},
+        {}, {"target": TeacherTarget(flips=True)},
+        {"target": TeacherTarget(flips=True, doubt=0.01)},
+        {"target": TeacherTarget(severity=measure(), block_weights=True)},
         {"consistent_light": False}, {"consistency_trim": 0.3},
+        {"direction": DirectionLoss(measure()), "direction_weight": 1.0},
     ]  # fmt: skip
     students = []
     for way in ways:
@@ -82,6 +89,24 @@ def test_each_way_to_teach_is_another_and_trains(tmp_path: Path) -> None:
         assert bool(students[-1].isfinite().all())
     for first, one in enumerate(students):
         assert not any(torch.allclose(one, other, atol=1e-7) for other in students[:first])
+
+
+def test_a_resumed_training_goes_on_with_its_bank(tmp_path: Path) -> None:
+    def module() -> MeanTeacherTask:
+        target = TeacherTarget(severity=measure(), bank=True)
+        return task(consistency_weight=1.0, ramp_share=1e-9, target=target)
+
+    first, running = module(), trainer(tmp_path, max_steps=4)
+    running.fit(first, data())
+    assert first.target.bank is not None
+    assert len(first.target.bank.entries) == 6
+    running.save_checkpoint(tmp_path / "step.ckpt")
+    again = module()
+    trainer(tmp_path, max_steps=4).fit(again, data(), ckpt_path=str(tmp_path / "step.ckpt"))
+    assert again.target.bank is not None
+    for name, entry in first.target.bank.entries.items():
+        assert again.target.bank.entries[name].scores == entry.scores
+        assert torch.equal(again.target.bank.entries[name].stages[-1], entry.stages[-1])
 
 
 def test_scores_name_student_teacher_and_input(tmp_path: Path) -> None:
@@ -109,8 +134,6 @@ def test_a_mean_teacher_refuses_what_it_cannot_live_with(tmp_path: Path) -> None
         trainer(tmp_path, max_steps=1, precision="bf16-true").fit(task(), data())
     with pytest.raises(UserError, match="mixed batches"):
         trainer(tmp_path, max_steps=1).fit(task(), data().paired)
-    with pytest.raises(ValueError, match="flipped_teacher"):
-        task(doubt=0.1)
     with pytest.raises(ValueError, match="trim"):
         task(consistency_trim=1.0)
     with pytest.raises(ValueError, match="ramp_share"):

@@ -58,6 +58,17 @@ def test_a_network_at_its_own_scale_trains_on_windows(tmp_path: Path) -> None:
         assert float(logged[f"train/gradient_{term}"]) > 0.0
 
 
+def test_a_part_of_the_network_is_trained_alone(tmp_path: Path) -> None:
+    task, source = own_scale(trained="detail", structure_weight=0.0)
+    before = {name: p.clone() for name, p in task.network.named_parameters()}
+    trainer(tmp_path, max_steps=3).fit(task, source)
+    moved = {n for n, p in task.network.named_parameters() if not torch.equal(p, before[n])}
+    assert {"detail.stem.weight", "detail.head.weight", "detail.carry.weight"} <= moved
+    assert all(name.startswith("detail.") for name in moved)
+    with pytest.raises(ValueError, match=r"no part 'details', but .*stages.*detail"):
+        own_scale(trained="details")
+
+
 def test_the_norm_of_a_gradient_is_that_of_its_term(tmp_path: Path) -> None:
     task, _ = own_scale(gradients_every=1, structure_weight=0.0)
     logged: dict[str, Tensor] = {}

@@ -1,0 +1,51 @@
+"""Training of the regressor that tells how far a photograph is from a clean one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional
+from torchmetrics import MeanMetric, SpearmanCorrCoef
+
+from data_modules.batch import Batch
+from magenet.losses import masked_mean
+from magenet.models.severity import SeverityRegressor, block_errors, severity
+from magenet.tasks.base import FundusTask
+
+
+class SeverityTask(FundusTask):
+    """Train a regressor of severity on synthetic pairs, whose errors are known.
+
+    Args:
+        network: The regressor.
+        kwargs: See :class:`FundusTask`.
+    """
+
+    def __init__(self, network: SeverityRegressor, **kwargs: Any) -> None:
+        super().__init__(network, **kwargs)
+        self.val_error = MeanMetric()
+        self.val_correlation = SpearmanCorrCoef()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the logarithms of the errors of each block; see :class:`SeverityRegressor`."""
+        logarithms: Tensor = self.network(self.laid_out(image))
+        return logarithms
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Return the mean absolute difference of the logarithms: it fits their medians."""
+        found = self(batch["image_degraded"])
+        wanted, known = block_errors(
+            batch["image_degraded"], batch["image_clean"], batch["mask_fov"]
+        )
+        return masked_mean(functional.l1_loss(found, wanted, reduction="none"), known)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Score the error of the logarithms, and the rank correlation of the photographs."""
+        degraded, mask = batch["image_degraded"], batch["mask_fov"]
+        found = self(degraded)
+        wanted, known = block_errors(degraded, batch["image_clean"], mask)
+        self.val_error.update(masked_mean((found - wanted).abs(), known), len(mask))
+        self.val_correlation.update(severity(found, mask), severity(wanted, mask))
+        self.log("val/error", self.val_error)
+        self.log("val/correlation", self.val_correlation, prog_bar=True)
