@@ -231,11 +231,11 @@ fundus-check: $(CORE) need-photographs ## Count the photographs that the fundus 
 runs/release_light/checkpoints/best.ckpt: | need-photographs
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/light.yaml
 
-runs/release_supervised/checkpoints/best.ckpt: | runs/release_light/checkpoints/best.ckpt
-	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/supervised.yaml
+runs/release_detail/checkpoints/best.ckpt: | runs/release_light/checkpoints/best.ckpt
+	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/detail.yaml
 
 .PHONY: train-release
-train-release: $(DEV) runs/release_supervised/checkpoints/best.ckpt ## Train the network of the package, if there is none yet, and put it there (13 hours)
+train-release: $(DEV) runs/release_detail/checkpoints/best.ckpt ## Train the network of the package, if there is none yet, and put it there (13 hours)
 	$(BIN)/python -m experiments.studies.release
 
 .PHONY: evidence
@@ -250,14 +250,13 @@ sheet: $(CORE) need-photographs ## Draw real photographs as each method enhances
 ablation: $(CORE) runs/release_light/checkpoints/best.ckpt ## Undo one choice of the released network's training at a time (4 hours)
 	$(BIN)/python -m experiments.studies.ablation
 
-.PHONY: teacher-errors
-teacher-errors: runs/comparison_mage_net/seed1/checkpoints/best.ckpt ## Compare a consistency step with the clean photograph
-	$(BIN)/python -m experiments.studies.teacher_errors
+.PHONY: adaptation-study
+adaptation-study: $(CORE) need-photographs ## Train and test the arms of the study of the teacher (8 hours; it resumes)
+	$(BIN)/python -m experiments.studies.adaptation
 
-.PHONY: teacher-variants
-teacher-variants: runs/comparison_mage_net/seed1/checkpoints/best.ckpt ## Compare variants of the teacher's training (1 hour)
-	$(BIN)/python -m experiments.studies.teacher_errors
-	$(BIN)/python -m experiments.studies.teacher_variants
+.PHONY: adaptation-screen
+adaptation-screen: $(CORE) need-photographs ## Compare steps of each consistency term with the clean photograph (15 minutes)
+	$(BIN)/python -m experiments.studies.adaptation.screen
 
 .PHONY: photographs
 photographs: $(SEGMENTER) ## Train the teacher-student network on real photographs (45 minutes)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from data_modules.paired import PairedDataModule
     from data_modules.prediction import PredictionDataModule
     from data_modules.segmentation import SegmentationDataModule
-    from data_modules.unpaired import StrongView, UnpairedDataModule
+    from data_modules.unpaired import SameView, StrongView, UnpairedDataModule
 
 HOMES = {
     "AdaptationDataModule": "adaptation",
@@ -36,6 +36,7 @@ HOMES = {
     "PhantomPhotographs": "datasets.sources",
     "PredictionDataModule": "prediction",
     "EvaluationDataModule": "evaluation",
+    "SameView": "unpaired",
     "SegmentationDataModule": "segmentation",
     "StreamedPhotographs": "datasets.streaming",
     "StrongView": "unpaired",
@@ -53,6 +54,7 @@ __all__ = [
     "PairedDataModule",
     "PhantomPhotographs",
     "PredictionDataModule",
+    "SameView",
     "SegmentationDataModule",
     "StreamedPhotographs",
     "StrongView",

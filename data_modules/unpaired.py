@@ -46,6 +46,17 @@ class StrongView(nn.Module):
         return jitter_light(view, rng, brightness, gamma, prefix="view_")
 
 
+class SameView(StrongView):
+    """The photograph itself as the student's view, for a network that learns colours from views."""
+
+    def __init__(self) -> None:
+        super().__init__(brightness=0.0, gamma=0.0)
+
+    def forward(self, image: Tensor, mask: Tensor, rng: CounterRNG) -> Tensor:
+        """Return `image`."""
+        return image
+
+
 class UnpairedDataModule(SourceDataModule):
     """Real photographs: unenhanced `image` and, in training, its strong view `image_strong`.
 

@@ -44,6 +44,8 @@ class TeacherTarget(nn.Module):
         severity: Frozen measure that the two next ways need.
         block_weights: Whether each block is believed by how much less severely degraded the target
             is there than the photograph.
+        permuted: Whether each photograph gets the target of another one of its batch: a control,
+            which must not help.
         bank: Whether the student gets the best target so far, which is replaced only where both the
             severity and the clarity of vessels say so. It holds a photograph once, so it is for one
             device.
@@ -65,6 +67,7 @@ class TeacherTarget(nn.Module):
         doubt: float | None = None,
         severity: SeverityMeasure | None = None,
         block_weights: bool = False,
+        permuted: bool = False,
         bank: bool = False,
     ) -> None:
         super().__init__()
@@ -76,6 +79,7 @@ class TeacherTarget(nn.Module):
         self.doubt = doubt
         self.severity = severity
         self.block_weights = block_weights
+        self.permuted = permuted
         self.bank = TargetBank() if bank else None
 
     def load(self) -> None:
@@ -101,6 +105,8 @@ class TeacherTarget(nn.Module):
             if self.block_weights:
                 believed = self._believed(image, output.image * mask)
                 weight = believed if weight is None else weight * believed
+            if self.permuted:
+                output = _moved(output, lambda part: part.roll(1, dims=0))
         return Target(output, weight)
 
     def _believed(self, image: Tensor, target: Tensor) -> Tensor:
@@ -116,8 +122,8 @@ class TeacherTarget(nn.Module):
         mask, orientation = batch["mask_fov"], batch["orientation"]
         shown = output.image.float().clamp(0.0, 1.0) * mask
         scores = [-self.severity.severity(shown, mask), vessel_clarity(shown, mask)]
-        upright = _oriented(output, orientation.undo)
-        return _oriented(bank.best(batch["name"], upright, scores), orientation.apply)
+        upright = _moved(output, orientation.undo)
+        return _moved(bank.best(batch["name"], upright, scores), orientation.apply)
 
 
 def flipped_output(
@@ -152,7 +158,7 @@ def flipped_output(
     return mean, (-spread / doubt).exp()
 
 
-def _oriented(output: EnhancerOutput, move: Callable[[Tensor], Tensor]) -> EnhancerOutput:
+def _moved(output: EnhancerOutput, move: Callable[[Tensor], Tensor]) -> EnhancerOutput:
     """Return an output with every part moved alike."""
     logits = output.structure_logits
     return EnhancerOutput(

@@ -6,7 +6,7 @@ Hardware: 2 CPU cores with bf16.
 Time:     35 minutes a variant and seed.
 Writes:   experiments/results/ablation.md; runs/ablation.
 
-A variant is `configs/runs/release/supervised.yaml`, shortened, with the options named here. Those
+A variant is `configs/runs/release/detail.yaml`, shortened, with the options named here. Those
 that were trained before are measured again, but not trained.
 """
 
@@ -114,7 +114,7 @@ def trained(name: str, seed: int, runs: Path, layers: Sequence[Path]) -> Path:
     checkpoint = folder / "checkpoints" / "best.ckpt"
     if not checkpoint.is_file():
         arguments = (
-            "fit", "--config", str(BASE), "--config", str(CONFIGS / "runs/release/supervised.yaml"),
+            "fit", "--config", str(BASE), "--config", str(CONFIGS / "runs/release/detail.yaml"),
             *STEPS, "--trainer.logger.init_args.save_dir", str(runs),
             "--trainer.logger.init_args.name", "ablation",
             "--trainer.logger.init_args.version", folder.name,

@@ -133,7 +133,7 @@ def entries(runs: Path, rows: Path) -> dict[str, Entry]:
             )
     found["released"] = Entry(
         RELEASED,
-        "runs/release/supervised.yaml",
+        "runs/release/detail.yaml",
         [BASE, classical],
         files=tuple(PACKAGE / "mage_net" / file for file in FILES),
         options=("--model.network", "magenet.enhancement.released.ReleasedEnhancer"),

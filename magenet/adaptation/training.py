@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
-from data_modules import AdaptationDataModule, ManifestPhotographs, StrongView
+from data_modules import AdaptationDataModule, ManifestPhotographs, SameView
 from magenet.allocator import keep_freed_memory
 from magenet.checkpoints import VerifiedCheckpointIO, read_network
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
@@ -20,10 +20,6 @@ from magenet.enhancement.settings import Settings
 from magenet.losses import SegmenterTarget
 from magenet.models import MAGENet, VesselSegmenter
 from magenet.tasks import MeanTeacherTask
-
-SAME_VIEW = StrongView(FundusDegradation(severity=0.0), brightness=0.0, gamma=0.0)
-"""The student sees the photographs as the teacher does: with more degradation it learnt wrong
-colours (experiments/results/teacher.md)."""
 
 
 def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, seed: int) -> MAGENet:
@@ -46,7 +42,7 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
     clean = ManifestPhotographs(str(manifest), qualities=["good"], cache=str(cache))
     every = ManifestPhotographs(str(manifest), cache=str(cache))
     data = AdaptationDataModule(
-        clean, every, released_degradation(), SAME_VIEW, size, batch_size=2, real_batch_size=1,
+        clean, every, released_degradation(), SameView(), size, batch_size=2, real_batch_size=1,
         seed=seed,
     )  # fmt: skip
     task = MeanTeacherTask(
@@ -76,5 +72,5 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
 
 
 def released_degradation() -> DegradationMixture:
-    """Return the degradation of the release's training, `runs/release/supervised.yaml`."""
+    """Return the degradation of the release's training, `runs/release/detail.yaml`."""
     return DegradationMixture(FundusDegradation(gentle=0.4, blurred=0.5), CofeDegradation(), 0.2)

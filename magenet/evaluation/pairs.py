@@ -11,6 +11,7 @@ from torch import Tensor
 from data_modules.batch import Batch
 from magenet.evaluation.judge import NetworkJudge, started
 from magenet.metrics import colour_difference, masked_dice, masked_psnr, masked_ssim
+from magenet.metrics.roc import roc_auc
 
 REACH = 2
 """Largest shift tried in each direction, in pixels: pairs are aligned to 1 or 2 px."""
@@ -52,11 +53,24 @@ def blurred(image: Tensor) -> Tensor:
     return result
 
 
+def moved(image: Tensor, shift: Tensor) -> Tensor:
+    """Return images `(B, C, H, W)`, each moved by its own shift.
+
+    Args:
+        image: The images.
+        shift: Indices in :data:`SHIFTS`, `(B,)`.
+    """
+    shifts = [SHIFTS[index] for index in shift.tolist()]
+    return torch.stack([torch.roll(x, s, (1, 2)) for x, s in zip(image, shifts, strict=True)])
+
+
 class PairJudge(NetworkJudge):
     """Judge against the aligned high-quality photograph, inside the area that both show well.
 
     - `pair_vessel_dice`, `pair_vessel_iou`: agreement of the vessels that a segmenter finds in the
       result and in the high-quality photograph, at the best of 25 shifts of at most 2 px.
+    - `pair_vessel_auc`: area under the ROC curve of the result's vessels at that shift: unlike the
+      Dice coefficient it does not depend on the segmenter's threshold.
     - `pair_psnr`, `pair_ssim`: after a blur of both, at the best shift and with colours matched;
       their ceiling is low, so compare with the unenhanced photograph.
     - `pair_colour`: mean CIEDE2000 without blur, shift or matching; lower is better.
@@ -97,17 +111,16 @@ class PairJudge(NetworkJudge):
             dice.append(masked_dice(torch.roll(vessels, shift, (2, 3)), vessels_high, inside))
             fitted = matched(torch.roll(soft, shift, (2, 3)), target, inside)
             psnr.append(masked_psnr(fitted, target, inside))
-        best_dice = torch.stack(dice).amax(dim=0)
-        best_psnr, indices = torch.stack(psnr).max(dim=0)
-        shifts = [SHIFTS[index] for index in indices.tolist()]
-        moved = torch.stack([torch.roll(x, s, (1, 2)) for x, s in zip(soft, shifts, strict=True)])
-        inside = valid * torch.stack(
-            [torch.roll(x, s, (1, 2)) for x, s in zip(valid, shifts, strict=True)]
-        )
+        best_dice, of_dice = torch.stack(dice).max(dim=0)
+        best_psnr, of_psnr = torch.stack(psnr).max(dim=0)
+        found = moved(vessels, of_dice)
+        auc = roc_auc(found, vessels_high > 0, (valid * moved(valid, of_dice)) > 0)
+        shown, inside = moved(soft, of_psnr), valid * moved(valid, of_psnr)
         return {
             "pair_vessel_dice": best_dice,
             "pair_vessel_iou": best_dice / (2.0 - best_dice),
+            "pair_vessel_auc": auc,
             "pair_psnr": best_psnr,
-            "pair_ssim": masked_ssim(matched(moved, target, inside), target, inside),
+            "pair_ssim": masked_ssim(matched(shown, target, inside), target, inside),
             "pair_colour": colour_difference(image, high, valid),
         }

@@ -36,7 +36,9 @@ COMPARED = [name for name in RUNS if name.startswith("runs/comparison/")]
 ELSEWHERE = [
     "runs/classical.yaml",
     "runs/predict.yaml",
-    "runs/teacher/variants.yaml",
+    "runs/adaptation/arms.yaml",
+    "runs/adaptation/calibrated.yaml",
+    "runs/adaptation/source.yaml",
 ]
 """Runs that the test of classical methods, `test_predict.py` and the tests of studies execute."""
 
@@ -276,7 +278,7 @@ def test_an_experiment_runs_with_its_own_network(name: str, photographs: Path) -
         layers += configs("small_peer.yaml")
     else:
         layers += configs(TINY)
-    own_scale = name.startswith("runs/release/supervised")
+    own_scale = name.startswith("runs/release/detail")
     segmenter = CONFIGS / "runs/release/structure.yaml" if own_scale else SEGMENTER
     start = ["--model.start", "null"] if "start" in model else []  # of another run
     run_all([*layers, *start, *segmenter_for(model, segmenter)], photographs)

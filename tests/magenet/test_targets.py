@@ -104,6 +104,12 @@ def test_the_bank_gives_the_best_target_in_the_photographs_orientation() -> None
     assert torch.allclose(shown(0.8, 0.9, first), better, atol=1e-3)
 
 
+def test_permuted_targets_are_those_of_the_others() -> None:
+    target = TeacherTarget(permuted=True)(Slanted(0.0), BATCH)
+    assert torch.equal(target.output.image, IMAGE.flip(0))  # of two
+    assert torch.equal(target.output.structure_logits, IMAGE[:, 1:2].flip(0))
+
+
 def test_ways_that_lack_something_are_refused() -> None:
     with pytest.raises(ValueError, match="needs flips"):
         TeacherTarget(doubt=0.1)

@@ -5,18 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from data_modules.batch import Batch
 from data_modules.datasets.manifest import Manifest, Photograph, read_rows
 from data_modules.evaluation import Pair, PairDataset, read_pairs
 from experiments.studies.evidence.methods import Method
-from magenet.evaluation.judge import started
 from magenet.evaluation.judged_size import judged_batch
-from magenet.evaluation.pairs import SHIFTS, PairJudge
+from magenet.evaluation.pairs import PairJudge
 from magenet.imaging.crop import at_side
-from magenet.metrics import masked_dice
-from magenet.metrics.roc import roc_auc
 
 ENHANCED_AT = 1024
 """Side that photographs are loaded at, in pixels; methods see their own scale, which is smaller."""
@@ -76,26 +72,7 @@ def pair_scores(judges: dict[str, PairJudge], enhance: Method, batch: Batch) -> 
         judge.start_batch(small)
         found = judge(image, small)
         scores[f"vessel Dice, {name}"] = float(found["pair_vessel_dice"])
-        scores[f"vessel AUC, {name}"] = pair_auc(judge, image, small)
+        scores[f"vessel AUC, {name}"] = float(found["pair_vessel_auc"])
         if name == "network":
             scores |= {key: float(found[f"pair_{key}"]) for key in ("colour", "psnr", "ssim")}
     return scores
-
-
-def pair_auc(judge: PairJudge, image: Tensor, batch: Batch) -> float:
-    """Return the area under the ROC curve of a judge's vessels, at the shift of the best Dice."""
-    vessels, valid = judge.logits(image).sigmoid(), batch["mask_valid"]
-
-    def moved(shift: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-        """Return the vessels moved, and where both photographs show the retina then."""
-        return torch.roll(vessels, shift, (2, 3)), valid * torch.roll(valid, shift, (2, 3))
-
-    wanted = started(judge.high_vessels)
-
-    def dice(shift: tuple[int, ...]) -> float:
-        """Return the Dice coefficient at a shift."""
-        found, inside = moved(shift)
-        return float(masked_dice(found, wanted, inside))
-
-    found, inside = moved(max(SHIFTS, key=dice))
-    return float(roc_auc(found, wanted > 0, inside > 0))

@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Calibrate the network, then write its weights and the report."""
     parser = argparse.ArgumentParser(description="Publish a trained network in the package.")
     parser.add_argument(
-        "--checkpoint", type=Path, default=Path("runs/release_supervised/checkpoints/best.ckpt")
+        "--checkpoint", type=Path, default=Path("runs/release_detail/checkpoints/best.ckpt")
     )
     parser.add_argument(
         "--subject", choices=("teacher", "student"), default="student", help="network of it"

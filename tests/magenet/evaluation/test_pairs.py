@@ -20,12 +20,15 @@ def test_pairs_allow_two_pixels_and_another_illumination(batch: Batch) -> None:
     same = judge(high, pair)
     assert only(same, "pair_vessel_dice") == pytest.approx(1.0)
     assert only(same, "pair_colour") == 0.0
+    assert only(same, "pair_vessel_auc") == pytest.approx(1.0)
 
     moved = judge(torch.roll(high, (2, -1), (2, 3)), pair)
     assert only(moved, "pair_vessel_dice") > 0.99
     assert only(moved, "pair_psnr") > 45
+    assert only(moved, "pair_vessel_auc") > 0.99
     far = judge(torch.roll(high, (9, 9), (2, 3)), pair)
     assert only(far, "pair_vessel_dice") < 0.5
+    assert only(far, "pair_vessel_auc") < 0.9
 
     dimmed = judge(high * torch.tensor([0.7, 0.8, 0.9])[:, None, None], pair)
     assert only(dimmed, "pair_psnr") > 45, "another illumination"

@@ -1,0 +1,55 @@
+"""Arms of the study: the options in which each differs from `arms.yaml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.configurations import CONFIGS
+
+FOLDER = CONFIGS / "runs/adaptation"
+
+TARGET = "--model.target"
+SEVERITY = (
+    TARGET, "magenet.targets.TeacherTarget",
+    f"{TARGET}.severity", "magenet.losses.SeverityMeasure",
+    f"{TARGET}.severity.regressor", "magenet.models.SeverityRegressor",
+    f"{TARGET}.severity.checkpoint", "runs/adaptation/severity/checkpoints/best.ckpt",
+)  # fmt: skip
+SAME_VIEW = ("--data.strong_view", "data_modules.SameView")
+CALIBRATED = (
+    "--model.start", "runs/adaptation/calibrated/checkpoints/best.ckpt",
+    "--config", str(FOLDER / "calibrated.yaml"),
+)  # fmt: skip
+NO_TEACHER = ("--model.consistency_weight", "0")
+BANK = (*SEVERITY, f"{TARGET}.flips", "true", f"{TARGET}.bank", "true")
+
+REFERENCE = "continued source"
+CALIBRATED_SOURCE = "calibrated"
+CONTROL = "permuted"
+
+ARMS: dict[str, tuple[str, ...]] = {
+    REFERENCE: NO_TEACHER,
+    "mean teacher": (),
+    "same view": SAME_VIEW,
+    "gated": (
+        "--data.real.qualities", "[usable]", TARGET, "magenet.targets.TeacherTarget",
+        f"{TARGET}.flips", "true", f"{TARGET}.doubt", "0.02",
+    ),
+    "bank": (*SAME_VIEW, *BANK),
+    "bank, detail alone": (*SAME_VIEW, *BANK, "--model.consistent_light", "false"),
+    CONTROL: (TARGET, "magenet.targets.TeacherTarget", f"{TARGET}.permuted", "true"),
+    CALIBRATED_SOURCE: (*CALIBRATED, *NO_TEACHER),
+    "calibrated, mean teacher": CALIBRATED,
+}  # fmt: skip
+"""By label; all are compared with the first. What the screen found best is added here before it is
+run."""
+
+
+def slug(label: str) -> str:
+    """Return an arm's label as the name of a folder."""
+    return label.replace(",", "").replace(" ", "_")
+
+
+def checkpoint(runs: Path, name: str) -> Path:
+    """Return the checkpoint of a run of the study."""
+    return runs / "adaptation" / name / "checkpoints" / "best.ckpt"

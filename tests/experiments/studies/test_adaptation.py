@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+
+from experiments.studies.adaptation import __main__ as study
+from experiments.studies.adaptation import report
+from experiments.studies.adaptation.arms import ARMS, CALIBRATED_SOURCE, REFERENCE, slug
+from magenet.evaluation.score_rows import ScoreRow, write_rows
+from magenet.evaluation.statistics import Comparison
+from tests.conftest import ROOT
+
+SMALL = """
+trainer: {max_steps: 2, val_check_interval: 2, limit_test_batches: 2, limit_val_batches: 2}
+data: {init_args: {batch_size: 2, workers: 0}}
+"""
+SMALL_NETWORK = (
+    "model: {init_args: {network: {class_path: magenet.models.MAGENet.from_name, "
+    "init_args: {name: tiny}}}}\n"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("workplace")
+def test_every_arm_is_trained_and_tested_once(
+    photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("experiments").symlink_to(ROOT / "experiments")
+    Path("small.yaml").write_text(SMALL)
+    Path("network.yaml").write_text(SMALL_NETWORK)
+    real = study.Study.train
+
+    def train(self: study.Study, name: str, configs: list[Path], *options: str) -> None:
+        layers = [] if name == "severity" else [Path("network.yaml")]
+        real(self, name, [*configs, *layers], *options)
+
+    monkeypatch.setattr(study.Study, "train", train)
+    command = ["--results", ".", "--layer", "small.yaml"]
+    assert study.main(command) == 0
+    text = Path("adaptation.md").read_text()
+    for label in ARMS:
+        assert f"| {label} | 0 |" in text
+    checkpoint = Path(f"runs/adaptation/{slug(REFERENCE)}_0/checkpoints/best.ckpt")
+    before = checkpoint.stat().st_mtime_ns
+    assert study.main([*command, "--only", REFERENCE]) == 0
+    assert checkpoint.stat().st_mtime_ns == before, "not trained again"
+    bank = Path("runs/adaptation/bank_0/config.yaml").read_text()
+    assert "bank: true" in bank
+    assert "data_modules.SameView" in bank
+
+
+def scored(folder: Path, level: float, colour: float = 8.0) -> Path:
+    rows: list[ScoreRow] = [
+        {
+            "subject": subject, "name": f"eye {index}", "patient": f"patient {index}",
+            "condition": "pair", "pair_vessel_dice": level + 0.002 * index,
+            "pair_vessel_auc": 0.9, "pair_colour": colour, "pair_psnr": 25.0,
+        }
+        for subject in ("input", "student", "teacher")
+        for index in range(14)
+    ]  # fmt: skip
+    folder.mkdir(parents=True)
+    write_rows(folder / "scores.csv", rows)
+    return folder
+
+
+def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path) -> None:
+    sources = {"source": scored(tmp_path / "s", 0.5), "calibrated": scored(tmp_path / "c", 0.6)}
+    tests = {
+        (REFERENCE, 0): scored(tmp_path / "r0", 0.50),
+        (REFERENCE, 1): scored(tmp_path / "r1", 0.51),
+        ("mean teacher", 0): scored(tmp_path / "m0", 0.53),
+        ("mean teacher", 1): scored(tmp_path / "m1", 0.55),
+        ("bank", 0): scored(tmp_path / "b0", 0.55, colour=9.0),
+        (CALIBRATED_SOURCE, 0): scored(tmp_path / "u0", 0.605),
+    }
+    report.write_report(tmp_path, sources, tests)
+    text = (tmp_path / "adaptation.md").read_text()
+    assert "over the source: +0.100 [+0.100, +0.100]" in text
+    lines = {line.split(" | ")[0]: line for line in text.split("## Against")[1].splitlines()}
+    assert "+0.035" in lines["| mean teacher"]
+    assert "+0.030, +0.040" in lines["| mean teacher"]
+    assert "| 35% |" in lines["| mean teacher"]
+    assert lines["| mean teacher"].endswith("| yes |")
+    assert lines["| bank"].endswith("| no |"), "its colours are worse"
+    assert len((tmp_path / "adaptation.csv").read_text().splitlines()) == 1 + 6 * 14
+
+
+def gain(difference: float, p: float = 0.001) -> Comparison:
+    return Comparison(difference, 0.0, 0.0, 1, 0, 0, p)
+
+
+@pytest.mark.parametrize(
+    ("gains", "pooled", "share", "colour", "expected"),
+    [
+        ([0.03, 0.01], gain(0.02), 0.1, 0.0, True),
+        ([0.01, 0.01], gain(0.01), 0.3, 0.3, True),
+        ([0.01, 0.01], gain(0.01), 0.29, 0.0, False),
+        ([0.05, -0.01], gain(0.02), 0.5, 0.0, False),
+        ([0.03, 0.01], gain(0.02, p=0.02), 0.5, 0.0, False),
+        ([0.03, 0.01], gain(0.02), 0.5, 0.31, False),
+    ],
+)
+def test_the_criterion_is_the_protocols(
+    gains: list[float], pooled: Comparison, share: float, colour: float, expected: bool
+) -> None:
+    found = report.is_convincing([gain(one) for one in gains], pooled, share, gain(colour))
+    assert found == expected
