@@ -15,6 +15,7 @@ from magenet.enhancement.enhancer import VIEWS
 from magenet.losses import SeverityMeasure
 from magenet.metrics import vessel_clarity
 from magenet.models import Enhancer, EnhancerOutput
+from magenet.models.severity import CLEAN
 
 BELIEVED_FALL = 0.25
 """Fall of a block's severity over which belief rises from 0.5 to 0.73 (our choice)."""
@@ -26,10 +27,12 @@ class Target(NamedTuple):
     Attributes:
         output: Of the teacher.
         weight: How far to believe it, `(B, 1, H, W)` in [0, 1]; None for everywhere alike.
+        quality: How far from clean it is, `(B,)`, 0 or more; None without a measure of severity.
     """
 
     output: EnhancerOutput
     weight: Tensor | None = None
+    quality: Tensor | None = None
 
 
 class TeacherTarget(nn.Module):
@@ -41,7 +44,8 @@ class TeacherTarget(nn.Module):
         flips: Whether the outputs for four flipped views are averaged.
         doubt: Standard deviation of the views' estimates, in [0, 1], at which a place is believed
             to 1 / e; needs `flips`. Believed everywhere alike if null.
-        severity: Frozen measure that the two next ways need.
+        severity: Frozen measure that the two next ways need, and a student that is told the quality
+            of its targets.
         block_weights: Whether each block is believed by how much less severely degraded the target
             is there than the photograph.
         permuted: Whether each photograph gets the target of another one of its batch: a control,
@@ -107,7 +111,11 @@ class TeacherTarget(nn.Module):
                 weight = believed if weight is None else weight * believed
             if self.permuted:
                 output = _moved(output, lambda part: part.roll(1, dims=0))
-        return Target(output, weight)
+            quality = None
+            if self.severity is not None:
+                shown = output.image * mask
+                quality = (self.severity.severity(shown, mask) - CLEAN).clamp(min=0.0)
+        return Target(output, weight, quality)
 
     def _believed(self, image: Tensor, target: Tensor) -> Tensor:
         """Return how far each block is believed, `(B, 1, H, W)`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +16,19 @@ def padded_to(image: Tensor, multiple: int) -> Tensor:
     height, width = image.shape[-2:]
     padding = (0, -width % multiple, 0, -height % multiple)
     return functional.pad(image, padding, mode="replicate") if any(padding) else image
+
+
+def cut_to(estimate: Tensor, padded: Tensor, height: int, width: int) -> Tensor:
+    """Return an estimate at any resolution without the padding of :func:`padded_to`."""
+    stride = padded.shape[-1] // estimate.shape[-1]
+    return estimate[..., : -(-height // stride), : -(-width // stride)]
+
+
+def resized_to(picture: Tensor, size: Sequence[int]) -> Tensor:
+    """Return pictures `(B, C, H, W)` at another height and width, averaged."""
+    if list(picture.shape[-2:]) == list(size):
+        return picture
+    return functional.interpolate(picture, list(size), mode="bilinear", antialias=True)
 
 
 TYPICAL = (0.6, 0.3, 0.1)

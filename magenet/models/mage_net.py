@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -13,7 +12,14 @@ from torch.nn import functional
 
 from magenet.models.attention import LightCorrection, SupervisedAttention, corrected
 from magenet.models.detail import Context, DetailStage, Window, whole_window, windows
-from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padded_to
+from magenet.models.enhancer import (
+    Enhancer,
+    EnhancerOutput,
+    Standardise,
+    cut_to,
+    padded_to,
+    resized_to,
+)
 from magenet.models.information import MAPS, clipped, information_maps
 from magenet.models.pretrained import Pretrained
 from magenet.models.pyramid import band_contrast
@@ -22,7 +28,7 @@ from magenet.models.stages import (
     EncoderDecoderStage,
     OriginalResolutionStage,
     Refinement,
-    StageFeatures,
+    Whole,
     enlarge,
 )
 from magenet.models.structure import StructurePreservation
@@ -57,27 +63,6 @@ OWN_SCALE_BYTES_PER_PIXEL = 130
 
 MINIMUM_SIDE = 32
 """Smallest height and width of a photograph, in pixels."""
-
-
-@dataclass
-class Whole:
-    """What the stages that see the whole photograph return.
-
-    Attributes:
-        estimates: Of each stage.
-        guides: Structure guides, finest first; empty without the structure module.
-        logits: Logits of the structure map at the resolution of the last of these stages, or None.
-        carried: Features for the next stage, `(B, C, h, w)`.
-        features: Encoder's and decoder's features of the last of these stages.
-        light: Gains minus 1 and offsets of the last estimate, `(B, 6, h, w)`.
-    """
-
-    estimates: list[Tensor]
-    guides: list[Tensor] = field(default_factory=list)
-    logits: Tensor | None = None
-    carried: Tensor | None = None
-    features: StageFeatures | None = None
-    light: Tensor | None = None
 
 
 class MAGENet(
@@ -123,6 +108,8 @@ class MAGENet(
         coarse_stage: Whether to include the stage from 1/4 of the resolution.
         fine_stage: Whether to include the stage from 1/2 of the resolution.
         original_resolution_stage: Whether to include the last stage.
+        quality_map: Whether the stages that see the whole eye, and the detail stage, are told how
+            far from clean the result is to be: a map that is 0 unless `quality` is given.
         checkpointing: Whether to recompute activations in the backward pass (gradient
             checkpointing): less memory, more time, the same result.
 
@@ -162,6 +149,7 @@ class MAGENet(
         coarse_stage: bool = True,
         fine_stage: bool = True,
         original_resolution_stage: bool = True,
+        quality_map: bool = False,
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
@@ -188,7 +176,8 @@ class MAGENet(
             "spatial_attention": spatial_attention,
         }
 
-        self.maps = 0 if detail_widths is None else MAPS
+        self.quality_map = quality_map
+        self.maps = (0 if detail_widths is None else MAPS) + quality_map
         self.context_size = context_size
         self.standardise = Standardise()
         self.stems, self.carries, self.stages = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
@@ -267,7 +256,11 @@ class MAGENet(
         return int(TILE_BYTES * wide) + OWN_SCALE_BYTES_PER_PIXEL * pixels
 
     def forward(
-        self, image: Tensor, mask: Tensor | None = None, window: Window | None = None
+        self,
+        image: Tensor,
+        mask: Tensor | None = None,
+        window: Window | None = None,
+        quality: Tensor | None = None,
     ) -> EnhancerOutput:
         """Enhance a batch of photographs.
 
@@ -276,6 +269,8 @@ class MAGENet(
             mask: Not used.
             window: Part of each photograph that the detail stage restores; the whole photograph, in
                 tiles when no gradient is needed, if None.
+            quality: How far from clean each result is to be, `(B,)`, 0 or more, for a network with
+                a `quality_map`; 0 if None (Xiao et al., "QualiTeacher", arXiv 2603.08030).
 
         Returns:
             One estimate a stage, `(B, 3, H / s, W / s)` rounded up, s = 4, 2, 1, and the structure
@@ -294,11 +289,11 @@ class MAGENet(
                 f"{width}x{height}."
             )
         if self.detail is not None:
-            return self._restore(self.detail, image, window)
+            return self._restore(self.detail, image, window, quality)
         if window is not None:
             raise ValueError("a window needs a network with a detail stage")
         image = padded_to(image, self.multiple)
-        whole = self._see(image, self.standardise(image))
+        whole = self._see(image, self._seen(image, quality))
         if self.original is not None:
             guide = whole.guides[0] if whole.guides else None
             features = self.original(  # (B, C, H/2, W/2)
@@ -310,8 +305,18 @@ class MAGENet(
             logits = functional.interpolate(logits, image.shape[-2:], mode="bilinear")
             logits = logits[..., :height, :width]
         return EnhancerOutput(
-            tuple(_cut(estimate, image, height, width) for estimate in whole.estimates), logits
+            tuple(cut_to(estimate, image, height, width) for estimate in whole.estimates), logits
         )
+
+    def _seen(self, image: Tensor, quality: Tensor | None) -> Tensor:
+        """Return what the stages see of photographs: standardised colours, then the maps."""
+        parts = [self.standardise(image)]
+        if self.own_scale:
+            parts.append(information_maps(image))
+        if self.quality_map:
+            wanted = image.new_zeros(len(image)) if quality is None else quality.to(image)
+            parts.append(wanted.view(-1, 1, 1, 1).expand(-1, 1, *image.shape[-2:]))
+        return torch.cat(parts, dim=1)
 
     def _see(self, image: Tensor, seen: Tensor) -> Whole:
         """Run the encoder-decoder stages.
@@ -344,13 +349,15 @@ class MAGENet(
             whole.features = dict(zip(stage.strides, pairs, strict=True))
         return whole
 
-    def _restore(self, detail: DetailStage, image: Tensor, window: Window | None) -> EnhancerOutput:
+    def _restore(
+        self, detail: DetailStage, image: Tensor, window: Window | None, quality: Tensor | None
+    ) -> EnhancerOutput:
         """Enhance photographs, or a window of each, at their own scale."""
         image = image.float()
         frame = (image.shape[-2], image.shape[-1])
-        seen = torch.cat([self.standardise(image), information_maps(image)], dim=1)
+        seen = self._seen(image, quality)
         size = [self._context_side(side, max(frame)) for side in frame]
-        reduced = [_resized(picture, size) for picture in (image, seen)]
+        reduced = [resized_to(picture, size) for picture in (image, seen)]
         whole = self._see(*reduced)
         assert whole.carried is not None
         assert whole.light is not None
@@ -383,16 +390,3 @@ class MAGENet(
         """Return the side at which the whole photograph is seen: a multiple, not too large."""
         reduced = side * min(1.0, self.context_size / longest)
         return max(1, math.ceil(reduced / self.multiple - 1e-6)) * self.multiple
-
-
-def _resized(picture: Tensor, size: Sequence[int]) -> Tensor:
-    """Return pictures `(B, C, H, W)` at another size, averaged."""
-    if list(picture.shape[-2:]) == list(size):
-        return picture
-    return functional.interpolate(picture, list(size), mode="bilinear", antialias=True)
-
-
-def _cut(estimate: Tensor, padded: Tensor, height: int, width: int) -> Tensor:
-    """Crop the padding off an estimate at any resolution."""
-    stride = padded.shape[-1] // estimate.shape[-1]
-    return estimate[..., : -(-height // stride), : -(-width // stride)]

@@ -19,6 +19,9 @@ BLOCK = 32
 LEAST_ERROR = 1 / 510
 """Error that counts as none, in [0, 1]: half a grey level, lost by rounding."""
 
+CLEAN = 2.0 * math.log(LEAST_ERROR)
+"""Severity of a clean photograph: the logarithms of its errors in light and detail."""
+
 LEAST_SHARE = 0.5
 """Least share of a block that lies in the field (our choice)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
@@ -56,6 +57,27 @@ class Refinement(nn.Sequential):
 StageFeatures = dict[int, tuple[Tensor, Tensor]]
 """Features of an encoder-decoder stage by stride s: the encoder's and the decoder's, each
 `(B, C_s, H / s, W / s)`. The stride is in pixels of the photograph per pixel of the features."""
+
+
+@dataclass
+class Whole:
+    """What the stages that see the whole photograph return.
+
+    Attributes:
+        estimates: Of each stage.
+        guides: Structure guides, finest first; empty without the structure module.
+        logits: Logits of the structure map at the resolution of the last of these stages, or None.
+        carried: Features for the next stage, `(B, C, h, w)`.
+        features: Encoder's and decoder's features of the last of these stages.
+        light: Gains minus 1 and offsets of the last estimate, `(B, 6, h, w)`.
+    """
+
+    estimates: list[Tensor]
+    guides: list[Tensor] = field(default_factory=list)
+    logits: Tensor | None = None
+    carried: Tensor | None = None
+    features: StageFeatures | None = None
+    light: Tensor | None = None
 
 
 class CrossStageFusion(nn.Module):

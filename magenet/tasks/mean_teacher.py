@@ -40,6 +40,9 @@ class MeanTeacherTask(EnhancementTask):
         target: Ways to make the teacher's output more reliable; as it is if null.
         direction: Asks the enhanced photograph to be less severely degraded; not used if null.
         direction_weight: Weight of that term among the consistency losses; our choice.
+        quality_conditioned: Whether the student is told how far from clean each target is, and so
+            learns what a better one would be; for a network with a `quality_map`, and needs
+            `target.severity`. Pairs, validation and prediction ask for a clean result.
         ema_decay: Share of itself that the teacher keeps per step; 0.999 as in the mean teacher. It
             is reached after 1 / (1 - ema_decay) steps, see :class:`EMATeacher`.
         supervised_share: Share of the training before the consistency losses begin; our choice.
@@ -48,10 +51,12 @@ class MeanTeacherTask(EnhancementTask):
         kwargs: See :class:`EnhancementTask`; the teacher starts from `start`, too.
 
     Raises:
-        ValueError: If `ramp_share` is not positive, or `consistency_trim` not in [0, 1).
+        ValueError: If `ramp_share` is not positive, `consistency_trim` not in [0, 1), or
+            `quality_conditioned` lacks what it needs.
 
     References:
-        Guo et al., arXiv 2302.11795 (abstract). Tarvainen and Valpola, NeurIPS 2017.
+        Guo et al., arXiv 2302.11795 (abstract). Tarvainen and Valpola, NeurIPS 2017. Xiao et al.,
+        "QualiTeacher", arXiv 2603.08030, for the student that is told the quality of its targets.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class MeanTeacherTask(EnhancementTask):
         target: TeacherTarget | None = None,
         direction: DirectionLoss | None = None,
         direction_weight: float = 0.01,
+        quality_conditioned: bool = False,
         ema_decay: float = 0.999,
         supervised_share: float = 0.1,
         ramp_share: float = 0.1,
@@ -73,9 +79,13 @@ class MeanTeacherTask(EnhancementTask):
         super().__init__(network, **kwargs)
         if ramp_share <= 0.0:
             raise ValueError(f"ramp_share must be positive, got {ramp_share}")
+        measured = target is not None and target.severity is not None
+        if quality_conditioned and not (getattr(network, "quality_map", False) and measured):
+            raise ValueError("quality_conditioned needs a network's quality_map, target.severity")
         self.target = target or TeacherTarget()
         self.direction = direction
         self.direction_weight = direction_weight
+        self.quality_conditioned = quality_conditioned
         self.teacher = EMATeacher(network, ema_decay)
         self.consistency_weight = consistency_weight
         self.supervised_share = supervised_share
@@ -160,8 +170,11 @@ class MeanTeacherTask(EnhancementTask):
 
         real["image"] = self.laid_out(real["image"])
         target = self.target(self.teacher.network, real)
-        both = self.student(self.laid_out(torch.cat([degraded, real["image_strong"]])))
         pairs = len(degraded)
+        options = {}
+        if self.quality_conditioned and target.quality is not None:
+            options["quality"] = torch.cat([target.quality.new_zeros(pairs), target.quality])
+        both = self.student(self.laid_out(torch.cat([degraded, real["image_strong"]])), **options)
         terms = self.supervised_terms(_part(both, slice(pairs)), synthetic)
         consistency = self.consistency_loss(
             _part(both, slice(pairs, None)), target.output, real["mask_fov"], target.weight

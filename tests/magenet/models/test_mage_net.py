@@ -138,3 +138,20 @@ def test_channels_last_is_kept_from_layer_to_layer() -> None:
             module.register_forward_pre_hook(lambda _, given, name=name: watch(name, given))
     network(image)
     assert not lost, "these convolutions were given another layout and would convert it"
+
+
+@pytest.mark.parametrize("own_scale", [False, True])
+def test_a_wanted_quality_is_one_more_input_that_is_clean_unless_given(own_scale: bool) -> None:
+    torch.manual_seed(0)
+    options: dict[str, Any] = {}
+    if own_scale:
+        options = {"original_resolution_stage": False, "detail_widths": (8, 8, 8)}
+    network = MAGENet(**TINY, **options, quality_map=True).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    image = torch.rand(2, 3, 64, 64)
+    clean = network(image).image
+    assert torch.equal(network(image, quality=torch.zeros(2)).image, clean)
+    mixed = network(image, quality=torch.tensor([0.0, 3.0])).image
+    assert torch.equal(mixed[0], clean[0])
+    assert not torch.allclose(mixed[1], clean[1], atol=1e-4)

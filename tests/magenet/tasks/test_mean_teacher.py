@@ -3,14 +3,17 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from data_modules import AdaptationDataModule, PhantomPhotographs
 from magenet.errors import UserError
 from magenet.evaluation import Scores
 from magenet.losses import DirectionLoss
+from magenet.models import MAGENet
 from magenet.targets import TeacherTarget
 from magenet.tasks import MeanTeacherTask
 from tests.magenet.losses.test_severity import measure
+from tests.magenet.models.test_mage_net import TINY
 from tests.magenet.tasks.tiny import Steps, data, flat, task, trainer
 
 
@@ -107,6 +110,31 @@ def test_a_resumed_training_goes_on_with_its_bank(tmp_path: Path) -> None:
     for name, entry in first.target.bank.entries.items():
         assert again.target.bank.entries[name].scores == entry.scores
         assert torch.equal(again.target.bank.entries[name].stages[-1], entry.stages[-1])
+
+
+def test_a_student_is_told_the_quality_of_its_targets_alone(tmp_path: Path) -> None:
+    told: list[Tensor] = []
+
+    class Told(MAGENet):
+        def forward(self, *args: Any, quality: Tensor | None = None, **options: Any) -> Any:
+            if quality is not None:
+                told.append(quality)
+            return super().forward(*args, quality=quality, **options)
+
+    network = Told(**TINY, quality_map=True)
+    target = TeacherTarget(severity=measure())
+    module = MeanTeacherTask(
+        network, consistency_weight=1.0, ramp_share=1e-9, supervised_share=0.0, target=target,
+        quality_conditioned=True,
+    )  # fmt: skip
+    trainer(tmp_path, max_steps=2).fit(module, data())
+    assert len(told) == 2, "the student in training, and nobody else"
+    for quality in told:
+        assert quality.shape == (4,)
+        assert quality[:2].tolist() == [0.0, 0.0], "pairs ask for a clean result"
+        assert bool((quality[2:] > 0.0).all())
+    with pytest.raises(ValueError, match="quality_map"):
+        task(quality_conditioned=True)
 
 
 def test_scores_name_student_teacher_and_input(tmp_path: Path) -> None:
