@@ -40,6 +40,8 @@ CLASSICAL = {
     "BenGraham": ("Ben Graham", "ben_graham"),
     "UnsharpMask": ("unsharp mask", "unsharp"),
     "GlobalLocalContrast": ("GLCAE-like", "global_local"),
+    "DPFR": ("DPFR", "dpfr"),
+    "MUTE": ("MUTE-like", "mute"),
 }
 """Label and folder in `experiments/results/rows/<table>` of the classical rows, in their order, by
 class in `magenet.models.peers`."""

@@ -46,8 +46,8 @@ ALONE = [name for name in RUNS if name not in (*COMPARED, *ELSEWHERE)]
 
 CLASSICAL = [
     *(f"magenet.models.peers.{name}" for name in (
-        "BenGraham", "CLAHE", "DarkChannelPrior", "GlobalLocalContrast", "Identity", "Setiawan",
-        "UnsharpMask",
+        "BenGraham", "CLAHE", "DarkChannelPrior", "DPFR", "GlobalLocalContrast", "Identity", "MUTE",
+        "Setiawan", "UnsharpMask",
     )),
     "magenet.enhancement.released.ReleasedEnhancer",
 ]  # fmt: skip

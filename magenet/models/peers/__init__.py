@@ -7,6 +7,7 @@ Deviation of all learned ones from their papers: the input is standardised
 from magenet.models.peers.classical import CLAHE, BenGraham, Identity, Setiawan, UnsharpMask
 from magenet.models.peers.cofe_net import CofeNet
 from magenet.models.peers.dark_channel import DarkChannelPrior
+from magenet.models.peers.double_pass import DPFR, MUTE
 from magenet.models.peers.gfe_net import GFENet
 from magenet.models.peers.global_local import GlobalLocalContrast
 from magenet.models.peers.i_secret import ISecretGenerator
@@ -16,6 +17,8 @@ from magenet.models.peers.unet import UNet
 
 __all__ = [
     "CLAHE",
+    "DPFR",
+    "MUTE",
     "BenGraham",
     "CofeNet",
     "DarkChannelPrior",

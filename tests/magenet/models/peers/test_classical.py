@@ -1,3 +1,4 @@
+import math
 from itertools import product
 
 import pytest
@@ -10,6 +11,8 @@ from data_modules.datasets.phantom import Phantom, draw_phantom
 from magenet.models import Enhancer
 from magenet.models.peers import (
     CLAHE,
+    DPFR,
+    MUTE,
     BenGraham,
     DarkChannelPrior,
     GlobalLocalContrast,
@@ -20,7 +23,17 @@ from magenet.models.peers import (
 from magenet.models.peers.classical import blurred, lit
 from magenet.models.peers.dark_channel import atmospheric_light, dark_channel
 
-KINDS = [Identity, CLAHE, Setiawan, BenGraham, UnsharpMask, DarkChannelPrior, GlobalLocalContrast]
+KINDS = [
+    Identity,
+    CLAHE,
+    Setiawan,
+    BenGraham,
+    UnsharpMask,
+    DarkChannelPrior,
+    GlobalLocalContrast,
+    DPFR,
+    MUTE,
+]
 SIDE = 128
 
 
@@ -194,6 +207,28 @@ def test_dark_channel_and_transmission_equal_a_slow_reference() -> None:
     transmission = network.transmission(picture[None], field, light)[0, 0]
     slow = 1.0 - 0.95 * slow_dark_channel(picture / light[0], inside, 5)
     assert torch.allclose(transmission[inside], slow[inside], atol=1e-6)
+
+
+def unevenly_lit(image: Tensor, field: Tensor) -> Tensor:
+    slope = torch.linspace(0.4, 1.0, SIDE)
+    return image * slope * field
+
+
+@pytest.mark.parametrize("kind", [DPFR, MUTE])
+def test_the_double_pass_model_evens_light_and_removes_haze(
+    kind: type[Enhancer], image: Tensor, field: Tensor, inner: Tensor
+) -> None:
+    def tilt(picture: Tensor) -> float:
+        left, right = inner.clone(), inner.clone()
+        left[..., SIDE // 2 :] = False
+        right[..., : SIDE // 2] = False
+        sides = [float(picture.mean(dim=1, keepdim=True)[side].mean()) for side in (left, right)]
+        return abs(math.log(sides[1] / sides[0]))
+
+    dim = unevenly_lit(image, field)
+    assert tilt(kind()(dim).image) < 0.7 * tilt(dim)
+    veiled = hazed(image, field)
+    assert detail(kind()(veiled).image, inner) > 1.3 * detail(veiled, inner)
 
 
 def test_patches_grow_with_the_photograph() -> None:

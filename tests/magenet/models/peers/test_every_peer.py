@@ -13,6 +13,8 @@ from data_modules.datasets.phantom import draw_phantom
 from magenet.models import Enhancer
 from magenet.models.peers import (
     CLAHE,
+    DPFR,
+    MUTE,
     BenGraham,
     CofeNet,
     DarkChannelPrior,
@@ -31,6 +33,7 @@ from magenet.models.peers.mprnet import ChannelAttentionBlock
 
 CLASSICAL: list[Callable[[], Enhancer]] = [
     Identity, CLAHE, Setiawan, BenGraham, UnsharpMask, DarkChannelPrior, GlobalLocalContrast,
+    DPFR, MUTE,
 ]  # fmt: skip
 SMALL: dict[type[Enhancer], tuple[Any, ...]] = {
     UNet: ((4, 8),),
