@@ -195,7 +195,7 @@ judge-scores: $(CORE) need-photographs ## Score the segmenters used as judges
 	$(BIN)/python -m experiments.studies.segmenters
 
 # A row and its seed; every row gets the same time. Those that are trained are not trained again.
-ROWS := unet mprnet cofe_net mage_net mean_teacher gfe_net i_secret nafnet
+ROWS := unet unet_preservation mprnet cofe_net mage_net_plain mage_net mean_teacher gfe_net i_secret nafnet
 RUNS := $(foreach row,$(ROWS),runs/comparison_$(row)/seed0/checkpoints/best.ckpt) \
   $(foreach row,mage_net mean_teacher,runs/comparison_$(row)/seed1/checkpoints/best.ckpt)
 runs/comparison_%/checkpoints/best.ckpt: | $(CORE) need-photographs

@@ -48,6 +48,7 @@ class in `magenet.models.peers`."""
 
 OTHER_LEARNED = {
     "unet": "U-Net",
+    "unet_preservation": "U-Net with preservation",
     "nafnet": "NAFNet",
     "mprnet": "MPRNet-like",
     "i_secret": "I-SECRET-like",
@@ -56,7 +57,12 @@ OTHER_LEARNED = {
 }
 """Labels of the learned rows except MAGE-Net, in their order, by name of the configuration."""
 
-LEARNED = {**OTHER_LEARNED, "mage_net": "MAGE-Net", "mean_teacher": "T-S MAGE-Net"}
+LEARNED = {
+    **OTHER_LEARNED,
+    "mage_net_plain": "MAGE-Net without preservation",
+    "mage_net": "MAGE-Net",
+    "mean_teacher": "T-S MAGE-Net",
+}
 """Labels of all learned rows, in their order, by name of the configuration."""
 
 SHOWN = {
