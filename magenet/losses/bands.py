@@ -9,7 +9,7 @@ from torch.nn import functional
 from magenet.losses.masked import masked_mean
 from magenet.models import EnhancerOutput
 from magenet.models.detail import Window
-from magenet.models.pyramid import bands
+from magenet.models.pyramid import CONTRAST_STRIDE, GREEN, bands, neighbourhood_mean
 
 LIGHT_EPSILON = 2e-4
 """Difference at which the loss of light turns from quadratic to linear (our choice)."""
@@ -20,6 +20,12 @@ noise around them; edges of burnt-out places differ by more, and are not to weig
 
 ERROR_BLOCK = 8
 """Side of the blocks whose mean error is predicted, in pixels."""
+
+GAINS = (0.1, 8.0)
+"""Range of the gains that are taught; the detail stage gives no greater one."""
+
+LEAST_POWER = 1e-8
+"""Added to the power of a band: of a fortieth of a grey level."""
 
 LEAST_ERROR = 1e-3
 """Smallest expected error, in [0, 1]: a quarter of a grey level."""
@@ -32,6 +38,8 @@ class BandLoss(nn.Module):
       estimate's error below its bands.
     - `detail`: absolute error of each band of the last estimate. A mean over its own pixels gives
       each band a gradient of the same order, where one mean over all pixels sees almost only light.
+    - `gain`: absolute error of the logarithm of the gains that the network tells for the bands of
+      the photograph, against those that bring each band closest to the target's, place by place.
     - `error`: negative log-likelihood of Laplace distributions of the errors of the photograph and
       of the last estimate, as far as their scales are concerned: the estimate itself gets no
       gradient from it, so that a place cannot be given up by calling it uncertain (Stirn et al.,
@@ -40,15 +48,21 @@ class BandLoss(nn.Module):
     Args:
         levels: Bands of the last estimate.
         detail_weight: Weight of the bands together; 1 for the light (our choice).
+        gain_weight: Weight of the gains (our choice); nothing else teaches what tells them.
         error_weight: Weight of the likelihood (our choice).
     """
 
     def __init__(
-        self, levels: int = 4, detail_weight: float = 1.0, error_weight: float = 0.02
+        self,
+        levels: int = 4,
+        detail_weight: float = 1.0,
+        gain_weight: float = 1.0,
+        error_weight: float = 0.02,
     ) -> None:
         super().__init__()
         self.levels = levels
         self.detail_weight = detail_weight
+        self.gain_weight = gain_weight
         self.error_weight = error_weight
 
     def forward(
@@ -91,6 +105,11 @@ class BandLoss(nn.Module):
                 target.new_zeros(()),
             )
             terms = {"light": light, "detail": self.detail_weight * detail}
+            if output.log_gain is not None:
+                told = window.sample(output.log_gain, CONTRAST_STRIDE)
+                best = best_log_gain(window.cut(degraded) * inside, wanted * inside, told.shape[1])
+                known = (functional.avg_pool2d(inside, CONTRAST_STRIDE) >= 1.0).float()
+                terms["gain"] = self.gain_weight * masked_mean((told - best).abs(), known)
             if output.log_error is not None:
                 log_scale = window.sample(output.log_error, ERROR_BLOCK)
                 before = (window.cut(degraded) - wanted) * inside
@@ -101,6 +120,31 @@ class BandLoss(nn.Module):
                 likelihood = size_of_error / scale + scale.log()
                 terms["error"] = self.error_weight * masked_mean(likelihood, known)
             return terms
+
+
+def best_log_gain(image: Tensor, target: Tensor, levels: int) -> Tensor:
+    """Return the logarithm of the gain that brings each band of green closest to a target's.
+
+    Least squares over the neighbourhood in which :func:`band_contrast` measures: large where a blur
+    left little of the target, small where a band holds noise.
+
+    Args:
+        image: `(B, 3, H, W)` in [0, 1].
+        target: Likewise.
+        levels: Number of bands.
+
+    Returns:
+        `(B, levels, H / 16, W / 16)`, within :data:`GAINS`.
+    """
+    low, high = GAINS
+    gains = []
+    pyramids = (bands(picture[:, GREEN], levels)[:-1] for picture in (image, target))
+    for level, (seen, wanted) in enumerate(zip(*pyramids, strict=True)):
+        both, own = (
+            neighbourhood_mean(product, level) for product in (seen * wanted, seen.square())
+        )
+        gains.append((both / (own + LEAST_POWER)).clamp(low, high).log())
+    return torch.cat(gains, dim=1)
 
 
 def absolute(difference: Tensor, mask: Tensor, epsilon: float) -> Tensor:

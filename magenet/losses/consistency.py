@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from magenet.losses.masked import averaged_like, mask_like, masked_mean
 from magenet.models import EnhancerOutput
-from magenet.models.pyramid import enlarged, reduced
+from magenet.models.pyramid import reduced
 
 WIDEST = 16
 """Width of the widest detail, in pixels of the photograph (our choice, as in :class:`BandLoss`)."""
@@ -120,7 +120,8 @@ def light_of(difference: Tensor, mask: Tensor, levels: int) -> Tensor:
     coarse, share = difference, mask
     for _ in range(levels):
         coarse, share = reduced(coarse), reduced(share)
-    return enlarged(coarse / share.clamp(min=1e-3), difference.shape[-2:])
+    light = coarse / share.clamp(min=1e-3)
+    return functional.interpolate(light, difference.shape[-2:], mode="bilinear")
 
 
 def agreeing(size: Tensor, mask: Tensor, trim: float) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.models.attention import ChannelAttention, corrected
-from magenet.models.pyramid import above_noise, bands, collapsed
+from magenet.models.pyramid import above_noise, band_contrast, bands, collapsed
 from magenet.models.stages import EncoderDecoderStage
 
 STRIDE = 2
@@ -21,8 +21,19 @@ UNIT = 0.03
 """What the stage's heads give is multiplied by this: details are a few hundredths of the range of
 pixel values, and a head that starts at 0 otherwise oversteps them with its first steps."""
 
-LEAST_CONTRAST = 1e-3
-"""Contrast below which a band is not equalised, in [0, 1]: a quarter of a grey level."""
+LEAST_CONTRAST = 2.5e-4
+"""Contrast below which a band is not equalised, in [0, 1]: about that of the rounding to 256 grey
+levels in a band 4 to 8 px wide."""
+
+TYPICAL_LOG_CONTRAST, LOG_CONTRAST_SPREAD = -5.7, 0.7
+"""Mean and standard deviation of the logarithm of a band's contrast, of all bands: good train
+photographs, sharp and blurred by up to 5 px."""
+
+GAIN_WIDTH = 48
+"""Channels of the regression of the bands' gains (our choice)."""
+
+LEAST_LIT = 0.04
+"""Brightest channel from which a pixel counts as retina: ten grey levels, above JPEG noise."""
 
 LARGEST = 8.0
 """Bound of an equalised band: an edge is as good as any larger one."""
@@ -127,6 +138,7 @@ class Context(NamedTuple):
     Attributes:
         features: `(B, C, h, w)` over the whole photograph.
         scale: Factor that equalises each band, `(B, bands, h, w)`.
+        log_gain: Logarithm of the gain of each band, `(B, bands, H/16, W/16)`.
         light: Gain and offset of each colour, `(B, 6, h, w)`.
         weight: Weight of each channel of the detail stage, `(B, width, 1, 1)` in (0, 1).
         log_error: See :class:`magenet.models.EnhancerOutput`.
@@ -135,6 +147,7 @@ class Context(NamedTuple):
 
     features: Tensor
     scale: Tensor
+    log_gain: Tensor
     light: Tensor
     weight: Tensor
     log_error: Tensor
@@ -151,9 +164,13 @@ class DetailStage(nn.Module):
     gives what the whole photograph would.
 
     Blur takes contrast from fine bands of the photograph, and what is left of it is so small that a
-    network learns slowly from it. So the stage also sees the photograph with every band divided by
-    its local contrast, in which a blurred vessel is as strong as a sharp one, and it tells how
-    strong each band should be. A band that holds no more than noise would is not strengthened.
+    network learns slowly from it. So deblurring has two parts. The gain that each band needs is
+    read off the contrasts of all bands, here and in the whole eye, by a regression with a target of
+    its own (see :class:`magenet.losses.BandLoss`): how wide the blur is, is known after a hundred
+    steps. And the stage sees the photograph also with every band divided by its local contrast, in
+    which a blurred vessel is as strong as a sharp one, and tells pixel by pixel how much stronger
+    or weaker each band should be than that gain makes it. A band that holds no more than noise
+    would is not strengthened by it.
 
     Args:
         widths: Channels at 1/2, 1/4, 1/8 of the photograph's own resolution.
@@ -193,21 +210,35 @@ class DetailStage(nn.Module):
         self.strengths = nn.ModuleList(
             [nn.Conv2d(width, 3 * STRIDE**2, 1)] + [nn.Conv2d(wide, 3, 1) for wide in widths]
         )
+        contrasts = 2 * (self.bands + 1)  # with one wider band; here and in the whole eye
+        self.gain = nn.Sequential(
+            nn.Conv2d(contrasts, GAIN_WIDTH, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(GAIN_WIDTH, GAIN_WIDTH, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(GAIN_WIDTH, self.bands, 1),
+        )
         self.error = nn.Conv2d(context_width, 2, 3, padding=1)
-        heads = [(head, 0.0) for head in (self.head, *self.strengths)]
+        heads = [(head, 0.0) for head in (self.head, self.gain[-1], *self.strengths)]
         for output, start in (*heads, (self.error, math.log(TYPICAL_ERROR))):
             nn.init.zeros_(output.weight)
             nn.init.constant_(output.bias, start)
 
-    def look(self, features: Tensor, light: Tensor, contrast: Tensor) -> Context:
+    def look(self, features: Tensor, light: Tensor, image: Tensor) -> Context:
         """Return the context of a batch from the features of the whole eye.
 
         Args:
             features: `(B, context_width, h, w)`.
             light: Gain and offset of each colour, `(B, 6, h, w)`.
-            contrast: Of each band; see :func:`magenet.models.pyramid.band_contrast`.
+            image: The photographs at their own scale, `(B, 3, H, W)` in [0, 1].
         """
-        logarithm = (contrast + LEAST_CONTRAST).log() - math.log(UNIT)
+        contrast = band_contrast(image, self.bands + 1)
+        logarithm = (contrast + LEAST_CONTRAST).log()
+        logarithm = (logarithm - TYPICAL_LOG_CONTRAST) / LOG_CONTRAST_SPREAD
+        with torch.autocast(image.device.type, enabled=False):  # few channels, and exponentiated
+            whole = mean_lit(logarithm, image).expand_as(logarithm)
+            log_gain = self.gain(torch.cat([logarithm, whole], dim=1))
+        contrast, logarithm = contrast[:, : self.bands], logarithm[:, : self.bands]
         reduced = functional.interpolate(
             logarithm, features.shape[-2:], mode="bilinear", antialias=True
         )
@@ -219,7 +250,7 @@ class DetailStage(nn.Module):
             light, log_error = held_back(light, log_error, weight)
         scale = above_noise(contrast) / (contrast + LEAST_CONTRAST)
         return Context(
-            self.carry(features), scale, light, self.channel(features), log_error, weight
+            self.carry(features), scale, log_gain, light, self.channel(features), log_error, weight
         )
 
     def forward(self, image: Tensor, seen: Tensor, context: Context, window: Window) -> Tensor:
@@ -251,11 +282,26 @@ class DetailStage(nn.Module):
             strength = UNIT * head(decoded[max(0, level - 1)]).float()
             if level == 0:
                 strength = functional.pixel_shuffle(strength, STRIDE)
-            gain = (strength * scale[level]).clamp(max=GREATEST_GAIN - 1)
-            change.append(fine[level] * gain)
+            # Regressed gains have a loss of their own: through the result they would learn slowly.
+            known = window.sample(context.log_gain[:, level : level + 1].detach(), 2**level).exp()
+            gain = (known + strength * scale[level]).clamp(max=GREATEST_GAIN)
+            change.append(fine[level] * (gain - 1.0))
         detail = UNIT * functional.pixel_shuffle(self.head(decoded[0]), STRIDE).float()
         light = detail + window.sample(context.light, 1)
         return corrected(image + collapsed(change), light)
+
+
+def mean_lit(field: Tensor, image: Tensor) -> Tensor:
+    """Return the mean of a coarse field over the retina, `(B, C, 1, 1)`: without the surround.
+
+    Args:
+        field: `(B, C, h, w)` over the whole photographs.
+        image: The photographs, `(B, 3, H, W)` in [0, 1].
+    """
+    lit = (image.amax(dim=1, keepdim=True) > LEAST_LIT).to(field.dtype)
+    share = functional.adaptive_avg_pool2d(lit, (field.shape[-2], field.shape[-1]))
+    area = share.sum(dim=(2, 3), keepdim=True).clamp(min=1e-3)
+    return (field * share).sum(dim=(2, 3), keepdim=True) / area
 
 
 def light_weight(log_error: Tensor) -> Tensor:

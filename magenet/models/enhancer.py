@@ -75,12 +75,15 @@ class EnhancerOutput(NamedTuple):
             or None.
         light_weight: Share of the light's correction that is in the last stage, `(B, 1, h, w)` in
             [0, 1]; None likewise.
+        log_gain: Natural logarithms of the gain that each band of the photograph needs, finest band
+            first, `(B, bands, h, w)` over the whole photograph; None likewise.
     """
 
     stages: tuple[Tensor, ...]
     structure_logits: Tensor | None = None
     log_error: Tensor | None = None
     light_weight: Tensor | None = None
+    log_gain: Tensor | None = None
 
     @property
     def image(self) -> Tensor:

@@ -22,7 +22,6 @@ from magenet.models.enhancer import (
 )
 from magenet.models.information import MAPS, clipped, information_maps
 from magenet.models.pretrained import Pretrained
-from magenet.models.pyramid import band_contrast
 from magenet.models.stages import (
     LEVELS,
     EncoderDecoderStage,
@@ -362,7 +361,7 @@ class MAGENet(
         assert whole.carried is not None
         assert whole.light is not None
         known = torch.cat([whole.carried, *whole.guides[:1]], dim=1)
-        context = detail.look(known, whole.light, band_contrast(image, detail.bands))
+        context = detail.look(known, whole.light, image)
         if window is not None:
             last = self._in_window(detail, image, seen, context, window)
         elif torch.is_grad_enabled():
@@ -375,8 +374,9 @@ class MAGENet(
                 restored = self._in_window(detail, image, seen, context, tile)
                 tile.put(restored, last, valid)
         return EnhancerOutput(
-            (*whole.estimates, last), whole.logits, context.log_error, context.light_weight
-        )
+            (*whole.estimates, last), whole.logits, context.log_error, context.light_weight,
+            context.log_gain,
+        )  # fmt: skip
 
     def _in_window(
         self, detail: DetailStage, image: Tensor, seen: Tensor, context: Context, window: Window

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from magenet.losses import BandLoss
-from magenet.losses.bands import DETAIL_EPSILON, ERROR_BLOCK, LEAST_ERROR
+from magenet.losses.bands import DETAIL_EPSILON, ERROR_BLOCK, LEAST_ERROR, best_log_gain
 from magenet.models import EnhancerOutput, Window
 
 SIDE = 64
@@ -190,3 +190,29 @@ def test_the_losses_are_fp32_under_autocast() -> None:
         mixed = terms(output, target)
     assert plain == mixed
     assert SIDE % ERROR_BLOCK == 0
+
+
+def test_the_best_gain_undoes_a_loss_of_contrast_and_silences_noise() -> None:
+    torch.manual_seed(0)
+    target = torch.rand(1, 3, 128, 128)
+    weak = 0.5 + 0.25 * (target - 0.5)
+    assert torch.allclose(best_log_gain(weak, target, 3), torch.tensor(math.log(4.0)), atol=0.01)
+    assert torch.allclose(best_log_gain(target, target, 3), torch.tensor(0.0), atol=0.01)
+    noise = 0.5 + 0.1 * torch.randn(1, 3, 128, 128)
+    assert float(best_log_gain(noise, torch.full_like(noise, 0.5), 2).max()) < math.log(0.2)
+    # Half signal, half noise of the same power: half of it is closest.
+    signal = 0.1 * torch.randn(1, 3, 256, 256)
+    mixed = signal + 0.1 * torch.randn(1, 3, 256, 256)
+    assert float(best_log_gain(mixed, signal, 1).mean()) == pytest.approx(math.log(0.5), abs=0.05)
+
+
+def test_gains_have_a_loss_of_their_own_and_no_other() -> None:
+    output, target = pair(0.0)
+    told = torch.zeros(2, 4, 6, 6, requires_grad=True)
+    degraded = 0.5 * target
+    found = BandLoss()(output._replace(log_gain=told), degraded, target, MASK, WINDOW)
+    assert float(found["gain"].detach()) == pytest.approx(math.log(2.0), abs=0.05)
+    found["gain"].backward()  # type: ignore[no-untyped-call]
+    assert told.grad is not None
+    assert bool((told.grad < 0).any()), "a greater gain is asked for"
+    assert "gain" not in BandLoss()(output, degraded, target, MASK, WINDOW)

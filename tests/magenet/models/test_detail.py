@@ -7,8 +7,15 @@ from torch.nn import functional
 
 from magenet.models import EnhancerOutput, MAGENet, Window
 from magenet.models import detail as detail_module
-from magenet.models.detail import GREATEST_GAIN, MARGIN_OF_ERROR, STEEPNESS, whole_window
+from magenet.models.detail import (
+    GREATEST_GAIN,
+    MARGIN_OF_ERROR,
+    STEEPNESS,
+    mean_lit,
+    whole_window,
+)
 from magenet.models.information import clipped
+from magenet.models.pyramid import bands, collapsed
 from tests.magenet.models.test_mage_net import TINY, awake
 
 SMALL: dict[str, Any] = {
@@ -180,7 +187,9 @@ def test_every_parameter_gets_a_gradient_from_windows() -> None:
         output = shown(awake(network), eyes(2, 96, 80), window)
         assert output.structure_logits is not None
         assert output.log_error is not None
-        loss = output.log_error.square().sum() + output.structure_logits.square().sum()
+        assert output.log_gain is not None
+        told = (output.log_error, output.structure_logits, output.log_gain)
+        loss = torch.stack([one.square().sum() for one in told]).sum()
         torch.autograd.backward([loss, *(stage.square().sum() for stage in output.stages)])
     silent = [n for n, p in network.named_parameters() if p.grad is None or not bool(p.grad.any())]
     assert not silent
@@ -303,3 +312,28 @@ def test_a_small_photograph_is_not_enlarged_for_the_first_stages() -> None:
     with torch.no_grad():
         output = network(image)
     assert torch.equal(output.stages[1], functional.avg_pool2d(image, 2))
+
+
+def test_a_told_gain_makes_a_band_so_many_times_stronger() -> None:
+    """Without a word of the other heads, and at most as much as the greatest gain."""
+    network = MAGENet(**SMALL).train()  # its heads are silent
+    detail = network.detail
+    assert detail is not None
+    image = 0.4 + 0.05 * torch.rand(1, 3, 64, 64)
+    pyramid = bands(image, detail.bands)
+    level = 1
+    alone = [part if index == level else 0 * part for index, part in enumerate(pyramid)]
+    for gain, wanted in ((1.0, 1.0), (3.0, 3.0), (50.0, GREATEST_GAIN)):
+        with torch.no_grad():
+            torch.nn.init.zeros_(detail.gain[-1].bias)
+            detail.gain[-1].bias[level] = torch.tensor(gain).log()
+            change = network(image).stages[-1] - image
+        assert torch.allclose(change, (wanted - 1.0) * collapsed(alone), atol=1e-3)
+
+
+def test_the_mean_over_the_retina_leaves_out_the_surround() -> None:
+    image = torch.full((1, 3, 64, 64), 0.5)
+    image[..., 32:] = 0.0
+    field = torch.ones(1, 2, 4, 4)
+    field[..., 2:] = 9.0
+    assert torch.equal(mean_lit(field, image), torch.ones(1, 2, 1, 1))
