@@ -10,6 +10,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from data_modules.base import FundusDataModule
 from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographSource
+from data_modules.detail import DetailDataModule
 from data_modules.paired import PairedDataModule
 from data_modules.unpaired import StrongView, UnpairedDataModule
 from magenet.degradation import Degradation
@@ -30,6 +31,10 @@ class AdaptationDataModule(FundusDataModule):
         args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
         real_batch_size: Real photographs per batch and device, beside `batch_size` synthetic
             pairs; as many if null.
+        windows: Windows of each photograph, for a network at the photographs' own scale: see
+            :class:`DetailDataModule`, which then makes the pairs. 0 for none.
+        window_size: Side of the windows, in pixels.
+        least_size: Smallest side of a batch with windows, in pixels.
         kwargs: Arguments of :class:`FundusDataModule`, by name.
     """
 
@@ -41,13 +46,23 @@ class AdaptationDataModule(FundusDataModule):
         strong_view: StrongView | None = None,
         *args: Any,
         real_batch_size: int | None = None,
+        windows: int = 0,
+        window_size: int = 256,
+        least_size: int = 512,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         size, workers, seed = self.image_size, self.workers, self.seed
-        self.paired = PairedDataModule(synthetic, degradation, size, self.batch_size, workers, seed)
+        shared = (size, self.batch_size, workers, seed)
+        scales = {"windows": windows, "window_size": window_size, "least_size": least_size}
+        self.paired: PairedDataModule
+        if windows:
+            self.least_size = least_size
+            self.paired = DetailDataModule(synthetic, degradation, *shared, **scales)
+        else:
+            self.paired = PairedDataModule(synthetic, degradation, *shared)
         self.unpaired = UnpairedDataModule(
-            real, strong_view, size, real_batch_size or self.batch_size, workers, seed + 1
+            real, strong_view, size, real_batch_size or self.batch_size, workers, seed + 1, **scales
         )
 
     def setup(self, stage: str) -> None:

@@ -10,7 +10,9 @@ from data_modules.base import SourceDataModule, jitter_light, to_unit
 from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographSource
 from data_modules.orientation import Orientation
+from data_modules.windows import draw_corners, draw_side
 from magenet.degradation import CounterRNG, Degradation, FundusDegradation
+from magenet.imaging.crop import at_side
 
 
 class StrongView(nn.Module):
@@ -64,6 +66,10 @@ class UnpairedDataModule(SourceDataModule):
         photographs: Real photographs, of any quality.
         strong_view: Module that makes the strong view; `StrongView` with its defaults if null.
         args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
+        windows: Windows of each photograph, at a random scale, for a network at the photographs'
+            own scale; 0 for none.
+        window_size: Side of the windows, in pixels.
+        least_size: Smallest side of a batch with windows, in pixels.
         kwargs: Arguments of :class:`FundusDataModule`, by name.
     """
 
@@ -72,9 +78,15 @@ class UnpairedDataModule(SourceDataModule):
         photographs: PhotographSource,
         strong_view: StrongView | None = None,
         *args: Any,
+        windows: int = 0,
+        window_size: int = 256,
+        least_size: int = 512,
         **kwargs: Any,
     ) -> None:
         super().__init__(photographs, *args, **kwargs)
+        self.windows = windows
+        self.window_size = window_size
+        self.least_size = least_size
         self.strong_view = StrongView() if strong_view is None else strong_view
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
@@ -84,8 +96,14 @@ class UnpairedDataModule(SourceDataModule):
         if training:
             orientation = Orientation.draw(rng)
             image, mask = orientation.apply(image), orientation.apply(mask)
+            if self.windows:
+                side = draw_side(rng, self.least_size, image.shape[-1])
+                image, mask = at_side(image, side), (at_side(mask, side) >= 0.5).float()
         prepared: Batch = {"name": batch["name"], "image": image * mask, "mask_fov": mask}
         if training:
             prepared["orientation"] = orientation
             prepared["image_strong"] = self.strong_view(prepared["image"], mask, rng)
+            if self.windows:
+                prepared["window_size"] = self.window_size
+                prepared["window_corner"] = draw_corners(rng, self.windows, self.window_size, side)
         return prepared

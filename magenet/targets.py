@@ -14,7 +14,7 @@ from magenet.bank import TargetBank
 from magenet.enhancement.enhancer import VIEWS
 from magenet.losses import SeverityMeasure
 from magenet.metrics import vessel_clarity
-from magenet.models import Enhancer, EnhancerOutput
+from magenet.models import Enhancer, EnhancerOutput, Window
 from magenet.models.severity import CLEAN
 
 BELIEVED_FALL = 0.25
@@ -91,19 +91,25 @@ class TeacherTarget(nn.Module):
         if self.severity is not None:
             self.severity.load()
 
-    def forward(self, teacher: Enhancer, batch: Batch) -> Target:
+    def forward(self, teacher: Enhancer, batch: Batch, window: Window | None = None) -> Target:
         """Return the targets of a batch of real photographs, without gradient.
 
         Args:
             teacher: The teacher.
             batch: `image` and `mask_fov`; for the bank also `name` and `orientation`.
+            window: Windows that the last estimate is to show; the whole photographs if None.
+
+        Raises:
+            ValueError: If there are windows and a way that sees whole photographs.
         """
+        if window is not None and (self.severity is not None or self.doubt is not None):
+            raise ValueError("in windows a target has neither doubt nor a measure of severity")
         image, mask = batch["image"], batch["mask_fov"]
         with torch.no_grad():
             if self.flips:
-                output, weight = flipped_output(teacher, image, self.doubt)
+                output, weight = flipped_output(teacher, image, self.doubt, window)
             else:
-                output, weight = teacher(image), None
+                output, weight = seen_by(teacher, image, window), None
             if self.bank is not None:
                 output = self._best(self.bank, output, batch)
             if self.block_weights:
@@ -134,8 +140,13 @@ class TeacherTarget(nn.Module):
         return _moved(bank.best(batch["name"], upright, scores), orientation.apply)
 
 
+def seen_by(network: Enhancer, image: Tensor, window: Window | None) -> EnhancerOutput:
+    """Return the output of a network, with its last estimate in windows where there are some."""
+    return network(image) if window is None else network(image, window=window)
+
+
 def flipped_output(
-    teacher: Enhancer, image: Tensor, doubt: float | None = None
+    teacher: Enhancer, image: Tensor, doubt: float | None = None, window: Window | None = None
 ) -> tuple[EnhancerOutput, Tensor | None]:
     """Return the mean of a teacher's outputs for four flipped views, and how far to believe it.
 
@@ -143,10 +154,12 @@ def flipped_output(
         teacher: The teacher.
         image: Photographs, `(B, 3, H, W)` in [0, 1].
         doubt: See :class:`TeacherTarget`.
+        window: See :meth:`TeacherTarget.forward`.
     """
     outputs = []
     for axes in VIEWS:
-        output: EnhancerOutput = teacher(image.flip(axes))
+        flipped = None if window is None else window.flipped(axes)
+        output = seen_by(teacher, image.flip(axes), flipped)
         logits = output.structure_logits
         outputs.append(
             EnhancerOutput(

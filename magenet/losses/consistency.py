@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.losses.masked import averaged_like, mask_like, masked_mean
-from magenet.models import EnhancerOutput
+from magenet.models import EnhancerOutput, Window
 from magenet.models.pyramid import reduced
 
 WIDEST = 16
@@ -70,6 +70,7 @@ class ConsistencyLoss(nn.Module):
         teacher: EnhancerOutput,
         mask: Tensor,
         weight: Tensor | None = None,
+        window: Window | None = None,
     ) -> dict[str, Tensor]:
         """Return the weighted terms `image, stages, structure`, scalars in fp32.
 
@@ -78,14 +79,15 @@ class ConsistencyLoss(nn.Module):
             teacher: Teacher's output on the weak view; it gets no gradient.
             mask: Field of view, `(B, 1, H, W)`, 0 or 1.
             weight: How far the teacher is to be believed, `(B, 1, H, W)` in [0, 1]; 1 if None.
+            window: Windows that both last estimates show; the whole photographs if None.
         """
         with torch.autocast(mask.device.type, enabled=False):
             weight = torch.ones_like(mask) if weight is None else weight
-            distances = [
-                self._distance(estimate, target.detach(), mask, weight)
-                for estimate, target in zip(student.stages, teacher.stages, strict=True)
-            ]
-            stages = sum(distances[:-1], mask.new_zeros(()))
+            pairs = list(zip(student.stages, teacher.stages, strict=True))
+            stages = sum(
+                (self._distance(*pair, mask, weight) for pair in pairs[:-1]), mask.new_zeros(())
+            )
+            last = (mask, weight) if window is None else (window.cut(mask), window.cut(weight))
             structure = mask.new_zeros(())
             if student.structure_logits is not None and teacher.structure_logits is not None:
                 structure = structure_distance(
@@ -95,7 +97,7 @@ class ConsistencyLoss(nn.Module):
                     averaged_like(weight, student.structure_logits),
                 )
             return {
-                "image": distances[-1],
+                "image": self._distance(*pairs[-1], *last),
                 "stages": self.stage_weight * stages,
                 "structure": self.structure_weight * structure,
             }
@@ -103,6 +105,7 @@ class ConsistencyLoss(nn.Module):
     def _distance(self, estimate: Tensor, target: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
         """Return the mean absolute difference of two estimates, of any stage."""
         inside = mask_like(mask, estimate)
+        target = target.detach()
         # The target is clamped as a photograph is; the student's overshoot must be penalised.
         difference = (estimate.float() - target.float().clamp(0.0, 1.0)) * inside
         if not self.light:

@@ -38,10 +38,15 @@ def averaged_like(image: Tensor, like: Tensor) -> Tensor:
 
     Args:
         image: `(B, C, H, W)`.
-        like: `(B, 3, H / s, W / s)`, rounded up.
+        like: `(B, 3, H / s, W / s)`, rounded up; or smaller by any factor.
     """
-    stride = -(-image.shape[-1] // like.shape[-1])
-    return functional.avg_pool2d(image, stride, ceil_mode=True) if stride > 1 else image
+    size = like.shape[-2:]
+    stride = -(-image.shape[-1] // size[-1])
+    if stride == 1:
+        return image
+    if [-(-side // stride) for side in image.shape[-2:]] != list(size):  # seen at a size of its own
+        return functional.interpolate(image, size, mode="area")
+    return functional.avg_pool2d(image, stride, ceil_mode=True)
 
 
 def mask_like(mask: Tensor, like: Tensor) -> Tensor:

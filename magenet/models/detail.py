@@ -32,6 +32,10 @@ photographs, sharp and blurred by up to 5 px."""
 GAIN_WIDTH = 48
 """Channels of the regression of the bands' gains (our choice)."""
 
+NOISE_ALONE, SIGNAL = 0.2, 0.6
+"""Shares of a band's power above noise up to which its told gain does not strengthen it, and from
+which it does wholly (our choice): of white noise alone nine places of ten are below the first."""
+
 LEAST_LIT = 0.04
 """Brightest channel from which a pixel counts as retina: ten grey levels, above JPEG noise."""
 
@@ -95,6 +99,24 @@ class Window(NamedTuple):
                 parts.append(part)
         return torch.stack(parts)
 
+    def flipped(self, axes: Sequence[int]) -> Window:
+        """Return the windows of flipped photographs that show the same places.
+
+        Args:
+            axes: -2 for rows, -1 for columns, or both.
+        """
+        rows, columns = self.frame
+
+        def moved(top: int, left: int) -> tuple[int, int]:
+            """Return the corner after the flip."""
+            return (
+                rows - self.height - top if -2 in axes else top,
+                columns - self.width - left if -1 in axes else left,
+            )
+
+        corners = [[moved(*corner) for corner in photograph] for photograph in self.corners]
+        return self._replace(corners=corners)
+
     def put(self, part: Tensor, image: Tensor, valid: tuple[slice, slice]) -> None:
         """Copy rows and columns of one window of photographs into them, the same in each."""
         top, left = self.corners[0][0]
@@ -138,7 +160,8 @@ class Context(NamedTuple):
     Attributes:
         features: `(B, C, h, w)` over the whole photograph.
         scale: Factor that equalises each band, `(B, bands, h, w)`.
-        log_gain: Logarithm of the gain of each band, `(B, bands, H/16, W/16)`.
+        log_gain: See :class:`magenet.models.EnhancerOutput`.
+        gain: The gain of each band that is applied, `(B, bands, H/16, W/16)`.
         light: Gain and offset of each colour, `(B, 6, h, w)`.
         weight: Weight of each channel of the detail stage, `(B, width, 1, 1)` in (0, 1).
         log_error: See :class:`magenet.models.EnhancerOutput`.
@@ -148,6 +171,7 @@ class Context(NamedTuple):
     features: Tensor
     scale: Tensor
     log_gain: Tensor
+    gain: Tensor
     light: Tensor
     weight: Tensor
     log_error: Tensor
@@ -248,10 +272,13 @@ class DetailStage(nn.Module):
         if not self.training:  # a training sees the errors of what it trains
             weight = light_weight(log_error)
             light, log_error = held_back(light, log_error, weight)
-        scale = above_noise(contrast) / (contrast + LEAST_CONTRAST)
+        share = above_noise(contrast)
+        scale = share / (contrast + LEAST_CONTRAST)
+        gain = applied_gain(log_gain, share)
         return Context(
-            self.carry(features), scale, log_gain, light, self.channel(features), log_error, weight
-        )
+            self.carry(features), scale, log_gain, gain, light, self.channel(features), log_error,
+            weight,
+        )  # fmt: skip
 
     def forward(self, image: Tensor, seen: Tensor, context: Context, window: Window) -> Tensor:
         """Return the restored window, `(B, 3, height, width)`.
@@ -282,13 +309,26 @@ class DetailStage(nn.Module):
             strength = UNIT * head(decoded[max(0, level - 1)]).float()
             if level == 0:
                 strength = functional.pixel_shuffle(strength, STRIDE)
-            # Regressed gains have a loss of their own: through the result they would learn slowly.
-            known = window.sample(context.log_gain[:, level : level + 1].detach(), 2**level).exp()
-            gain = (known + strength * scale[level]).clamp(max=GREATEST_GAIN)
+            told = window.sample(context.gain[:, level : level + 1], 2**level)
+            gain = (told + strength * scale[level]).clamp(max=GREATEST_GAIN)
             change.append(fine[level] * (gain - 1.0))
         detail = UNIT * functional.pixel_shuffle(self.head(decoded[0]), STRIDE).float()
         light = detail + window.sample(context.light, 1)
         return corrected(image + collapsed(change), light)
+
+
+def applied_gain(log_gain: Tensor, share: Tensor) -> Tensor:
+    """Return the gains of the bands: those told, but a band of noise alone is not strengthened.
+
+    Without gradient: gains have a loss of their own, and would learn slowly through the result.
+
+    Args:
+        log_gain: Logarithms of the gains told, `(B, bands, h, w)`.
+        share: See :func:`magenet.models.pyramid.above_noise`.
+    """
+    change = log_gain.detach().exp() - 1.0
+    trust = ((share - NOISE_ALONE) / (SIGNAL - NOISE_ALONE)).clamp(0.0, 1.0)
+    return 1.0 + change.clamp(max=0.0) + trust * change.clamp(min=0.0)
 
 
 def mean_lit(field: Tensor, image: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from magenet.losses import ConsistencyLoss, DirectionLoss, masked_mean, ramp_up
 from magenet.metrics import local_contrast
 from magenet.models import Enhancer, EnhancerOutput
 from magenet.targets import TeacherTarget
-from magenet.tasks.enhancement import EnhancementTask
+from magenet.tasks.enhancement import EnhancementTask, window_of
 
 PRECISIONS = ("32-true", "bf16-mixed")
 """Precisions in which the moving average of the weights is exact enough."""
@@ -163,30 +163,41 @@ class MeanTeacherTask(EnhancementTask):
         synthetic, real = batch["synthetic"], batch["real"]
         weight = self.current_weight()
         self.log("train/ema_decay", self.teacher.current_decay)
-        degraded = synthetic["image_degraded"]
         if weight == 0.0:
-            output = self.student(self.laid_out(degraded))
+            output = self.restored(synthetic["image_degraded"], synthetic)
             return self.summed(self.supervised_terms(output, synthetic))
 
         real["image"] = self.laid_out(real["image"])
-        target = self.target(self.teacher.network, real)
-        pairs = len(degraded)
-        options = {}
-        if self.quality_conditioned and target.quality is not None:
-            options["quality"] = torch.cat([target.quality.new_zeros(pairs), target.quality])
-        both = self.student(self.laid_out(torch.cat([degraded, real["image_strong"]])), **options)
-        terms = self.supervised_terms(_part(both, slice(pairs)), synthetic)
+        window = window_of(real)
+        target = self.target(self.teacher.network, real, window)
+        on_pairs, on_real = self._outputs(synthetic, real, target.quality)
+        terms = self.supervised_terms(on_pairs, synthetic)
         consistency = self.consistency_loss(
-            _part(both, slice(pairs, None)), target.output, real["mask_fov"], target.weight
+            on_real, target.output, real["mask_fov"], target.weight, window
         )
         if self.direction is not None:
-            enhanced = both.image[pairs:]
             consistency["direction"] = self.direction_weight * self.direction(
-                enhanced, real["image"], real["mask_fov"]
+                on_real.image, real["image"], real["mask_fov"]
             )
         terms |= {f"consistency_{name}": weight * term for name, term in consistency.items()}
         self.log("train/consistency_weight", weight)
         return self.summed(terms)
+
+    def _outputs(
+        self, synthetic: Batch, real: Batch, quality: Tensor | None
+    ) -> tuple[EnhancerOutput, EnhancerOutput]:
+        """Return the student's outputs for the pairs and for the strong views."""
+        degraded, strong = synthetic["image_degraded"], real["image_strong"]
+        if window_of(real) is not None:
+            return (
+                self.restored(degraded, synthetic),
+                self.restored(strong, real),
+            )
+        pairs, options = len(degraded), {}
+        if self.quality_conditioned and quality is not None:
+            options["quality"] = torch.cat([quality.new_zeros(pairs), quality])
+        both = self.student(self.laid_out(torch.cat([degraded, strong])), **options)  # at once
+        return _part(both, slice(pairs)), _part(both, slice(pairs, None))
 
     def optimizer_step(
         self,

@@ -20,3 +20,26 @@ def test_mixed_batches_have_their_own_sizes_and_an_epoch_is_the_longer_set() -> 
     assert len(names) == 18
     assert names[:5] != names[5:10]
     assert set(names[:5]) == set(names[5:10]), "stretched by whole passes"
+
+
+def test_with_windows_both_parts_have_them_at_scales_of_their_own() -> None:
+    module = AdaptationDataModule(
+        PhantomPhotographs(count=8, val_count=2),
+        PhantomPhotographs(count=8, val_count=2, camera="handheld"),
+        image_size=96, batch_size=1, workers=0, windows=3, window_size=32, least_size=48,
+    )  # fmt: skip
+    module.setup("fit")
+    sides = set()
+    for batch, _, _ in module.train_dataloader():
+        prepared = module.prepare(batch, training=True)
+        for part in (prepared["synthetic"], prepared["real"]):
+            side = part["mask_fov"].shape[-1]
+            sides.add(side)
+            assert part["window_size"] == 32
+            assert part["window_corner"].shape == (1, 3, 2)
+            assert int(part["window_corner"].max()) <= side - 32
+        assert prepared["real"]["image_strong"].shape == prepared["real"]["image"].shape
+    assert len(sides) > 2
+    assert min(sides) >= 48
+    plain = next(iter(module.val_dataloader()[1]))
+    assert module.unpaired.prepare(plain, training=False)["image"].shape[-1] == 96

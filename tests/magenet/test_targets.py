@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from data_modules.orientation import Orientation
 from magenet.degradation import CounterRNG
-from magenet.models import EnhancerOutput
+from magenet.models import EnhancerOutput, Window
 from magenet.targets import TeacherTarget
 from tests.magenet.losses.test_severity import measure
 
@@ -117,3 +117,10 @@ def test_ways_that_lack_something_are_refused() -> None:
         TeacherTarget(bank=True)
     with pytest.raises(ValueError, match="severity"):
         TeacherTarget(block_weights=True)
+
+
+def test_what_sees_whole_photographs_is_refused_in_windows() -> None:
+    window = Window([[(0, 0)], [(0, 0)]], 16, 16, (32, 32))
+    for target in (TeacherTarget(flips=True, doubt=0.1), TeacherTarget(severity=measure())):
+        with pytest.raises(ValueError, match="in windows"):
+            target(Slanted(0.0), BATCH, window)

@@ -9,7 +9,7 @@ from magenet.losses import (
     ramp_up,
 )
 from magenet.losses.consistency import structure_distance
-from magenet.models import EnhancerOutput
+from magenet.models import EnhancerOutput, Window
 from tests.magenet.losses.photographs import CLEAN, MASK
 
 
@@ -154,3 +154,20 @@ def test_without_a_structure_on_either_side_there_is_no_structure_term() -> None
 def test_stages_are_compared_in_pairs() -> None:
     with pytest.raises(ValueError, match="zip"):
         ConsistencyLoss()(EnhancerOutput((CLEAN, CLEAN)), EnhancerOutput((CLEAN,)), MASK)
+
+
+def test_in_windows_the_last_estimates_are_compared_inside_the_field_they_show() -> None:
+    mask = torch.ones(1, 1, 100, 100)
+    mask[..., 50:] = 0.0
+    window = Window([[(0, 0), (0, 64)]], 32, 32, (100, 100))
+    coarse = torch.rand(1, 3, 24, 24)  # of a size of its own
+    last = torch.rand(2, 3, 32, 32)
+    teacher = EnhancerOutput((coarse, last))
+    wrong = last.clone()
+    wrong[1] += 0.5  # a window outside the field
+    found = ConsistencyLoss()(EnhancerOutput((coarse, wrong)), teacher, mask, window=window)
+    assert float(found["image"]) == pytest.approx(0.0, abs=1e-6)
+    wrong[0] += 0.1
+    found = ConsistencyLoss()(EnhancerOutput((coarse + 0.2, wrong)), teacher, mask, window=window)
+    assert float(found["image"]) == pytest.approx(0.05, rel=0.05), "one window of two"
+    assert float(found["stages"]) == pytest.approx(0.5 * 0.2, rel=0.05)

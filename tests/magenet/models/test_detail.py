@@ -11,6 +11,7 @@ from magenet.models.detail import (
     GREATEST_GAIN,
     MARGIN_OF_ERROR,
     STEEPNESS,
+    applied_gain,
     mean_lit,
     whole_window,
 )
@@ -319,9 +320,10 @@ def test_a_told_gain_makes_a_band_so_many_times_stronger() -> None:
     network = MAGENet(**SMALL).train()  # its heads are silent
     detail = network.detail
     assert detail is not None
-    image = 0.4 + 0.05 * torch.rand(1, 3, 64, 64)
+    coarse = 0.4 + 0.1 * torch.rand(1, 3, 16, 16)
+    image = functional.interpolate(coarse, (64, 64), mode="bilinear")  # without noise
     pyramid = bands(image, detail.bands)
-    level = 1
+    level = 2
     alone = [part if index == level else 0 * part for index, part in enumerate(pyramid)]
     for gain, wanted in ((1.0, 1.0), (3.0, 3.0), (50.0, GREATEST_GAIN)):
         with torch.no_grad():
@@ -331,9 +333,26 @@ def test_a_told_gain_makes_a_band_so_many_times_stronger() -> None:
         assert torch.allclose(change, (wanted - 1.0) * collapsed(alone), atol=1e-3)
 
 
+def test_noise_alone_is_not_strengthened_but_may_be_weakened() -> None:
+    told = torch.tensor([4.0, 4.0, 4.0, 0.25]).log().view(1, 1, 2, 2).requires_grad_(True)
+    share = torch.tensor([0.1, 0.6, 0.4, 0.1]).view(1, 1, 2, 2)
+    gain = applied_gain(told, share)
+    assert gain.flatten().tolist() == pytest.approx([1.0, 4.0, 2.5, 0.25])
+    assert not gain.requires_grad
+
+
 def test_the_mean_over_the_retina_leaves_out_the_surround() -> None:
     image = torch.full((1, 3, 64, 64), 0.5)
     image[..., 32:] = 0.0
     field = torch.ones(1, 2, 4, 4)
     field[..., 2:] = 9.0
     assert torch.equal(mean_lit(field, image), torch.ones(1, 2, 1, 1))
+
+
+@pytest.mark.parametrize("axes", [(), (-1,), (-2,), (-2, -1)])
+def test_windows_of_a_flipped_photograph_show_the_same_places(axes: tuple[int, ...]) -> None:
+    frame = (48, 64)
+    image = torch.rand(2, 3, *frame)
+    window = places([[0, 16], [32, 16]], [[0, 48], [16, 16]], 16, frame)
+    flipped = window.flipped(axes).cut(image.flip(axes)).flip(axes)
+    assert torch.equal(flipped, window.cut(image))

@@ -112,6 +112,32 @@ def test_a_resumed_training_goes_on_with_its_bank(tmp_path: Path) -> None:
         assert torch.equal(again.target.bank.entries[name].stages[-1], entry.stages[-1])
 
 
+def test_a_network_at_its_own_scale_adapts_in_windows(tmp_path: Path) -> None:
+    """Real photographs reach it there, too, and flipped views show the same windows."""
+    students = []
+    for weight, target in ((0.0, None), (1.0, None), (1.0, TeacherTarget(flips=True))):
+        torch.manual_seed(1)
+        network = MAGENet(
+            **TINY, original_resolution_stage=False, detail_widths=(8, 8), detail_blocks=(1, 1)
+        )
+        module = MeanTeacherTask(
+            network, consistency_weight=weight, ramp_share=1e-9, supervised_share=0.0,
+            target=target,
+        )  # fmt: skip
+        source = AdaptationDataModule(
+            PhantomPhotographs(count=4, val_count=2),
+            PhantomPhotographs(count=4, val_count=2, camera="handheld"),
+            image_size=96, batch_size=1, workers=0, windows=2, window_size=32, least_size=64,
+        )  # fmt: skip
+        running = trainer(tmp_path, max_steps=3)
+        running.fit(module, source)
+        students.append(flat(module.network))
+        if weight:
+            assert float(running.callback_metrics["train/consistency_image"]) > 0.0
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        assert not torch.allclose(students[first], students[second], atol=1e-7)
+
+
 def test_a_student_is_told_the_quality_of_its_targets_alone(tmp_path: Path) -> None:
     told: list[Tensor] = []
 
