@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.sampling import FixedLengthSampler, Plan
+from data_modules.files.dicom import read_frames
 from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import require_memory
 from data_modules.files.reading import read_header, read_mask, read_native
@@ -170,6 +172,54 @@ def read_with_field(photograph: Photograph, max_memory: int, others: int = 0) ->
         raise PictureError(f"{photograph.image}: {error}") from None
     image = read_native(photograph.image)
     return DecodedPhotograph(image, find_field(photograph, image), header.notes)
+
+
+class DecodedFrames:
+    """Frames of a file with several, each read when it is asked for.
+
+    Args:
+        photograph: The file; its field-of-view mask, if any, is that of every frame.
+        count: Number of its frames.
+    """
+
+    def __init__(self, photograph: Photograph, count: int) -> None:
+        self.photograph = photograph
+        self.count = count
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return self.count
+
+    def __iter__(self) -> Iterator[DecodedPhotograph]:
+        """Yield the frames in their order.
+
+        Raises:
+            PictureError: If one cannot be read.
+        """
+        for image in read_frames(self.photograph.image):
+            yield DecodedPhotograph(image, find_field(self.photograph, image))
+
+
+def read_frames_with_field(
+    photograph: Photograph, max_memory: int
+) -> DecodedPhotograph | DecodedFrames:
+    """Read a photograph as :func:`read_with_field` does, or prepare to read several of one file.
+
+    Args:
+        photograph: The photograph, or the file of several.
+        max_memory: Bytes that the process may use.
+
+    Raises:
+        PictureError: If it cannot be read, or a frame would not fit into the memory beside another.
+    """
+    header = None if photograph.fault else read_header(photograph.image)
+    if header is None or header.frames == 1:
+        return read_with_field(photograph, max_memory)
+    try:
+        require_memory(header, max_memory, others=1)
+    except UserError as error:
+        raise PictureError(f"{photograph.image}: {error}") from None
+    return DecodedFrames(photograph, header.frames)
 
 
 def find_field(photograph: Photograph, image: Tensor) -> FieldOfView:

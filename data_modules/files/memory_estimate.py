@@ -36,6 +36,7 @@ class Header(NamedTuple):
         decoding: Peak memory from the file to a tensor, in bytes.
         encoding: Memory of the encoder for a result of the same format, in bytes.
         notes: What a result will lack, in words: further pages, transparency.
+        frames: Number of photographs of this size in the file.
     """
 
     width: int
@@ -44,6 +45,7 @@ class Header(NamedTuple):
     decoding: int
     encoding: int
     notes: tuple[str, ...] = ()
+    frames: int = 1
 
 
 def parsed_memory(text: str) -> int:

@@ -50,9 +50,6 @@ ENCODER_BYTES = {
 """Bytes per pixel of the encoder for a name's ending and the bytes per sample, measured on noise of
 4000x4000 px; 5 for others."""
 
-DICOM_BYTES = 48
-"""Bytes per pixel of the decoders of DICOM: a raw copy, three of floats, the result."""
-
 BAND = 256
 """Rows of a picture of floats that are scaled at a time."""
 
@@ -65,11 +62,9 @@ def read_header(path: str | Path) -> Header:
             (Pillow's limit, 179 million pixels).
     """
     if dicom.is_dicom(path):
-        width, height, sample_bytes = dicom.dicom_header(path)
-        require_shape(path, width, height)
-        pixels = width * height
-        decoding = DICOM_BYTES * pixels + os.path.getsize(path)
-        return Header(width, height, sample_bytes, decoding, 12 * sample_bytes * pixels)
+        header = dicom.dicom_header(path)
+        require_shape(path, header.width, header.height)
+        return header
     with _opened(path) as picture:
         require_shape(path, *picture.size)
         pixels = picture.width * picture.height
@@ -150,7 +145,7 @@ def read_native(path: str | Path) -> Tensor:
     As :func:`read_photograph`, but 16 bits stay 16 bits, and DICOM files are read as well.
 
     Args:
-        path: What Pillow can read, a PNG or TIFF of 16 bit, or a DICOM file.
+        path: What Pillow can read, a PNG or TIFF of 16 bit, or a DICOM file of one frame.
 
     Returns:
         uint8 or uint16 `(3, H, W)`.

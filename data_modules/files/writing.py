@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +14,8 @@ from PIL.TiffImagePlugin import IFDRational
 from torch import Tensor
 
 from data_modules.files import dicom
+from data_modules.files.dicom_result import Processing
+from data_modules.files.dicom_writing import write_dicom
 from data_modules.files.errors import PictureError, require_16_bit_extra
 from data_modules.files.reading import FORMATS
 from magenet.atomic_write import atomic_write
@@ -64,6 +67,7 @@ def write_photograph(
     path: str | Path,
     source: str | Path | None = None,
     metadata: MetadataChoice = "clinical",
+    processing: Processing | None = None,
 ) -> None:
     """Write a photograph, whole or not at all.
 
@@ -77,25 +81,17 @@ def write_photograph(
         source: The photograph that it was made from.
         metadata: What is kept of its metadata; see :func:`read_metadata`. Never the rotation: the
             pixels are upright. A TIFF of 16 bit gets no EXIF directories, a PNG of 16 bit no
-            resolution. A DICOM file keeps its patient's data whole, a file of another format
-            gets nothing of DICOM.
+            resolution. What a DICOM file keeps: :mod:`data_modules.files.dicom_attributes`; a file
+            of another format gets nothing of DICOM.
+        processing: What made it; only DICOM files tell.
 
     Raises:
-        PictureError: If it cannot be written; also a DICOM file that shall keep `none`.
+        PictureError: If it cannot be written.
     """
     path = Path(path)
-    from_dicom = source is not None and dicom.is_dicom(source)
     kind = Image.registered_extensions().get(path.suffix.lower())
-    if path.suffix.lower() in dicom.SUFFIXES or (from_dicom and kind is None):
-        if source is None or not from_dicom:
-            raise PictureError(f"{path}: a DICOM file is only written for a photograph from one")
-        if metadata == "none":
-            raise PictureError(
-                f"{path}: a DICOM file always holds its patient's data; with metadata 'none' it "
-                "is not written"
-            )
-        with atomic_write(path, PictureError) as part:
-            dicom.write_dicom(image, part, source)
+    if is_dicom_result(path, source):
+        write_frames([image], path, source, metadata, processing)
         return
     if kind is None:
         raise PictureError(f"{path}: cannot be written: unknown picture ending '{path.suffix}'")
@@ -115,6 +111,43 @@ def write_photograph(
         raise
     except Exception as error:  # encoders raise many kinds, over odd EXIF for one
         raise PictureError(f"{path}: cannot be written ({error})") from None
+
+
+def is_dicom_result(path: str | Path, source: str | Path | None) -> bool:
+    """Return whether a result is written as DICOM: by its name, or by its photograph's content."""
+    suffix = Path(path).suffix.lower()
+    if suffix in dicom.SUFFIXES:
+        return True
+    known = suffix in Image.registered_extensions()
+    return source is not None and not known and dicom.is_dicom(source)
+
+
+def write_frames(
+    frames: Iterable[Tensor],
+    path: str | Path,
+    source: str | Path | None,
+    metadata: MetadataChoice = "clinical",
+    processing: Processing | None = None,
+) -> None:
+    """Write the photographs made from all frames of a DICOM file, whole or not at all.
+
+    Args:
+        frames: uint8 or uint16 `(3, H, W)`; drawn one by one while the file is written.
+        path: File to write.
+        source: The DICOM file that they were made from.
+        metadata: See :func:`write_photograph`.
+        processing: What made them.
+
+    Raises:
+        PictureError: If it cannot be written, or is not to be DICOM.
+    """
+    path = Path(path)
+    if source is None or not dicom.is_dicom(source):
+        raise PictureError(f"{path}: a DICOM file is only written for a photograph from one")
+    if not is_dicom_result(path, source):
+        raise PictureError(f"{path}: a file of several frames is only written as DICOM")
+    with atomic_write(path, PictureError) as part:
+        write_dicom(frames, part, source, metadata, processing)
 
 
 def read_metadata(source: str | Path, choice: MetadataChoice) -> Metadata:

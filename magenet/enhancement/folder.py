@@ -16,13 +16,18 @@ import torch
 from tqdm import tqdm
 
 from data_modules.datasets.manifest import Photograph
-from data_modules.datasets.photographs import DecodedPhotograph, read_with_field
+from data_modules.datasets.photographs import (
+    DecodedFrames,
+    DecodedPhotograph,
+    read_frames_with_field,
+)
 from data_modules.files.errors import PictureError
-from data_modules.files.memory_estimate import memory_of, resident
+from data_modules.files.memory_estimate import held_by, memory_of, resident
 from data_modules.files.output_paths import output_paths, require_outside
 from data_modules.files.reading import read_header
-from data_modules.files.writing import MetadataChoice, write_photograph
+from data_modules.files.writing import MetadataChoice, write_frames, write_photograph
 from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.enhancement.frames import EnhancedFrames, FrameError
 from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.enhancement.inputs import collect
 from magenet.enhancement.listing import Listing
@@ -31,6 +36,7 @@ from magenet.enhancement.origin import (
     claimed_paths,
     file_hash,
     is_whole,
+    processing_of,
     read_report,
     source_of,
     write_report,
@@ -84,12 +90,12 @@ class Prepared(NamedTuple):
 
     Attributes:
         source: What its report holds of it, see :func:`magenet.enhancement.origin.source_of`.
-        decoded: Its pixels and field of view, or why they cannot be had.
+        decoded: Its pixels and field of view, those of several frames, or why they cannot be had.
         report: The report on its result, where that is to be skipped.
     """
 
     source: ReportRow
-    decoded: DecodedPhotograph | PictureError
+    decoded: DecodedPhotograph | DecodedFrames | PictureError
     report: ReportRow | None = None
 
 
@@ -154,6 +160,7 @@ def write_outcome(
     path: Path | PictureError,
     metadata: MetadataChoice = "clinical",
     source: ReportRow | None = None,
+    frames: EnhancedFrames | None = None,
 ) -> Outcome:
     """Write an enhanced photograph and its report, `<name>.json`, each whole or not at all.
 
@@ -167,6 +174,7 @@ def write_outcome(
         path: Output path of the picture, or why it has none.
         metadata: What the picture keeps of the photograph's metadata.
         source: See :class:`Prepared`; read from the photograph's file if None.
+        frames: The results, where a file holds several; each is enhanced when it is to be written.
 
     Returns:
         The outcome; it is a failure if the picture or the report cannot be written.
@@ -177,9 +185,16 @@ def write_outcome(
     try:
         if isinstance(path, PictureError):
             raise path
-        if outcome.result is not None:
+        if frames is not None:
             _require_own(path, row)
-            write_photograph(outcome.result.image, path, photograph.image, metadata)
+            write_frames(frames, path, photograph.image, metadata, processing_of(row))
+            outcome = frames.outcome()
+            row |= outcome.row
+        elif outcome.result is not None:
+            _require_own(path, row)
+            image = outcome.result.image
+            write_photograph(image, path, photograph.image, metadata, processing_of(row))
+        if outcome.result is not None:
             row |= {"result": path.name, "result_sha256": file_hash(path)}
         row["seconds"] = round(row["seconds"] + time.perf_counter() - start, 2)
         if outcome.result is not None:
@@ -187,10 +202,12 @@ def write_outcome(
     except Exception as error:  # of memory, say: one photograph must not cost the others
         if "result_sha256" in row and isinstance(path, Path):  # written, but without a report
             path.unlink(missing_ok=True)
-        own = isinstance(error, PictureError)
-        row = _failed(
-            row, str(error) if own else f"{photograph.image}: cannot be written ({error})"
-        )
+        if isinstance(error, FrameError):
+            row |= error.row
+        else:
+            own = isinstance(error, PictureError)
+            reason = str(error) if own else f"{photograph.image}: cannot be written ({error})"
+            row = _failed(row, reason)
         outcome = replace(outcome, result=None)
     if isinstance(path, Path) and outcome.result is None:
         row = _without_result(row, path)
@@ -228,6 +245,9 @@ def enhance_all(
                     ahead = pool.submit(_prepare, other, paths[other.name], recipe, options)
             if report is not None:
                 yield Outcome(report | {"name": photograph.name, "status": "skipped"})
+                continue
+            if isinstance(decoded, DecodedFrames):
+                yield _enhance_frames(enhancer, photograph, decoded, path, options, source)
                 continue
             outcomes = [enhance_photograph(enhancer, photograph, decoded, options)]
             del decoded  # whoever takes the outcome holds the photograph alone
@@ -281,6 +301,25 @@ def enhance_to_folder(
     return Summary(rows, len(merged.earlier), page.failed)
 
 
+def _enhance_frames(
+    enhancer: PhotographEnhancer,
+    photograph: Photograph,
+    decoded: DecodedFrames,
+    path: Path | PictureError,
+    options: FolderOptions,
+    source: ReportRow,
+) -> Outcome:
+    """Enhance and write a file of several frames, one at a time."""
+    frames = EnhancedFrames(
+        decoded, lambda frame: enhance_photograph(enhancer, photograph, frame, options)
+    )
+    row: ReportRow = {
+        "name": photograph.name, "status": "failed", "verdict": "", "reasons": [],
+        "weights": options.weights, **_recipe(enhancer, options), "seconds": 0.0,
+    }  # fmt: skip
+    return write_outcome(Outcome(row), photograph, path, options.metadata, source, frames)
+
+
 def _recipe(enhancer: PhotographEnhancer, options: Options) -> ReportRow:
     """Return what a result depends on besides its photograph, for the report."""
     return {"strength": options.strength, "force": options.force, **enhancer.hashes}
@@ -300,7 +339,7 @@ def _prepare(
         if known and source["source_sha256"] is not None and is_whole(path, report):
             return Prepared(source, PictureError("not read"), report)
     try:
-        return Prepared(source, read_with_field(photograph, options.max_memory))
+        return Prepared(source, read_frames_with_field(photograph, options.max_memory))
     except PictureError as error:
         return Prepared(source, error)
     except Exception as error:  # of memory, say: one photograph must not cost the others
@@ -343,7 +382,9 @@ def _without_result(row: ReportRow, path: Path) -> ReportRow:
 def _fit_together(one: Photograph, other: Photograph, max_memory: int) -> bool:
     """Return whether one photograph can be read while another is enhanced."""
     try:
-        needs = sum(memory_of(read_header(photograph.image)) for photograph in (one, other))
+        headers = [read_header(photograph.image) for photograph in (one, other)]
     except PictureError:
         return False
+    needs = sum(memory_of(header) for header in headers)
+    needs += sum(held_by(header) for header in headers if header.frames > 1)  # the worst frame
     return resident() + needs <= max_memory

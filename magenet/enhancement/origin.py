@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data_modules.datasets.manifest import Photograph
+from data_modules.files.dicom_result import Processing
 from data_modules.files.errors import PictureError
 from magenet.atomic_write import atomic_write
 
@@ -63,6 +64,15 @@ def source_of(photograph: Photograph) -> ReportRow:
 def file_hash(path: Path) -> str | None:
     """Return the SHA-256 of a file; None if it cannot be read."""
     return _size_and_hash(path)[1]
+
+
+def processing_of(row: ReportRow) -> Processing:
+    """Return what a DICOM result tells of its making: no name of weights, which may be a path."""
+    return Processing(
+        "Enhanced",
+        f"Weights SHA-256 {row['weights_sha256']}, settings SHA-256 {row['settings_sha256']}, "
+        f"strength {row['strength']:g}",
+    )
 
 
 def is_whole(path: Path, report: ReportRow) -> bool:

@@ -8,7 +8,6 @@ import torch
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from data_modules.files.errors import PictureError
 from data_modules.files.writing import write_photograph
 
 SECRET = "Erika-Mustermann"
@@ -91,8 +90,3 @@ def test_texts_in_the_place_of_dates_and_numbers_are_dropped(tmp_path: Path) -> 
     assert SECRET.encode() not in (tmp_path / "b.png").read_bytes()
     with Image.open(tmp_path / "b.png") as written:
         assert set(written.getexif().get_ifd(0x8769)) == {0x8827}
-
-
-def test_a_dicom_file_cannot_leave_out_its_patient(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match="always holds its patient's data"):
-        write_photograph(IMAGE, tmp_path / "b.dcm", tmp_path / "a.dcm", "none")
