@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
-from pydicom import uid
+import pytest
+
+pydicom = pytest.importorskip("pydicom")
 
 EIGHT_BIT = "1.2.840.10008.5.1.4.1.1.77.1.5.1"
 SIXTEEN_BIT = "1.2.840.10008.5.1.4.1.1.77.1.5.2"
@@ -116,11 +117,11 @@ def photograph(
     """
     dataset = pydicom.Dataset()
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
     dataset.SOPClassUID = EIGHT_BIT if bits <= 8 else SIXTEEN_BIT
     for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID",
                     "SynchronizationFrameOfReferenceUID"):  # fmt: skip
-        setattr(dataset, keyword, uid.generate_uid())
+        setattr(dataset, keyword, pydicom.uid.generate_uid())
     dataset.SpecificCharacterSet = "ISO_IR 100"
     dataset.PatientName, dataset.PatientID = "Müller^Ann", "eye-7"
     dataset.StudyDate, dataset.Modality = "20260102", "OP"

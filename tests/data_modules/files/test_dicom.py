@@ -132,6 +132,7 @@ def test_palettes_become_colours(tmp_path: Path, depth: int) -> None:
     dataset.PhotometricInterpretation = "PALETTE COLOR"
     for keyword, value in palette.items():
         setattr(dataset, keyword, value)
+        dataset[keyword].VR = "US" if keyword.endswith("Descriptor") else "OW"
     dataset.save_as(tmp_path / "a.dcm")
     image = read_native(tmp_path / "a.dcm").numpy()
     assert read_header(tmp_path / "a.dcm").sample_bytes == depth // 8 == image.itemsize

@@ -63,7 +63,9 @@ def test_lossless_compression_changes_no_pixel(
     tmp_path: Path, name: str, bits: int, frames: int
 ) -> None:
     shape = (40, 50, 3) if frames == 1 else (frames, 40, 50, 3)
-    pixels = noise(shape, bits)
+    # GDCM cannot encode noise of 16 bit as JPEG 2000: it would take more than uncompressed.
+    smooth = np.arange(frames * 6000, dtype=np.uint16).reshape(shape) * 5
+    pixels = noise(shape) if bits == 8 else smooth
     photograph(tmp_path / "a.dcm", pixels, bits=bits)
     by_gdcm(tmp_path / "a.dcm", LOSSLESS[name])
     assert pydicom.dcmread(tmp_path / "a.dcm").file_meta.TransferSyntaxUID == LOSSLESS[name]
@@ -71,6 +73,7 @@ def test_lossless_compression_changes_no_pixel(
     assert np.array_equal(np.stack(read), pixels.reshape(-1, 40, 50, 3))
 
 
+@pytest.mark.filterwarnings("ignore:.*JFIF APP marker:UserWarning:pydicom")
 @pytest.mark.parametrize("kind", ["YBR_FULL_422", "RGB"])
 def test_jpeg_has_the_colours_that_it_had(tmp_path: Path, kind: str) -> None:
     """A picture by Pillow is YBR with a JFIF marker, also where the attributes say RGB."""
@@ -121,6 +124,8 @@ def test_pixels_are_not_decoded_at_another_size_than_the_header_says(
     syntax = {
         "JPEG": uid.JPEGBaseline8Bit, "JPEG2000": uid.JPEG2000, "JPEG-LS": uid.JPEGLSLossless
     }[kind]  # fmt: skip
+    if kind == "JPEG-LS":
+        pytest.importorskip("gdcm")
     photograph(tmp_path / "a.dcm", noise((40, 50)), "MONOCHROME2")
     grey = np.full((5000, 5000), 90, np.uint8)
     if kind == "JPEG-LS":  # the marker of its size suffices

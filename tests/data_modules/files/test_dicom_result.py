@@ -111,7 +111,7 @@ def test_each_choice_keeps_what_it_says(tmp_path: Path) -> None:
     block = dataset.private_block(0x0029, "secret maker", create=True)
     block.add_new(1, "LO", "secret note")
     dataset.AnatomicRegionSequence[0].private_block(0x0029, "secret maker", create=True)
-    dataset.save_as(tmp_path / "a.dcm")
+    dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
     for choice in CHOICES:
         result = result_of(tmp_path / "a.dcm", choice)
         content = (tmp_path / f"{choice}.dcm").read_bytes()
@@ -124,7 +124,7 @@ def test_each_choice_keeps_what_it_says(tmp_path: Path) -> None:
 
 
 def test_none_leaves_no_way_back_to_the_patient(tmp_path: Path) -> None:
-    source = photograph(tmp_path / "a.dcm", noise((40, 50, 3)))
+    source = photograph(tmp_path / "a.dcm", noise((40, 50, 3)), SeriesDescription="of Ann")
     result = result_of(tmp_path / "a.dcm", "none")
     content = (tmp_path / "none.dcm").read_bytes()
     for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID",
@@ -146,6 +146,29 @@ def test_what_was_lost_to_compression_is_told_for_ever(tmp_path: Path) -> None:
     for choice in CHOICES:
         result = result_of(tmp_path / "a.dcm", choice)
         assert {keyword: result[keyword].value for keyword in lossy} == lossy
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.2"])
+def test_originals_of_every_encoding_are_written(tmp_path: Path, syntax: str) -> None:
+    """Implicit value representations, and big endian."""
+    pixels = noise((40, 50, 3))
+    dataset = photograph(tmp_path / "a.dcm", pixels)
+    mapping = pydicom.Dataset()
+    mapping.RealWorldValueFirstValueMapped = 7
+    dataset.RealWorldValueMappingSequence = [mapping]
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
+    little, implicit = syntax != "1.2.840.10008.1.2.2", syntax == "1.2.840.10008.1.2"
+    dataset["PixelData"].VR = "OB" if not implicit else "OW"
+    mapping["RealWorldValueFirstValueMapped"].VR = "US"
+    pydicom.dcmwrite(
+        tmp_path / "a.dcm", dataset, implicit_vr=implicit, little_endian=little,
+        enforce_file_format=True,
+    )  # fmt: skip
+    assert np.array_equal(read_native(tmp_path / "a.dcm").permute(1, 2, 0).numpy(), pixels)
+    result = result_of(tmp_path / "a.dcm", "keep")
+    assert faults(result) == []
+    assert result.RealWorldValueMappingSequence[0].RealWorldValueFirstValueMapped == 7
+    assert (result.StudyDate, result.PatientName) == (dataset.StudyDate, dataset.PatientName)
 
 
 def test_the_preamble_of_the_original_is_not_copied(tmp_path: Path) -> None:
