@@ -75,6 +75,8 @@ class PairedDataModule(SourceDataModule):
         degradation: Recipe for training and validation; if null, the fundus recipe with `gentle`
             set to 0.3.
         args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
+        validation_degradation: Recipe for validation alone, so that trainings with different
+            recipes are compared under one; that of training if null.
         conditions: Conditions of a test: cofe-Net's seven types, `fundus` (the fundus recipe),
             `none`; all if null.
         scored_size: Side of the photographs in a test, in pixels; the network still processes them
@@ -87,12 +89,14 @@ class PairedDataModule(SourceDataModule):
         photographs: PhotographSource,
         degradation: Degradation | None = None,
         *args: Any,
+        validation_degradation: Degradation | None = None,
         conditions: list[str] | None = None,
         scored_size: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(photographs, *args, **kwargs)
         self.degradation = degradation or FundusDegradation(gentle=GENTLE)
+        self.validation_degradation = validation_degradation or self.degradation
         unknown = [name for name in conditions or () if name not in CONDITIONS]
         if unknown:
             raise ValueError(f"conditions: {unknown[0]!r} is none of {', '.join(CONDITIONS)}")
@@ -126,8 +130,9 @@ class PairedDataModule(SourceDataModule):
                 clean, mask, rng, batch["condition"]
             )
         else:
-            parameters = self.degradation.draw(rng)
-            prepared["image_degraded"] = self.degradation.apply(clean, mask, parameters)
+            recipe = self.degradation if training else self.validation_degradation
+            parameters = recipe.draw(rng)
+            prepared["image_degraded"] = recipe.apply(clean, mask, parameters)
             prepared["parameters"] = parameters
         return prepared
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "enhance": "enhance photographs with the weights in the package",
     "adapt": "fine-tune these weights on a camera's own photographs",
     "fit": "train a network, as an experiment's YAML says",
+    "sweep": "train with many values of options, as a sweep's YAML says",
     "validate": "score it on the validation part",
     "test": "score it photograph by photograph, per type of degradation",
     "table": "put the scores of several tests into one table",

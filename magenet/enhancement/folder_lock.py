@@ -25,10 +25,11 @@ class FolderLock:
 
     Args:
         folder: The folder, which exists.
+        name: Name of the file.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / NAME
+    def __init__(self, folder: Path, name: str = NAME) -> None:
+        self.path = folder / name
         self.file: int | None = None
 
     def acquire(self) -> None:

@@ -15,11 +15,25 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Signals after which a run stops: Ctrl-C, and what schedulers and `kill` send."""
 
 
+STOPPING = "stopping after this photograph; once more stops at once"
+"""What is said when the first signal comes."""
+
+LEFT = (
+    "stopped; what is written is whole, and enhance.incomplete.csv lists it; go on with "
+    "--skip-existing"
+)
+"""What is said after the second one."""
+
+
 @contextlib.contextmanager
-def stoppable() -> Iterator[list[int]]:
+def stoppable(stopping: str = STOPPING, left: str = LEFT) -> Iterator[list[int]]:
     """Note Ctrl-C and SIGTERM, so that the photograph at hand is finished and listed.
 
     The second signal raises at once.
+
+    Args:
+        stopping: What to say when the first signal comes.
+        left: What to say after the second.
 
     Yields:
         The signals that came.
@@ -34,7 +48,7 @@ def stoppable() -> Iterator[list[int]]:
         if len(received) > 1:
             raise KeyboardInterrupt
         with contextlib.suppress(OSError):  # not by print, which a signal may have interrupted
-            os.write(2, b"\nmagenet: stopping after this photograph; once more stops at once\n")
+            os.write(2, f"\nmagenet: {stopping}\n".encode())
 
     # A signal that is ignored, as by nohup, stays so. Threads other than the first have no say.
     is_main = threading.current_thread() is threading.main_thread()
@@ -45,11 +59,7 @@ def stoppable() -> Iterator[list[int]]:
             signal.signal(number, stop)
         yield received
     except KeyboardInterrupt:
-        raise StoppedError(
-            "stopped; what is written is whole, and enhance.incomplete.csv lists it; go on with "
-            "--skip-existing",
-            128 + (received or [signal.SIGINT])[0],
-        ) from None
+        raise StoppedError(left, 128 + (received or [signal.SIGINT])[0]) from None
     finally:
         for number, old in caught.items():
             signal.signal(number, old)
