@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -68,7 +67,8 @@ def open_study(sweep: Sweep, out: Path, options: Sequence[str]) -> Study:
         UserError: If the folder holds another sweep.
     """
     import optuna
-    from optuna.storages.journal import JournalFileBackend
+
+    from magenet.sweeps.journal import open_journal
 
     make_folder(out)
     pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
@@ -76,9 +76,8 @@ def open_study(sweep: Sweep, out: Path, options: Sequence[str]) -> Study:
         pruner = optuna.pruners.SuccessiveHalvingPruner(sweep.pruning.first, sweep.pruning.factor)
     with sweep_lock(out):
         study = optuna.create_study(
-            storage=optuna.storages.JournalStorage(JournalFileBackend(str(out / JOURNAL))),
-            study_name="sweep", pruner=pruner, load_if_exists=True,
-            direction="maximize" if sweep.maximize else "minimize",
+            storage=open_journal(out / JOURNAL), study_name="sweep", pruner=pruner,
+            direction="maximize" if sweep.maximize else "minimize", load_if_exists=True,
         )  # fmt: skip
         asked, stored = _identity(sweep, options), study.user_attrs.get("sweep")
         if stored is None:
@@ -94,13 +93,10 @@ def open_study(sweep: Sweep, out: Path, options: Sequence[str]) -> Study:
 @contextlib.contextmanager
 def sweep_lock(out: Path) -> Iterator[None]:
     """Let one process at a time choose a trial or write results; the others wait a moment."""
+    from magenet.sweeps.journal import take
+
     lock = FolderLock(out, ".sweep.lock")
-    while True:
-        try:
-            lock.acquire()
-            break
-        except UserError:
-            time.sleep(0.05)
+    take(lock)
     try:
         yield
     finally:

@@ -46,6 +46,20 @@ def test_validation_never_changes_and_the_test_shows_every_type() -> None:
         assert torch.equal(batch["image_degraded"][-1], clean[-1]), "under 'none' as it was"
 
 
+def test_trainings_with_different_recipes_may_be_validated_under_one() -> None:
+    photographs = PhantomPhotographs(count=2, val_count=2)
+    none, spots = FundusDegradation(severity=0.0), CofeDegradation(["spots"])
+    given: dict[str, Any] = {"image_size": 48, "batch_size": 2, "workers": 0}
+    alone = PairedDataModule(photographs, spots, **given)
+    module = PairedDataModule(photographs, none, validation_degradation=spots, **given)
+    batch, expected = (
+        m.prepare(next(iter(m.val_dataloader())), training=False) for m in (module, alone)
+    )
+    assert torch.equal(batch["image_degraded"], expected["image_degraded"])
+    trained = module.prepare(next(iter(module.val_dataloader())), training=True)
+    assert torch.allclose(trained["image_degraded"], trained["image_clean"], atol=1e-6)
+
+
 def test_a_test_may_show_some_conditions_at_another_size() -> None:
     photographs = PhantomPhotographs(count=4, val_count=2)
     module = PairedDataModule(

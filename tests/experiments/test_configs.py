@@ -32,6 +32,7 @@ PHANTOMS = "runs/phantoms/mean_teacher.yaml"
 LAYERS = [name for name in EVERY if name.startswith("layers/") and name != PROTOCOL]
 TESTS = [name for name in EVERY if name.startswith("tests/")]
 RUNS = [name for name in EVERY if name.startswith("runs/")]
+SWEEPS = [name for name in EVERY if name.startswith("sweeps/")]  # run by test_sweeps.py
 COMPARED = [name for name in RUNS if name.startswith("runs/comparison/")]
 ELSEWHERE = [
     "runs/classical.yaml",
@@ -154,7 +155,7 @@ def modules(text: str) -> set[str]:
 
 
 def test_every_config_belongs_to_a_kind() -> None:
-    assert sorted(["base.yaml", PROTOCOL, *LAYERS, *RUNS, *TESTS]) == EVERY
+    assert sorted(["base.yaml", PROTOCOL, *LAYERS, *RUNS, *SWEEPS, *TESTS]) == EVERY
     assert set(ELSEWHERE) <= set(RUNS)
 
 

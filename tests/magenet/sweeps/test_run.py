@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,9 +63,9 @@ def starts() -> list[str]:
     return sorted("".join(p.read_text() for p in Path("out").glob("*/starts.txt")).split())
 
 
-def wait_for(condition: object, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
+def wait_for(condition: Callable[[], object], seconds: float = 240.0) -> None:
+    end = time.monotonic() + seconds  # the machine may be busy
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
 
@@ -111,25 +112,28 @@ def test_the_training_of_a_killed_sweep_saves_and_is_continued() -> None:
     Path("s.yaml").write_text(GRID)
     process = start("--pause=0.5")
     metrics = Path("out/trial_001/version_0/metrics.csv")
-    wait_for(lambda: metrics.exists() and len(metrics.read_text().splitlines()) == 2)
+    wait_for(lambda: metrics.exists() and len(metrics.read_text().splitlines()) >= 2)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     wait_for(lambda: list(Path("out/trial_001").glob("*/*/step_*.ckpt")))
     sweep(GRID, "--pause=0.5", trials=1)
     assert table()[0]["val/score"] == "0.75"
     rows = Path("out/trial_001/version_1/metrics.csv").read_text().splitlines()
-    assert rows[1].startswith("0,2,") or rows[1].startswith("0,3,"), "not from the beginning"
+    assert not rows[1].startswith("0,1,"), "not from the beginning"
 
 
-def test_two_processes_share_a_sweep() -> None:
-    Path("s.yaml").write_text(GRID.replace("[1, 4, 2, 3]", "[1, 2, 3, 4, 5, 6]"))
-    processes = [start("--pause=0.2"), start("--pause=0.2")]
-    said = [process.communicate(timeout=60)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
+def test_two_processes_share_a_sweep(capsys: pytest.CaptureFixture[str]) -> None:
+    text = GRID.replace("[1, 4, 2, 3]", "[1, 2, 3, 4, 5, 6]")
+    Path("s.yaml").write_text(text)
+    process = start("--pause=0.3")
+    wait_for(starts)
+    sweep(text, "--pause=0.3")
+    said = [capsys.readouterr().out, process.communicate(timeout=240)[0]]
+    assert process.returncode == 0, said
     assert starts() == ["1", "2", "3", "4", "5", "6"], "each once"
     assert [row["state"] for row in table()] == ["complete"] * 6
     assert all(text.count(": complete") >= 1 for text in said), "both worked"
-    assert all("best: trial" in text for text in said), "both waited for the other's last"
+    assert all("best: trial 6" in text for text in said), "both waited for the other's last"
 
 
 def test_a_stopped_sweep_saves_and_goes_on() -> None:
@@ -138,7 +142,7 @@ def test_a_stopped_sweep_saves_and_goes_on() -> None:
     wait_for(lambda: len(starts()) == 2)
     wait_for(lambda: (Path("out/trial_002/version_0/metrics.csv")).exists())
     process.send_signal(signal.SIGTERM)
-    said = process.communicate(timeout=20)[0]
+    said = process.communicate(timeout=240)[0]
     assert process.returncode == 143
     assert "error: stopped; what is finished is in out/trials.csv; the same command goes" in said
     assert [row["state"] for row in table()] == ["complete", "running"]
@@ -158,7 +162,7 @@ def test_a_killed_training_is_tried_again_by_the_next_start() -> None:
         process.kill()
         pytest.skip("finds the training in /proc")
     os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
-    said = process.communicate(timeout=20)[0]
+    said = process.communicate(timeout=240)[0]
     assert process.returncode == 0, said
     assert "trial 2: failed" in said
     assert "ended by SIGKILL" in said
@@ -188,7 +192,7 @@ def test_trial_after_trial_that_fails_ends_the_sweep(monkeypatch: pytest.MonkeyP
 
 def test_hyperband_stops_what_is_not_among_the_best_and_it_saves() -> None:
     text = GRID + "early_terminate: {type: hyperband, min_iter: 2, eta: 2}\n"
-    sweep(text, "--pause=0.2")
+    sweep(text, "--pause=0.3")
     assert [(row["x"], row["state"]) for row in table()] == [
         ("1", "complete"), ("4", "complete"), ("2", "pruned"), ("3", "pruned"),
     ]  # fmt: skip
@@ -241,3 +245,11 @@ def test_a_missing_optuna_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -
         study.require_optuna()
     with pytest.raises(UserError, match="needs Optuna"):
         sweep(GRID)
+
+
+def test_half_a_line_of_a_killed_process_costs_nothing() -> None:
+    sweep(GRID, trials=2)
+    with Path("out/journal.log").open("ab") as stream:
+        stream.write(b'{"op_code":4,"wor')
+    sweep(GRID)
+    assert [row["state"] for row in table()] == ["complete"] * 4
