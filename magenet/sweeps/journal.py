@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from optuna.storages import JournalStorage
-from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from magenet.enhancement.folder_lock import FolderLock
 from magenet.errors import UserError
@@ -16,7 +16,7 @@ PAUSE = 0.02
 """Seconds between two tries to take a lock that is held for a moment only."""
 
 
-class JournalLock(BaseJournalFileLock):
+class JournalLock(JournalFileOpenLock):
     """Lock of a journal while a process writes to it.
 
     Deviation: Optuna's own locks are files whose existence locks. After SIGKILL the next process

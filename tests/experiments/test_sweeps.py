@@ -1,8 +1,8 @@
 """Every sweep is one to W&B and to `magenet sweep` alike, and its first point trains.
 
 W&B's published schema is in its package `sweeps`, which would replace numpy. To check against it:
-    pip install --no-deps --target <folder> sweeps jsonschema jsonschema-specifications referencing \
-        rpds-py attrs
+    pip install --no-deps --target <folder> sweeps jsonschema jsonschema-specifications \
+        referencing rpds-py attrs
     PYTHONPATH=<folder> pytest tests/experiments/test_sweeps.py
 """
 
@@ -90,10 +90,10 @@ def test_wandb_runs_the_command_that_magenet_sweep_runs(
     with mock.patch.dict(os.environ):  # the agent writes into it
         os.environ["PATH"] = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
         os.environ["WANDB_DIR"] = str(tmp_path)
-        agent = Agent(None, queue.Queue(), sweep_id="s")  # type: ignore[no-untyped-call]
+        agent = Agent(None, queue.Queue(), sweep_id="s")
         agent._sweep_command = list(config["command"])
         chosen = {key: {"value": value} for key, value in _drawn(config, point).items()}
-        agent._command_run({"run_id": "r", "program": config["program"], "args": chosen})  # type: ignore[no-untyped-call]
+        agent._command_run({"run_id": "r", "program": config["program"], "args": chosen})
         process, end = agent._run_processes["r"], time.monotonic() + 240
         while process.poll() is None:
             assert time.monotonic() < end
