@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
 from magenet.models import MAGENet
-from magenet.models.detail import whole_window
+from magenet.models.window import whole_window
 
 MULTIPLE = 16
 """Height and width of the exported network's input are multiples of this."""

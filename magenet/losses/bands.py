@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from magenet.losses.masked import masked_mean
 from magenet.models import EnhancerOutput
-from magenet.models.detail import Window
 from magenet.models.pyramid import CONTRAST_STRIDE, GREEN, bands, neighbourhood_mean
+from magenet.models.window import Window
 
 LIGHT_EPSILON = 2e-4
 """Difference at which the loss of light turns from quadratic to linear (our choice)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,6 +13,7 @@ from torch.nn import functional
 from magenet.models.attention import ChannelAttention, corrected
 from magenet.models.pyramid import above_noise, band_contrast, bands, collapsed
 from magenet.models.stages import EncoderDecoderStage
+from magenet.models.window import Window
 
 STRIDE = 2
 """Pixels of the photograph per pixel of the stage's features, along one axis."""
@@ -49,10 +50,6 @@ GREATEST_GAIN = 8.0
 MOST_WIDTHS = 4
 """Most levels: with one more the widest band would be as wide as a contrast map's pixel."""
 
-MARGIN = 96
-"""Pixels around a window beyond which the photograph hardly changes the result inside (measured:
-less than 1/255)."""
-
 TYPICAL_ERROR = 0.03
 """Expected absolute error before any training, in [0, 1] (our choice)."""
 
@@ -63,95 +60,6 @@ on good ones (val)."""
 
 MARGIN_OF_ERROR = 1.3
 """Ratio of the photograph's expected error to that of its estimate at which half is applied."""
-
-TILE = 512
-"""Side of the windows that photographs are cut into, without their margins, in pixels."""
-
-
-class Window(NamedTuple):
-    """Parts of photographs at their own scale, K of each photograph, all of one size.
-
-    Attributes:
-        corners: First row and column of each window, K pairs for each photograph, in pixels,
-            multiples of :attr:`DetailStage.multiple`.
-        height: Number of rows, a multiple likewise.
-        width: Number of columns, likewise.
-        frame: Height and width of the whole photographs.
-    """
-
-    corners: Sequence[Sequence[tuple[int, int]]]
-    height: int
-    width: int
-    frame: tuple[int, int]
-
-    def cut(self, image: Tensor) -> Tensor:
-        """Return the windows of photographs `(B, C, H, W)`: `(B K, C, height, width)`.
-
-        Beyond the frame's lower and right edge they repeat it.
-        """
-        parts = []
-        for picture, corners in zip(image, self.corners, strict=True):
-            for top, left in corners:
-                part = picture[:, top : top + self.height, left : left + self.width]
-                below, right = self.height - part.shape[1], self.width - part.shape[2]
-                if below or right:
-                    part = functional.pad(part, (0, right, 0, below), mode="replicate")
-                parts.append(part)
-        return torch.stack(parts)
-
-    def flipped(self, axes: Sequence[int]) -> Window:
-        """Return the windows of flipped photographs that show the same places.
-
-        Args:
-            axes: -2 for rows, -1 for columns, or both.
-        """
-        rows, columns = self.frame
-
-        def moved(top: int, left: int) -> tuple[int, int]:
-            """Return the corner after the flip."""
-            return (
-                rows - self.height - top if -2 in axes else top,
-                columns - self.width - left if -1 in axes else left,
-            )
-
-        corners = [[moved(*corner) for corner in photograph] for photograph in self.corners]
-        return self._replace(corners=corners)
-
-    def put(self, part: Tensor, image: Tensor, valid: tuple[slice, slice]) -> None:
-        """Copy rows and columns of one window of photographs into them, the same in each."""
-        top, left = self.corners[0][0]
-        rows, columns = valid
-        image[..., rows, columns] = part[
-            ..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-        ]
-
-    def sample(self, field: Tensor, stride: int) -> Tensor:
-        """Upsample a coarse field of the whole photographs bilinearly into the windows.
-
-        Args:
-            field: `(B, C, h, w)` over the whole photographs.
-            stride: Pixels of the photograph per pixel of the result, along one axis.
-
-        Returns:
-            float32 `(B K, C, height / stride, width / stride)`: those parts of what `interpolate`
-            returns for the whole photograph, whatever the window.
-        """
-        first = torch.tensor(self.corners, device=field.device)  # (B, K, 2)
-        places = []
-        for axis, count in enumerate((self.height, self.width)):
-            offsets = (torch.arange(count // stride, device=field.device) + 0.5) * stride
-            places.append((first[..., axis, None] + offsets) * (2 / self.frame[axis]) - 1)
-        rows, columns = places  # (B, K, h) and (B, K, w)
-        size = (*rows.shape, columns.shape[-1])
-        grid = torch.stack(
-            [columns[:, :, None, :].expand(size), rows[..., None].expand(size)], dim=-1
-        )
-        with torch.autocast(field.device.type, enabled=False):
-            sampled = functional.grid_sample(  # the K windows one below the other
-                field.float(), grid.flatten(1, 2), padding_mode="border", align_corners=False
-            )
-        sampled = sampled.view(*sampled.shape[:2], *size[1:])  # (B, C, K, h, w)
-        return sampled.transpose(1, 2).flatten(0, 1)
 
 
 class Context(NamedTuple):
@@ -372,36 +280,3 @@ def held_back(light: Tensor, log_error: Tensor, weight: Tensor) -> tuple[Tensor,
     """
     before, after = log_error.exp().chunk(2, dim=1)
     return light * weight, torch.cat([before, torch.lerp(before, after, weight)], dim=1).log()
-
-
-def whole_window(frame: tuple[int, int], batch: int, multiple: int) -> Window:
-    """Return the window that is the whole photograph, its sides rounded up to multiples."""
-    height, width = (-(-side // multiple) * multiple for side in frame)
-    return Window([[(0, 0)]] * batch, height, width, frame)
-
-
-def windows(
-    height: int, width: int, batch: int, multiple: int
-) -> Iterator[tuple[Window, tuple[slice, slice]]]:
-    """Yield windows that cover photographs, and the part of each without its margin.
-
-    Args:
-        height: Of the photographs, in pixels.
-        width: Of the photographs.
-        batch: Number of photographs.
-        multiple: Of the windows' edges.
-
-    Yields:
-        A window, the same in every photograph, and the rows and columns that it is valid for.
-    """
-    for top in range(0, height, TILE):
-        for left in range(0, width, TILE):
-            valid = (
-                slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
-            )  # fmt: skip
-            corner = (max(0, top - MARGIN), max(0, left - MARGIN))
-            counts = []
-            for start, part, side in zip(corner, valid, (height, width), strict=True):
-                count = min(part.stop + MARGIN, side) - start
-                counts.append(-(-count // multiple) * multiple)
-            yield Window([[corner]] * batch, counts[0], counts[1], (height, width)), valid

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.models.attention import LightCorrection, SupervisedAttention, corrected
-from magenet.models.detail import Context, DetailStage, Window, whole_window, windows
+from magenet.models.detail import Context, DetailStage
 from magenet.models.enhancer import (
     Enhancer,
     EnhancerOutput,
@@ -31,6 +31,7 @@ from magenet.models.stages import (
     enlarge,
 )
 from magenet.models.structure import StructurePreservation
+from magenet.models.window import Window, whole_window, windows
 
 STRIDES: tuple[int, ...] = (2, 4, 8, 16)
 """Pixels of the photograph per pixel of the features, at the resolutions of the stages."""

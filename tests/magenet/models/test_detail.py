@@ -6,18 +6,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from magenet.models import EnhancerOutput, MAGENet, Window
-from magenet.models import detail as detail_module
+from magenet.models import window as window_module
 from magenet.models.detail import (
     GREATEST_GAIN,
     MARGIN_OF_ERROR,
     STEEPNESS,
     applied_gain,
     mean_lit,
-    whole_window,
 )
 from magenet.models.information import clipped
 from magenet.models.pyramid import bands, collapsed
+from magenet.models.window import whole_window
 from tests.magenet.models.test_mage_net import TINY, awake
+from tests.magenet.models.test_window import places
 
 SMALL: dict[str, Any] = {
     **TINY, "original_resolution_stage": False, "detail_widths": [8, 8, 8], "context_size": 64,
@@ -39,31 +40,16 @@ def shown(network: MAGENet, image: Tensor, window: Window | None = None) -> Enha
     return output
 
 
-def places(
-    top: list[list[int]], left: list[list[int]], side: int, frame: tuple[int, int]
-) -> Window:
-    corners = [list(zip(*both, strict=True)) for both in zip(top, left, strict=True)]
-    return Window(corners, side, side, frame)
-
-
-def part_of(whole: Tensor, top: int, left: int, side: int) -> Tensor:
-    """Return the part of `(C, H, W)` that a window shows, its edge repeated pixel by pixel."""
-    height, width = whole.shape[-2:]
-    rows = [min(top + row, height - 1) for row in range(side)]
-    columns = [min(left + column, width - 1) for column in range(side)]
-    return whole[:, rows][:, :, columns]
-
-
 @pytest.mark.parametrize(
-    ("size", "tile"), [((299, 411), 128), ((256, 130), 128), ((1000, 777), detail_module.TILE)]
+    ("size", "tile"), [((299, 411), 128), ((256, 130), 128), ((1000, 777), window_module.TILE)]
 )
 def test_a_photograph_in_tiles_is_the_photograph_as_a_whole(
     size: tuple[int, int], tile: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A margin that is too narrow, or a part that sees its whole window, would show as seams."""
-    monkeypatch.setattr(detail_module, "TILE", tile)
+    monkeypatch.setattr(window_module, "TILE", tile)
     network, image = awake(MAGENet(**SMALL)), eyes(1, *size)
-    count = sum(1 for _ in detail_module.windows(*size, 1, 16))
+    count = sum(1 for _ in window_module.windows(*size, 1, 16))
     whole = network(image).stages[-1].detach()
     with torch.no_grad():
         tiled = network(image).stages[-1]
@@ -71,26 +57,6 @@ def test_a_photograph_in_tiles_is_the_photograph_as_a_whole(
     assert tiled.shape == image.shape
     assert float((whole - image).abs().mean()) > 0.01, "the network says something"
     assert float((tiled - whole).abs().max()) < 0.1 * LEVEL
-
-
-@pytest.mark.parametrize("size", [(1, 1), (47, 33), (128, 256), (300, 129)])
-def test_tiles_cover_each_pixel_once(
-    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(detail_module, "TILE", 64)
-    monkeypatch.setattr(detail_module, "MARGIN", 32)
-    times = torch.zeros(size)
-    for window, (rows, columns) in detail_module.windows(*size, 1, 16):
-        times[rows, columns] += 1
-        ((top, left),), *_ = window.corners
-        assert not any(n % 16 for n in (top, left, window.height, window.width))
-        assert top <= rows.start
-        assert rows.stop <= top + window.height
-        assert left <= columns.start
-        assert columns.stop <= left + window.width
-        assert top == max(0, rows.start - 32)
-        assert top + window.height >= min(size[0], rows.stop + 32)
-    assert bool((times == 1).all())
 
 
 def test_windows_show_those_parts_of_the_whole() -> None:
@@ -121,43 +87,6 @@ def test_windows_beyond_the_photograph_see_its_border_repeated() -> None:
     assert whole.shape == image.shape
     assert larger.shape == (1, 3, 288, 288), "a window has the size that was asked for"
     assert float((larger[..., :54, :74] - whole[..., :54, :74]).abs().max()) < 0.1 * LEVEL
-
-
-def test_a_cut_shows_those_pixels_and_beyond_the_frame_its_edge() -> None:
-    frame = (40, 56)
-    image = torch.rand(2, 3, *frame)
-    window = places([[0, 16], [32, 16]], [[0, 48], [16, 16]], 16, frame)
-    parts = window.cut(image)
-    assert parts.shape == (4, 3, 16, 16)
-    corners = [(0, 0, 0), (0, 16, 48), (1, 32, 16), (1, 16, 16)]
-    for part, (eye, top, left) in zip(parts, corners, strict=True):
-        assert torch.equal(part, part_of(image[eye], top, left, 16))
-
-
-def test_a_part_is_put_where_it_was_cut_and_nowhere_else() -> None:
-    image = torch.rand(2, 3, 40, 56)
-    window = places([[16], [16]], [[32], [32]], 16, (40, 56))
-    copy = torch.zeros_like(image)
-    window.put(window.cut(image), copy, (slice(18, 30), slice(32, 47)))
-    wanted = torch.zeros_like(image)
-    wanted[..., 18:30, 32:47] = image[..., 18:30, 32:47]
-    assert torch.equal(copy, wanted)
-
-
-@pytest.mark.parametrize("stride", [1, 2, 8])
-@pytest.mark.parametrize("coarse", [(5, 7), (40, 56), (13, 21)])
-def test_a_field_is_sampled_as_if_enlarged_as_a_whole(stride: int, coarse: tuple[int, int]) -> None:
-    frame = (80, 112)
-    field = torch.randn(2, 4, *coarse)
-    window = places([[0, 48], [64, 16]], [[80, 0], [96, 32]], 16, frame)
-    size = [side // stride for side in frame]
-    enlarged = functional.interpolate(field, size, mode="bilinear")
-    sampled = window.sample(field, stride)
-    assert sampled.shape == (4, 4, 16 // stride, 16 // stride)
-    corners = [(0, 0, 80), (0, 48, 0), (1, 64, 96), (1, 16, 32)]
-    for part, (eye, top, left) in zip(sampled, corners, strict=True):
-        wanted = part_of(enlarged[eye], top // stride, left // stride, 16 // stride)
-        assert torch.allclose(part, wanted, atol=1e-4)
 
 
 def test_clipped_places_stay_and_others_change() -> None:
@@ -347,12 +276,3 @@ def test_the_mean_over_the_retina_leaves_out_the_surround() -> None:
     field = torch.ones(1, 2, 4, 4)
     field[..., 2:] = 9.0
     assert torch.equal(mean_lit(field, image), torch.ones(1, 2, 1, 1))
-
-
-@pytest.mark.parametrize("axes", [(), (-1,), (-2,), (-2, -1)])
-def test_windows_of_a_flipped_photograph_show_the_same_places(axes: tuple[int, ...]) -> None:
-    frame = (48, 64)
-    image = torch.rand(2, 3, *frame)
-    window = places([[0, 16], [32, 16]], [[0, 48], [16, 16]], 16, frame)
-    flipped = window.flipped(axes).cut(image.flip(axes)).flip(axes)
-    assert torch.equal(flipped, window.cut(image))
