@@ -102,7 +102,9 @@ class DetailStage(nn.Module):
     steps. And the stage sees the photograph also with every band divided by its local contrast, in
     which a blurred vessel is as strong as a sharp one, and tells pixel by pixel how much stronger
     or weaker each band should be than that gain makes it. A band that holds no more than noise
-    would is not strengthened by it.
+    would is not strengthened by it. Bands are weighted and nothing is drawn beside them: free to
+    draw, the stage corrected the light of its window, where nothing holds it back, and took good
+    photographs from 57 dB to 35.
 
     Args:
         widths: Channels at 1/2, 1/4, 1/8 of the photograph's own resolution.
@@ -137,7 +139,6 @@ class DetailStage(nn.Module):
         self.stage = EncoderDecoderStage(
             widths, blocks, stride=STRIDE, channel_attention=False, spatial_attention=True
         )
-        self.head = nn.Conv2d(width, 6 * STRIDE**2, 3, padding=1)
         # Bands 0 and 1 have 1 and 1/2 of the photograph's resolution, the finest features 1/2.
         self.strengths = nn.ModuleList(
             [nn.Conv2d(width, 3 * STRIDE**2, 1)] + [nn.Conv2d(wide, 3, 1) for wide in widths]
@@ -151,7 +152,7 @@ class DetailStage(nn.Module):
             nn.Conv2d(GAIN_WIDTH, self.bands, 1),
         )
         self.error = nn.Conv2d(context_width, 2, 3, padding=1)
-        heads = [(head, 0.0) for head in (self.head, self.gain[-1], *self.strengths)]
+        heads = [(head, 0.0) for head in (self.gain[-1], *self.strengths)]
         for output, start in (*heads, (self.error, math.log(TYPICAL_ERROR))):
             nn.init.zeros_(output.weight)
             nn.init.constant_(output.bias, start)
@@ -220,9 +221,7 @@ class DetailStage(nn.Module):
             told = window.sample(context.gain[:, level : level + 1], 2**level)
             gain = (told + strength * scale[level]).clamp(max=GREATEST_GAIN)
             change.append(fine[level] * (gain - 1.0))
-        detail = UNIT * functional.pixel_shuffle(self.head(decoded[0]), STRIDE).float()
-        light = detail + window.sample(context.light, 1)
-        return corrected(image + collapsed(change), light)
+        return corrected(image + collapsed(change), window.sample(context.light, 1))
 
 
 def applied_gain(log_gain: Tensor, share: Tensor) -> Tensor:

@@ -132,12 +132,9 @@ def test_the_light_of_the_whole_eye_reaches_the_detail_stage() -> None:
     assert bool(gradient.any())
 
 
-def test_the_detail_stage_adds_to_the_light_of_the_whole_eye() -> None:
-    """On an even grey, and without a word of its own, it gives the last stage's estimate."""
+def test_on_an_even_grey_the_detail_stage_gives_the_light_of_the_whole_eye() -> None:
+    """It weights bands, and there are none; it draws nothing of its own."""
     network = awake(MAGENet(**SMALL)).train()  # in evaluation mode light is held back
-    assert network.detail is not None
-    torch.nn.init.zeros_(network.detail.head.weight)
-    torch.nn.init.zeros_(network.detail.head.bias)  # type: ignore[arg-type]  # it has a bias
     grey = torch.full((1, 3, 112, 80), 0.4)
     with torch.no_grad():
         output = network(grey)
@@ -182,9 +179,7 @@ def test_light_is_held_back_where_its_error_is_as_large_as_the_photographs() -> 
     """Never in a training, which has to see the errors of the whole change."""
     network, image = awake(MAGENet(**SMALL)), torch.full((1, 3, 112, 80), 0.4)
     assert network.detail is not None
-    for module in (network.detail.head, network.detail.error):
-        torch.nn.init.zeros_(module.weight)
-        torch.nn.init.zeros_(module.bias)  # type: ignore[arg-type]  # it has a bias
+    torch.nn.init.zeros_(network.detail.error.weight)
     changes, told = {}, {}
     for after in (0.001, 0.03, 1.0):
         bias = torch.tensor([0.03, after]).log()
