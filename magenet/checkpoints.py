@@ -19,7 +19,7 @@ from torch import nn
 from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
 
-ALLOWED = ("magenet.models", "magenet.tasks", "magenet.losses", "torch.optim")
+ALLOWED = ("magenet.models", "magenet.tasks", "magenet.losses", "magenet.targets", "torch.optim")
 """Packages whose classes a checkpoint may name in its hyperparameters."""
 
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"

@@ -97,11 +97,12 @@ def _padded(image: Tensor, before: int, after: int) -> Tensor:
 @functools.cache
 def _half_band(count: int) -> Tensor:
     """Return the matrix of the low-pass filter and decimation, `(count, 2 count + taps - 2)`."""
-    taps = torch.tensor(HALF_BAND)
-    matrix = torch.zeros(count, 2 * count + len(taps) - 2)
-    for row in range(count):
-        matrix[row, 2 * row : 2 * row + len(taps)] = taps / taps.sum()
-    return matrix
+    with torch.inference_mode(False):  # kept for trainings, too
+        taps = torch.tensor(HALF_BAND)
+        matrix = torch.zeros(count, 2 * count + len(taps) - 2)
+        for row in range(count):
+            matrix[row, 2 * row : 2 * row + len(taps)] = taps / taps.sum()
+        return matrix
 
 
 def bands(image: Tensor, levels: int) -> list[Tensor]:

@@ -269,7 +269,9 @@ def test_a_row_of_the_comparison_runs(name: str, photographs: Path) -> None:
 @pytest.mark.parametrize("name", mostly_slow(ALONE))
 def test_an_experiment_runs_with_its_own_network(name: str, photographs: Path) -> None:
     layers = configs(BASE, CONFIGS / name, "limits.yaml", "small.yaml")
-    if "segmenter" in name or name.startswith(("runs/judges/", "runs/release/structure")):
+    if "segmenter" in name or name.startswith(
+        ("runs/judges/", "runs/release/structure", "runs/adaptation/severity")
+    ):
         run_all(layers, photographs, enhances=False)
         return
     model = read(name)["model"]["init_args"]

@@ -20,7 +20,7 @@ def saved(network: torch.nn.Module, path: Path) -> None:
 def test_every_term_is_in_the_report(tmp_path: Path, photographs: Path) -> None:
     saved(MAGENet.from_name("compact"), Path("runs/adaptation/source/checkpoints/best.ckpt"))
     saved(SeverityRegressor(), Path("runs/adaptation/severity/checkpoints/best.ckpt"))
-    screen.main(["--size", "64", "--batch", "1", "--draws", "2", "--results", "."])
+    screen.main(["--size", "64", "--batch", "1", "--draws", "3", "--results", "."])
     text = Path("adaptation_screen.md").read_text()
     for label in (*screen.TERMS, "direction", screen.OTHER):
         assert f"| {label} | " in text

@@ -144,3 +144,12 @@ def test_a_blur_takes_from_a_band_what_it_takes_from_its_periods() -> None:
     power = [float(spectrum.abs().square().sum()) for spectrum in spectra]
     kept = [float(bands(picture, 3)[2].std()) for picture in (sharp, blurred)]
     assert kept[1] / kept[0] < 2.0 * math.sqrt(power[1] / power[0])
+
+
+def test_a_training_may_follow_an_inference_of_the_same_size() -> None:
+    image = torch.rand(1, 1, 74, 74)
+    with torch.inference_mode():
+        bands(image, 2)
+    image.requires_grad_(True)
+    bands(image, 2)[1].sum().backward()  # type: ignore[no-untyped-call]
+    assert image.grad is not None
