@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
-from torchmetrics import MeanMetric, SpearmanCorrCoef
+from torchmetrics import MeanMetric, Metric, SpearmanCorrCoef
 
 from data_modules.batch import Batch
 from magenet.losses import masked_mean
@@ -24,8 +24,12 @@ class SeverityTask(FundusTask):
 
     def __init__(self, network: SeverityRegressor, **kwargs: Any) -> None:
         super().__init__(network, **kwargs)
-        self.val_error = MeanMetric()
-        self.val_correlation = SpearmanCorrCoef()
+        self.scores = nn.ModuleDict(
+            {
+                stage: nn.ModuleDict({"error": MeanMetric(), "correlation": SpearmanCorrCoef()})
+                for stage in ("val_", "test_")  # a ModuleDict has no key that is a method's name
+            }
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the logarithms of the errors of each block; see :class:`SeverityRegressor`."""
@@ -42,10 +46,24 @@ class SeverityTask(FundusTask):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score the error of the logarithms, and the rank correlation of the photographs."""
+        self._score(batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Score as a validation does, under every condition."""
+        self._score(batch, "test")
+
+    def _score(self, batch: Batch, stage: str) -> None:
+        """Update and log the scores of a stage."""
         degraded, mask = batch["image_degraded"], batch["mask_fov"]
         found = self(degraded)
         wanted, known = block_errors(degraded, batch["image_clean"], mask)
-        self.val_error.update(masked_mean((found - wanted).abs(), known), len(mask))
-        self.val_correlation.update(severity(found, mask), severity(wanted, mask))
-        self.log("val/error", self.val_error)
-        self.log("val/correlation", self.val_correlation, prog_bar=True)
+        scores = self.scores[f"{stage}_"]
+        assert isinstance(scores, nn.ModuleDict)  # by construction
+        error, correlation = scores["error"], scores["correlation"]
+        assert isinstance(error, MeanMetric)
+        assert isinstance(correlation, SpearmanCorrCoef)
+        error.update(masked_mean((found - wanted).abs(), known), len(mask))
+        correlation.update(severity(found, mask), severity(wanted, mask))
+        for name, metric in scores.items():
+            assert isinstance(metric, Metric)
+            self.log(f"{stage}/{name}", metric, prog_bar=name == "correlation")
