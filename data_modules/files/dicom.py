@@ -46,6 +46,12 @@ PHOTOGRAPHIES = frozenset({
 })  # fmt: skip
 """SOP Class UIDs of what may be a photograph of a fundus: cameras store it in these."""
 
+NEEDED = (
+    "SOPClassUID", "SOPInstanceUID", "SamplesPerPixel", "PhotometricInterpretation", "Rows",
+    "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation",
+)  # fmt: skip
+"""Attributes without which no image can be read (DICOM PS3.3, C.7.6.3 and C.12.1)."""
+
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 GREYS = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 """Photometric interpretations that are read, of three samples per pixel and of one."""
@@ -127,6 +133,9 @@ def _require_photograph(path: str | Path, dataset: FileDataset) -> None:
     Raises:
         PictureError: If they are not.
     """
+    missing = [keyword for keyword in NEEDED if dataset.get(keyword) in (None, "")]
+    if missing:
+        raise PictureError(f"{path}: lacks attributes of every image: {', '.join(missing)}")
     kind = dataset.SOPClassUID
     if kind not in PHOTOGRAPHIES:
         raise PictureError(

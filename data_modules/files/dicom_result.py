@@ -202,7 +202,7 @@ def _describe_series(
     said about their series.
     """
     result.SeriesInstanceUID = _derived_uid(
-        str(original.StudyInstanceUID), str(original.get("SeriesInstanceUID", "")),
+        str(original.get("StudyInstanceUID", "")), str(original.get("SeriesInstanceUID", "")),
         result.SOPClassUID, metadata, version(NAME), *processing,
     )  # fmt: skip
     description = result.get("SeriesDescription")
@@ -225,7 +225,7 @@ def _remove_identity(result: FileDataset, original: FileDataset) -> None:
 
     Results of one study remain in one study.
     """
-    result.StudyInstanceUID = _derived_uid(str(original.StudyInstanceUID))
+    result.StudyInstanceUID = _derived_uid(str(original.get("StudyInstanceUID", "")))
     source = result.SourceImageSequence[0]
     source.ReferencedSOPInstanceUID = _derived_uid(str(original.SOPInstanceUID))
     clock = result.get("SynchronizationFrameOfReferenceUID")

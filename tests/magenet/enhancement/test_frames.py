@@ -52,6 +52,7 @@ def test_each_frame_is_enhanced_as_if_it_were_alone(film: Path, tmp_path: Path, 
     equipment = result.ContributingEquipmentSequence[-1]
     assert report["weights_sha256"] in equipment.ContributionDescription
     single = json.loads((tmp_path / "out/one.dcm.json").read_text())
+    assert set(report) == {*single, "frames"}
     assert report["frames"][0]["mean_change"] == single["mean_change"]
     assert [len(report["frames"]), rows(tmp_path / "out")["film.dcm"]["status"]] == [3, "enhanced"]
     assert run(film, "--skip-existing") == 0
