@@ -41,7 +41,7 @@ def result_of(
 @pytest.mark.parametrize("choice", CHOICES)
 @pytest.mark.parametrize(
     ("kind", "stored", "bits"),
-    [("RGB", 8, 8), ("RGB", 12, 16), ("MONOCHROME2", 8, 8), ("MONOCHROME1", 16, 16)],
+    [("RGB", 8, 8), ("RGB", 12, 16), ("MONOCHROME2", 8, 16), ("MONOCHROME1", 16, 16)],
 )
 def test_a_result_has_all_that_the_standard_demands(
     tmp_path: Path, choice: MetadataChoice, kind: str, stored: int, bits: int
