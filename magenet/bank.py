@@ -70,9 +70,11 @@ class TargetBank:
             kept.append(self.entries[name])
         device = target.image.device
         by_stage = zip(*(entry.stages for entry in kept), strict=True)
-        stages = [torch.stack(parts).to(device).float() for parts in by_stage]
+        stages = [torch.stack([part.float() for part in parts]).to(device) for parts in by_stage]
         maps = [entry.logits for entry in kept if entry.logits is not None]
-        return EnhancerOutput(tuple(stages), torch.stack(maps).to(device).float() if maps else None)
+        return EnhancerOutput(
+            tuple(stages), torch.stack([part.float() for part in maps]).to(device) if maps else None
+        )
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps, in plain values and tensors."""

@@ -40,3 +40,10 @@ def test_a_bank_goes_on_after_a_checkpoint() -> None:
     bank.best(["a"], output(0.5), [scores(3), scores(3)])
     again.restore(bank.state())
     assert level(again.best(["a"], output(0.0), [scores(2), scores(2)])) == [0.5]
+
+
+def test_a_bank_works_under_autocast() -> None:
+    """Which does not stack half precision on a CPU."""
+    with torch.autocast("cpu", torch.bfloat16):
+        found = TargetBank().best(["a"], output(0.5), [scores(1), scores(1)])
+    assert found.image.dtype == torch.float32
