@@ -81,6 +81,7 @@ def parallel_coordinates(trials: Sequence[Row], sweep: Sweep, best: Row | None) 
     places = [SIDE + i * (WIDTH - 2 * SIDE) / max(1, len(varied)) for i in range(len(varied) + 1)]
     metric_ticks = [(s, f"{low + span * s:.4g}") for s in (0.0, 0.25, 0.5, 0.75, 1.0)]
     marks = [*(ticks(parameter) for parameter in varied.values()), metric_ticks]
+    labels: list[str] = []  # drawn last, so that no line hides them
     parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Parallel coordinates">']
     for index, (x, name) in enumerate(zip(places, [*varied, sweep.metric], strict=True)):
         parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{BOTTOM}"/>')
@@ -90,7 +91,7 @@ def parallel_coordinates(trials: Sequence[Row], sweep: Sweep, best: Row | None) 
             f"<title>{escape(name)}</title>{escape(short_name(name))}</text>"
         )
         for share, text in marks[index]:
-            parts.append(
+            labels.append(
                 f'<text class="quiet" x="{x + 5:.1f}" y="{_height(share) + 4:.1f}">'
                 f"{escape(text)}</text>"
             )
@@ -109,7 +110,7 @@ def parallel_coordinates(trials: Sequence[Row], sweep: Sweep, best: Row | None) 
             f"{row.number}: {escape(sweep.metric)} {row.value:.5g}; {escape(settings)}"
             f"</title></polyline>"
         )
-    return "\n".join([*parts, "</svg>"])
+    return "\n".join([*parts, *labels, "</svg>"])
 
 
 def short_name(key: str) -> str:

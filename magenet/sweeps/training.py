@@ -83,10 +83,13 @@ class Training(subprocess.Popen[bytes]):
             return False
         return True
 
-    def interrupt(self) -> None:
-        """Stop the training as Ctrl-C does: it saves a resume point first."""
+    def stop(self) -> None:
+        """Stop the training: it saves a resume point first.
+
+        By SIGTERM, since a process of a script's background inherits that SIGINT is ignored.
+        """
         if self.poll() is None:
-            self.send_signal(signal.SIGINT)
+            self.terminate()
             if not self.ended(PATIENCE):
                 self.end_now()
 

@@ -63,14 +63,14 @@ def run_trial(
         ended = False
         while not ended:
             if received:
-                training.interrupt()
+                training.stop()
                 raise StoppedError("stopped", 128 + received[0])
             ended = training.ended(POLL)
             values = logged_values(folder, sweep.metric)
             for count in range(earlier + 1, len(values) + 1):
                 trial.report(best(values[:count]), count)
                 if not ended and trial.should_prune():
-                    training.interrupt()
+                    training.stop()
                     return Outcome("pruned", best(values[:count]))
             earlier = max(earlier, len(values))
     finally:

@@ -1,6 +1,6 @@
 """Stands in for `magenet fit` in tests of sweeps: takes the same words, and logs a function of x.
 
-It writes what a training writes (`version_<k>/metrics.csv`, a resume point after Ctrl-C), goes on
+It writes what a training writes (`version_<k>/metrics.csv`, a resume point after a signal), goes on
 from a resume point, and counts its starts in `starts.txt` of its trial's folder.
 """
 
