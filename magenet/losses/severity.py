@@ -10,8 +10,10 @@ from torch.nn import functional
 from magenet.checkpoints import read_network
 from magenet.models.severity import SeverityRegressor, severity
 
-FALL = math.log(2.0)
-"""Fall of the severity that is enough: half of the photograph's error (our choice)."""
+SEVERITY_HINT = "train it first, by experiments/configs/runs/adaptation/severity.yaml"
+
+FALL = 2.0 * math.log(2.0)
+"""Fall of the severity that is enough: half of the error in light and in detail (our choice)."""
 
 
 class SeverityMeasure(nn.Module):
@@ -35,7 +37,7 @@ class SeverityMeasure(nn.Module):
             UserError: If the checkpoint is missing or belongs to another network.
         """
         if self.checkpoint is not None:
-            read_network(self.regressor, self.checkpoint, "train it first ('make severity')")
+            read_network(self.regressor, self.checkpoint, SEVERITY_HINT)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return logarithms of the errors of each block; see :class:`SeverityRegressor`."""

@@ -156,7 +156,8 @@ class MeanTeacherTask(EnhancementTask):
         """Return the supervised loss plus the weighted consistency losses.
 
         Raises:
-            UsageError: If the batch lacks one of its two parts.
+            UsageError: If the batch lacks one of its two parts, or has windows beside a directional
+                term.
         """
         if not {"synthetic", "real"} <= batch.keys():
             raise UsageError("a mean teacher needs mixed batches: use AdaptationDataModule")
@@ -169,6 +170,8 @@ class MeanTeacherTask(EnhancementTask):
 
         real["image"] = self.laid_out(real["image"])
         window = window_of(real)
+        if window is not None and self.direction is not None:
+            raise UsageError("the directional term sees whole photographs: not those in windows")
         target = self.target(self.teacher.network, real, window)
         on_pairs, on_real = self._outputs(synthetic, real, target.quality)
         terms = self.supervised_terms(on_pairs, synthetic)
@@ -189,10 +192,7 @@ class MeanTeacherTask(EnhancementTask):
         """Return the student's outputs for the pairs and for the strong views."""
         degraded, strong = synthetic["image_degraded"], real["image_strong"]
         if window_of(real) is not None:
-            return (
-                self.restored(degraded, synthetic),
-                self.restored(strong, real),
-            )
+            return self.restored(degraded, synthetic), self.restored(strong, real)
         pairs, options = len(degraded), {}
         if self.quality_conditioned and quality is not None:
             options["quality"] = torch.cat([quality.new_zeros(pairs), quality])

@@ -21,15 +21,15 @@ IMAGE = torch.rand(2, 3, 64, 64)
 def test_direction_asks_for_half_of_the_error_and_no_more() -> None:
     frozen = measure()
     loss = DirectionLoss(frozen)
-    assert float(loss(IMAGE, IMAGE, MASK)) == pytest.approx(math.log(2.0))
+    assert float(loss(IMAGE, IMAGE, MASK)) == pytest.approx(2 * math.log(2.0))
     head = frozen.regressor.head
     with torch.no_grad():
         head.weight.zero_()
-    assert float(loss(IMAGE, IMAGE, MASK)) == pytest.approx(math.log(2.0))
+    assert float(loss(IMAGE, IMAGE, MASK)) == pytest.approx(2 * math.log(2.0))
 
     class Fallen(torch.nn.Module):
         def forward(self, image: torch.Tensor) -> torch.Tensor:
-            return torch.full((2, 2, 2, 2), 0.0 if float(image.mean()) > 0.25 else -1.0)
+            return torch.full((2, 2, 2, 2), 0.0 if float(image.mean()) > 0.25 else -0.7)
 
     frozen.regressor = Fallen()  # type: ignore[assignment]
     assert float(loss(0.2 * IMAGE, IMAGE, MASK)) == 0.0
@@ -59,5 +59,5 @@ def test_severity_is_read_inside_the_field() -> None:
 
 def test_a_missing_checkpoint_is_named() -> None:
     frozen = SeverityMeasure(SeverityRegressor(), "runs/nowhere.ckpt")
-    with pytest.raises(UserError, match=r"runs/nowhere.ckpt.*make severity"):
+    with pytest.raises(UserError, match=r"runs/nowhere.ckpt.*severity.yaml"):
         frozen.load()

@@ -138,6 +138,21 @@ def test_a_network_at_its_own_scale_adapts_in_windows(tmp_path: Path) -> None:
         assert not torch.allclose(students[first], students[second], atol=1e-7)
 
 
+def test_the_directional_term_is_refused_in_windows(tmp_path: Path) -> None:
+    network = MAGENet(
+        **TINY, original_resolution_stage=False, detail_widths=(8, 8), detail_blocks=(1, 1)
+    )
+    module = MeanTeacherTask(
+        network, ramp_share=1e-9, supervised_share=0.0, direction=DirectionLoss(measure())
+    )
+    source = AdaptationDataModule(
+        PhantomPhotographs(count=4, val_count=2), PhantomPhotographs(count=4, val_count=2),
+        image_size=96, batch_size=1, workers=0, windows=2, window_size=32, least_size=64,
+    )  # fmt: skip
+    with pytest.raises(UserError, match="whole photographs"):
+        trainer(tmp_path, max_steps=1).fit(module, source)
+
+
 def test_a_student_is_told_the_quality_of_its_targets_alone(tmp_path: Path) -> None:
     told: list[Tensor] = []
 
