@@ -135,7 +135,7 @@ def _require_photograph(path: str | Path, dataset: FileDataset) -> None:
     """
     missing = [keyword for keyword in NEEDED if dataset.get(keyword) in (None, "")]
     if missing:
-        raise PictureError(f"{path}: lacks attributes of every image: {', '.join(missing)}")
+        raise PictureError(f"{path}: lacks DICOM attributes of every image: {', '.join(missing)}")
     kind = dataset.SOPClassUID
     if kind not in PHOTOGRAPHIES:
         raise PictureError(

@@ -82,8 +82,8 @@ WRONG = [
     ("of 'HSV'", {"PhotometricInterpretation": "HSV"}),
     ("but they are not", {"PhotometricInterpretation": "YBR_FULL_422"}),
     ("is 50x20 px; a photograph needs", {"Rows": 20}),
-    ("lacks attributes of every image: Rows, BitsStored", {"Rows": None, "BitsStored": None}),
-    ("lacks attributes of every image: SOPClassUID", {"SOPClassUID": ""}),
+    ("lacks DICOM attributes of every image: Rows, BitsStored", {"Rows": None, "BitsStored": None}),
+    ("lacks DICOM attributes of every image: SOPClassUID", {"SOPClassUID": ""}),
 ]
 
 
