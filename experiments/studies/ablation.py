@@ -42,7 +42,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "--model.structure_target.segmenter", "magenet.models.VesselSegmenter",
         "--model.structure_target.checkpoint", str(WEIGHTS / "structure.ckpt"),
     ),
-    "loss sees light": ("--model.band_loss.init_args.detail_weight", "1.0"),
+    "loss sees light": ("--model.band_loss.init_args.detail_weight", "0.001"),
     "detail at 512 px": (
         "--data.photographs.own_scale", "false", "--data.image_size", "512",
     ),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magenet.losses.masked import masked_mean
+from magenet.losses.masked import masked_mean, masked_means
 from magenet.models import EnhancerOutput
 from magenet.models.pyramid import CONTRAST_STRIDE, GREEN, bands, neighbourhood_mean
 from magenet.models.window import Window
@@ -17,6 +17,10 @@ LIGHT_EPSILON = 2e-4
 DETAIL_EPSILON = 1e-2
 """The same for a band. Vessels that a blur took away differ by less, and are to weigh more than the
 noise around them; edges of burnt-out places differ by more, and are not to weigh most."""
+
+SLIGHT = 2e-4
+"""Smooth absolute error of a band below which a photograph's detail counts less (our choice): that
+of differences of half a grey level. Good photographs have less, and nothing to win."""
 
 ERROR_BLOCK = 8
 """Side of the blocks whose mean error is predicted, in pixels."""
@@ -36,8 +40,10 @@ class BandLoss(nn.Module):
 
     - `light`: absolute error of the estimates of the whole eye, and of what is left of the last
       estimate's error below its bands.
-    - `detail`: absolute error of each band of the last estimate. A mean over its own pixels gives
-      each band a gradient of the same order, where one mean over all pixels sees almost only light.
+    - `detail`: absolute error of each band of the last estimate, over that of the photograph. So
+      each band has a gradient of the same order, where one mean over all pixels sees almost only
+      light, and so has each photograph, where one mean over all sees almost only the noisy ones: a
+      vessel that a blur took away differs by a tenth of what strong noise does.
     - `gain`: absolute error of the logarithm of the gains that the network tells for the bands of
       the photograph, against those that bring each band closest to the target's, place by place.
     - `error`: negative log-likelihood of Laplace distributions of the errors of the photograph and
@@ -47,7 +53,8 @@ class BandLoss(nn.Module):
 
     Args:
         levels: Bands of the last estimate.
-        detail_weight: Weight of the bands together; 1 for the light (our choice).
+        detail_weight: Weight of the bands together; 1 for the light. Their gradients then are of
+            one order (our choice).
         gain_weight: Weight of the gains (our choice); nothing else teaches what tells them.
         error_weight: Weight of the likelihood (our choice).
     """
@@ -55,7 +62,7 @@ class BandLoss(nn.Module):
     def __init__(
         self,
         levels: int = 4,
-        detail_weight: float = 1.0,
+        detail_weight: float = 0.03,
         gain_weight: float = 1.0,
         error_weight: float = 0.02,
     ) -> None:
@@ -92,18 +99,15 @@ class BandLoss(nn.Module):
             inside = window.cut(mask)
             wanted = window.cut(target)
             error = (output.stages[-1].float() - wanted) * inside
+            before = (window.cut(degraded) - wanted) * inside
             *fine, rest = bands(error, self.levels)
             masks = [inside]
             for _ in fine:
                 masks.append((functional.avg_pool2d(masks[-1], 2, ceil_mode=True) >= 1.0).float())
             light = light + absolute(rest, masks[-1], LIGHT_EPSILON)
-            detail = sum(
-                (
-                    absolute(band, part, DETAIL_EPSILON)
-                    for band, part in zip(fine, masks, strict=False)
-                ),
-                target.new_zeros(()),
-            )
+            detail = target.new_zeros(())
+            for band, first, part in zip(fine, bands(before, self.levels), masks, strict=False):
+                detail = detail + relative(band, first, part, DETAIL_EPSILON)
             terms = {"light": light, "detail": self.detail_weight * detail}
             if output.log_gain is not None:
                 told = window.sample(output.log_gain, CONTRAST_STRIDE)
@@ -112,7 +116,6 @@ class BandLoss(nn.Module):
                 terms["gain"] = self.gain_weight * masked_mean((told - best).abs(), known)
             if output.log_error is not None:
                 log_scale = window.sample(output.log_error, ERROR_BLOCK)
-                before = (window.cut(degraded) - wanted) * inside
                 sizes = [part.detach().abs().mean(dim=1) for part in (before, error)]
                 size_of_error = functional.avg_pool2d(torch.stack(sizes, dim=1), ERROR_BLOCK)
                 known = (functional.avg_pool2d(inside, ERROR_BLOCK) >= 1.0).float()
@@ -149,4 +152,15 @@ def best_log_gain(image: Tensor, target: Tensor, levels: int) -> Tensor:
 
 def absolute(difference: Tensor, mask: Tensor, epsilon: float) -> Tensor:
     """Return the smooth absolute value of differences `(B, C, H, W)`, averaged inside a mask."""
-    return masked_mean((difference.square() + epsilon**2).sqrt() - epsilon, mask)
+    return masked_mean(smooth_absolute(difference, epsilon), mask)
+
+
+def relative(difference: Tensor, before: Tensor, mask: Tensor, epsilon: float) -> Tensor:
+    """Return the same over that of the differences before, photograph by photograph."""
+    first = masked_means(smooth_absolute(before, epsilon), mask)
+    return (masked_means(smooth_absolute(difference, epsilon), mask) / (first + SLIGHT)).mean()
+
+
+def smooth_absolute(difference: Tensor, epsilon: float) -> Tensor:
+    """Return absolute values of differences, quadratic below `epsilon`."""
+    return (difference.square() + epsilon**2).sqrt() - epsilon

@@ -19,8 +19,8 @@ STRIDE = 2
 """Pixels of the photograph per pixel of the stage's features, along one axis."""
 
 UNIT = 0.03
-"""What the stage's heads give is multiplied by this: details are a few hundredths of the range of
-pixel values, and a head that starts at 0 otherwise oversteps them with its first steps."""
+"""The strengths that the stage tells are multiplied by this: details are a few hundredths of the
+range of pixel values, and a head that starts at 0 otherwise oversteps them with its first steps."""
 
 LEAST_CONTRAST = 2.5e-4
 """Contrast below which a band is not equalised, in [0, 1]: about that of the rounding to 256 grey
@@ -41,7 +41,7 @@ LEAST_LIT = 0.04
 """Brightest channel from which a pixel counts as retina: ten grey levels, above JPEG noise."""
 
 LARGEST = 8.0
-"""Bound of an equalised band: an edge is as good as any larger one."""
+"""Bound of an equalised band, and of its correction: an edge is as good as any larger one."""
 
 GREATEST_GAIN = 8.0
 """Bound of a band's gain (our choice): a blur of 4 px leaves a ninth of the contrast of a vessel
@@ -70,6 +70,7 @@ class Context(NamedTuple):
         scale: Factor that equalises each band, `(B, bands, h, w)`.
         log_gain: See :class:`magenet.models.EnhancerOutput`.
         gain: The gain of each band that is applied, `(B, bands, H/16, W/16)`.
+        expected: Contrast that each band is expected to have, without noise, likewise.
         light: Gain and offset of each colour, `(B, 6, h, w)`.
         weight: Weight of each channel of the detail stage, `(B, width, 1, 1)` in (0, 1).
         log_error: See :class:`magenet.models.EnhancerOutput`.
@@ -80,6 +81,7 @@ class Context(NamedTuple):
     scale: Tensor
     log_gain: Tensor
     gain: Tensor
+    expected: Tensor
     light: Tensor
     weight: Tensor
     log_error: Tensor
@@ -102,9 +104,12 @@ class DetailStage(nn.Module):
     steps. And the stage sees the photograph also with every band divided by its local contrast, in
     which a blurred vessel is as strong as a sharp one, and tells pixel by pixel how much stronger
     or weaker each band should be than that gain makes it. A band that holds no more than noise
-    would is not strengthened by it. Bands are weighted and nothing is drawn beside them: free to
-    draw, the stage corrected the light of its window, where nothing holds it back, and took good
-    photographs from 57 dB to 35.
+    would is not strengthened by it.
+
+    A weight cannot average noise along a vessel, so a correction is added to each band, too, in
+    units of the contrast that the band is expected to have, which is 0 where it holds no more than
+    noise. It is a band itself: free to draw anything, the stage corrected the light of its window,
+    where nothing holds it back, and took good photographs from 57 dB to 35.
 
     Args:
         widths: Channels at 1/2, 1/4, 1/8 of the photograph's own resolution.
@@ -140,8 +145,9 @@ class DetailStage(nn.Module):
             widths, blocks, stride=STRIDE, channel_attention=False, spatial_attention=True
         )
         # Bands 0 and 1 have 1 and 1/2 of the photograph's resolution, the finest features 1/2.
-        self.strengths = nn.ModuleList(
-            [nn.Conv2d(width, 3 * STRIDE**2, 1)] + [nn.Conv2d(wide, 3, 1) for wide in widths]
+        # Of each colour a strength and a correction.
+        self.heads = nn.ModuleList(
+            [nn.Conv2d(width, 6 * STRIDE**2, 1)] + [nn.Conv2d(wide, 6, 1) for wide in widths]
         )
         contrasts = 2 * (self.bands + 1)  # with one wider band; here and in the whole eye
         self.gain = nn.Sequential(
@@ -152,7 +158,7 @@ class DetailStage(nn.Module):
             nn.Conv2d(GAIN_WIDTH, self.bands, 1),
         )
         self.error = nn.Conv2d(context_width, 2, 3, padding=1)
-        heads = [(head, 0.0) for head in (self.gain[-1], *self.strengths)]
+        heads = [(head, 0.0) for head in (self.gain[-1], *self.heads)]
         for output, start in (*heads, (self.error, math.log(TYPICAL_ERROR))):
             nn.init.zeros_(output.weight)
             nn.init.constant_(output.bias, start)
@@ -185,8 +191,8 @@ class DetailStage(nn.Module):
         scale = share / (contrast + LEAST_CONTRAST)
         gain = applied_gain(log_gain, share)
         return Context(
-            self.carry(features), scale, log_gain, gain, light, self.channel(features), log_error,
-            weight,
+            self.carry(features), scale, log_gain, gain, share * contrast * gain, light,
+            self.channel(features), log_error, weight,
         )  # fmt: skip
 
     def forward(self, image: Tensor, seen: Tensor, context: Context, window: Window) -> Tensor:
@@ -214,13 +220,18 @@ class DetailStage(nn.Module):
         features = (features + carried.to(features.dtype)) * weight
         decoded = self.stage.decode(self.stage.encode(features))
         change = []
-        for level, head in enumerate(self.strengths):
-            strength = UNIT * head(decoded[max(0, level - 1)]).float()
+        for level, head in enumerate(self.heads):
+            given = head(decoded[max(0, level - 1)]).float()
             if level == 0:
-                strength = functional.pixel_shuffle(strength, STRIDE)
-            told = window.sample(context.gain[:, level : level + 1], 2**level)
-            gain = (told + strength * scale[level]).clamp(max=GREATEST_GAIN)
-            change.append(fine[level] * (gain - 1.0))
+                given = functional.pixel_shuffle(given, STRIDE)
+            strength, correction = given.chunk(2, dim=1)
+            told, expected = (
+                window.sample(field[:, level : level + 1], 2**level)
+                for field in (context.gain, context.expected)
+            )
+            gain = (told + UNIT * strength * scale[level]).clamp(max=GREATEST_GAIN)
+            added = bands(correction.clamp(-LARGEST, LARGEST) * expected, 1)[0]
+            change.append(fine[level] * (gain - 1.0) + added)
         return corrected(image + collapsed(change), window.sample(context.light, 1))
 
 

@@ -61,4 +61,4 @@ data: {init_args: {workers: 0, image_size: 64, least_size: 64, window_size: 32, 
     assert ablation.main([*command, "all"]) == 0
     assert checkpoint.stat().st_mtime == before, "not trained again"
     config = Path("runs/ablation/loss_sees_light_0/config.yaml").read_text()
-    assert "detail_weight: 1.0" in config
+    assert "detail_weight: 0.001" in config

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from magenet.losses import BandLoss
-from magenet.losses.bands import DETAIL_EPSILON, ERROR_BLOCK, LEAST_ERROR, best_log_gain
+from magenet.losses.bands import ERROR_BLOCK, LEAST_ERROR, best_log_gain
 from magenet.models import EnhancerOutput, Window
 
 SIDE = 64
@@ -60,11 +60,11 @@ def test_photographs_that_are_right_cost_nothing() -> None:
 
 def test_fine_errors_are_detail_and_smooth_errors_are_light() -> None:
     none, fine, even = (terms(*pair(error)) for error in (0.0, checker(0.05), 0.05))
-    smooth_absolute = math.hypot(0.05, DETAIL_EPSILON) - DETAIL_EPSILON
-    assert fine["detail"] - none["detail"] == pytest.approx(smooth_absolute, rel=0.1)
+    assert fine["detail"] == pytest.approx(0.03, rel=0.01), "as wrong as the photograph"
+    assert none["detail"] == 0.0
     assert fine["light"] - none["light"] < 0.0005
     assert even["light"] - none["light"] == pytest.approx(0.05, rel=0.01)
-    assert even["detail"] - none["detail"] < 0.0005
+    assert even["detail"] < 0.0005
 
 
 def test_a_vessel_weighs_more_than_as_much_error_spread_as_noise() -> None:
@@ -73,7 +73,25 @@ def test_a_vessel_weighs_more_than_as_much_error_spread_as_noise() -> None:
     vessel = torch.zeros_like(spread)
     vessel[..., ::8] = 8 * spread[..., ::8]
     assert float(vessel.abs().mean()) == pytest.approx(float(spread.abs().mean()))
-    assert terms(*pair(vessel))["detail"] > 2 * terms(*pair(spread))["detail"]
+    degraded = seen(*pair(checker(0.02)))
+    costs = []
+    for error in (vessel, spread):
+        output, target = pair(0.0)
+        wrong = output._replace(stages=(output.stages[0], output.stages[1] + error))
+        costs.append(terms(wrong, target, degraded=degraded)["detail"])
+    assert costs[0] > 2 * costs[1]
+
+
+@pytest.mark.parametrize("size", [0.01, 0.1])
+def test_a_photograph_counts_alike_whether_much_or_little_is_wrong(size: float) -> None:
+    """Else strong noise would be all that is learned, and a weak blur nothing."""
+    output, target = pair(checker(size))
+    degraded = seen(output, target)
+    halved = output._replace(stages=(output.stages[0], output.stages[1] - checker(size / 2)))
+    cost = terms(halved, target, degraded=degraded)["detail"]
+    assert 0.03 / 4 < cost < 0.03 / 2
+    slight, clean = pair(checker(1e-4))
+    assert terms(slight, clean)["detail"] < 0.03 / 100, "nothing to win"
 
 
 def test_every_earlier_estimate_is_compared_at_its_own_size() -> None:

@@ -133,7 +133,7 @@ def test_the_light_of_the_whole_eye_reaches_the_detail_stage() -> None:
 
 
 def test_on_an_even_grey_the_detail_stage_gives_the_light_of_the_whole_eye() -> None:
-    """It weights bands, and there are none; it draws nothing of its own."""
+    """It weights bands, and there are none, and corrects them by a part of their contrast."""
     network = awake(MAGENet(**SMALL)).train()  # in evaluation mode light is held back
     grey = torch.full((1, 3, 112, 80), 0.4)
     with torch.no_grad():
@@ -146,7 +146,7 @@ def test_on_an_even_grey_the_detail_stage_gives_the_light_of_the_whole_eye() -> 
 def test_a_band_is_strengthened_to_a_bound_and_never_out_of_nothing() -> None:
     network = MAGENet(**SMALL)
     assert network.detail is not None
-    for head in network.detail.strengths:
+    for head in network.detail.heads:
         torch.nn.init.constant_(head.bias, 1e6)  # type: ignore[arg-type]  # it has a bias
     even = torch.full((1, 3, 128, 128), 0.4)
     lines = even.clone()
@@ -161,7 +161,7 @@ def test_a_band_is_strengthened_to_a_bound_and_never_out_of_nothing() -> None:
 def test_noise_is_not_strengthened_but_what_stands_out_of_it_is() -> None:
     network = MAGENet(**SMALL)
     assert network.detail is not None
-    for head in list(network.detail.strengths)[1:]:  # the finest band may only be smoothed
+    for head in list(network.detail.heads)[1:]:  # the finest band may only be smoothed
         torch.nn.init.constant_(head.bias, 0.5)  # type: ignore[arg-type]  # it has a bias
     noise = 0.4 + 0.01 * torch.randn(1, 3, 256, 256)
     lines = noise.clone()

@@ -50,7 +50,7 @@ def test_a_network_at_its_own_scale_trains_on_windows(tmp_path: Path) -> None:
     running = trainer(tmp_path, max_steps=4)
     running.fit(task, source)
     moved = {n for n, p in task.network.named_parameters() if not torch.equal(p, before[n])}
-    assert {"stems.0.weight", "structure.head.weight", "detail.strengths.0.weight"} <= moved
+    assert {"stems.0.weight", "structure.head.weight", "detail.heads.0.weight"} <= moved
     assert {"detail.stem.weight", "detail.error.weight"} <= moved
     logged = running.callback_metrics
     for term in ("light", "detail", "error", "structure"):
@@ -63,7 +63,7 @@ def test_a_part_of_the_network_is_trained_alone(tmp_path: Path) -> None:
     before = {name: p.clone() for name, p in task.network.named_parameters()}
     trainer(tmp_path, max_steps=3).fit(task, source)
     moved = {n for n, p in task.network.named_parameters() if not torch.equal(p, before[n])}
-    assert {"detail.stem.weight", "detail.strengths.0.weight", "detail.carry.weight"} <= moved
+    assert {"detail.stem.weight", "detail.heads.0.weight", "detail.carry.weight"} <= moved
     assert all(name.startswith("detail.") for name in moved)
     with pytest.raises(ValueError, match=r"no part 'details', but .*stages.*detail"):
         own_scale(trained="details")
