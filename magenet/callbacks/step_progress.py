@@ -118,7 +118,9 @@ class StepProgress(ProgressBar):
         """Leave the last state."""
         self._end()
 
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, error: Any) -> None:
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
         """Leave the last state, so that what is printed next has a line of its own."""
         self._close()
 
@@ -146,12 +148,12 @@ class StepProgress(ProgressBar):
         keys = ["train/loss"]
         best = ""
         checkpoint = self.trainer.checkpoint_callback
-        if isinstance(checkpoint, ModelCheckpoint) and checkpoint.monitor in shown:
+        if isinstance(checkpoint, ModelCheckpoint) and checkpoint.monitor:
             keys.append(checkpoint.monitor)
             if checkpoint.best_model_score is not None:
                 best = f" (best {float(checkpoint.best_model_score):.4g})"
         texts = [f"{plain_name(key)} {float(shown[key]):.4g}" for key in keys if key in shown]
-        return [*texts[:-1], texts[-1] + best] if texts else []
+        return [*texts[:-1], texts[-1] + best] if len(texts) == len(keys) else texts
 
     def _start(self, total: float, done: int = 0) -> None:
         """Open the line."""
