@@ -13,7 +13,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 .PHONY: help
-help: ## Show this list
+help: ## Show this list → nothing (a second)
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { n = split($$1, names, " "); \
 	  for (i = 1; i <= n; i++) printf "%-19s %s\n", names[i], $$2 }' $(MAKEFILE_LIST) | sort
 
@@ -33,51 +33,89 @@ $(DEV): $(CORE)
 	@touch $@
 
 .PHONY: install
-install: $(CORE) ## Create .venv with what enhancing, training and scoring need
+install: $(CORE) ## Create .venv with what enhancing, training and scoring need → .venv (a download of minutes)
 
 .PHONY: setup
-setup: $(DEV) ## Create .venv with everything needed to work on the project
+setup: $(DEV) ## Create .venv with everything needed to work on the project → .venv (a download of minutes)
+
+# The steps of the demo and of the smoke reproduction: each makes a file, from those that it is made of.
+# What is there and newer than these is not made again.
+REPRODUCED := runs/reproduction
+TINY := supervised mean_teacher
+REPORTS := $(TINY:%=$(REPRODUCED)/%/fit/report.html)
+PHANTOMS := $(REPRODUCED)/photographs/phantom_0005.png
+
+$(TINY:%=$(REPRODUCED)/%/fit/checkpoints/best.ckpt): $(REPRODUCED)/%/fit/checkpoints/best.ckpt: | $(CORE)
+	rm -rf $(REPRODUCED)/$*/fit
+	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/phantoms/$*.yaml \
+	  --trainer.logger.save_dir $(REPRODUCED) --trainer.logger.name $* --trainer.logger.version fit
+
+$(TINY:%=$(REPRODUCED)/%/test/scores.csv): $(REPRODUCED)/%/test/scores.csv: $(REPRODUCED)/%/fit/checkpoints/best.ckpt
+	$(BIN)/magenet test --config $(REPRODUCED)/$*/fit/config.yaml --trainer.logger.version test \
+	  --trainer.devices 1 --ckpt_path $<
+
+$(REPRODUCED)/clahe/test/scores.csv: | $(CORE)
+	$(BIN)/magenet test $(BASE) --config experiments/configs/runs/classical.yaml --trainer.devices 1 \
+	  --trainer.logger.save_dir $(REPRODUCED) --trainer.logger.name clahe --trainer.logger.version test
+
+$(REPRODUCED)/results.csv: $(patsubst %,$(REPRODUCED)/%/test/scores.csv,clahe $(TINY))
+	@echo; $(BIN)/magenet table --csv $@ CLAHE=$(REPRODUCED)/clahe/test \
+	  "MAGE-Net tiny, supervised=$(REPRODUCED)/supervised/test" \
+	  "MAGE-Net tiny, mean teacher=$(REPRODUCED)/mean_teacher/test"
+
+$(REPORTS): $(REPRODUCED)/%/fit/report.html: $(REPRODUCED)/%/test/scores.csv
+	$(BIN)/magenet report $(REPRODUCED)/$*/fit
+
+$(PHANTOMS): | $(CORE)
+	$(BIN)/magenet phantom $(@D) --count 6 --size 384 --camera handheld
+
+$(REPRODUCED)/enhanced/enhance.csv: $(REPRODUCED)/mean_teacher/fit/checkpoints/best.ckpt $(PHANTOMS)
+	$(BIN)/magenet predict $(BASE) --config experiments/configs/runs/predict.yaml --ckpt_path $< \
+	  --data.photographs $(REPRODUCED)/photographs --output.folder $(REPRODUCED)/enhanced
+
+SCALE := smoke
+.PHONY: reproduce
+reproduce: reproduce-$(SCALE) ## Reproduce the results: SCALE=smoke on phantoms, SCALE=full → what reproduce-smoke or -full leaves (as long as these)
+
+.PHONY: reproduce-smoke
+reproduce-smoke: $(REPORTS) $(REPRODUCED)/results.csv $(REPRODUCED)/enhanced/enhance.csv
+reproduce-smoke: ## Make the steps of the demo that are not made yet; fail if a network gains nothing → runs/reproduction (5 minutes)
+	$(BIN)/python -m experiments.reproduction $(REPRODUCED)/results.csv
+
+.PHONY: reproduce-full
+reproduce-full: need-photographs ## Make judges, rows, tables and figures that are not made yet → experiments, docs, README.md (9 hours)
+	$(MAKE) judges
+	$(MAKE) comparison
+	$(MAKE) table-synthetic
+	$(MAKE) table-real
+	$(MAKE) table-downstream
+	$(MAKE) results figures
 
 .PHONY: demo
-demo: $(CORE) ## Train, test and use tiny networks on phantoms; results in runs/demo (about 5 minutes)
+demo: $(CORE) ## Train, test and use tiny networks on phantoms, all anew → runs/demo (5 minutes)
 	@[ ! -e $(DEMO) ] || [ -f $(DEMO)/made_by_make_demo ] || \
 	  { echo "$(DEMO): exists and was not made by 'make demo'; choose another DEMO=<folder>"; exit 1; }
 	rm -rf $(DEMO)
 	mkdir -p $(DEMO) && touch $(DEMO)/made_by_make_demo
-	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/phantoms/supervised.yaml \
-	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name supervised --trainer.logger.version fit
-	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/phantoms/mean_teacher.yaml \
-	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name mean_teacher --trainer.logger.version fit
-	for run in supervised mean_teacher; do \
-	  $(BIN)/magenet test --config $(DEMO)/$$run/fit/config.yaml --trainer.logger.version test --trainer.devices 1 \
-	    --ckpt_path $(DEMO)/$$run/fit/checkpoints/best.ckpt || exit 1; \
-	done
-	$(BIN)/magenet test $(BASE) --config experiments/configs/runs/classical.yaml \
-	  --trainer.logger.save_dir $(DEMO) --trainer.logger.name clahe --trainer.logger.version test --trainer.devices 1
-	$(BIN)/magenet phantom $(DEMO)/photographs --count 6 --size 384 --camera handheld
-	$(BIN)/magenet predict $(BASE) --config experiments/configs/runs/predict.yaml --data.photographs $(DEMO)/photographs \
-	  --output.folder $(DEMO)/enhanced \
-	  --ckpt_path $(DEMO)/mean_teacher/fit/checkpoints/best.ckpt
-	@echo; $(BIN)/magenet table --csv $(DEMO)/results.csv CLAHE=$(DEMO)/clahe/test \
-	  "MAGE-Net tiny, supervised=$(DEMO)/supervised/test" "MAGE-Net tiny, mean teacher=$(DEMO)/mean_teacher/test"
+	$(MAKE) --no-print-directory reproduce-smoke REPRODUCED=$(DEMO)
 	@echo; echo "Higher is better. The networks are tiny and trained for two minutes: they gain under 'fundus', which they are"
 	@echo "trained on, and under illumination, and lose where little is to be repaired (spots, blur, none)."
-	@echo "Before and after: $(DEMO)/*/test/*.png; enhanced photographs: $(DEMO)/enhanced"
+	@echo "Curves, scores, before and after: $(DEMO)/*/fit/report.html; enhanced photographs: $(DEMO)/enhanced"
 
 .PHONY: test
-test: $(DEV) ## Run the fast tests (4 minutes on 2 idle cores)
+test: $(DEV) ## Run the fast tests → nothing (4 minutes on 2 idle cores)
 	$(BIN)/pytest -m "not slow and not soak"
 
 .PHONY: test-slow
-test-slow: $(DEV) ## Run the slow tests: every experiment through the command line (6 minutes)
+test-slow: $(DEV) ## Run the slow tests: every experiment through the command line → nothing (6 minutes)
 	$(BIN)/pytest -m slow
 
 .PHONY: soak
-soak: $(DEV) ## Try for long to break what users are promised; writes experiments/results/soak.md (40 minutes)
+soak: $(DEV) ## Try for long to break what users are promised → experiments/results/soak.md (40 minutes)
 	$(BIN)/pytest -m soak tests/soak
 
 .PHONY: coverage
-coverage: $(DEV) ## Measure which lines and branches of both packages the fast tests reach, 90 % at least (8 minutes)
+coverage: $(DEV) ## Measure which lines and branches of both packages the fast tests reach, 90 % at least → runs/coverage (8 minutes)
 	rm -rf runs/coverage && mkdir -p runs/coverage
 	$(BIN)/coverage run -m pytest -m "not slow and not soak"
 	$(BIN)/coverage combine --quiet
@@ -87,7 +125,7 @@ coverage: $(DEV) ## Measure which lines and branches of both packages the fast t
 MODULE := magenet/ema.py
 TESTS := $(patsubst magenet/%,tests/magenet/%,$(dir $(MODULE)))test_$(notdir $(MODULE))
 .PHONY: mutation
-mutation: $(DEV) ## Break one module in every small way and list what its tests miss (MODULE=, TESTS=; 5 s a mutant)
+mutation: $(DEV) ## Break one module in every small way and list what its tests miss (MODULE=, TESTS=) → runs/mutation.sqlite (5 s a mutant)
 	mkdir -p runs
 	sed 's#MODULE#$(MODULE)#; s#PYTHON#$(BIN)/python#; s#TESTS#$(TESTS)#' tests/mutation.toml > runs/mutation.toml
 	rm -f runs/mutation.sqlite
@@ -98,43 +136,43 @@ mutation: $(DEV) ## Break one module in every small way and list what its tests 
 	$(BIN)/cr-report --surviving-only --show-diff runs/mutation.sqlite
 
 .PHONY: lint
-lint: $(DEV) ## Check style, types and who imports whom
+lint: $(DEV) ## Check style, types and who imports whom → nothing (a minute)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 .PHONY: format
-format: $(DEV) ## Mend style where it can be done automatically
+format: $(DEV) ## Mend style where it can be done automatically → the changed files (seconds)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 .PHONY: results
-results: $(CORE) ## Put the tables of experiments/results into docs/results.md and tables.md
+results: $(CORE) ## Put the tables of experiments/results into pages → docs/results.md, experiments/results/tables.md (a minute)
 	for table in $(filter-out %_runs.csv %_against.csv,$(wildcard experiments/results/*.csv)); do \
 	  pages=$$(grep -l "<!-- table $$(basename $$table .csv)[ ]" docs/results.md experiments/results/tables.md); \
 	  [ -z "$$pages" ] || $(BIN)/magenet table --csv $$table --into $$pages || exit 1; \
 	done
 
 .PHONY: figures
-figures: $(CORE) ## Draw docs/images and fill the table of the README (photographs: with MAGENET_DATA)
+figures: $(CORE) ## Draw the figures, fill the table of the README (photographs: with MAGENET_DATA) → docs/images, README.md (15 seconds)
 	$(BIN)/python -m experiments.studies.figures $(if $(MAGENET_DATA),--photographs "$(MAGENET_DATA)")
 
 .PHONY: contact-sheet
-contact-sheet: $(CORE) ## Draw all factors of degradation at rising severity: docs/degradation.jpg
+contact-sheet: $(CORE) ## Draw all factors of degradation at rising severity → docs/degradation.jpg (half a minute)
 	$(BIN)/python -m experiments.studies.contact_sheet --out docs/degradation.jpg
 
 .PHONY: bench
-bench: $(CORE) ## Measure how fast everything is, held against this machine (12 minutes)
+bench: $(CORE) ## Measure how fast everything is, held against this machine → experiments/results/speed.md and .json (12 minutes)
 	$(BIN)/python -m experiments.benchmarks.speed --json experiments/results/speed.json \
 	  --markdown experiments/results/speed.md
 
 .PHONY: bench-degradation
-bench-degradation: $(CORE) ## Measure how fast photographs are degraded (8 minutes)
+bench-degradation: $(CORE) ## Measure how fast photographs are degraded → experiments/results/degradation_speed.json (8 minutes)
 	$(BIN)/python -m experiments.benchmarks.degradation --json experiments/results/degradation_speed.json
 
 .PHONY: calibrate
-calibrate: $(CORE) need-photographs ## Compare degraded photographs with real bad ones (4 minutes)
+calibrate: $(CORE) need-photographs ## Compare degraded photographs with real bad ones → experiments/results/calibration.md and .json (4 minutes)
 	$(BIN)/python -m experiments.studies.degradation_calibration --photographs "$(MAGENET_DATA)/index.csv" --out runs/calibration
 	cp runs/calibration/calibration.json runs/calibration/calibration.md experiments/results/
 
@@ -148,24 +186,24 @@ $(SEGMENTER): | $(CORE) need-photographs
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/photographs/segmenter.yaml
 
 .PHONY: segmenter
-segmenter: $(SEGMENTER) ## Train the vessel segmenter on real photographs, if there is none yet (8 minutes)
+segmenter: $(SEGMENTER) ## Train the vessel segmenter on real photographs, if there is none yet → runs/photographs_segmenter (8 minutes)
 
 QUALITY_GRADER := runs/quality_grader/checkpoints/best.ckpt
 $(QUALITY_GRADER): | $(CORE) need-photographs
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/judges/quality.yaml
 
 .PHONY: quality-grader
-quality-grader: $(QUALITY_GRADER) ## Train the grader of quality, if there is none yet (13 minutes)
+quality-grader: $(QUALITY_GRADER) ## Train the grader of quality, if there is none yet → runs/quality_grader (13 minutes)
 
 RETINOPATHY_GRADER := runs/retinopathy_grader/checkpoints/best.ckpt
 $(RETINOPATHY_GRADER): | $(CORE) need-photographs
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/judges/retinopathy.yaml
 
 .PHONY: retinopathy-grader
-retinopathy-grader: $(RETINOPATHY_GRADER) ## Train the grader of retinopathy, if there is none yet (8 minutes)
+retinopathy-grader: $(RETINOPATHY_GRADER) ## Train the grader of retinopathy, if there is none yet → runs/retinopathy_grader (8 minutes)
 
 .PHONY: grading-results
-grading-results: $(CORE) need-photographs ## Score both published graders, and grade files of two sizes (4 minutes)
+grading-results: $(CORE) need-photographs ## Score both published graders, and grade files of two sizes → experiments/results/grading.md and .json (4 minutes)
 	$(BIN)/python -m experiments.studies.graders --photographs "$(MAGENET_DATA)" --out runs/grading
 	cp runs/grading/grading.json runs/grading/grading.md experiments/results/
 
@@ -178,20 +216,20 @@ $(NATURALNESS): | $(CORE) need-photographs
 	$(BIN)/python -m experiments.studies.naturalness
 
 .PHONY: naturalness
-naturalness: $(NATURALNESS) ## Fit the naturalness model on good photographs, if there is none yet
+naturalness: $(NATURALNESS) ## Fit the naturalness model on good photographs, if there is none yet → runs/naturalness.pt (minutes)
 
 .PHONY: judges
 judges: $(SEGMENTER) $(JUDGES) $(QUALITY_GRADER) $(RETINOPATHY_GRADER) $(NATURALNESS)
-judges: ## Train the judges that are not trained yet, and publish all in experiments/weights (75 minutes)
+judges: ## Train the judges that are not trained yet, and publish all → experiments/weights, experiments/results/judges.md (75 minutes)
 	$(BIN)/python -m experiments.studies.publish_judges
 	$(BIN)/python -m experiments.studies.segmenters
 
 .PHONY: publish-judges
-publish-judges: $(CORE) ## Copy the weights of trained judges to experiments/weights
+publish-judges: $(CORE) ## Copy the weights of trained judges → experiments/weights (seconds)
 	$(BIN)/python -m experiments.studies.publish_judges
 
 .PHONY: judge-scores
-judge-scores: $(CORE) need-photographs ## Score the segmenters used as judges
+judge-scores: $(CORE) need-photographs ## Score the segmenters used as judges → experiments/results/judges.md and .json (minutes)
 	$(BIN)/python -m experiments.studies.segmenters
 
 # A row and its seed; every row gets the same time. Those that are trained are not trained again.
@@ -206,26 +244,26 @@ runs/comparison_%/checkpoints/best.ckpt: | $(CORE) need-photographs
 	  --trainer.logger.init_args.version $(notdir $*)
 
 .PHONY: comparison
-comparison: $(RUNS) ## Train the learned rows of the tables that are not trained yet, 25 minutes each
+comparison: $(RUNS) ## Train the learned rows of the tables that are not trained yet → runs/comparison_<row>/seed<N> (25 minutes a row)
 
 .PHONY: table-synthetic table-real table-downstream
-table-synthetic table-real table-downstream: table-%: $(CORE) need-photographs ## Test every row that there is and make a table of them
+table-synthetic table-real table-downstream: table-%: $(CORE) need-photographs ## Test every row that there is → its CSV and rows/ in experiments/results (2 to 5 minutes a row)
 	$(BIN)/python -m experiments.studies.tables $*
 
 .PHONY: costs
-costs: $(CORE) ## Measure what one photograph costs each row of the tables (2 minutes)
+costs: $(CORE) ## Measure what one photograph costs each row of the tables → experiments/results/costs.md and .csv (2 minutes)
 	$(BIN)/python -m experiments.studies.costs
 
 .PHONY: step-times
-step-times: $(CORE) need-photographs ## Time a training step of each row of the comparison
+step-times: $(CORE) need-photographs ## Time a training step of each row of the comparison → a table on the screen (9 minutes and 16 starts)
 	$(BIN)/python -m experiments.studies.step_times
 
 .PHONY: input-sizes
-input-sizes: $(CORE) need-photographs ## Score the released network by the size of the photograph
+input-sizes: $(CORE) need-photographs ## Score the released network by the size of the photograph → experiments/results/input_size.md (2 minutes)
 	$(BIN)/python -m experiments.studies.input_sizes
 
 .PHONY: fundus-check
-fundus-check: $(CORE) need-photographs ## Count the photographs that the fundus check refuses (5 minutes)
+fundus-check: $(CORE) need-photographs ## Count the photographs that the fundus check refuses → experiments/results/fundus_check.md and .csv (5 minutes)
 	$(BIN)/python -m experiments.studies.fundus_check
 
 runs/release_light/checkpoints/best.ckpt: | need-photographs
@@ -235,29 +273,29 @@ runs/release_detail/checkpoints/best.ckpt: | runs/release_light/checkpoints/best
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/detail.yaml
 
 .PHONY: train-release
-train-release: $(DEV) runs/release_detail/checkpoints/best.ckpt ## Train the network of the package, if there is none yet, and put it there (13 hours)
+train-release: $(DEV) runs/release_detail/checkpoints/best.ckpt ## Train the network of the package, if there is none yet, and put it there → magenet/weights/mage_net (15 hours)
 	$(BIN)/python -m experiments.studies.release
 
 .PHONY: evidence
-evidence: $(CORE) need-photographs ## Measure detail, invention, harm and real pairs of the released network, or of CHECKPOINT=<file>
+evidence: $(CORE) need-photographs ## Measure detail, invention, harm and real pairs of the released network, or of CHECKPOINT=<file> → runs/evidence (20 minutes)
 	$(BIN)/python -m experiments.studies.evidence $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT),--weights mage_net)
 
 .PHONY: sheet
-sheet: $(CORE) need-photographs ## Draw real photographs as each method enhances them, beside better ones (CHECKPOINT=<file>)
+sheet: $(CORE) need-photographs ## Draw real photographs as each method enhances them, beside better ones (CHECKPOINT=<file>) → runs/evidence/sheet.jpg (2 minutes)
 	$(BIN)/python -m experiments.studies.evidence.sheet $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT),--weights mage_net)
 
 .PHONY: ablation
-ablation: $(CORE) runs/release_light/checkpoints/best.ckpt ## Undo one choice of the released network's training at a time (4 hours)
+ablation: $(CORE) runs/release_light/checkpoints/best.ckpt ## Undo one choice of the released network's training at a time → experiments/results/ablation.md (35 minutes a variant)
 	$(BIN)/python -m experiments.studies.ablation
 
 .PHONY: adaptation-study
-adaptation-study: $(CORE) need-photographs ## Train and test the arms of the study of the teacher (8 hours; it resumes)
+adaptation-study: $(CORE) need-photographs ## Train and test the arms of the study of the teacher; it resumes → experiments/results/adaptation.md (8 hours)
 	$(BIN)/python -m experiments.studies.adaptation
 
 .PHONY: adaptation-screen
-adaptation-screen: $(CORE) need-photographs ## Compare steps of each consistency term with the clean photograph (15 minutes)
+adaptation-screen: $(CORE) need-photographs ## Compare steps of each consistency term with the clean photograph → experiments/results/adaptation_screen.md (15 minutes)
 	$(BIN)/python -m experiments.studies.adaptation.screen
 
 .PHONY: photographs
-photographs: $(SEGMENTER) ## Train the teacher-student network on real photographs (45 minutes)
+photographs: $(SEGMENTER) ## Train the teacher-student network on real photographs → runs/photographs_mean_teacher (45 minutes)
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/photographs/mean_teacher.yaml

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from importlib import import_module
+from importlib.metadata import version
 
+from magenet.commands.experiment_help import short_help
 from magenet.commands.parser import did_you_mean
 from magenet.errors import UserError, printable
 
@@ -18,6 +20,7 @@ COMMANDS = {
     "test": "score it photograph by photograph, per type of degradation",
     "table": "put the scores of several tests into one table",
     "predict": "enhance photographs with a trained network",
+    "report": "show a training and its tests on one page",
     "degrade": "degrade photographs, with a file of what was done to each",
     "export": "write the network for other programs (ONNX)",
     "phantom": "draw synthetic retinas to try the commands on",
@@ -31,9 +34,10 @@ EXPERIMENT = ("fit", "validate", "test", "predict")
 
 def usage() -> str:
     """Return the text of `magenet --help`."""
-    lines = [f"  {name:10}{description}" for name, description in COMMANDS.items()]
-    return "\n".join(
-        ["usage: magenet COMMAND ...", "", *lines, "", "magenet COMMAND --help shows its options."]
+    commands = "\n".join(f"  {name:10}{description}" for name, description in COMMANDS.items())
+    return (
+        "usage: magenet COMMAND ...\n       magenet --version\n\n"
+        f"{commands}\n\nmagenet COMMAND --help shows its options."
     )
 
 
@@ -52,6 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     if name in ("--help", "-h"):
         print(usage())
         return 0
+    if name == "--version":
+        print(f"magenet {version('magenet')}")
+        return 0
     if name not in COMMANDS:
         print(
             f"magenet: error: no command '{name}'{did_you_mean(name, COMMANDS)}; "
@@ -59,9 +66,13 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+    if name in EXPERIMENT and ("--help" in given or "-h" in given):
+        print(short_help(name))
+        return 0
     try:
         if name in EXPERIMENT:
-            return int(import_module("magenet.commands.experiment").main(arguments))
+            asked = [name, "--help"] if "--help-all" in given else arguments
+            return int(import_module("magenet.commands.experiment").main(asked))
         return int(import_module(f"magenet.commands.{name}").main(given[1:]))
     except UserError as error:
         lines = map(printable, str(error).split("\n"))

@@ -15,7 +15,6 @@ TINY = CONFIGS / "layers/model/tiny.yaml"
 SEGMENTER = CONFIGS / "runs/photographs/segmenter.yaml"
 
 # The layers below an experiment that make it small: the code paths stay the experiment's own.
-# Of a test or validation two batches: `1` would be read as all of them.
 LIMITS = """
 trainer:
   accelerator: cpu

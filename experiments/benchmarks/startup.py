@@ -15,6 +15,7 @@ COMMANDS = {
     "magenet --help": ["--help"],
     "magenet enhance --help": ["enhance", "--help"],
     "magenet fit --help": ["fit", "--help"],
+    "magenet fit --help-all": ["fit", "--help-all"],
 }
 
 

@@ -1,4 +1,4 @@
-"""Provenance of test scores: code, configuration, machine, cost and checkpoint."""
+"""Provenance of trainings and test scores: code, configuration, machine, cost and checkpoint."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import json
 import os
 import platform
 import re
+import shlex
 import statistics
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -119,16 +121,41 @@ def chosen(checkpoint: Path | None) -> tuple[int, str]:
     return int(content.get("global_step", 0)), how
 
 
-class Provenance(Callback):
-    """Writer of `provenance.json` beside a test's scores.
+def environment(trainer: Trainer, module: LightningModule) -> dict[str, str]:
+    """Return what a run is made with: code, seed, versions, machine and precision."""
+    return {
+        "commit": commit(),
+        "seed": os.environ.get("PL_GLOBAL_SEED", "none"),
+        "versions": " ".join(f"{name} {version(name)}" for name in PACKAGES),
+        "hardware": hardware(module),
+        "precision": str(trainer.precision),
+    }
 
-    `config` names the file beside it; `milliseconds` is of one photograph at the size that the
-    network sees, in the test's precision, on a machine that may have been shared;
-    `peak_memory_mb` is the peak memory of the whole test in MiB, judges included.
+
+class Provenance(Callback):
+    """Writer of a training's `environment.json`, and of `provenance.json` beside a test's scores.
+
+    `command` and `started` (UTC) are of the training. Of a test, `config` names the file beside it;
+    `milliseconds` is of one photograph at the size that the network sees, in the test's precision,
+    on a machine that may have been shared; `peak_memory_mb` is the peak memory of the whole test in
+    MiB, judges included.
     """
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write what the training is made with into its folder."""
+        if trainer.log_dir is None or not trainer.is_global_zero:
+            return
+        facts = {
+            "command": shlex.join(["magenet", *sys.argv[1:]]),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "devices": str(trainer.world_size),
+            **environment(trainer, pl_module),
+        }
+        with atomic_write(Path(trainer.log_dir) / "environment.json") as part:
+            part.write_text(json.dumps(facts, indent=2) + "\n")
+
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the file into the run's folder."""
+        """Write what the scores were made with into the run's folder."""
         if trainer.log_dir is None or not trainer.is_global_zero:
             return
         checkpoint = Path(str(trainer.ckpt_path)) if trainer.ckpt_path else None
@@ -136,11 +163,7 @@ class Provenance(Callback):
         peak = peak_memory(pl_module.device)
         facts = {
             "config": "config.yaml",
-            "commit": commit(),
-            "seed": os.environ.get("PL_GLOBAL_SEED", "none"),
-            "versions": " ".join(f"{name} {version(name)}" for name in PACKAGES),
-            "hardware": hardware(pl_module),
-            "precision": str(trainer.precision),
+            **environment(trainer, pl_module),
             "parameters": sum(p.numel() for p in pl_module.get_submodule("network").parameters()),
             **self._cost(trainer, pl_module),
             "peak_memory_mb": "unknown" if peak is None else round(peak),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -22,6 +23,7 @@ from lightning.pytorch.cli import (
     SaveConfigCallback,
 )
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf.errors import OmegaConfBaseException
 
 from data_modules import *  # noqa: F403  # so that bare class names are known on the command line
@@ -29,19 +31,16 @@ from magenet.allocator import keep_freed_memory
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.callbacks.resume_point import ResumePoint
 from magenet.checkpoints import VerifiedCheckpointIO, latest_checkpoint, read_checkpoint
-from magenet.commands.experiment_parser import OneLineParser, example
+from magenet.commands.experiment_help import SUBCOMMANDS, example
+from magenet.commands.experiment_parser import OneLineParser, without_base
+from magenet.commands.experiment_trainer import ExperimentTrainer, choose_precision
 from magenet.errors import StoppedError, UsageError, UserError
 from magenet.evaluation import Scores
-from magenet.tasks.base import LOOK_EVERY, FundusTask
+from magenet.tasks.base import FundusTask
 from magenet.tasks.enhancement import EnhancementTask
 
-PURPOSES = {
-    "fit": "Train a network on photographs.",
-    "validate": "Score a network on the validation part.",
-    "test": "Score a network photograph by photograph, per type of degradation.",
-    "predict": "Enhance photographs with a trained network.",
-}
-"""What each subcommand is for, in its help."""
+LATEST = "latest"
+"""Name of the link to the latest training, in the folder of all runs."""
 
 LEFT = {
     "fit": "; what was saved before is whole",
@@ -116,6 +115,7 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
     return MageNetCLI(
         LightningModule,
         LightningDataModule,
+        trainer_class=ExperimentTrainer,
         args=arguments,
         subclass_mode_model=True,
         subclass_mode_data=True,
@@ -125,8 +125,8 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
             "prog": "magenet",
             "parser_mode": "omegaconf+",
             **{
-                name: {"description": f"{purpose} For example: {example(name)}"}
-                for name, purpose in PURPOSES.items()
+                name: {"description": f"{told.purpose} For example: {example(name)}"}
+                for name, told in SUBCOMMANDS.items()
             },
         },
         seed_everything_default=0,
@@ -139,15 +139,35 @@ class RunConfigCallback(SaveConfigCallback):
     """Save a run's configuration beside its results, and in Weights & Biases where that is used."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Save, unless the run has no folder of its own."""
-        if trainer.loggers:
-            super().setup(trainer, pl_module, stage)
+        """Save, unless the run has no folder of its own; let `latest` lead to a training's."""
+        if not trainer.loggers:
+            return
+        super().setup(trainer, pl_module, stage)
+        if stage == "fit" and trainer.is_global_zero and trainer.logger and trainer.log_dir:
+            link_latest(Path(trainer.logger.save_dir or "."), Path(trainer.log_dir))
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Save in Weights & Biases; called on the first rank only."""
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.experiment.config.update(self.config.as_dict(), allow_val_change=True)
+
+
+def link_latest(folder: Path, run: Path) -> None:
+    """Let the link `latest` in a folder lead to a run's own folder, wherever both are moved.
+
+    Without a word where there are no links, or something else has this name.
+
+    Args:
+        folder: Folder of the link, such as `runs`.
+        run: Folder of the run.
+    """
+    link, part = folder / LATEST, folder / f".{LATEST}.{os.getpid()}.part"
+    if link.exists() and not link.is_symlink():
+        return
+    with contextlib.suppress(OSError):
+        part.symlink_to(os.path.relpath(run, folder), target_is_directory=True)
+        part.replace(link)
 
 
 class MageNetCLI(LightningCLI):
@@ -178,6 +198,8 @@ class MageNetCLI(LightningCLI):
         if subcommand is None:
             return
         options = self.config[subcommand]
+        if subcommand != "predict" and options.trainer.logger in (None, True):
+            raise UsageError(without_base("trainer.logger is not set"))
         seed = options.seed_everything
         if not isinstance(seed, bool) and isinstance(seed, int) and not 0 <= seed < 1 << 32:
             raise UsageError(f"seed_everything must lie between 0 and 2^32 - 1, got {seed}")
@@ -194,15 +216,14 @@ class MageNetCLI(LightningCLI):
             self._requested_model = _flat(options.model.as_dict())
 
     def before_instantiate_classes(self) -> None:
-        """Print which model options the checkpoint's own hyperparameters override."""
-        if self.subcommand == "fit":
-            # A bar that shows the loss waits for the device: as rarely as the losses are logged.
-            os.environ.setdefault("TQDM_MINITERS", str(LOOK_EVERY))
-        else:  # the callbacks of a checkpoint matter to a training that goes on
+        """Choose the precision; print which model options the checkpoint overrides."""
+        options = self.config[self.subcommand]
+        self._choose_precision(options.trainer)
+        if self.subcommand != "fit":  # callbacks of a checkpoint matter to one that goes on
             warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`")
         if not self._requested_model:
             return
-        used = _flat(self.config[self.config.subcommand].model.as_dict())
+        used = _flat(options.model.as_dict())
         for key in sorted(self._requested_model.keys() & used.keys()):
             if self._requested_model[key] != used[key]:
                 print(
@@ -210,6 +231,16 @@ class MageNetCLI(LightningCLI):
                     f"(asked for: {self._requested_model[key]})",
                     file=sys.stderr,
                 )
+
+    def _choose_precision(self, trainer: Any) -> None:
+        """Set the precision that the processor is faster in if none is given, and say so.
+
+        The configuration that is saved then names it, so that a resumed training keeps it.
+        """
+        given = None if trainer.precision is None else str(trainer.precision)
+        trainer.precision, told = choose_precision(given, str(trainer.accelerator))
+        if told and rank_zero_only.rank == 0:
+            print(told, file=sys.stderr)
 
     def instantiate_classes(self) -> None:
         """Build model, data and trainer; a value that a class rejects is a mistake of the user.

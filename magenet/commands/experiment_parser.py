@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import re
 import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.cli import LightningArgumentParser
 
-from magenet.commands.parser import options_meant
+from magenet.commands.experiment_help import BASE, example
+from magenet.commands.parser import did_you_mean, options_meant
 
-BASE = "experiments/configs/base.yaml"
+PUBLIC = (
+    "data_modules", "magenet.tasks", "magenet.models", "magenet.models.peers", "magenet.losses",
+    "magenet.targets", "magenet.degradation", "magenet.callbacks", "magenet.evaluation",
+)  # fmt: skip
+"""Modules whose classes a configuration may name: where a misspelt one is looked for."""
 
-RUNS = {
-    "fit": "phantoms/supervised.yaml",
-    "validate": "phantoms/supervised.yaml --ckpt_path best.ckpt",
-    "test": "phantoms/supervised.yaml --ckpt_path best.ckpt",
-    "predict": "predict.yaml --data.photographs PHOTOS --ckpt_path best.ckpt",
-}
-"""What comes after the base configuration in an example of each subcommand."""
+NO_CLASS = (
+    r"Problem with given class_path '([^']+)':|Expected a path but (\S+) either"
+    r"|module '([\w.]+)' has no attribute '(\w+)'"
+)
+"""Parts of jsonargparse's messages on a class that it does not find, with the class's path."""
+
+MOST_KEYS = 20
+"""Keys of a class that are all told where none is near what was written (our choice)."""
 
 
 class OneLineParser(LightningArgumentParser):
-    """Argument parser that reports a mistake on the command line in one line."""
+    """Argument parser that reports a mistake on the command line in one line.
+
+    jsonargparse makes a parser of this class for each class that a configuration names, too, so
+    that a misspelt key meets the one that knows the others.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -42,35 +58,110 @@ class OneLineParser(LightningArgumentParser):
         return text
 
     def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
-        """Print where the mistake is and what it is, and exit with status 2."""
-        if missing := re.match(
-            r"the following arguments are required: (\w+)\.(data|model)", message
-        ):
-            message = (
-                f"{missing[1]} needs an experiment's --config (with model and data), for example: "
-                f"{example(missing[1])}"
+        """Print where the mistake is, what it is and what was meant, and exit with status 2."""
+        sys.stderr.write(f"magenet: error: {self._told(message)}\n")
+        sys.exit(2)
+
+    def _told(self, message: str) -> str:
+        """Return jsonargparse's message in one line, with what was meant."""
+        if needs := re.match(r"the following arguments are required: (\w+)\.(data|model)", message):
+            return (
+                f"{needs[1]} needs an experiment's --config (with model and data), for example: "
+                f"{example(needs[1])}"
             )
-        elif message.startswith('Parser key "trainer.logger"'):
-            message = f"trainer.logger has no class: give --config {BASE} before the experiment's"
+        if message.startswith('Parser key "trainer.logger"'):
+            return without_base("trainer.logger has no class")
+        if key := re.match(r"Option '([^']+)' is not accepted", message):
+            keys = [known for known in self._keys() if not known.endswith(("help", "+"))]
+            there = f"; there are {', '.join(keys)}" if len(keys) <= MOST_KEYS else ""
+            return key[0] + (did_you_mean(key[1], keys) or there)
+        if key := re.match(r"Subcommand '(\w+)' does not accept option '([^']+)'", message):
+            return f"{key[0]}{did_you_mean(key[2], self._keys(key[1]))}"
+        if file := re.search(r"File does not exist: '([^']+)'", message):
+            return missing_file(Path(file[1]))
+        key = re.match(r'Parser key "([^"]+)":\s*', message)
+        where = f"{key[1]}: " if key else ""
+        if path := re.search(NO_CLASS, message):
+            name = ".".join(part for part in path.groups() if part)
+            if not _is_importable(name):
+                return f"{where}no class '{name}'{class_meant(name)}"
         lines = [line.strip() for line in message.splitlines() if line.strip()]
         reasons = [line for line in lines if not line.startswith(("Parser key", "Problem"))]
+        if key and reasons:
+            wrong = re.match(r"Expected an? <class '(\w+)'>\. Got value: (.*)", reasons[0])
+            return where + (f"expected {wrong[1]}, got {wrong[2]}" if wrong else reasons[0])
         parts = lines[:1]
         if reasons and reasons[0] != lines[0]:
             parts.append(reasons[0])
         line = " ".join(parts)
-        meant = options_meant(line, self._option_string_actions)
-        sys.stderr.write(f"magenet: error: {line}{meant}\n")
-        sys.exit(2)
+        return line + options_meant(line, self._option_string_actions)
+
+    def _keys(self, subcommand: str | None = None) -> list[str]:
+        """Return the keys that a configuration may have here, or for a subcommand."""
+        parser: argparse.ArgumentParser = self
+        if subcommand is not None:
+            maps = (action.choices for action in self._actions)
+            parser = next(choices for choices in maps if isinstance(choices, dict))[subcommand]
+        options = parser._option_string_actions
+        return [option[2:] for option in options if option.startswith("--")]
 
 
-def example(name: str) -> str:
-    """Return a command line of a subcommand that works in a clone of the repository.
+def without_base(reason: str) -> str:
+    """Return what to do about a run whose base configuration was forgotten."""
+    return f"{reason}: give --config {BASE} before the experiment's"
+
+
+def missing_file(path: Path) -> str:
+    """Return that a configuration is missing, and the one that was meant or where it may be.
 
     Args:
-        name: Of the subcommand: `fit`, `validate`, `test` or `predict`.
+        path: The file.
     """
-    configs = (BASE, "experiments/configs/runs/" + RUNS[name])
-    return f"magenet {name} " + " ".join(f"--config {config}" for config in configs)
+    shown = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else path
+    meant = did_you_mean(path.name, [file.name for file in path.parent.glob("*.yaml")])
+    if not meant and not Path(BASE).is_file():
+        meant = " (the configurations are in the project's folder: run the command there)"
+    return f"{shown}: no such configuration{meant}"
+
+
+def class_meant(path: str) -> str:
+    """Return a question that names the public class that is nearest to a class path, or nothing.
+
+    Args:
+        path: Class path, or a bare name.
+
+    Example:
+        >>> class_meant("magenet.models.peers.UNett")
+        ' (did you mean magenet.models.peers.UNet?)'
+    """
+    module, _, name = path.rpartition(".")
+    known = {
+        known: f"{public}.{known}"
+        for public in PUBLIC
+        for known in getattr(import_module(public), "__all__", ())
+    }
+    if module and module not in PUBLIC and _is_importable(module):  # another library's
+        known = {known: f"{module}.{known}" for known in _names(module)}
+    near = get_close_matches(name, known, n=1)
+    return f" (did you mean {known[near[0]]}?)" if near else ""
+
+
+def _names(module: str) -> Iterable[str]:
+    """Return the names that a module has."""
+    return dir(import_module(module))
+
+
+def _is_importable(path: str) -> bool:
+    """Return whether a dotted path leads to a module, or to something in one."""
+    module, _, name = path.rpartition(".")
+    try:
+        import_module(path)
+    except (ImportError, ValueError):
+        try:
+            return hasattr(import_module(module), name)
+        except (ImportError, ValueError):
+            return False
+    return True
 
 
 def _plain(text: str) -> str:

@@ -41,7 +41,7 @@ from magenet.enhancement.origin import (
     source_of,
     write_report,
 )
-from magenet.enhancement.report_page import PAGE, Outcome, ReportPage
+from magenet.enhancement.report_page import PAGE, Outcome, ReportPage, about
 from magenet.enhancement.stop_signals import stoppable
 from magenet.errors import printable
 
@@ -278,10 +278,11 @@ def enhance_to_folder(
     enhancer = PhotographEnhancer.from_pretrained(options.weights, device, options.max_memory)
     rows: list[ReportRow] = []
     outcomes = enhance_all(enhancer, photographs, options)
+    made_by = about(options.weights, enhancer.hashes["weights_sha256"], options.strength)
     with (
         stoppable() as received,
         Listing(options.folder) as listing,
-        ReportPage(options.folder / PAGE if html else None) as page,
+        ReportPage(options.folder / PAGE if html else None, made_by) as page,
         tqdm(total=len(photographs), unit="photograph") as bar,
     ):
         for photograph in photographs:

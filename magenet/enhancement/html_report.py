@@ -38,7 +38,7 @@ from magenet.enhancement.page_pictures import (
     thumbnail_of,
 )
 from magenet.enhancement.verdict import ERROR_LIMITS
-from magenet.errors import UserError
+from magenet.errors import UserError, printable
 
 GOOD_ERROR = 6.0
 """Expected error, in grey levels of 255, below which it is called good (our choice)."""
@@ -96,6 +96,7 @@ class PageWriter:
 
     Args:
         path: File to write, in a folder that exists.
+        about: What made the results, in one line under the title; nothing if empty.
 
     Raises:
         UserError: If it cannot be written.
@@ -109,7 +110,7 @@ class PageWriter:
         ['page.html']
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, about: str = "") -> None:
         self.path = Path(path)
         if self.path.is_dir():  # fails now, not after the last photograph
             raise UserError(f"{path}: cannot be written (it is a folder)")
@@ -118,7 +119,7 @@ class PageWriter:
         self.count = 0
         self.files: set[str] = set()  # names of the pictures on this page
         self.new: set[str] = set()  # those of them that no earlier page had
-        head, self.tail = _template(self.folder.name).split(ENTRIES)
+        head, self.tail = _template(self.folder.name, about).split(ENTRIES)
         try:
             self.stream = self.part.open("w", encoding="utf-8", newline="\n")
             self.begun = self.part.stat().st_mtime_ns
@@ -287,7 +288,7 @@ def error_level(expected_error: float) -> str:
     return "poor" if expected_error <= abstain else "very poor"
 
 
-def _template(folder: str) -> str:
+def _template(folder: str, about: str) -> str:
     """Return the page without photographs, whose pictures are in a folder of this name."""
     page = (files("magenet.enhancement") / "html_report.html").read_text(encoding="utf-8")
     script = re.search("<script>(.*?)</script>", page, re.DOTALL)
@@ -307,6 +308,7 @@ def _template(folder: str) -> str:
     values = {
         "HASH": script_hash, "HEAT": stops, "MIDDLE": f"{last / 2:g}", "TOP": f"{last:g}",
         "SIDE": f"{SIDE}", "LEVELS": levels,
+        "ABOUT": html.escape(printable(about)),
         "FILES": html.escape(folder.encode("utf-8", "backslashreplace").decode()),
     }  # fmt: skip
     return re.sub("@([A-Z]+)@", lambda match: values[match[1]], page)

@@ -6,6 +6,8 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,14 @@ from magenet.enhancement.page_pictures import HEAT_SIDE, SIDE
 from magenet.errors import printable
 
 PAGE_COLUMNS = (
-    "expected_error", "harmed_share", "mean_change", "colour_change", "brightness_drift",
-    "vessel_lost", "vessel_invented", "light_share", "field_confidence", "width", "height",
+    "expected_error", "vessel_lost", "vessel_invented", "harmed_share", "colour_change",
+    "brightness_drift", "mean_change", "light_share", "field_confidence", "width", "height",
     "seconds",
 )  # fmt: skip
-"""Values of a report that the HTML page shows; its legend explains each of them."""
+"""Values of a report that the HTML page shows, what decides first; its legend explains them."""
+
+DIGEST = 12
+"""Characters of the SHA-256 of the weights on the page; each photograph's JSON has all."""
 
 PAGE, INCOMPLETE, EARLIER = "report.html", "report.incomplete.html", "report.earlier.html"
 """Names of the page: of the run that ended last, of one that was stopped, of one before the last.
@@ -50,6 +55,21 @@ class Outcome:
     row: ReportRow
     before: Tensor | None = None
     result: EnhancedPhotograph | None = None
+
+
+def about(weights: str, digest: str, strength: float) -> str:
+    """Return what makes the results of a run, for the head of its page.
+
+    Args:
+        weights: Their name, as it was given.
+        digest: SHA-256 of the weights.
+        strength: Share of the change that is applied.
+    """
+    now = datetime.now().astimezone()
+    return (
+        f"{now:%Y-%m-%d %H:%M %Z}, magenet {version('magenet')}, weights {weights} "
+        f"(SHA-256 {digest[:DIGEST]}), strength {strength:g}"
+    )
 
 
 def set_aside_page(folder: Path) -> None:
@@ -82,14 +102,15 @@ class ReportPage:
 
     Args:
         path: File of the page; None for no page.
+        made_by: What made the results; see :func:`about`.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, made_by: str = "") -> None:
         self.writer: PageWriter | None = None
         self.failed = False
         if path is not None:
             with self._guarded():
-                self.writer = PageWriter(path)
+                self.writer = PageWriter(path, made_by)
 
     def __enter__(self) -> ReportPage:
         return self
@@ -138,6 +159,8 @@ def _entry(outcome: Outcome, photograph: Photograph, folder: Path, page: PageWri
         with contextlib.suppress(PictureError):  # it was moved since: the line alone is shown
             after = read_native((folder / photograph.name).with_name(row["result"]))
             before = read_native(photograph.image)
+    # A refused photograph is shown as it is: whether that was right can only be seen.
+    shown = after is not None or row["status"] == "refused"
     facts = {name: row[name] for name in PAGE_COLUMNS if row.get(name) is not None}
     uncertainty = None
     if result is not None and row.get("expected_error") is not None:
@@ -145,7 +168,7 @@ def _entry(outcome: Outcome, photograph: Photograph, folder: Path, page: PageWri
         uncertainty = result.uncertainty(max(1, max(result.image.shape) // HEAT_SIDE)).numpy()
     return Entry(
         name=row["name"], status=row["status"], verdict=row["verdict"],
-        reason="; ".join(row["reasons"]), before=_picture(None if after is None else before),
+        reason="; ".join(row["reasons"]), before=_picture(before if shown else None),
         after=_picture(after), uncertainty=uncertainty, facts=facts, result=identity,
     )  # fmt: skip
 

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 
-from magenet.atomic_write import atomic_write
+from magenet import pages
 from magenet.sweeps.coordinates import parallel_coordinates, short_name
 from magenet.sweeps.results import Row, best_row
 from magenet.sweeps.sweep_file import Sweep
@@ -43,7 +42,9 @@ def write_page(path: Path, study: Study, trials: Sequence[Row], sweep: Sweep) ->
     counts = ", ".join(f"{count} {state}" for state, count in states.items())
     goal = "maximize" if sweep.maximize else "minimize"
     shares = importance(study)
-    text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+    pages.write_page(
+        path,
+        TEMPLATE,
         name=escape(sweep.path.stem),
         summary=escape(f"{sweep.method}, {goal} {sweep.metric}; {counts}."),
         metric=escape(sweep.metric),
@@ -52,8 +53,6 @@ def write_page(path: Path, study: Study, trials: Sequence[Row], sweep: Sweep) ->
         importance=_bars(shares) if shares else _too_few(),
         table=_table(trials, sweep, best),
     )
-    with atomic_write(path) as part:
-        part.write_text(text, encoding="utf-8")
 
 
 def importance(study: Study) -> dict[str, float]:

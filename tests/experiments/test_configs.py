@@ -98,6 +98,8 @@ def run_all(layers: list[str], photographs: Path, *, enhances: bool = True) -> N
     assert main(["fit", *layers]) == 0
     (run,) = Path("runs").rglob("config.yaml")
     (checkpoint,) = Path("runs").rglob("best.ckpt")
+    assert Path("runs/latest").resolve() == run.parent.resolve()
+    assert json.loads(run.with_name("environment.json").read_text())["precision"]
     trained = [*configs(run), "--ckpt_path", str(checkpoint)]
     assert main(["validate", *trained]) == 0
     assert main(["test", *trained]) == 0
@@ -198,7 +200,10 @@ def test_help_lists_every_target() -> None:
     targets = {name for line in re.findall(r"^\.PHONY: (.+)$", text, re.M) for name in line.split()}
     command = ["make", "--no-print-directory", "-C", str(ROOT), "help"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert {line.split()[0] for line in listed.splitlines()} == targets - {"need-photographs"}
+    lines = listed.splitlines()
+    assert {line.split()[0] for line in lines} == targets - {"need-photographs"}
+    wrong = [line for line in lines if not re.search(r"\w .* → \S.* \(.+\)$", line)]
+    assert not wrong, "what it does → what it leaves (how long it takes)"
 
 
 def test_commands_in_comments_and_pages_exist() -> None:

@@ -8,13 +8,12 @@ from typing import NoReturn
 
 import pytest
 import torch
-import yaml
 
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.datasets.photographs import PhotographDataset
 from data_modules.files.writing import write_photograph
 from data_modules.prediction import PredictionDataset
-from magenet.main import EXPERIMENT, main
+from magenet.main import main
 from magenet.tasks import ClassicalTask, SupervisedTask
 from tests.conftest import ROOT
 
@@ -108,12 +107,6 @@ def test_an_empty_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert line.startswith(f"{tmp_path}: no pictures in it")
 
 
-def test_a_missing_config_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    status, line = said(["fit", "--config", "experiments/nowhere.yaml"], capsys)
-    assert status == 2
-    assert "nowhere.yaml" in line
-
-
 def test_a_missing_checkpoint_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     status, line = said(["test", *FIT, "--ckpt_path", "nowhere.ckpt"], capsys)
     assert status == 1
@@ -147,38 +140,10 @@ def test_a_checkpoint_of_another_network_is_one_line(
     assert "the checkpoint is of another network: '" in line
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--model.widht", "3"], ["widht"]),
-        (["--data.batch_sise", "3"], ["batch_sise"]),
-        (["--trainer.max_epoks", "3"], ["max_epoks", "did you mean --trainer.max_epochs?"]),
-        (["--ckpt-path", "a.ckpt"], ["did you mean --ckpt_path?"]),
-        (["--data.batch_size", "many"], ["batch_size", "many"]),
-    ],
-)
-def test_a_wrong_key_or_value_is_named(
-    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    status, line = said(["fit", *FIT, *arguments], capsys)
-    assert status == 2
-    assert all(word in line for word in words), line
-    assert len(line) < 300, line
-
-
 def test_a_value_that_a_class_refuses_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     status, line = said(["fit", *FIT, "--data.image_size", "16"], capsys)
     assert status == 2
     assert line == "image_size must lie between 32 and 8192, got 16"
-
-
-def test_a_wrong_key_in_a_config_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "x.yaml").write_text(yaml.safe_dump({"data": {"init_args": {"image_sise": 3}}}))
-    status, line = said(["fit", *FIT, "--config", str(tmp_path / "x.yaml")], capsys)
-    assert status == 2
-    assert "image_sise" in line
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -311,23 +276,6 @@ def test_every_command_tells_a_wrong_value_from_what_could_not_be_done(
     assert line.startswith(told), line
 
 
-def test_a_run_without_the_base_configuration_is_told_so(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    status, line = said(["fit", "--config", SUPERVISED], capsys)
-    assert status == 2
-    assert line.endswith("give --config experiments/configs/base.yaml before the experiment's")
-
-
-@pytest.mark.parametrize("option", ["--trainer.max_epoch", "--resume_point.every"])
-def test_a_shortened_option_is_not_taken_for_another(
-    option: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    status, line = said(["fit", *BASE, "--config", SUPERVISED, option, "3"], capsys)
-    assert status == 2
-    assert f"unrecognized arguments: {option}" in line
-
-
 @pytest.mark.parametrize(
     ("option", "told"),
     [
@@ -345,37 +293,3 @@ def test_an_option_that_lightning_rejects_is_one_line(
     status, line = said(["fit", *BASE, "--config", SUPERVISED, option], capsys)
     assert status == 2
     assert re.search(told, line), line
-
-
-def test_a_binary_configuration_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "a.yaml").write_bytes(b"model: \x80\xff")
-    status, line = said(["fit", "--config", str(tmp_path / "a.yaml")], capsys)
-    assert status == 2
-    assert "a config file is no text in UTF-8" in line
-
-
-@pytest.mark.parametrize("command", EXPERIMENT)
-def test_an_experiment_without_a_config_is_told_which(
-    command: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    status, line = said([command], capsys)
-    assert status == 2
-    needs, _, example = line.partition(", for example: ")
-    assert needs == f"{command} needs an experiment's --config (with model and data)"
-    assert example.startswith(f"magenet {command} --config ")
-    configs = [word for word in example.split() if word.endswith(".yaml")]
-    assert configs
-    assert all((ROOT / config).is_file() for config in configs)
-
-
-@pytest.mark.parametrize("command", EXPERIMENT)
-def test_the_help_of_an_experiment_is_plain_text(
-    command: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        main([command, "--help"])
-    printed = capsys.readouterr().out
-    assert f"For example: magenet {command} --config" in " ".join(printed.split())
-    assert not re.search(r":\w+:`|``|Useful to|<class |every aspect of training", printed)

@@ -183,6 +183,10 @@ def test_the_page_is_written_with_every_photograph(
     page = (tmp_path / "out" / "report.html").read_text()
     for name in rows(tmp_path / "out"):
         assert f'"{name}"' in page
+    entries = map(json.loads, re.findall(r'<script type="application/json">(.*?)</script>', page))
+    shown = {entry["name"]: (entry["status"], set(entry["pictures"])) for entry in entries}
+    assert shown["noise.png"] == ("refused", {"before"}), "as it is"
+    assert shown["text.jpg"] == ("failed", set())
 
 
 def test_the_documentation_lists_what_the_report_holds(

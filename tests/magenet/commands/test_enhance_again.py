@@ -55,7 +55,11 @@ def test_an_earlier_page_saves_reading_the_photographs_again(
     given = [folder / "a.png", "-o", tmp_path / "out", "--weights", weights, "--html"]
     assert enhance(*given) == 0
     page = (tmp_path / "out/report.html").read_text()
+    (made,) = re.findall('<p id="about">(.*?)</p>', page)
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d .*, magenet [\d.]+, weights .* \(SHA-256 ", made)
+    assert made.endswith(", strength 1")
     monkeypatch.delattr("magenet.enhancement.report_page.read_native")
     assert enhance(*given, "--skip-existing") == 0
     again = (tmp_path / "out/report.html").read_text()
+    again = re.sub('<p id="about">.*?</p>', f'<p id="about">{made}</p>', again)  # a minute later
     assert again == page.replace('"status": "enhanced"', '"status": "skipped"')

@@ -1,0 +1,82 @@
+"""Trainer of `magenet fit|validate|test|predict`: limits as written, and our line of progress."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ProgressBar
+
+from magenet.callbacks.provenance import processor
+from magenet.callbacks.step_progress import StepProgress
+from magenet.enhancement.device import device_for
+from magenet.enhancement.enhancer import half_precision
+
+
+class ExperimentTrainer(Trainer):
+    """Lightning's trainer, whose limits stay numbers of batches where they are written as such.
+
+    Lightning annotates them with `Union[int, float]`. Python caches unions by the set of their
+    types, so that another package that was imported before may have turned the order round; `1` is
+    then parsed as 1.0, which means all batches. The types here are not cached.
+
+    Args:
+        limit_train_batches: Batches of an epoch (2) or share of them (0.5); all if null.
+        limit_val_batches: Batches of a validation, or share of them; all if null.
+        limit_test_batches: Batches of a test, or share of them; all if null.
+        limit_predict_batches: Batches of a prediction, or share of them; all if null.
+        overfit_batches: Batches, or share of them, that training and validation are confined to;
+            0 is no such thing.
+        options: Lightning's.
+    """
+
+    def __init__(
+        self,
+        *,
+        limit_train_batches: int | float | None = None,
+        limit_val_batches: int | float | None = None,
+        limit_test_batches: int | float | None = None,
+        limit_predict_batches: int | float | None = None,
+        overfit_batches: int | float = 0,
+        **options: Any,
+    ) -> None:
+        given = options.get("callbacks") or []
+        callbacks = list(given) if isinstance(given, list | tuple) else [given]
+        wanted = options.get("enable_progress_bar") is not False and not options.get("barebones")
+        if wanted and not any(isinstance(callback, ProgressBar) for callback in callbacks):
+            callbacks.append(StepProgress())
+        options["callbacks"] = callbacks
+        super().__init__(
+            limit_train_batches=limit_train_batches,
+            limit_val_batches=limit_val_batches,
+            limit_test_batches=limit_test_batches,
+            limit_predict_batches=limit_predict_batches,
+            overfit_batches=overfit_batches,
+            **options,
+        )
+
+
+def choose_precision(given: str | None, accelerator: str) -> tuple[str, str]:
+    """Return the precision of a run, and what to say of it, which may be nothing.
+
+    It is bf16 where the processor has instructions for it; without them a step on a CPU was
+    measured to take four times as long.
+
+    Args:
+        given: Precision that was asked for; the processor's choice if None.
+        accelerator: As Lightning names it.
+    """
+    if accelerator in ("auto", "gpu"):
+        device = device_for("auto")
+    else:
+        device = torch.device(accelerator if accelerator in ("cpu", "cuda", "mps") else "cpu")
+    name = processor() if device.type == "cpu" else device.type
+    fast = half_precision(device)
+    if given is None:
+        chosen = "bf16-mixed" if fast else "32-true"
+        why = "is faster in it" if fast else "has no instructions for bf16"
+        return chosen, f"precision {chosen}: {name} {why} (--trainer.precision sets another)"
+    if given.startswith("bf16") and not fast:
+        return given, f"precision {given} is slow: {name} has no instructions for bf16"
+    return given, ""

@@ -1,0 +1,1 @@
+"""What a training and its tests left, on one page: `magenet report`."""

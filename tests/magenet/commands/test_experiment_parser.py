@@ -1,0 +1,123 @@
+"""A mistake in a configuration or an option is one line that names what was meant."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from magenet.main import EXPERIMENT
+from tests.conftest import ROOT
+from tests.magenet.test_main import BASE, FIT, SUPERVISED, UNTRAINED, said
+
+
+def test_a_missing_config_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    near = str(ROOT / "experiments/configs/runs/phantoms/supervisd.yaml")
+    status, line = said(["fit", "--config", near], capsys)
+    assert status == 2
+    assert line.endswith("supervisd.yaml: no such configuration (did you mean supervised.yaml?)")
+
+
+def test_a_command_in_another_folder_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, line = said(["fit", "--config", "experiments/configs/base.yaml"], capsys)
+    assert status == 2
+    assert line.startswith("experiments/configs/base.yaml: no such configuration (the configura")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model.widht", "3"], ["widht", "; there are network, "]),
+        (["--data.batch_sise", "3"], ["batch_sise", "(did you mean batch_size?)"]),
+        (["--data.photographs.cont", "3"], ["'cont'", "(did you mean count?)"]),
+        (["--model.optimizer.lrr", "3"], ["'lrr'", "(did you mean lr?)"]),
+        (["--data", "PairedDatModule"], ["data: no class", "mean data_modules.PairedDataModule?"]),
+        (["--model.network", "magenet.models.UNett"], ["network: no class", "models.peers.UNet?"]),
+        (["--trainer.max_epoks", "3"], ["max_epoks", "did you mean --trainer.max_epochs?"]),
+        (["--ckpt-path", "a.ckpt"], ["did you mean --ckpt_path?"]),
+        (["--data.batch_size", "many"], ["batch_size", "many"]),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, line = said(["fit", *FIT, *arguments], capsys)
+    assert status == 2
+    assert all(word in line for word in words), line
+    assert len(line) < 300, line
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"data": {"init_args": {"image_sise": 3}}}, "image_sise.*did you mean image_size"),
+        ({"trainer": {"max_epoks": 3}}, "trainer.max_epoks.*did you mean trainer.max_epochs"),
+        ({"trayner": {"max_epochs": 3}}, "trayner.max_epochs.*did you mean trainer.max_epochs"),
+        (
+            {"trainer": {"callbacks": [{"class_path": "magenet.callbacks.Provenanc"}]}},
+            "trainer.callbacks: no class .*did you mean magenet.callbacks.Provenance",
+        ),
+        (
+            {"model": {"init_args": {"optimizer": {"class_path": "torch.optim.Adm"}}}},
+            "optimizer: no class 'torch.optim.Adm' .did you mean torch.optim.Adam",
+        ),
+    ],
+)
+def test_a_wrong_key_in_a_config_is_named(
+    content: dict[str, Any], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(content))
+    status, line = said(["fit", *FIT, "--config", str(tmp_path / "x.yaml")], capsys)
+    assert status == 2
+    assert re.search(told, line), line
+
+
+def test_a_run_without_the_base_configuration_is_told_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, line = said(["fit", "--config", SUPERVISED], capsys)
+    assert status == 2
+    base = "give --config experiments/configs/base.yaml before the experiment's"
+    assert line == f"trainer.logger has no class: {base}"
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({"trainer": {"max_epochs": 3}}))
+    own = ["--config", str(tmp_path / "own.yaml"), *UNTRAINED, "--data", "PairedDataModule"]
+    status, line = said(
+        ["validate", *own, "--data.photographs", "data_modules.PhantomPhotographs"], capsys
+    )
+    assert (status, line) == (2, f"trainer.logger is not set: {base}")
+
+
+@pytest.mark.parametrize("option", ["--trainer.max_epoch", "--resume_point.every"])
+def test_a_shortened_option_is_not_taken_for_another(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, line = said(["fit", *BASE, "--config", SUPERVISED, option, "3"], capsys)
+    assert status == 2
+    assert f"unrecognized arguments: {option}" in line
+
+
+def test_a_binary_configuration_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"model: \x80\xff")
+    status, line = said(["fit", "--config", str(tmp_path / "a.yaml")], capsys)
+    assert status == 2
+    assert "a config file is no text in UTF-8" in line
+
+
+@pytest.mark.parametrize("command", EXPERIMENT)
+def test_an_experiment_without_a_config_is_told_which(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, line = said([command], capsys)
+    assert status == 2
+    needs, _, example = line.partition(", for example: ")
+    assert needs == f"{command} needs an experiment's --config (with model and data)"
+    assert example.startswith(f"magenet {command} --config ")
+    configs = [word for word in example.split() if word.endswith(".yaml")]
+    assert configs
+    assert all((ROOT / config).is_file() for config in configs)

@@ -1,0 +1,103 @@
+"""Limits are what was written, and the precision is what the processor is faster in."""
+
+import sys
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import pytest
+from lightning.pytorch import Trainer
+
+from experiments.configurations import BASE, CONFIGS
+from magenet.callbacks import StepProgress
+from magenet.commands.experiment import run
+from magenet.commands.experiment_trainer import ExperimentTrainer, choose_precision
+from magenet.tasks import ClassicalTask
+from tests.command_line import configs
+
+LIMIT = CONFIGS / "layers/debug/limit.yaml"
+SMALL = """
+data:
+  init_args:
+    image_size: 32
+    batch_size: 2
+    workers: 0
+    photographs: {init_args: {count: 8, val_count: 8}}
+trainer: {logger: false, callbacks: null, enable_progress_bar: false, accelerator: cpu}
+"""
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The batches that a validation has seen."""
+    seen: list[str] = []
+    step = ClassicalTask.validation_step
+
+    def counted(task: ClassicalTask, *arguments: Any) -> None:
+        seen.append("batch")
+        step(task, *arguments)
+
+    monkeypatch.setattr(ClassicalTask, "validation_step", counted)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("1", 1), ("2", 2), ("0.5", 2), ("1.0", 4), ("null", 4)]
+)
+def test_a_limit_is_a_number_of_batches_or_a_share(
+    limit: str,
+    expected: int,
+    batches: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As Python's cache leaves it where another package named the types in this order.
+    turned = Optional[Union[float, int]]  # noqa: UP007, UP045
+    monkeypatch.setitem(Trainer.__init__.__annotations__, "limit_val_batches", turned)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    (tmp_path / "limit.yaml").write_text(f"trainer: {{limit_val_batches: {limit}}}\n")
+    layers = configs(
+        BASE, CONFIGS / "runs/classical.yaml", LIMIT, tmp_path / "small.yaml",
+        tmp_path / "limit.yaml",
+    )  # fmt: skip
+    run(["validate", *layers])
+    assert len(batches) == expected
+
+
+def test_our_line_of_progress_is_the_only_one_and_may_be_left_out() -> None:
+    quiet: dict[str, Any] = {"logger": False, "accelerator": "cpu", "enable_model_summary": False}
+    assert isinstance(ExperimentTrainer(**quiet).progress_bar_callback, StepProgress)
+    without = ExperimentTrainer(**quiet, enable_progress_bar=False)
+    assert without.progress_bar_callback is None
+    own = StepProgress()
+    assert ExperimentTrainer(**quiet, callbacks=own).progress_bar_callback is own
+
+
+@pytest.mark.parametrize("kind", ["amx_bf16", "avx512_bf16", None])
+def test_bf16_is_chosen_where_the_cpu_has_instructions_for_it(
+    kind: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {} if kind is None else {kind: True})
+    chosen, told = choose_precision(None, "cpu")
+    assert chosen == ("32-true" if kind is None else "bf16-mixed")
+    assert told.startswith(f"precision {chosen}: ")
+    assert "\n" not in told
+    given, told = choose_precision("bf16-mixed", "cpu")
+    assert given == "bf16-mixed", "what was asked for"
+    assert bool(told) == (kind is None), "only if it is slow"
+    assert choose_precision("32-true", "cpu") == ("32-true", "")
+
+
+def test_the_choice_is_told_and_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("torch.cpu.get_capabilities", dict)
+    small = SMALL.replace("logger: false, ", "")
+    Path("small.yaml").write_text(small)
+    cli = run(["validate", *configs(BASE, CONFIGS / "runs/classical.yaml", "small.yaml", LIMIT)])
+    assert cli.trainer.precision == "32-true"
+    told = [x for x in capsys.readouterr().err.splitlines() if x.startswith("precision 32-true: ")]
+    assert len(told) == 1
+    (saved,) = Path("runs").rglob("config.yaml")
+    assert "precision: 32-true" in saved.read_text()
+    assert sys.argv == ["magenet"]
