@@ -239,8 +239,8 @@ class MageNetCLI(LightningCLI):
         """
         given = None if trainer.precision is None else str(trainer.precision)
         trainer.precision, told = choose_precision(given, str(trainer.accelerator))
-        if told and rank_zero_only.rank == 0:
-            print(told, file=sys.stderr)
+        if told:
+            rank_zero_only(print)(told, file=sys.stderr)
 
     def instantiate_classes(self) -> None:
         """Build model, data and trainer; a value that a class rejects is a mistake of the user.

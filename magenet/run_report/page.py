@@ -148,10 +148,12 @@ def _cell(summary: dict[str, Any] | None, score: str) -> str:
     text = f"{mean:.{digits}f}"
     if low is not None:
         text += f" <small>[{low:.{digits}f}, {high:.{digits}f}]</small>"
-    ends = summary.get("difference_low"), summary.get("difference_high")
+    least: Any = summary.get("difference_low")
+    most: Any = summary.get("difference_high")
     kind, told = "", f"{summary['photographs']} photographs of {summary['patients']} patients"
-    if None not in ends and score not in SIGNED and (ends[0] > 0.0 or ends[1] < 0.0):
-        better = (ends[0] > 0.0) != (score in LOWER_IS_BETTER)
+    known = least is not None and most is not None and score not in SIGNED
+    if known and (least > 0.0 or most < 0.0):
+        better = (least > 0.0) != (score in LOWER_IS_BETTER)
         kind = f' class="{"better" if better else "worse"}"'
         told += f"; {'better' if better else 'worse'} than doing nothing by "
         told += f"{abs(summary['difference']):.3g}"
