@@ -47,14 +47,41 @@ class Levels(MaskSource):
 
     def draw(self, height: int, width: int) -> Mask:
         """Return the mask, bool `(H, W)`; see :meth:`MaskSource.draw`."""
-        levels = read_levels(self.path)
-        if levels.shape != (height, width):
-            raise PictureError(
-                f"{self.path}: is a mask of {levels.shape[1]}x{levels.shape[0]} px for a "
-                f"photograph of {width}x{height} px"
-            )
+        levels = _levels(self.path, height, width)
         inside: Mask = (levels >= self.least) & (levels <= self.most)
         return inside
+
+
+@dataclass(frozen=True)
+class Binary(MaskSource):
+    """Mask of unknown origin: brighter than middle grey is inside; in one of 0 and 1, not 0.
+
+    Attributes:
+        path: The picture; see :func:`data_modules.files.old_formats.read_levels`.
+    """
+
+    path: Path
+
+    def draw(self, height: int, width: int) -> Mask:
+        """Return the mask, bool `(H, W)`; see :meth:`MaskSource.draw`."""
+        levels = _levels(self.path, height, width)
+        inside: Mask = levels > (127 if levels.max(initial=0) > 1 else 0)
+        return inside
+
+
+def _levels(path: Path, height: int, width: int) -> Mask:
+    """Return the grey levels of a mask.
+
+    Raises:
+        PictureError: If it cannot be read, or has another size than its photograph.
+    """
+    levels = read_levels(path)
+    if levels.shape != (height, width):
+        raise PictureError(
+            f"{path}: is a mask of {levels.shape[1]}x{levels.shape[0]} px for a photograph of "
+            f"{width}x{height} px"
+        )
+    return levels
 
 
 @dataclass(frozen=True)

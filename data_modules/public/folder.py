@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 from data_modules.datasets.manifest import QUALITIES, Quality
-from data_modules.public.entry import Entry, Levels, MaskSource
+from data_modules.public.entry import Binary, Entry, MaskSource
 from data_modules.public.examination import FOLDERS
 from data_modules.public.public_set import Listing, PublicSet, pictures
 from magenet.errors import UserError
@@ -55,7 +56,7 @@ def folder_set(folder: Path, patient: str | None = None) -> PublicSet:
 
     return PublicSet(
         name=folder.resolve().name,
-        title="photographs",
+        title="a set of photographs",
         contents="what the folder tells",
         licence="",
         source="",
@@ -88,16 +89,20 @@ def _list(source: Path, patient: re.Pattern[str] | None) -> Listing:
         key = _key(file, source)
         places = _places(file, source)
         own: dict[str, MaskSource] = {
-            column: Levels(files[key]) for column, files in found.items() if key in files
+            column: Binary(files[key]) for column, files in found.items() if key in files
         }
-        quality: Quality = next((q for q in QUALITIES if q in places), "unknown")  # type: ignore[assignment]  # one of them
+        quality = next((q for q in QUALITIES if q in places), "unknown")
         split = next((SPLITS[place] for place in places if place in SPLITS), "")
         entries.append(
             Entry(
-                file, name, split=split, patient=match[1] if match else "", quality=quality,
+                file,
+                name,
+                split=split,
+                patient=match[1] if match else "",
+                quality=cast(Quality, quality),
                 masks=own,
             )
-        )  # fmt: skip
+        )
     if unnamed:
         raise UserError(
             f"{source}: --patient finds no patient in {len(unnamed)} name(s), such as {unnamed[0]}"
@@ -113,4 +118,4 @@ def _places(file: Path, source: Path) -> list[str]:
 def _key(file: Path, source: Path) -> str:
     """Return what a photograph and its masks have in common: their path without kinds of folder."""
     places = [place for place in _places(file, source) if place not in MASKS and place != "images"]
-    return "/".join((*places, file.name.partition(".")[0].lower()))
+    return "/".join((*places, file.stem.lower()))

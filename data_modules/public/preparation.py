@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -80,9 +81,10 @@ def list_photographs(public_set: PublicSet, source: Path) -> Listing:
         if not listing.entries and not listing.missing:
             raise NotTheSetError("photographs")
     except NotTheSetError as error:
+        obtained = f". Where to obtain it: {public_set.source}" if public_set.source else ""
         raise UserError(
             f"{source}: does not hold {public_set.title}: not found: {error}. It should hold "
-            f"{public_set.layout}. Where to obtain it: {public_set.source}"
+            f"{public_set.layout}{obtained}"
         ) from None
     except OSError as error:
         raise UserError(f"{source}: cannot be read ({error})") from None
@@ -164,7 +166,7 @@ def _examine(entries: list[Entry], place: Path, workers: int) -> list[Examined]:
     return list(tqdm(loader, total=len(entries), unit="photograph", disable=not shown))
 
 
-def _unchanged(examined: Examined) -> Examined:
+def _unchanged(examined: Any) -> Any:
     """Return an examination as it is: a loader would make tensors of it."""
     return examined
 

@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 from data_modules.datasets.manifest import Manifest
-from data_modules.files.reading import read_photograph
+from data_modules.files.reading import read_mask, read_photograph
 from data_modules.public.folder import folder_set
 from data_modules.public.preparation import prepare
 from data_modules.public.prepared import Prepared, summary
 from data_modules.public.sets import SETS
 from magenet.errors import UserError
-from tests.data_modules.public.trees import TREES, photograph, white
+from tests.data_modules.public.trees import TREES, mask_of, photograph, white
 
 
 def prepared(source: Path, out: Path, patient: str | None = None) -> dict[str, dict[str, str]]:
@@ -101,6 +101,25 @@ def test_a_mask_of_another_size_leaves_its_photograph_out(source: Path, tmp_path
     result = prepare(folder_set(source), source, tmp_path / "out", workers=0)
     assert [fault.file for fault in result.faults] == ["0_left.png"]
     assert "mask of 9x9 px for a photograph of 64x64 px" in result.faults[0].reason
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_masks_of_zeros_and_ones_and_compressed_ones_are_read(
+    ending: str, source: Path, tmp_path: Path
+) -> None:
+    mask = mask_of(0, "disc")
+    (source / "disc").mkdir()
+    level = 1 if ending == "png" else 255
+    Image.fromarray((mask * level).astype(np.uint8)).save(source / f"disc/0_left.{ending}")
+    rows = prepared(source, tmp_path / "out")
+    found = read_mask(tmp_path / "out" / rows["0_left.png"]["disc_mask"])[0].numpy()
+    assert float((found ^ mask).mean()) < 0.02
+
+
+def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty: does not hold a set of photographs.* pictures$"):
+        prepared(tmp_path / "empty", tmp_path / "out")
 
 
 def test_names_of_folders_tell_splits_qualities_and_masks(tmp_path: Path) -> None:
