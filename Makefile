@@ -29,7 +29,7 @@ $(CORE): pyproject.toml constraints.txt
 	@touch $@
 
 $(DEV): $(CORE)
-	$(BIN)/pip install --quiet --constraint constraints.txt $(EDITABLE) '.[dev,stream,wandb,sweep,export,16bit,dicom]'
+	$(BIN)/pip install --quiet --constraint constraints.txt $(EDITABLE) '.[dev,stream,wandb,sweep,export,16bit,dicom,prepare]'
 	@touch $@
 
 .PHONY: install
@@ -283,6 +283,10 @@ evidence: $(CORE) need-photographs ## Measure detail, invention, harm and real p
 .PHONY: sheet
 sheet: $(CORE) need-photographs ## Draw real photographs as each method enhances them, beside better ones (CHECKPOINT=<file>) → runs/evidence/sheet.jpg (2 minutes)
 	$(BIN)/python -m experiments.studies.evidence.sheet $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT),--weights mage_net)
+
+.PHONY: paper-table
+paper-table: $(CORE) ## Put the published scores of the paper and its relatives beside ours
+	$(BIN)/python -m experiments.studies.paper
 
 .PHONY: ablation
 ablation: $(CORE) runs/release_light/checkpoints/best.ckpt ## Undo one choice of the released network's training at a time → experiments/results/ablation.md (35 minutes a variant)

@@ -56,6 +56,8 @@ class Batch(TypedDict, total=False):
     """Depth of the camera's dust, as a share of the deepest; see `data_modules.datasets.dust`."""
     mask_disc: Tensor
     """Reference optic disc mask; zero where unknown."""
+    mask_cup: Tensor
+    """Reference optic cup mask; zero where unknown."""
     mask_lesions: Tensor
     """Reference lesion masks, `(B, 4, S, S)`, one plane for each kind."""
     mask_valid: Tensor
@@ -66,6 +68,8 @@ class Batch(TypedDict, total=False):
     """Whether `mask_vessel` is known, bool `(B,)`."""
     disc_known: Tensor
     """Whether `mask_disc` is known, bool `(B,)`."""
+    cup_known: Tensor
+    """Whether `mask_cup` is known, bool `(B,)`."""
     lesions_known: Tensor
     """Whether `mask_lesions` is known, bool `(B,)`."""
 

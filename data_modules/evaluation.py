@@ -138,21 +138,27 @@ class EvaluationDataModule(FundusDataModule):
     Args:
         photographs: Photographs without a partner; pairs alone are tested if null.
         manifest: CSV manifest of the low-quality photographs of the pairs.
-        pairs: CSV file of the pairs; see :func:`read_pairs`.
+        pairs: CSV file of the pairs; see :func:`read_pairs`. Photographs without a partner alone
+            are tested if it and the manifest are null.
         scored_size: Side of the photographs that are enhanced and scored, in pixels.
         batch_size: Photographs per batch.
         workers: Processes that decode; 0 decodes in the main process.
+
+    Raises:
+        ValueError: If only one of `manifest` and `pairs` is given.
     """
 
     def __init__(
         self,
         photographs: PhotographSource | None,
-        manifest: str,
-        pairs: str,
+        manifest: str | None = None,
+        pairs: str | None = None,
         scored_size: int = 512,
         batch_size: int = 4,
         workers: int = 1,
     ) -> None:
+        if (manifest is None) != (pairs is None):
+            raise ValueError("manifest and pairs go together: give both, or neither")
         super().__init__(scored_size, batch_size, workers)
         self.photographs = photographs
         self.manifest = manifest
@@ -161,8 +167,10 @@ class EvaluationDataModule(FundusDataModule):
 
     def test_dataloader(self) -> list[StatefulDataLoader[Any]]:
         """Return the loader of the pairs, then that of the photographs without a partner."""
-        pairs = read_pairs(self.pairs, Manifest.from_csv(self.manifest))
-        datasets: list[PhotographDataset] = [PairDataset(pairs, self.scored_size)]
+        datasets: list[PhotographDataset] = []
+        if self.manifest is not None and self.pairs is not None:
+            pairs = read_pairs(self.pairs, Manifest.from_csv(self.manifest))
+            datasets.append(PairDataset(pairs, self.scored_size))
         if self.photographs is not None:
             datasets.append(Unpaired(self.photographs.dataset("test", self.scored_size)))
         return [self.fixed_loader(dataset) for dataset in datasets]

@@ -1,4 +1,4 @@
-"""Photographs with masks of vessels or of the optic disc, to train segmenters."""
+"""Photographs with masks of vessels, of the optic disc or of its cup, to train segmenters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules.base import SourceDataModule, jitter_light, to_unit
-from data_modules.batch import Batch
+from data_modules.batch import AnyBatch, Batch
 from data_modules.datasets.photographs import PhotographSource
 from data_modules.orientation import Orientation
 from data_modules.windows import draw_corners, draw_side
@@ -49,8 +49,8 @@ class SegmentationDataModule(SourceDataModule):
     a segmenter trained on degraded photographs would be insensitive to degradation.
 
     Args:
-        photographs: Photographs that all have the mask (see `only_with`); for the disc with
-            `labels`.
+        photographs: Photographs that all have the mask (see `only_with`); for the disc and the
+            cup with `labels`.
         structure: Structure to segment.
         batch_size: Photographs per batch and device.
         steps: Batches per epoch; one pass over the photographs if null.
@@ -65,7 +65,7 @@ class SegmentationDataModule(SourceDataModule):
     def __init__(
         self,
         photographs: PhotographSource,
-        structure: Literal["vessel", "disc"] = "vessel",
+        structure: Literal["vessel", "disc", "cup"] = "vessel",
         *,
         batch_size: int = 4,
         steps: int | None = None,
@@ -94,10 +94,9 @@ class SegmentationDataModule(SourceDataModule):
             UserError: If a photograph has no mask of the structure.
         """
         unknown = torch.zeros(len(batch["name"]))
-        if self.structure == "vessel":
-            known, reference = batch.get("vessel_known", unknown), batch.get("mask_vessel")
-        else:
-            known, reference = batch.get("disc_known", unknown), batch.get("mask_disc")
+        given_masks: AnyBatch = dict(batch)
+        known = given_masks.get(f"{self.structure}_known", unknown)
+        reference = given_masks.get(f"mask_{self.structure}")
         if reference is None or not bool(known.all()):
             names = [n for n, k in zip(batch["name"], known, strict=True) if not k]
             raise UserError(f"no {self.structure} mask: {', '.join(names)} (see only_with, labels)")

@@ -24,6 +24,8 @@ COMMANDS = {
     "degrade": "degrade photographs, with a file of what was done to each",
     "export": "write the network for other programs (ONNX)",
     "phantom": "draw synthetic retinas to try the commands on",
+    "prepare": "make a manifest of a public data set, with masks and splits",
+    "manifest": "make a manifest of any folder of photographs",
     "shards": "write photographs into tar files, for training that streams them",
 }
 """Description of each command. A command is a module of `magenet.commands` but for Lightning's."""

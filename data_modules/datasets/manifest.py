@@ -41,6 +41,7 @@ class Photograph:
         fov_mask: File of the field-of-view mask.
         patient: The patient it belongs to; photographs of one patient are not independent.
         disc_mask: File of the optic disc's mask.
+        cup_mask: File of the optic cup's mask.
         lesion_bitmask: File of the lesions: bits 1, 2, 4, 8 for microaneurysm, haemorrhage, hard
             exudate, soft exudate.
         dr_grade: Grade of diabetic retinopathy, 0 to 4.
@@ -56,14 +57,15 @@ class Photograph:
     fov_mask: Path | None = None
     patient: str = ""
     disc_mask: Path | None = None
+    cup_mask: Path | None = None
     lesion_bitmask: Path | None = None
     dr_grade: int | None = None
     fault: str = ""
 
 
-FILE_COLUMNS = ("vessel_mask", "fov_mask", "disc_mask", "lesion_bitmask")
+FILE_COLUMNS = ("vessel_mask", "fov_mask", "disc_mask", "cup_mask", "lesion_bitmask")
 TEXT_COLUMNS = ("set", "split", "patient")
-LABEL_COLUMNS = ("patient", "disc_mask", "lesion_bitmask", "dr_grade")
+LABEL_COLUMNS = ("patient", "disc_mask", "cup_mask", "lesion_bitmask", "dr_grade")
 """Columns that a file of labels may add to a manifest."""
 
 MOST_NAMED = 10
@@ -95,13 +97,14 @@ class Manifest:
         """Read a manifest; file names in it are relative to its folder.
 
         Columns: `image` is required; `set, split, quality, vessel_mask, fov_mask, patient,
-        disc_mask, lesion_bitmask, dr_grade` are optional; others are ignored.
+        disc_mask, cup_mask, lesion_bitmask, dr_grade` are optional; others are ignored.
 
         Args:
             path: The CSV file.
             labels: More CSV files whose column `image` names photographs as the manifest does;
-                they may give `patient, disc_mask, lesion_bitmask, dr_grade`; their files, too, are
-                relative to the manifest's folder. Photographs not in the manifest are ignored.
+                they may give `patient, disc_mask, cup_mask, lesion_bitmask, dr_grade`; their files,
+                too, are relative to the manifest's folder. Photographs not in the manifest are
+                ignored.
             complete: Whether all files that it names must exist; if not, who reads a photograph
                 finds out.
 

@@ -22,7 +22,7 @@ from magenet.imaging.crop import crop, resize
 from magenet.imaging.field_of_view import FieldOfView, estimate_field, field_from_mask
 
 Split = Literal["train", "val", "test"]
-Label = Literal["quality", "vessel_mask", "disc_mask", "lesion_bitmask", "dr_grade"]
+Label = Literal["quality", "vessel_mask", "disc_mask", "cup_mask", "lesion_bitmask", "dr_grade"]
 Sample = dict[str, Any]
 
 LESIONS = ("microaneurysm", "haemorrhage", "hard_exudate", "soft_exudate")

@@ -108,8 +108,9 @@ class ManifestDataset(PhotographDataset):
 class LabelledDataset(ManifestDataset):
     """Photographs of a manifest with the labels of downstream tasks.
 
-    Adds to a sample uint8 `mask_disc`, `(1, S, S)`, 0 to 255, bool `mask_lesions`, `(4, S, S)`,
-    one plane per kind, long `dr_grade`, -1 where unknown, and bool `disc_known`, `lesions_known`.
+    Adds to a sample uint8 `mask_disc` and `mask_cup`, `(1, S, S)`, 0 to 255, bool `mask_lesions`,
+    `(4, S, S)`, one plane per kind, long `dr_grade`, -1 where unknown, and bool `disc_known`,
+    `cup_known`, `lesions_known`.
     """
 
     def load(self, index: int) -> Sample:
@@ -117,15 +118,16 @@ class LabelledDataset(ManifestDataset):
         photograph = self.photographs[index]
         sample = super().load(index)
         size = sample["image"].shape[-1]
-        disc = torch.zeros(1, size, size, dtype=torch.uint8)
+        masks = {"disc": photograph.disc_mask, "cup": photograph.cup_mask}
+        planes = dict.fromkeys(masks, torch.zeros(1, size, size, dtype=torch.uint8))
         lesions = torch.zeros(len(LESIONS), size, size, dtype=torch.bool)
-        if photograph.disc_mask is not None or photograph.lesion_bitmask is not None:
+        if photograph.lesion_bitmask is not None or any(masks.values()):
             image = read_photograph(photograph.image)
             square = require_field(photograph, image).square
-            if photograph.disc_mask is not None:
-                disc = resize(
-                    crop(read_mask(photograph.disc_mask, image), square).to(torch.uint8) * 255, size
-                )
+            for structure, path in masks.items():
+                if path is not None:
+                    mask = crop(read_mask(path, image), square).to(torch.uint8) * 255
+                    planes[structure] = resize(mask, size)
             if photograph.lesion_bitmask is not None:
                 bits = read_bits(photograph.lesion_bitmask, image)
                 # Any part of a pixel counts: a microaneurysm is smaller than one.
@@ -137,8 +139,8 @@ class LabelledDataset(ManifestDataset):
                 )
         grade = -1 if photograph.dr_grade is None else photograph.dr_grade
         return sample | {
-            "mask_disc": disc,
-            "disc_known": torch.tensor(photograph.disc_mask is not None),
+            **{f"mask_{structure}": plane for structure, plane in planes.items()},
+            **{f"{structure}_known": torch.tensor(p is not None) for structure, p in masks.items()},
             "mask_lesions": lesions,
             "lesions_known": torch.tensor(photograph.lesion_bitmask is not None),
             "dr_grade": torch.tensor(grade),

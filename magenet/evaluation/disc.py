@@ -1,10 +1,12 @@
-"""Judge by the optic disc that a segmenter finds."""
+"""Judge by the optic disc, or its cup, that a segmenter finds."""
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import Literal
 
-from data_modules.batch import Batch, unenhanced
+from torch import Tensor, nn
+
+from data_modules.batch import AnyBatch, Batch, unenhanced
 from magenet.evaluation.judge import NetworkJudge, nan_where_unknown, started
 from magenet.metrics import disc_shift, masked_dice
 
@@ -17,8 +19,9 @@ class DiscJudge(NetworkJudge):
     alone.
 
     Args:
-        network: Segmenter that returns disc logits, `(B, 1, H, W)`.
+        network: Segmenter that returns logits of the structure, `(B, 1, H, W)`.
         checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
+        structure: `disc`; or `cup`, of which only the overlap is scored, `cup_dice`.
     """
 
     advice = "train it first ('make judges')"
@@ -26,9 +29,19 @@ class DiscJudge(NetworkJudge):
     input_disc: Tensor | None = None
     """Discs segmented in the unenhanced photographs of the batch."""
 
+    def __init__(
+        self,
+        network: nn.Module,
+        checkpoint: str | None = None,
+        structure: Literal["disc", "cup"] = "disc",
+    ) -> None:
+        super().__init__(network, checkpoint)
+        self.structure = structure
+
     def start_batch(self, batch: Batch) -> None:
         """Segment the discs of the unenhanced photographs; see :meth:`Judge.start_batch`."""
-        self.input_disc = self.logits(unenhanced(batch)) > 0 if "mask_disc" in batch else None
+        moves = self.structure == "disc" and "mask_disc" in batch
+        self.input_disc = self.logits(unenhanced(batch)) > 0 if moves else None
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
         """See :meth:`Judge.forward`.
@@ -36,13 +49,15 @@ class DiscJudge(NetworkJudge):
         Raises:
             RuntimeError: If :meth:`start_batch` was not called before.
         """
-        if "mask_disc" not in batch:
+        given: AnyBatch = dict(batch)
+        if f"mask_{self.structure}" not in given:
             return {}
-        disc = self.logits(image) > 0
-        reference, mask = batch["mask_disc"], batch["mask_fov"]
-        scores = {
-            "disc_dice": masked_dice(disc.float(), reference, mask),
-            "disc_shift": disc_shift(reference >= 0.5, disc),
-            "disc_moved": disc_shift(started(self.input_disc), disc),
-        }
-        return nan_where_unknown(batch["disc_known"].bool(), scores)
+        found = self.logits(image) > 0
+        reference, mask = given[f"mask_{self.structure}"], batch["mask_fov"]
+        scores = {f"{self.structure}_dice": masked_dice(found.float(), reference, mask)}
+        if self.structure == "disc":
+            scores |= {
+                "disc_shift": disc_shift(reference >= 0.5, found),
+                "disc_moved": disc_shift(started(self.input_disc), found),
+            }
+        return nan_where_unknown(given[f"{self.structure}_known"].bool(), scores)

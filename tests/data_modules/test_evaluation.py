@@ -36,6 +36,14 @@ def test_without_photographs_the_pairs_are_alone(folder: Path) -> None:
     assert [batch["condition"] for batch in pairs] == [["pair"]]
 
 
+def test_without_pairs_the_photographs_are_alone(folder: Path) -> None:
+    photographs = ManifestPhotographs(str(folder / "index.csv"))
+    (unpaired,) = EvaluationDataModule(photographs, scored_size=48, workers=0).test_dataloader()
+    assert [batch["condition"] for batch in unpaired] == [["unpaired"] * 2]
+    with pytest.raises(ValueError, match="manifest and pairs go together"):
+        EvaluationDataModule(photographs, pairs="pairs.csv")
+
+
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [

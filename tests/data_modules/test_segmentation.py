@@ -7,17 +7,21 @@ from torch.nn import functional
 
 from data_modules import (
     FolderPhotographs,
+    ManifestPhotographs,
     PhantomPhotographs,
     SegmentationDataModule,
 )
 from data_modules.batch import Batch
+from data_modules.datasets.phantom import draw_phantom
+from data_modules.files.writing import write_photograph
 from data_modules.segmentation import move
 from magenet.degradation import (
     CounterRNG,
     Degradation,
 )
 from magenet.errors import UserError
-from tests.drawn import drawn_folder
+from tests.data_modules.tables import table
+from tests.drawn import drawn_folder, white
 
 
 def test_segmentation_never_degrades(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +54,26 @@ def test_segmentation_needs_masks(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match=r"no vessel mask: eye_\d.png"):
         module.prepare(next(iter(module.train_dataloader())), training=True)
+
+
+def test_a_cup_is_segmented_where_the_manifest_has_it(tmp_path: Path) -> None:
+    for name, kind in (("a", "disc"), ("b", "fov")):
+        phantom = draw_phantom(0, 64)
+        mask = {"disc": phantom.disc, "fov": phantom.field.mask}[kind]
+        write_photograph(phantom.image, tmp_path / f"{name}.png")
+        write_photograph(white(mask), tmp_path / f"cup_{name}.png")
+    table(
+        tmp_path / "index.csv", ("image", "split", "cup_mask"),
+        ("a.png", "train", "cup_a.png"), ("b.png", "val", ""),
+    )  # fmt: skip
+    photographs = ManifestPhotographs(str(tmp_path / "index.csv"), labels=[])
+    module = SegmentationDataModule(photographs, "cup", image_size=64, batch_size=1, workers=0)
+    raw = next(iter(module.train_dataloader()))
+    assert 0 < float(raw["mask_cup"].float().mean()) < 30, "a disc, and not the field"
+    batch = module.prepare(raw, training=False)
+    assert torch.equal(batch["mask_structure"], raw["mask_cup"].float() / 255)
+    with pytest.raises(UserError, match=r"no cup mask: b\.png"):
+        module.prepare(next(iter(module.val_dataloader())), training=False)
 
 
 def windowed(**options: Any) -> SegmentationDataModule:

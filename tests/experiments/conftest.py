@@ -72,14 +72,37 @@ def shards(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as `magenet prepare` makes it, with all labels and three parts."""
+    folder = tmp_path_factory.mktemp("prepared")
+    kinds = ("vessel", "disc", "cup", "fov")
+    rows = [("set", "split", "image", "quality", *(f"{kind}_mask" for kind in kinds))]
+    parts = [(s, q) for s in ("train", "val", "test") for q in ("good", "usable", "good", "usable")]
+    for seed, (split, quality) in enumerate(parts):
+        phantom = draw_phantom(seed, 64)
+        masks = (phantom.vessels, phantom.disc, phantom.disc, phantom.field.mask)
+        names = [f"{kind}/{seed}.png" for kind in ("images", *kinds)]
+        for name, picture in zip(names, (phantom.image, *map(white, masks)), strict=True):
+            write_photograph(picture, folder / name)
+        rows.append(("eyes", split, names[0], quality, *names[1:]))
+    with (folder / "index.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    return folder
+
+
 @pytest.fixture
-def workplace(tmp_path: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def workplace(
+    tmp_path: Path, photographs: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
     """An empty working folder, and the environment variables that configurations use."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAGENET_DATA", str(photographs))
     monkeypatch.setenv("MAGENET_DATA_2048", str(photographs))
     monkeypatch.setenv("MAGENET_GOOD", str(photographs / "hrf"))
     monkeypatch.setenv("MAGENET_REAL", str(photographs / "hygd"))
+    for name in ("EYEQ", "VESSELS", "REFUGE"):
+        monkeypatch.setenv(f"MAGENET_{name}", str(prepared))
     monkeypatch.setenv("WANDB_MODE", "offline")
     (tmp_path / "limits.yaml").write_text(LIMITS)
     (tmp_path / "small.yaml").write_text(SMALL)

@@ -33,6 +33,10 @@ LAYERS = [name for name in EVERY if name.startswith("layers/") and name != PROTO
 TESTS = [name for name in EVERY if name.startswith("tests/")]
 RUNS = [name for name in EVERY if name.startswith("runs/")]
 SWEEPS = [name for name in EVERY if name.startswith("sweeps/")]  # run by test_sweeps.py
+PAPER_TRAINING = [name for name in EVERY if name.startswith("paper/training/")]
+PAPER_JUDGES = [name for name in EVERY if name.startswith("paper/judges/")]
+PAPER_TESTS = [name for name in EVERY if name.startswith("paper/tests/")]
+PAPER = [*PAPER_TRAINING, *PAPER_JUDGES, *PAPER_TESTS]
 COMPARED = [name for name in RUNS if name.startswith("runs/comparison/")]
 ELSEWHERE = [
     "runs/classical.yaml",
@@ -56,6 +60,7 @@ CLASSICAL = [
 FAST = {
     "runs/comparison/unet.yaml", "runs/phantoms/mean_teacher.yaml", "runs/judges/disc.yaml",
     "layers/debug/dump.yaml", "layers/model/compact.yaml", "tests/real.yaml",
+    "paper/tests/disc_cup.yaml",
     "magenet.models.peers.CLAHE",
 }  # fmt: skip
 """One or two of each kind that also run in the fast tests."""
@@ -157,7 +162,7 @@ def modules(text: str) -> set[str]:
 
 
 def test_every_config_belongs_to_a_kind() -> None:
-    assert sorted(["base.yaml", PROTOCOL, *LAYERS, *RUNS, *SWEEPS, *TESTS]) == EVERY
+    assert sorted(["base.yaml", PROTOCOL, *LAYERS, *RUNS, *SWEEPS, *TESTS, *PAPER]) == EVERY
     assert set(ELSEWHERE) <= set(RUNS)
 
 
@@ -166,7 +171,7 @@ def test_no_machine_is_assumed() -> None:
         assert not re.search(r"[\s\"'](/|~/)\w", (CONFIGS / name).read_text()), name
 
 
-@pytest.mark.parametrize("name", [PROTOCOL, *RUNS])
+@pytest.mark.parametrize("name", [PROTOCOL, *RUNS, *PAPER_JUDGES])
 def test_a_run_repeats_no_default(name: str) -> None:
     assert not list(repeated_defaults(read(name)))
 
@@ -226,7 +231,7 @@ def test_published_judges_load(name: str, monkeypatch: pytest.MonkeyPatch) -> No
         parser.instantiate(parser.parse_object({"judge": judge})).judge.load()
 
 
-@pytest.mark.parametrize("name", mostly_slow(TESTS))
+@pytest.mark.parametrize("name", mostly_slow([*TESTS, *PAPER_TESTS]))
 def test_a_table_layer_scores_every_test_photograph(name: str) -> None:
     """By judges without training: a test of the command line, not of scores."""
     for judge in read(name)["scores"]["judges"]:
@@ -269,6 +274,30 @@ def test_a_classical_method_is_validated_and_tested_but_not_trained(network: str
 def test_a_row_of_the_comparison_runs(name: str, photographs: Path) -> None:
     layers = configs(BASE, CONFIGS / PROTOCOL, CONFIGS / name, "limits.yaml", "small.yaml")
     run_all([*layers, *segmenter_for(read(name)["model"]["init_args"])], photographs)
+
+
+@pytest.mark.parametrize("name", mostly_slow(PAPER_JUDGES))
+def test_a_judge_of_the_papers_protocol_runs(name: str, photographs: Path) -> None:
+    run_all(configs(BASE, CONFIGS / name, "limits.yaml", "small.yaml"), photographs, enhances=False)
+
+
+@pytest.mark.parametrize("name", mostly_slow(PAPER_TRAINING))
+def test_the_papers_training_runs_on_top_of_a_row(
+    name: str, photographs: Path, prepared: Path
+) -> None:
+    row = "mean_teacher" if name.endswith("teacher.yaml") else "mage_net"
+    row = f"runs/comparison/{row}.yaml"
+    layers = configs(BASE, CONFIGS / PROTOCOL, CONFIGS / row, TINY, CONFIGS / name)
+    layers += configs("limits.yaml", "small.yaml")
+    layers += segmenter_for(read(row)["model"]["init_args"])
+    run_all(layers, photographs)
+    data = yaml.safe_load(next(Path("runs").rglob("config.yaml")).read_text())["data"]["init_args"]
+    sources = [
+        data[key]["init_args"] for key in ("photographs", "synthetic", "real") if key in data
+    ]
+    assert all(source["path"] == f"{prepared}/index.csv" for source in sources)
+    assert all(source["sets"] is None and source["test_split"] == "test" for source in sources)
+    assert data["degradation"]["class_path"].endswith("CofeDegradation")
 
 
 @pytest.mark.parametrize("name", mostly_slow(ALONE))

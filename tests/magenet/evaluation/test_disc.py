@@ -38,3 +38,16 @@ def test_the_disc_judge_uses_the_batch_that_was_started(batch: Batch) -> None:
     assert only(judge(batch["image"], flipped), "disc_moved") > 0.05
     judge.start_batch(batch)
     assert judge(batch["image"], batch) == {}, "no label of the disc"
+
+
+def test_the_cup_is_judged_by_its_overlap_alone(batch: Batch) -> None:
+    judge = DiscJudge(Darkness(), structure="cup")
+    reference = (Darkness()(batch["image"]) > 0).float()
+    known = {**batch, "mask_cup": reference, "cup_known": torch.tensor([True])}
+    judge.start_batch(known)
+    scores = judge(batch["image"], known)
+    assert scores.keys() == {"cup_dice"}
+    assert only(scores, "cup_dice") == pytest.approx(1.0)
+    unknown = judge(batch["image"], {**known, "cup_known": torch.tensor([False])})
+    assert bool(unknown["cup_dice"].isnan().all())
+    assert judge(batch["image"], batch) == {}, "no label of the cup"
