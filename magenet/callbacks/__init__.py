@@ -1,8 +1,17 @@
-"""Lightning callbacks: provenance, before/after pictures, resume point, prediction writer."""
+"""Lightning callbacks: provenance, pictures, files of a run, resume point, prediction writer."""
 
 from magenet.callbacks.before_after import BeforeAfterPictures
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.callbacks.provenance import Provenance
 from magenet.callbacks.resume_point import ResumePoint
+from magenet.callbacks.run_files import RunFiles
+from magenet.callbacks.validation_pictures import ValidationPictures
 
-__all__ = ["BeforeAfterPictures", "EnhancedPhotographWriter", "Provenance", "ResumePoint"]
+__all__ = [
+    "BeforeAfterPictures",
+    "EnhancedPhotographWriter",
+    "Provenance",
+    "ResumePoint",
+    "RunFiles",
+    "ValidationPictures",
+]

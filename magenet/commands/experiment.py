@@ -21,15 +21,17 @@ from lightning.pytorch.cli import (
     LightningCLI,
     SaveConfigCallback,
 )
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers import CSVLogger, Logger
 from omegaconf.errors import OmegaConfBaseException
 
 from data_modules import *  # noqa: F403  # so that bare class names are known on the command line
 from magenet.allocator import keep_freed_memory
+from magenet.callbacks.logged import finish
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.callbacks.resume_point import ResumePoint
 from magenet.checkpoints import VerifiedCheckpointIO, latest_checkpoint, read_checkpoint
 from magenet.commands.experiment_parser import OneLineParser, example
+from magenet.commands.run_loggers import every_logger, folder_of_staged_files, name_runs, refusal
 from magenet.errors import StoppedError, UsageError, UserError
 from magenet.evaluation import Scores
 from magenet.tasks.base import LOOK_EVERY, FundusTask
@@ -92,6 +94,10 @@ def main(arguments: list[str] | None) -> int:
                 f"another process of this run has ended or cannot be reached ({reason}){after}"
             ) from None
         raise
+    except Exception as error:
+        if reason := refusal(error):
+            raise UserError(reason) from None
+        raise
     if cli.subcommand == "test" and cli.trainer.is_global_zero:
         print(f"scores and pictures: {cli.trainer.log_dir}")
     if cli.subcommand == "predict":
@@ -113,7 +119,7 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
     """
     _silence_warnings()
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
-    return MageNetCLI(
+    cli = MageNetCLI(
         LightningModule,
         LightningDataModule,
         args=arguments,
@@ -133,10 +139,12 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
         save_config_callback=RunConfigCallback,
         save_config_kwargs={"overwrite": True},  # a test may be repeated; a fit gets a new folder
     )
+    finish(cli.trainer.loggers)
+    return cli
 
 
 class RunConfigCallback(SaveConfigCallback):
-    """Save a run's configuration beside its results, and in Weights & Biases where that is used."""
+    """Save a run's configuration beside its results, and in the loggers that are not CSV."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Save, unless the run has no folder of its own."""
@@ -144,17 +152,25 @@ class RunConfigCallback(SaveConfigCallback):
             super().setup(trainer, pl_module, stage)
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Save in Weights & Biases; called on the first rank only."""
+        """Save in the loggers; called on the first rank only."""
+        options = self.config.as_dict()
+        options.pop("config", None)  # the files that the options were read from
         for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.experiment.config.update(self.config.as_dict(), allow_val_change=True)
+            if not isinstance(logger, CSVLogger):
+                logger.log_hyperparams(options)
 
 
 class MageNetCLI(LightningCLI):
     """LightningCLI with our checkpointing, our prediction writer and one-line errors."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add `--checkpoint.*`, `--resume_point.*`, `--output.*` and `--scores.*`."""
+        """Add `--loggers`, `--checkpoint.*`, `--resume_point.*`, `--output.*`, `--scores.*`."""
+        parser.add_argument(
+            "--loggers",
+            type=list[Logger],
+            default=[],
+            help="Loggers beside trainer.logger, which has the run's folder",
+        )
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
             {
@@ -173,6 +189,8 @@ class MageNetCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, and check the checkpoint before anything is built from it."""
         super().parse_arguments(parser, args)
+        given = sys.argv[1:] if args is None else args
+        self.arguments = list(given) if isinstance(given, (list, tuple)) else []
         subcommand = self.config.get("subcommand")
         self._requested_model: dict[str, Any] = {}
         if subcommand is None:
@@ -194,7 +212,11 @@ class MageNetCLI(LightningCLI):
             self._requested_model = _flat(options.model.as_dict())
 
     def before_instantiate_classes(self) -> None:
-        """Print which model options the checkpoint's own hyperparameters override."""
+        """Name the run, and print which model options the checkpoint's own override."""
+        options = self.config[self.subcommand]
+        name_runs(options, self.arguments)
+        if folder := folder_of_staged_files(options.loggers):
+            os.environ.setdefault("WANDB_DATA_DIR", folder)
         if self.subcommand == "fit":
             # A bar that shows the loss waits for the device: as rarely as the losses are logged.
             os.environ.setdefault("TQDM_MINITERS", str(LOOK_EVERY))
@@ -221,6 +243,8 @@ class MageNetCLI(LightningCLI):
             super().instantiate_classes()
         except ValueError as error:
             raise UsageError(_value_fault(error)) from None
+        except ModuleNotFoundError as error:  # of a logger
+            raise UsageError(f"loggers: {' '.join(str(error).split())}") from None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Return the trainer, which writes and reads checkpoints with their hash.
@@ -230,6 +254,11 @@ class MageNetCLI(LightningCLI):
         """
         plugins = self.config_init[self.subcommand].trainer.plugins
         given = plugins if isinstance(plugins, list) else [plugins] if plugins else []
+        loggers = self.config_init[self.subcommand].loggers
+        if loggers:
+            kwargs["logger"] = every_logger(
+                self.config_init[self.subcommand].trainer.logger, loggers
+            )
         try:
             return super().instantiate_trainer(plugins=[*given, VerifiedCheckpointIO()], **kwargs)
         except (TypeError, ValueError) as error:
