@@ -29,7 +29,12 @@ from magenet.allocator import keep_freed_memory
 from magenet.callbacks.logged import finish
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.callbacks.resume_point import ResumePoint
-from magenet.checkpoints import VerifiedCheckpointIO, latest_checkpoint, read_checkpoint
+from magenet.checkpoints import (
+    VerifiedCheckpointIO,
+    latest_checkpoint,
+    named_classes,
+    read_checkpoint,
+)
 from magenet.commands.experiment_parser import OneLineParser, example
 from magenet.commands.run_loggers import every_logger, folder_of_staged_files, name_runs, refusal
 from magenet.errors import StoppedError, UsageError, UserError
@@ -196,6 +201,7 @@ class MageNetCLI(LightningCLI):
         if subcommand is None:
             return
         options = self.config[subcommand]
+        self.trusted = named_classes(options.model.as_dict())
         seed = options.seed_everything
         if not isinstance(seed, bool) and isinstance(seed, int) and not 0 <= seed < 1 << 32:
             raise UsageError(f"seed_everything must lie between 0 and 2^32 - 1, got {seed}")
@@ -206,7 +212,7 @@ class MageNetCLI(LightningCLI):
             checkpoint = options["ckpt_path"] = str(latest_checkpoint(_experiment_folder(options)))
             print(f"magenet: the last checkpoint is {checkpoint}", file=sys.stderr)
         # Before anything is built from its hyperparameters.
-        if "pytorch-lightning_version" not in read_checkpoint(checkpoint):
+        if "pytorch-lightning_version" not in read_checkpoint(checkpoint, trusted=self.trusted):
             raise UserError(f"{checkpoint}: holds weights alone, without what a run needs")
         if subcommand != "predict":  # its configuration leaves the network to the checkpoint
             self._requested_model = _flat(options.model.as_dict())
@@ -260,7 +266,8 @@ class MageNetCLI(LightningCLI):
                 self.config_init[self.subcommand].trainer.logger, loggers
             )
         try:
-            return super().instantiate_trainer(plugins=[*given, VerifiedCheckpointIO()], **kwargs)
+            plugins = [*given, VerifiedCheckpointIO(self.trusted)]
+            return super().instantiate_trainer(plugins=plugins, **kwargs)
         except (TypeError, ValueError) as error:
             raise UsageError(f"trainer: {error}") from None
 
