@@ -29,7 +29,7 @@ $(CORE): pyproject.toml constraints.txt
 	@touch $@
 
 $(DEV): $(CORE)
-	$(BIN)/pip install --quiet --constraint constraints.txt $(EDITABLE) '.[dev,stream,wandb,sweep,export,16bit,dicom,prepare]'
+	$(BIN)/pip install --quiet --constraint constraints.txt $(EDITABLE) '.[dev,stream,wandb,tensorboard,sweep,export,16bit,dicom,prepare]'
 	@touch $@
 
 .PHONY: install

@@ -63,6 +63,34 @@ class EveryCondition(PhotographDataset):
         return sample
 
 
+class ConditionDegradation:
+    """Degradation of a test: of each photograph by its own condition, one of :data:`CONDITIONS`."""
+
+    def __init__(self) -> None:
+        self.types, self.fundus = CofeDegradation(), FundusDegradation()
+
+    def __call__(
+        self, clean: Tensor, mask: Tensor, rng: CounterRNG, conditions: Sequence[str]
+    ) -> Tensor:
+        """Return degraded photographs, `(B, 3, H, W)` in [0, 1].
+
+        Args:
+            clean: Clean photographs, `(B, 3, H, W)` in [0, 1].
+            mask: Field of view, `(B, 1, H, W)`, 0 or 1.
+            rng: Generator of the photographs.
+            conditions: Condition of each.
+        """
+        degraded = clean.clone()
+        codes = torch.tensor([code(name) if name in TYPES else 0 for name in conditions])
+        typed = codes.nonzero()[:, 0]
+        fundus = torch.tensor([name == "fundus" for name in conditions]).nonzero()[:, 0]
+        if len(typed):
+            degraded[typed] = self.types(clean[typed], mask[typed], rng.select(typed), codes[typed])
+        if len(fundus):
+            degraded[fundus] = self.fundus(clean[fundus], mask[fundus], rng.select(fundus))
+        return degraded
+
+
 class PairedDataModule(SourceDataModule):
     """Pairs of clean and degraded photographs.
 
@@ -102,7 +130,7 @@ class PairedDataModule(SourceDataModule):
             raise ValueError(f"conditions: {unknown[0]!r} is none of {', '.join(CONDITIONS)}")
         self.conditions = conditions or CONDITIONS
         self.scored_size = scored_size or self.image_size
-        self.test_types, self.test_fundus = CofeDegradation(), FundusDegradation()
+        self.by_condition = ConditionDegradation()
 
     def test_dataloader(self) -> StatefulDataLoader[Any]:
         """Return the loader of the test photographs, each under all conditions."""
@@ -126,28 +154,10 @@ class PairedDataModule(SourceDataModule):
         clean = image * mask  # only the field is compared, as in the published protocols
         prepared = cast(Batch, given | masks | {"image_clean": clean})
         if "condition" in batch:
-            prepared["image_degraded"] = self._degraded_for_test(
-                clean, mask, rng, batch["condition"]
-            )
+            prepared["image_degraded"] = self.by_condition(clean, mask, rng, batch["condition"])
         else:
             recipe = self.degradation if training else self.validation_degradation
             parameters = recipe.draw(rng)
             prepared["image_degraded"] = recipe.apply(clean, mask, parameters)
             prepared["parameters"] = parameters
         return prepared
-
-    def _degraded_for_test(
-        self, clean: Tensor, mask: Tensor, rng: CounterRNG, conditions: list[str]
-    ) -> Tensor:
-        """Degrade each photograph by its condition."""
-        degraded = clean.clone()
-        codes = torch.tensor([code(name) if name in TYPES else 0 for name in conditions])
-        typed = codes.nonzero()[:, 0]
-        fundus = torch.tensor([name == "fundus" for name in conditions]).nonzero()[:, 0]
-        if len(typed):
-            degraded[typed] = self.test_types(
-                clean[typed], mask[typed], rng.select(typed), codes[typed]
-            )
-        if len(fundus):
-            degraded[fundus] = self.test_fundus(clean[fundus], mask[fundus], rng.select(fundus))
-        return degraded

@@ -8,7 +8,7 @@ import importlib.util
 import inspect
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,13 @@ class VerifiedCheckpointIO(TorchCheckpointIO):
 
     Lightning's own go through the system's temporary folder, and a file torn by a full disk or a
     power cut can have its final name.
+
+    Args:
+        trusted: Classes that a checkpoint may name, too; see :func:`read_checkpoint`.
     """
+
+    def __init__(self, trusted: Collection[str] = ()) -> None:
+        self.trusted = trusted
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -64,7 +70,7 @@ class VerifiedCheckpointIO(TorchCheckpointIO):
         weights_only: bool | None = True,
     ) -> dict[str, Any]:
         """Read a checkpoint; see :func:`read_checkpoint`. Pickled objects are never read."""
-        return read_checkpoint(path)
+        return read_checkpoint(path, trusted=self.trusted)
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Delete a checkpoint and its hash."""
@@ -77,12 +83,16 @@ def hash_path(path: str | Path) -> Path:
     return Path(f"{path}.sha256")
 
 
-def read_checkpoint(path: str | Path, advice: str = "") -> dict[str, Any]:
+def read_checkpoint(
+    path: str | Path, advice: str = "", trusted: Collection[str] = ()
+) -> dict[str, Any]:
     """Read a checkpoint on the CPU.
 
     Args:
         path: The file. One without a hash beside it is read, too: an older one, or another's.
         advice: How to get one if it is missing, for the message.
+        trusted: Paths of classes that it may name beside those of :data:`ALLOWED`: those that the
+            user has named.
 
     Raises:
         UserError: If it is missing, damaged, no checkpoint, or names what it may not.
@@ -98,7 +108,7 @@ def read_checkpoint(path: str | Path, advice: str = "") -> dict[str, Any]:
         raise UserError(f"{path}: not a checkpoint that can be read (or not a whole one)") from None
     if not isinstance(content, dict) or "state_dict" not in content:
         raise UserError(f"{path}: not a checkpoint of magenet: it holds no 'state_dict'")
-    require_harmless(content.get("hyper_parameters", {}), path)
+    require_harmless(content.get("hyper_parameters", {}), path, trusted)
     return content
 
 
@@ -144,7 +154,18 @@ def latest_checkpoint(folder: Path) -> Path:
     raise UserError(f"{folder}: no resume point that can be read, so there is nothing to resume")
 
 
-def require_harmless(hyperparameters: Any, path: Path) -> None:
+def named_classes(configuration: Any) -> frozenset[str]:
+    """Return the class paths in a configuration, at any depth."""
+    if isinstance(configuration, (list, tuple)):
+        return frozenset[str]().union(*map(named_classes, configuration))
+    if not isinstance(configuration, dict):
+        return frozenset()
+    deeper = frozenset[str]().union(*map(named_classes, configuration.values()))
+    named = configuration.get("class_path")
+    return deeper | {named} if isinstance(named, str) else deeper
+
+
+def require_harmless(hyperparameters: Any, path: Path, trusted: Collection[str] = ()) -> None:
     """Raise if the hyperparameters of a checkpoint name code that is not on the allow-list.
 
     The command line and `load_from_checkpoint` build what a checkpoint names: without this check,
@@ -154,22 +175,28 @@ def require_harmless(hyperparameters: Any, path: Path) -> None:
     Args:
         hyperparameters: `hyper_parameters` of a checkpoint, or a part of them.
         path: The checkpoint, for the message.
+        trusted: Paths of classes that the user has named.
 
     Raises:
-        UserError: If they name anything but classes of :data:`ALLOWED`.
+        UserError: If they name anything but classes of :data:`ALLOWED` and trusted ones.
     """
     if isinstance(hyperparameters, dict):
         for key, value in hyperparameters.items():
             if key == "_instantiator" and value == INSTANTIATOR:
                 continue
             names_code = key in ("class_path", "_class_path", "_instantiator")
-            if names_code and not (isinstance(value, str) and _is_allowed(value)):
+            is_named = isinstance(value, str) and (value in trusted or _is_allowed(value))
+            if names_code and not is_named:
                 raise _refused(value, path)
-            require_harmless(value, path)
+            require_harmless(value, path, trusted)
     elif isinstance(hyperparameters, (list, tuple)):
         for value in hyperparameters:
-            require_harmless(value, path)
-    elif isinstance(hyperparameters, str) and _names_foreign_code(hyperparameters):
+            require_harmless(value, path, trusted)
+    elif (
+        isinstance(hyperparameters, str)
+        and hyperparameters not in trusted
+        and _names_foreign_code(hyperparameters)
+    ):
         raise _refused(hyperparameters, path)
 
 
@@ -177,7 +204,7 @@ def _refused(name: Any, path: Path) -> UserError:
     """Return the error for a checkpoint that names foreign code."""
     return UserError(
         f"{path}: refused: its hyperparameters name '{name}'; a checkpoint may only name classes "
-        f"of {', '.join(ALLOWED)}"
+        f"of {', '.join(ALLOWED)}, and what the command's own configuration names, too"
     )
 
 

@@ -153,8 +153,7 @@ def run(setting: Setting, kind: str) -> list[Step]:
 def wrap(watch: Stopwatch, task: EnhancementTask) -> None:
     """Time the parts of a task."""
     watch.watch("student forward", task.student, "forward")
-    for loss in (task.enhancement_loss, task.structure_loss, task.structure_target):
-        watch.watch("losses", loss, "forward")
+    watch.watch("losses", task, "supervised_terms")
     watch.watch("logging", task, "log", "log_dict")
     if isinstance(task, MeanTeacherTask):
         watch.watch("teacher forward", task.teacher.network, "forward")

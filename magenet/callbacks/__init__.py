@@ -1,15 +1,19 @@
-"""Lightning callbacks: provenance, pictures, resume point, prediction writer, progress."""
+"""Lightning callbacks: provenance, pictures, files of a run, resume point, writer, progress."""
 
 from magenet.callbacks.before_after import BeforeAfterPictures
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.callbacks.provenance import Provenance
 from magenet.callbacks.resume_point import ResumePoint
+from magenet.callbacks.run_files import RunFiles
 from magenet.callbacks.step_progress import StepProgress
+from magenet.callbacks.validation_pictures import ValidationPictures
 
 __all__ = [
     "BeforeAfterPictures",
     "EnhancedPhotographWriter",
     "Provenance",
     "ResumePoint",
+    "RunFiles",
     "StepProgress",
+    "ValidationPictures",
 ]

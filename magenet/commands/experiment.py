@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import re
@@ -20,27 +19,31 @@ from lightning.pytorch.cli import (
     ArgsType,
     LightningArgumentParser,
     LightningCLI,
-    SaveConfigCallback,
 )
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf.errors import OmegaConfBaseException
 
 from data_modules import *  # noqa: F403  # so that bare class names are known on the command line
 from magenet.allocator import keep_freed_memory
+from magenet.callbacks.logged import finish
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.callbacks.resume_point import ResumePoint
-from magenet.checkpoints import VerifiedCheckpointIO, latest_checkpoint, read_checkpoint
+from magenet.checkpoints import (
+    VerifiedCheckpointIO,
+    latest_checkpoint,
+    named_classes,
+    read_checkpoint,
+)
 from magenet.commands.experiment_help import SUBCOMMANDS, example
 from magenet.commands.experiment_parser import OneLineParser, without_base
 from magenet.commands.experiment_trainer import ExperimentTrainer, choose_precision
+from magenet.commands.run_configuration import RunConfigCallback
+from magenet.commands.run_loggers import every_logger, folder_of_staged_files, name_runs, refusal
 from magenet.errors import StoppedError, UsageError, UserError
 from magenet.evaluation import Scores
 from magenet.tasks.base import FundusTask
 from magenet.tasks.enhancement import EnhancementTask
-
-LATEST = "latest"
-"""Name of the link to the latest training, in the folder of all runs."""
 
 LEFT = {
     "fit": "; what was saved before is whole",
@@ -91,6 +94,10 @@ def main(arguments: list[str] | None) -> int:
                 f"another process of this run has ended or cannot be reached ({reason}){after}"
             ) from None
         raise
+    except Exception as error:
+        if reason := refusal(error):
+            raise UserError(reason) from None
+        raise
     if cli.subcommand == "test" and cli.trainer.is_global_zero:
         print(f"scores and pictures: {cli.trainer.log_dir}")
     if cli.subcommand == "predict":
@@ -112,7 +119,7 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
     """
     _silence_warnings()
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
-    return MageNetCLI(
+    cli = MageNetCLI(
         LightningModule,
         LightningDataModule,
         trainer_class=ExperimentTrainer,
@@ -133,48 +140,21 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
         save_config_callback=RunConfigCallback,
         save_config_kwargs={"overwrite": True},  # a test may be repeated; a fit gets a new folder
     )
-
-
-class RunConfigCallback(SaveConfigCallback):
-    """Save a run's configuration beside its results, and in Weights & Biases where that is used."""
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Save, unless the run has no folder of its own; let `latest` lead to a training's."""
-        if not trainer.loggers:
-            return
-        super().setup(trainer, pl_module, stage)
-        if stage == "fit" and trainer.is_global_zero and trainer.logger and trainer.log_dir:
-            link_latest(Path(trainer.logger.save_dir or "."), Path(trainer.log_dir))
-
-    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Save in Weights & Biases; called on the first rank only."""
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.experiment.config.update(self.config.as_dict(), allow_val_change=True)
-
-
-def link_latest(folder: Path, run: Path) -> None:
-    """Let the link `latest` in a folder lead to a run's own folder, wherever both are moved.
-
-    Without a word where there are no links, or something else has this name.
-
-    Args:
-        folder: Folder of the link, such as `runs`.
-        run: Folder of the run.
-    """
-    link, part = folder / LATEST, folder / f".{LATEST}.{os.getpid()}.part"
-    if link.exists() and not link.is_symlink():
-        return
-    with contextlib.suppress(OSError):
-        part.symlink_to(os.path.relpath(run, folder), target_is_directory=True)
-        part.replace(link)
+    finish(cli.trainer.loggers)
+    return cli
 
 
 class MageNetCLI(LightningCLI):
     """LightningCLI with our checkpointing, our prediction writer and one-line errors."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add `--checkpoint.*`, `--resume_point.*`, `--output.*` and `--scores.*`."""
+        """Add `--loggers`, `--checkpoint.*`, `--resume_point.*`, `--output.*`, `--scores.*`."""
+        parser.add_argument(
+            "--loggers",
+            type=list[Logger],
+            default=[],
+            help="Loggers beside trainer.logger, which has the run's folder",
+        )
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
             {
@@ -193,6 +173,8 @@ class MageNetCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, and check the checkpoint before anything is built from it."""
         super().parse_arguments(parser, args)
+        given = sys.argv[1:] if args is None else args
+        self.arguments = list(given) if isinstance(given, (list, tuple)) else []
         subcommand = self.config.get("subcommand")
         self._requested_model: dict[str, Any] = {}
         if subcommand is None:
@@ -200,6 +182,7 @@ class MageNetCLI(LightningCLI):
         options = self.config[subcommand]
         if subcommand != "predict" and options.trainer.logger in (None, True):
             raise UsageError(without_base("trainer.logger is not set"))
+        self.trusted = named_classes(options.model.as_dict())
         seed = options.seed_everything
         if not isinstance(seed, bool) and isinstance(seed, int) and not 0 <= seed < 1 << 32:
             raise UsageError(f"seed_everything must lie between 0 and 2^32 - 1, got {seed}")
@@ -210,15 +193,18 @@ class MageNetCLI(LightningCLI):
             checkpoint = options["ckpt_path"] = str(latest_checkpoint(_experiment_folder(options)))
             print(f"magenet: the last checkpoint is {checkpoint}", file=sys.stderr)
         # Before anything is built from its hyperparameters.
-        if "pytorch-lightning_version" not in read_checkpoint(checkpoint):
+        if "pytorch-lightning_version" not in read_checkpoint(checkpoint, trusted=self.trusted):
             raise UserError(f"{checkpoint}: holds weights alone, without what a run needs")
         if subcommand != "predict":  # its configuration leaves the network to the checkpoint
             self._requested_model = _flat(options.model.as_dict())
 
     def before_instantiate_classes(self) -> None:
-        """Choose the precision; print which model options the checkpoint overrides."""
+        """Choose the precision, name the run, print model options that the checkpoint overrides."""
         options = self.config[self.subcommand]
         self._choose_precision(options.trainer)
+        name_runs(options, self.arguments)
+        if folder := folder_of_staged_files(options.loggers):
+            os.environ.setdefault("WANDB_DATA_DIR", folder)
         if self.subcommand != "fit":  # callbacks of a checkpoint matter to one that goes on
             warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`")
         if not self._requested_model:
@@ -252,6 +238,8 @@ class MageNetCLI(LightningCLI):
             super().instantiate_classes()
         except ValueError as error:
             raise UsageError(_value_fault(error)) from None
+        except ModuleNotFoundError as error:  # of a logger
+            raise UsageError(f"loggers: {' '.join(str(error).split())}") from None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Return the trainer, which writes and reads checkpoints with their hash.
@@ -261,8 +249,14 @@ class MageNetCLI(LightningCLI):
         """
         plugins = self.config_init[self.subcommand].trainer.plugins
         given = plugins if isinstance(plugins, list) else [plugins] if plugins else []
+        loggers = self.config_init[self.subcommand].loggers
+        if loggers:
+            kwargs["logger"] = every_logger(
+                self.config_init[self.subcommand].trainer.logger, loggers
+            )
         try:
-            return super().instantiate_trainer(plugins=[*given, VerifiedCheckpointIO()], **kwargs)
+            plugins = [*given, VerifiedCheckpointIO(self.trusted)]
+            return super().instantiate_trainer(plugins=plugins, **kwargs)
         except (TypeError, ValueError) as error:
             raise UsageError(f"trainer: {error}") from None
 

@@ -2,16 +2,17 @@
 
 from magenet.degradation.cofe import TYPES, CofeDegradation, code
 from magenet.degradation.counter_rng import CounterRNG
-from magenet.degradation.factor import Factor, Parameters, Record
-from magenet.degradation.fundus import PRESETS, FundusDegradation
+from magenet.degradation.factor import Factor, Parameter, Parameters, Record, Values
+from magenet.degradation.frame import Frame
+from magenet.degradation.fundus import PRESETS, AddedFactor, FundusDegradation
 from magenet.degradation.mixture import DegradationMixture
 from magenet.degradation.pipeline import Degradation
 from magenet.deprecation import moved
 
 __all__ = [
-    "PRESETS", "TYPES", "CofeDegradation", "CounterRNG", "Degradation", "DegradationMixture",
-    "Factor",
-    "FundusDegradation", "Parameters", "Record", "code",
+    "PRESETS", "TYPES", "AddedFactor", "CofeDegradation", "CounterRNG", "Degradation",
+    "DegradationMixture", "Factor", "Frame", "FundusDegradation", "Parameter", "Parameters",
+    "Record", "Values", "code",
 ]  # fmt: skip
 
 __getattr__ = moved(__name__, {"EitherDegradation": "magenet.degradation.DegradationMixture"})

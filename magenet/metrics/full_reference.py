@@ -70,12 +70,24 @@ def masked_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
         IEEE TIP 2004: 11 px Gaussian window, sigma 1.5, K1 0.01, K2 0.03.
     """
     check_photographs(image, clean, mask)
-    margin = SSIM_WINDOW // 2
-    inside = -functional.max_pool2d(-mask.float(), SSIM_WINDOW, 1, 0)
-    inside = functional.pad(inside, (margin, margin, margin, margin))
+    inside = windows_inside(mask)
     if not bool(inside.flatten(1).any(dim=1).all()):
         raise ValueError("a field of view is too small for one SSIM window of 11 px")
     return mean_inside(ssim(image.float(), clean.float(), SSIM_WINDOW, 1.0), inside)
+
+
+def windows_inside(mask: Tensor) -> Tensor:
+    """Return the middles of SSIM's windows that lie wholly inside the field of view.
+
+    Args:
+        mask: Field of view, `(B, 1, H, W)`, 0 or 1.
+
+    Returns:
+        Of the same shape, 0 or 1.
+    """
+    margin = SSIM_WINDOW // 2
+    inside = -functional.max_pool2d(-mask.float(), SSIM_WINDOW, 1, 0)
+    return functional.pad(inside, (margin, margin, margin, margin))
 
 
 def masked_ms_ssim(image: Tensor, clean: Tensor, mask: Tensor) -> Tensor:

@@ -100,5 +100,5 @@ def training_command(sweep: Sweep, row: Row, options: Sequence[str]) -> str:
         options: Further options of `magenet fit`.
     """
     logger = [f"--trainer.logger={CSV_LOGGER}", "--trainer.logger.save_dir=runs",
-              f"--trainer.logger.name=best_of_{sweep.path.stem}"]  # fmt: skip
+              f"--trainer.logger.name=best_of_{sweep.path.stem}", "--loggers=[]"]  # fmt: skip
     return shlex.join([*sweep.words(row.parameters), *options, *logger])

@@ -46,6 +46,7 @@ def fit_command(
     """
     return [
         *sweep.words(values), *options,
+        "--loggers=[]",  # a command for W&B's agent logs there, too
         f"--trainer.logger={CSV_LOGGER}",
         f"--trainer.logger.save_dir={folder.parent}", f"--trainer.logger.name={folder.name}",
         "--checkpoint.dirpath=null",  # a path that is fixed would be that of all trials

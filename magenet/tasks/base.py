@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -155,9 +155,13 @@ class FundusTask(LightningModule, ABC):
             return image.contiguous(memory_format=torch.channels_last)
         return image
 
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that the optimizer moves: the network's, never a teacher's."""
+        return [p for p in self.network.parameters() if p.requires_grad]
+
     def configure_optimizers(self) -> Any:
-        """Return the optimizer of the network alone (never of a teacher) and its schedule."""
-        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        """Return the optimizer of :meth:`trained_parameters` and its schedule."""
+        parameters = self.trained_parameters()
         if self.optimizer is None:
             optimizer: torch.optim.Optimizer = torch.optim.Adam(
                 parameters, lr=LEARNING_RATE, foreach=True
@@ -192,18 +196,21 @@ class FundusTask(LightningModule, ABC):
         }
 
     @classmethod
-    def load_from_checkpoint(cls, checkpoint_path: str | Path, **options: Any) -> Self:  # type: ignore[override]
+    def load_from_checkpoint(  # type: ignore[override]
+        cls, checkpoint_path: str | Path, trusted: Collection[str] = (), **options: Any
+    ) -> Self:
         """Build the task from its own checkpoint, a file.
 
         Args:
             checkpoint_path: The checkpoint.
+            trusted: Paths of classes of your own that it may name.
             options: See Lightning's, `map_location`, `strict` and arguments of the task.
 
         Raises:
             UserError: If the checkpoint is damaged, or names what it may not; see
                 :func:`magenet.checkpoints.read_checkpoint`.
         """
-        read_checkpoint(checkpoint_path)
+        read_checkpoint(checkpoint_path, trusted=trusted)
         task: Self = super().load_from_checkpoint(checkpoint_path, **options, weights_only=True)
         return task
 

@@ -17,18 +17,21 @@ from magenet.enhancement.fundus_check import FundusCheck
 from magenet.enhancement.report_page import Outcome
 from magenet.enhancement.settings import OWN_SCALE, Settings, seen_side
 from magenet.errors import UserError
-from magenet.imaging.crop import at_side
 from magenet.imaging.transfer import enhance_at
 from magenet.losses import (
     BandLoss,
-    EnhancementLoss,
-    Structure,
-    StructureLoss,
+    LossTerm,
+    LossTerms,
+    PreservationTerm,
+    RestorationTerms,
+    Restored,
     StructureTarget,
+    StructureTerm,
     VesselMaskTarget,
+    window_of,
 )
 from magenet.metrics import MaskedPSNR, MaskedSSIM
-from magenet.models import Enhancer, EnhancerOutput, VesselSegmenter, Window
+from magenet.models import Enhancer, EnhancerOutput, VesselSegmenter
 from magenet.tasks.base import FundusTask
 
 SUBJECTS = ("input", "student", "teacher")
@@ -63,6 +66,9 @@ class EnhancementTask(FundusTask):
         edge_weight: Weight of the edge loss; 0.05 as in MPRNet.
         band_loss: Loss of batches with windows, which train a network with a detail stage; its
             defaults if null.
+        losses: Terms of the loss by name, beside `enhancement`, `structure` and `preservation`,
+            which the arguments above describe; one of the same name takes its place, and null
+            leaves it out.
         gradients_every: Steps between two logs of the norm of each term's gradient; 0 for none.
         start: Checkpoint of a task whose network a new training starts from, such as one at a
             smaller image size; random weights if null.
@@ -71,9 +77,12 @@ class EnhancementTask(FundusTask):
         kwargs: See :class:`FundusTask`.
 
     Raises:
-        ValueError: If `preservation_weight` is given with a target that cannot read photographs, or
-            the network has no part called `trained`.
+        ValueError: If a term needs a structure target that reads photographs, as that of
+            `preservation_weight` does, or the network has no part called `trained`.
     """
+
+    sees_real = False
+    """Whether it trains on real photographs beside the pairs."""
 
     def __init__(
         self,
@@ -83,6 +92,7 @@ class EnhancementTask(FundusTask):
         preservation_weight: float = 0.0,
         edge_weight: float = 0.05,
         band_loss: BandLoss | None = None,
+        losses: dict[str, LossTerm | None] | None = None,
         gradients_every: int = 0,
         start: str | None = None,
         trained: str | None = None,
@@ -99,17 +109,13 @@ class EnhancementTask(FundusTask):
             part.requires_grad_(True)
         self.prediction = PredictionOptions("checkpoint")
         self.structure_target = structure_target or VesselMaskTarget()
-        self.structure_weight = structure_weight
-        if preservation_weight and not self.structure_target.reads_photographs:
-            raise ValueError(
-                "preservation_weight needs a structure target that reads photographs: "
-                "SegmenterTarget"
-            )
-        self.preservation_weight = preservation_weight
-        self.enhancement_loss = EnhancementLoss(edge_weight)
-        self.band_loss = band_loss or BandLoss()
+        own: dict[str, LossTerm | None] = {
+            "enhancement": RestorationTerms(edge_weight, band_loss),
+            "structure": StructureTerm(structure_weight),
+            "preservation": PreservationTerm(preservation_weight),
+        }
+        self.losses = LossTerms({**own, **(losses or {})}, self.structure_target)
         self.gradients_every = gradients_every
-        self.structure_loss = StructureLoss()
         self.val_metrics = nn.ModuleDict(
             {
                 subject: nn.ModuleDict({"psnr": MaskedPSNR(), "ssim": MaskedSSIM()})
@@ -134,12 +140,23 @@ class EnhancementTask(FundusTask):
         return self.enhancers()["student"]
 
     def setup(self, stage: str) -> None:
-        """Convert the weights; before a training, read those that it starts from."""
+        """Convert the weights; before a training, read those that it starts from.
+
+        Raises:
+            UsageError: If a term of the loss needs real photographs, and the training sees none.
+        """
         if stage == "fit":
+            if not self.sees_real:
+                self.losses.require_pairs_alone()
             self.structure_target.load()
             if self.start is not None:  # a resumed training's own weights come after this
                 read_network(self.network, self.start, "train it first")
         super().setup(stage)
+
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the network and of the terms of the loss that learn."""
+        learning = [p for p in self.losses.parameters() if p.requires_grad]
+        return [*super().trained_parameters(), *learning]
 
     def on_train_start(self) -> None:
         """Note the size of the photographs, which the structure target must be able to read."""
@@ -158,66 +175,24 @@ class EnhancementTask(FundusTask):
             return self.student(self.laid_out(image))
         return self.student(self.laid_out(image), window=window)
 
-    def supervised_terms(self, output: EnhancerOutput, batch: Batch) -> dict[str, Tensor]:
+    def supervised_terms(
+        self,
+        output: EnhancerOutput,
+        batch: Batch,
+        real: tuple[EnhancerOutput, Batch] | None = None,
+    ) -> dict[str, Tensor]:
         """Return the weighted terms of the loss against the clean photographs of a batch of pairs.
 
         Args:
             output: Of the student for the degraded photographs.
             batch: The pairs, with windows where the output is restored in some.
+            real: The student's output for real photographs, and these, where there are some.
         """
-        window = window_of(batch)
-        if window is None:
-            clean, mask = batch["image_clean"], batch["mask_fov"]
-            terms = {"enhancement": self.enhancement_loss(output, clean, mask)}
-        else:
-            terms = self.band_loss(
-                output, batch["image_degraded"], batch["image_target"], batch["mask_fov"], window
-            )
-        wanted = None
-        logits = output.structure_logits if self.structure_weight else None
-        if window is None and (logits is not None or self.preservation_weight):
-            wanted = self.structure_target(  # of whole photographs, read once for both terms
-                batch["image_clean"], batch["mask_vessel"], batch["vessel_known"]
-            )
-        if logits is not None:
-            terms["structure"] = self.structure_weight * self._structure(
-                logits, batch, window, wanted
-            )
-        if self.preservation_weight:
-            terms["preservation"] = self.preservation_weight * self._preservation(
-                output.image, batch, window, wanted
-            )
+        layout = torch.channels_last if self.channels_last else torch.preserve_format
+        terms: dict[str, Tensor] = self.losses(
+            Restored(output, batch, self.structure_target, real, layout)
+        )
         return terms
-
-    def _structure(
-        self, logits: Tensor, batch: Batch, window: Window | None, wanted: Structure | None
-    ) -> Tensor:
-        """Return the loss of the structure map."""
-        seen = [batch["image_clean"], batch["mask_vessel"], batch["mask_fov"]]
-        side = logits.shape[-1]
-        if window is not None:  # the whole eye is seen reduced, and its map is half of that
-            seen = [at_side(seen[0], 2 * side), at_side(seen[1], 2 * side), at_side(seen[2], side)]
-        if wanted is None:
-            wanted = self.structure_target(seen[0], seen[1], batch["vessel_known"])
-        wanted = wanted._replace(map=at_side(wanted.map, side))
-        loss: Tensor = self.structure_loss(logits, wanted, (seen[2] >= 1.0).to(logits.dtype))
-        return loss
-
-    def _preservation(
-        self, image: Tensor, batch: Batch, window: Window | None, wanted: Structure | None
-    ) -> Tensor:
-        """Return the loss of the structure that the target reads off the enhanced photograph."""
-        clean, vessels, mask = batch["image_clean"], batch["mask_vessel"], batch["mask_fov"]
-        known = batch["vessel_known"]
-        if window is not None:
-            mask = batch["mask_known"]  # elsewhere vessels would have to be invented
-            clean, vessels, mask = (window.cut(part) for part in (clean, vessels, mask))
-            known = known.repeat_interleave(len(clean) // len(known))
-        if wanted is None:
-            wanted = self.structure_target(clean, vessels, known)
-        shown = self.structure_target.read(self.laid_out(image))
-        loss: Tensor = self.structure_loss(shown, wanted, mask)
-        return loss
 
     def summed(self, terms: dict[str, Tensor]) -> Tensor:
         """Return the sum of the terms of the loss, and log each.
@@ -321,12 +296,3 @@ class EnhancementTask(FundusTask):
             enhance_photograph(self.photograph_enhancer, photograph, decoded, self.prediction)
             for photograph, decoded in batch["photographs"]
         ]
-
-
-def window_of(batch: Batch) -> Window | None:
-    """Return the windows of a batch, or None if it has none."""
-    if "window_corner" not in batch:
-        return None
-    corner, side = batch["window_corner"], batch["window_size"]
-    frame = (batch["mask_fov"].shape[-2], batch["mask_fov"].shape[-1])
-    return Window(corner.tolist(), side, side, frame)

@@ -9,17 +9,22 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
+from data_modules.base import SourceDataModule
 from data_modules.batch import Batch
 from magenet.ema import EMATeacher
 from magenet.errors import UsageError
-from magenet.losses import ConsistencyLoss, DirectionLoss, masked_mean, ramp_up
+from magenet.losses import ConsistencyLoss, DirectionLoss, masked_mean, ramp_up, window_of
 from magenet.metrics import local_contrast
 from magenet.models import Enhancer, EnhancerOutput
 from magenet.targets import TeacherTarget
-from magenet.tasks.enhancement import EnhancementTask, window_of
+from magenet.tasks.enhancement import EnhancementTask
 
 PRECISIONS = ("32-true", "bf16-mixed")
 """Precisions in which the moving average of the weights is exact enough."""
+
+
+MIXED = "a mean teacher needs mixed batches: use AdaptationDataModule"
+"""What is said where they are missing."""
 
 
 class MeanTeacherTask(EnhancementTask):
@@ -58,6 +63,8 @@ class MeanTeacherTask(EnhancementTask):
         Guo et al., arXiv 2302.11795 (abstract). Tarvainen and Valpola, NeurIPS 2017. Xiao et al.,
         "QualiTeacher", arXiv 2603.08030, for the student that is told the quality of its targets.
     """
+
+    sees_real = True
 
     def __init__(
         self,
@@ -122,8 +129,11 @@ class MeanTeacherTask(EnhancementTask):
         Raises:
             UsageError: In bf16-true the average stops moving; 16-mixed skips optimizer steps
                 silently, and the teacher would be updated all the same. Also for a bank of targets
-                on several devices.
+                on several devices, and for a data module without real photographs.
         """
+        data = getattr(self.trainer, "datamodule", None)
+        if stage == "fit" and isinstance(data, SourceDataModule):
+            raise UsageError(MIXED)
         if stage == "fit" and self.trainer.precision not in PRECISIONS:
             raise UsageError(
                 f"a mean teacher needs trainer.precision {' or '.join(PRECISIONS)}, not "
@@ -160,7 +170,7 @@ class MeanTeacherTask(EnhancementTask):
                 term.
         """
         if not {"synthetic", "real"} <= batch.keys():
-            raise UsageError("a mean teacher needs mixed batches: use AdaptationDataModule")
+            raise UsageError(MIXED)
         synthetic, real = batch["synthetic"], batch["real"]
         weight = self.current_weight()
         self.log("train/ema_decay", self.teacher.current_decay)
@@ -174,7 +184,7 @@ class MeanTeacherTask(EnhancementTask):
             raise UsageError("the directional term sees whole photographs: not those in windows")
         target = self.target(self.teacher.network, real, window)
         on_pairs, on_real = self._outputs(synthetic, real, target.quality)
-        terms = self.supervised_terms(on_pairs, synthetic)
+        terms = self.supervised_terms(on_pairs, synthetic, (on_real, real))
         consistency = self.consistency_loss(
             on_real, target.output, real["mask_fov"], target.weight, window
         )

@@ -11,6 +11,7 @@ from magenet.checkpoints import (
     VerifiedCheckpointIO,
     hash_path,
     latest_checkpoint,
+    named_classes,
     read_checkpoint,
     require_harmless,
 )
@@ -63,6 +64,16 @@ def test_what_our_own_tasks_save_is_accepted() -> None:
         },
         PATH,
     )
+
+
+def test_what_the_user_has_named_is_accepted_and_nothing_beside_it() -> None:
+    given = {"network": {"class_path": "json.JSONDecoder"}, "peers": ["json.JSONDecoder"]}
+    trusted = named_classes({"model": {"init_args": given}})
+    assert trusted == {"json.JSONDecoder"}
+    require_harmless(given, PATH, trusted)
+    for other in ({"network": {"class_path": "os.system"}}, {"_class_path": "json.JSONEncoder"}):
+        with pytest.raises(UserError, match="refused"):
+            require_harmless(other, PATH, trusted)
 
 
 def test_a_crafted_checkpoint_runs_nothing_in_python(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The fundus recipe: degradation as in real photographs, at any size."""
 
 from magenet.degradation.fundus.presets import PRESETS
-from magenet.degradation.fundus.recipe import FundusDegradation
+from magenet.degradation.fundus.recipe import AddedFactor, FundusDegradation
 
-__all__ = ["PRESETS", "FundusDegradation"]
+__all__ = ["PRESETS", "AddedFactor", "FundusDegradation"]

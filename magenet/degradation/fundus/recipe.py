@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -55,6 +56,21 @@ def factors() -> dict[str, Factor]:
     }
 
 
+@dataclass
+class AddedFactor:
+    """A factor of your own in the fundus recipe.
+
+    Attributes:
+        factor: The factor.
+        share: Probability, lowest severity and highest severity, as in `mix`.
+        before: Name of the factor that it is applied before; after all others if null.
+    """
+
+    factor: Factor
+    share: Sequence[float] = (0.5, 0.0, 1.0)
+    before: str | None = None
+
+
 class FundusDegradation(Degradation):
     """The fundus recipe: degradation as in real photographs, the default for training.
 
@@ -73,9 +89,12 @@ class FundusDegradation(Degradation):
             drawn from 0 to 1, so that a network learns not to change good photographs.
         blurred: Fraction of the photographs degraded as by the preset `blurred` instead, so that a
             network learns to deblur, which takes many strongly blurred photographs.
+        added: Factors of your own by name, beside those of the preset or of `mix`; the photographs
+            of `blurred` do not get them.
 
     Raises:
-        ValueError: If the preset or a factor is unknown, or a number is out of range.
+        ValueError: If the preset or a factor is unknown, a number is out of range, or an added
+            factor has the name of another one.
 
     Example:
         >>> image, mask = torch.full((2, 3, 64, 64), 0.5), torch.ones(2, 1, 64, 64)
@@ -92,8 +111,9 @@ class FundusDegradation(Degradation):
         mix: Mapping[str, Sequence[float]] | None = None,
         gentle: float = 0.0,
         blurred: float = 0.0,
+        added: Mapping[str, AddedFactor] | None = None,
     ) -> None:
-        super().__init__(factors())
+        super().__init__(_with_added(factors(), added or {}))
         if preset not in PRESETS:
             raise ValueError(f"unknown preset '{preset}'; use one of {', '.join(PRESETS)}")
         if not 0.0 <= severity <= 1.0:
@@ -113,6 +133,8 @@ class FundusDegradation(Degradation):
                 raise ValueError(
                     f"unknown factor '{min(unknown)}'; known are {', '.join(self.factors)}"
                 )
+        shares = {name: _share(name, own.share) for name, own in (added or {}).items()}
+        self.mix = {**self.mix, **shares}
 
     def choose(self, rng: CounterRNG) -> dict[str, Tensor]:
         """Draw each factor's severity; see :meth:`Degradation.choose`."""
@@ -127,6 +149,26 @@ class FundusDegradation(Degradation):
             name: torch.where(is_blurred, blurred.get(name, none), usual.get(name, none))
             for name in self.factors
         }
+
+
+def _with_added(known: dict[str, Factor], added: Mapping[str, AddedFactor]) -> dict[str, Factor]:
+    """Return factors with others among them, in the order in which they are applied.
+
+    Raises:
+        ValueError: If an added one has the name of another, or its place is unknown.
+    """
+    for name, own in added.items():
+        if name in known:
+            raise ValueError(f"added: there is a factor '{name}' already; use another name")
+        if own.before is not None and own.before not in known:
+            raise ValueError(
+                f"added: '{name}' is to come before '{own.before}', which is unknown; known are "
+                f"{', '.join(known)}"
+            )
+        items = list(known.items())
+        place = len(items) if own.before is None else list(known).index(own.before)
+        known = dict([*items[:place], (name, own.factor), *items[place:]])
+    return known
 
 
 def _severities(mix: Mix, rng: CounterRNG, scale: Tensor) -> dict[str, Tensor]:

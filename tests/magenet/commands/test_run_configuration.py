@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from magenet.commands.experiment import link_latest
+from magenet.commands.run_configuration import link_latest
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")

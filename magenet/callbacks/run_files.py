@@ -1,0 +1,35 @@
+"""The files of a run, for loggers that keep files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from magenet.callbacks.logged import log_files
+
+KINDS = (".json", ".csv", ".yaml", ".png")
+"""Files that are logged: scores and their summary, provenance, configuration, sheets."""
+
+
+class RunFiles(Callback):
+    """Logger of what a run has written, but for checkpoints, when it has ended.
+
+    Only loggers that keep files get them: Weights & Biases. The best checkpoint it logs by itself
+    (`log_model`).
+    """
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Note the run's folder: its name is known to the first process alone until now."""
+        self.folder = None if trainer.log_dir is None else Path(trainer.log_dir)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Log the files: the last callbacks to write theirs have done so."""
+        if self.folder is None or not trainer.is_global_zero or stage == TrainerFn.PREDICTING:
+            return
+        files = [path for path in sorted(self.folder.rglob("*")) if path.suffix in KINDS]
+        log_files(trainer.loggers, TrainerFn(stage).value, self.folder, files)

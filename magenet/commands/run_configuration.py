@@ -1,0 +1,51 @@
+"""The configuration of a run: saved beside its results; the link `latest` to a training's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.cli import SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger
+
+LATEST = "latest"
+"""Name of the link to the latest training, in the folder of all runs."""
+
+
+class RunConfigCallback(SaveConfigCallback):
+    """Save a run's configuration beside its results, and in the loggers that are not CSV."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Save, unless the run has no folder of its own; let `latest` lead to a training's."""
+        if not trainer.loggers:
+            return
+        super().setup(trainer, pl_module, stage)
+        if stage == "fit" and trainer.is_global_zero and trainer.logger and trainer.log_dir:
+            link_latest(Path(trainer.logger.save_dir or "."), Path(trainer.log_dir))
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Save in the loggers; called on the first rank only."""
+        options = self.config.as_dict()
+        options.pop("config", None)  # the files that the options were read from
+        for logger in trainer.loggers:
+            if not isinstance(logger, CSVLogger):
+                logger.log_hyperparams(options)
+
+
+def link_latest(folder: Path, run: Path) -> None:
+    """Let the link `latest` in a folder lead to a run's own folder, wherever both are moved.
+
+    Without a word where there are no links, or something else has this name.
+
+    Args:
+        folder: Folder of the link, such as `runs`.
+        run: Folder of the run.
+    """
+    link, part = folder / LATEST, folder / f".{LATEST}.{os.getpid()}.part"
+    if link.exists() and not link.is_symlink():
+        return
+    with contextlib.suppress(OSError):
+        part.symlink_to(os.path.relpath(run, folder), target_is_directory=True)
+        part.replace(link)

@@ -1,0 +1,91 @@
+"""The worked examples of docs/add_*.md run as they stand there, through the real command line."""
+
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from magenet.main import main
+from tests.command_line import configs
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.usefixtures("workplace")
+
+SMALLER = configs("limits.yaml", "small.yaml")
+
+
+def commands(page: str, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Write the files that a page shows, and return the arguments of its commands."""
+    text = (ROOT / "docs" / page).read_text()
+    for code in re.findall(r"^```\w+\n(# (my_\w+\.\w+)\n.*?)^```", text, re.MULTILINE | re.DOTALL):
+        Path(code[1]).write_text(code[0])
+    monkeypatch.syspath_prepend(Path.cwd())  # PYTHONPATH=.
+    for name in [name for name in sys.modules if name.startswith("my_")]:
+        monkeypatch.delitem(sys.modules, name)
+    joined = text.replace("\\\n", " ").replace("experiments/", f"{ROOT}/experiments/")
+    lines = re.findall(r"^ {4}(?:PYTHONPATH=\. )?magenet (.*)$", joined, re.MULTILINE)
+    return [shlex.split(line) for line in lines]
+
+
+def test_a_factor_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    (fit,) = commands("add_factor.md", monkeypatch)
+    assert main([*fit, *SMALLER, "--data.batch_size", "8"]) == 0
+    lines = next(Path("runs").rglob("first_batch.jsonl")).read_text().splitlines()
+    struck = [json.loads(line)["factors"] for line in lines]
+    assert any("lashes" in factors for factors in struck)
+    for factors in struck:
+        if "lashes" in factors:
+            assert set(factors["lashes"]) == {"x", "slope", "length", "width", "shade"}
+
+
+def test_an_added_factor_darkens_and_leaves_the_others_as_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    commands("add_factor.md", monkeypatch)
+    from my_factor import Lashes
+
+    from magenet.degradation import AddedFactor, CounterRNG, FundusDegradation
+
+    plain = FundusDegradation()
+    more = FundusDegradation(added={"lashes": AddedFactor(Lashes(), (1.0, 1.0, 1.0), "exposure")})
+    order = list(more.factors)
+    assert order[order.index("lashes") + 1] == "exposure"
+    rng = CounterRNG(torch.arange(16))
+    records = more.draw(rng).records()
+    assert all(record.pop("lashes") for record in records)
+    assert records == plain.draw(rng).records()
+    alone = FundusDegradation(mix={}, added={"lashes": AddedFactor(Lashes(), (1.0, 1.0, 1.0))})
+    image, mask = torch.full((2, 3, 64, 64), 0.5), torch.ones(2, 1, 64, 64)
+    change = alone(image, mask, CounterRNG(torch.arange(2))) - image
+    assert float(change.max()) <= 0.0
+    assert float(change.min()) < -0.1
+
+
+def test_a_loss_is_added_and_another_one_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, own = commands("add_loss.md", monkeypatch)
+    assert main([*own, *SMALLER, "--trainer.log_every_n_steps", "1"]) == 0
+    logged = next(Path("runs").rglob("metrics.csv")).read_text().splitlines()[0].split(",")
+    assert {"train/colour", "train/charbonnier"} <= set(logged)
+    assert "train/enhancement" not in logged
+    assert main([*given, *SMALLER, "--trainer.log_every_n_steps", "1"]) == 0
+    logged = Path("runs/phantoms_supervised/version_1/metrics.csv").read_text().splitlines()[0]
+    assert {"train/ssim", "train/enhancement"} <= set(logged.split(","))
+
+
+def test_a_network_is_trained_tested_and_enhances(
+    monkeypatch: pytest.MonkeyPatch, photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit, test, predict = commands("add_network.md", monkeypatch)
+    assert main([*fit, *SMALLER]) == 0
+    assert main([*test, *SMALLER]) == 0
+    assert list(Path("runs/two_layers").rglob("scores.csv"))
+    own = ["--data.photographs", str(photographs / "hygd"), "--output.force", "true"]
+    assert main([*predict, *own, "--trainer.accelerator", "cpu", "--data.workers", "0"]) == 0
+    assert list(Path("enhanced").glob("eye_*.png"))
+    unnamed = [word for word in predict if word not in ("--model.network", "my_network.TwoLayers")]
+    assert main(unnamed) == 1
+    assert "name 'my_network.TwoLayers'" in capsys.readouterr().err

@@ -1,0 +1,211 @@
+"""Terms of an enhancer's loss: what counts, what does not, and that the usual ones are as ever."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from data_modules.batch import Batch
+from magenet.errors import UsageError
+from magenet.losses import (
+    AdversarialTerm,
+    BandLoss,
+    BandTerms,
+    CharbonnierTerm,
+    EdgeTerm,
+    EnhancementLoss,
+    FrequencyTerm,
+    LossTerm,
+    LossTerms,
+    PerceptualTerm,
+    PictureTerm,
+    PreservationTerm,
+    RestorationTerms,
+    Restored,
+    SegmenterTarget,
+    SSIMTerm,
+    StructureLoss,
+    StructureTerm,
+    VesselMaskTarget,
+)
+from magenet.models import EnhancerOutput, VesselSegmenter
+from magenet.models.window import Window
+
+SIDE = 48
+
+
+def photographs(seed: int = 0) -> Tensor:
+    return torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(seed))
+
+
+def batch(windows: bool = False) -> Batch:
+    mask = torch.zeros(2, 1, SIDE, SIDE)
+    mask[..., 8:40, 8:40] = 1.0
+    given: dict[str, Any] = {
+        "image_clean": photographs() * mask, "image_degraded": photographs(1) * mask,
+        "mask_fov": mask, "mask_vessel": (photographs(2)[:, :1] > 0.8).float(),
+        "vessel_known": torch.tensor([True, False]),
+    }  # fmt: skip
+    if windows:
+        given |= {
+            "image_target": photographs(3) * mask, "mask_known": mask, "window_size": 16,
+            "window_corner": torch.tensor([[[0, 8], [16, 16]], [[8, 8], [32, 0]]]),
+        }  # fmt: skip
+    return given  # type: ignore[return-value]
+
+
+def output(image: Tensor, pairs: Batch) -> EnhancerOutput:
+    small = torch.nn.functional.avg_pool2d(image, 2)
+    logits = torch.linspace(-2, 2, 2 * SIDE**2).reshape(2, 1, SIDE, SIDE)
+    if "window_corner" not in pairs:
+        return EnhancerOutput((small, image), logits)
+    window = restored(EnhancerOutput((image,)), pairs).window
+    assert window is not None
+    return EnhancerOutput((small, window.cut(image)), logits[..., ::2, ::2])
+
+
+def restored(found: EnhancerOutput, pairs: Batch, **options: Any) -> Restored:
+    return Restored(found, pairs, options.pop("target", VesselMaskTarget()), **options)
+
+
+PICTURES = [
+    CharbonnierTerm(), EdgeTerm(), FrequencyTerm(), SSIMTerm(), PerceptualTerm(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("term", PICTURES, ids=lambda term: type(term).__name__)
+@pytest.mark.parametrize("windows", [False, True])
+def test_a_picture_term_falls_towards_the_target_and_sees_the_field_alone(
+    term: PictureTerm, windows: bool
+) -> None:
+    pairs = batch(windows)
+    target = restored(EnhancerOutput((photographs(),)), pairs).target
+    noise = 0.1 * torch.randn(target.shape)
+    losses = [
+        float(term(restored(output(target + share * noise, pairs), pairs)))
+        for share in (0.0, 0.5, 1.0)
+    ]
+    assert losses == sorted(losses)
+    assert losses[0] < 0.01
+    assert losses[2] > 1.5 * losses[0] + 1e-4
+    far = target.clone()
+    far[..., :1, :1] = 5.0  # further from the field than an edge reaches
+    assert float(term(restored(output(far, pairs), pairs))) == pytest.approx(losses[0], abs=1e-6)
+
+
+def test_every_picture_term_reaches_the_network() -> None:
+    for term in PICTURES:
+        image = photographs(4).requires_grad_()
+        term(restored(output(image, batch()), batch())).backward()
+        assert image.grad is not None
+        assert float(image.grad.abs().sum()) > 0.0
+        assert bool(image.grad.isfinite().all())
+        assert all(p.grad is None for p in term.parameters()), "what is compared with stays"
+
+
+def test_charbonnier_and_edges_are_mprnets_loss() -> None:
+    pairs = batch()
+    seen = restored(output(photographs(4), pairs), pairs)
+    whole = EnhancementLoss(0.05)(seen.output, pairs["image_clean"], pairs["mask_fov"])
+    parts = CharbonnierTerm()(seen) + 0.05 * EdgeTerm()(seen)
+    assert float(whole) == pytest.approx(float(parts), rel=1e-5)
+
+
+def test_the_usual_terms_are_what_they_always_were() -> None:
+    """Of whole photographs: MPRNet's loss, then the maps, with the target read once for both."""
+    torch.manual_seed(0)
+    target = SegmenterTarget(VesselSegmenter(width=8, growth=4, blocks=1))
+    pairs = batch()
+    found = output(photographs(4), pairs)
+    usual = {"enhancement": RestorationTerms(0.05), "structure": StructureTerm(0.1)}
+    terms = LossTerms({**usual, "preservation": PreservationTerm(0.2)}, target)
+    wanted = target(pairs["image_clean"], pairs["mask_vessel"], pairs["vessel_known"])
+    loss, mask = StructureLoss(), pairs["mask_fov"]
+    expected = {
+        "enhancement": EnhancementLoss(0.05)(found, pairs["image_clean"], mask),
+        "structure": 0.1 * loss(found.structure_logits, wanted, mask),
+        "preservation": 0.2 * loss(target.read(found.image), wanted, mask),
+    }
+    given = terms(restored(found, pairs, target=target))
+    assert list(given) == list(expected)
+    for name, term in expected.items():
+        assert torch.equal(given[name], term), name
+
+
+def test_in_windows_the_usual_loss_is_that_of_bands() -> None:
+    pairs = batch(windows=True)
+    found = output(photographs(4), pairs)
+    window = Window(pairs["window_corner"].tolist(), 16, 16, (SIDE, SIDE))
+    bands = BandLoss(levels=2, detail_weight=3.0)
+    expected = bands(
+        found, pairs["image_degraded"], pairs["image_target"], pairs["mask_fov"], window
+    )
+    given = LossTerms({"enhancement": RestorationTerms(bands=bands)}, VesselMaskTarget())(
+        restored(found, pairs)
+    )
+    assert list(given) == list(expected)
+    assert all(torch.equal(given[name], expected[name]) for name in expected)
+
+
+def test_bands_of_whole_photographs_weigh_detail() -> None:
+    pairs = batch()
+    found = output(photographs(4), pairs)
+    terms = LossTerms({"bands": BandTerms(2.0)}, VesselMaskTarget())(restored(found, pairs))
+    assert set(terms) == {"bands_light", "bands_detail"}
+    once = BandTerms(1.0)(restored(found, pairs))
+    assert float(sum(terms.values())) == pytest.approx(2.0 * float(once), rel=1e-5)
+
+
+def test_a_network_without_a_map_has_no_structure_term() -> None:
+    pairs = batch()
+    seen = restored(EnhancerOutput((photographs(4),)), pairs)
+    assert LossTerms({"structure": StructureTerm()}, VesselMaskTarget())(seen) == {}
+
+
+def test_null_and_a_weight_of_nothing_leave_a_term_out() -> None:
+    terms: dict[str, LossTerm | None] = {
+        "a": None, "b": SSIMTerm(weight=0.0), "c": CharbonnierTerm(),
+    }  # fmt: skip
+    assert list(LossTerms(terms, VesselMaskTarget())) == ["c"]
+    with pytest.raises(ValueError, match="nothing to learn"):
+        LossTerms({"a": None}, VesselMaskTarget())
+    with pytest.raises(ValueError, match="negative"):
+        SSIMTerm(weight=-1.0)
+    with pytest.raises(ValueError, match="'mine' needs a structure target that reads photographs"):
+        LossTerms({"mine": PreservationTerm()}, VesselMaskTarget())
+
+
+def test_the_critic_descends_what_the_enhancer_climbs() -> None:
+    torch.manual_seed(0)
+    term, pairs = AdversarialTerm(width=8, layers=2), batch()
+    image = photographs(5).requires_grad_()
+    real: Batch = {"mask_fov": pairs["mask_fov"]}
+    seen = restored(output(photographs(4), pairs), pairs, real=(EnhancerOutput((image,)), real))
+    loss = term(seen)
+    assert loss is not None
+    loss.backward()
+    step = 0.1
+    critic = [p for p in term.parameters() if p.requires_grad]
+    term.eval()  # spectral normalisation stays as it is
+    with torch.no_grad():
+        before = term(seen)
+        moved = image - step * image.grad / image.grad.norm()  # type: ignore[union-attr, operator]
+        climbed = term(restored(seen.output, pairs, real=(EnhancerOutput((moved,)), real)))
+        for parameter in critic:
+            assert parameter.grad is not None
+            parameter.sub_(step * parameter.grad)
+        descended = term(seen)
+    assert before is not None
+    assert climbed is not None
+    assert descended is not None
+    assert float(climbed) > float(before) > float(descended)
+
+
+def test_without_real_photographs_the_critic_rests_or_is_refused() -> None:
+    pairs = batch()
+    terms = LossTerms({"misled": AdversarialTerm(width=8)}, VesselMaskTarget())
+    assert terms(restored(output(photographs(4), pairs), pairs)) == {}
+    with pytest.raises(UsageError, match="'misled' needs real photographs: train a MeanTeacher"):
+        terms.require_pairs_alone()
+    LossTerms({"b": SSIMTerm()}, VesselMaskTarget()).require_pairs_alone()
