@@ -68,7 +68,8 @@ class AdversarialTerm(LossTerm):
         mask = batch["mask_fov"] if window is None else window.cut(batch["mask_fov"])
         with torch.autocast(mask.device.type, enabled=False):
             *_, (_, clean, inside) = restored.estimates()
-            enhanced: Tensor = ReversedGradient.apply(output.stages[-1].float() * mask)
+            shown = output.stages[-1].float() * mask
+            enhanced: Tensor = ReversedGradient.apply(shown)  # type: ignore[no-untyped-call]
             return self._entropy(-1.0, clean * inside, inside) + self._entropy(1.0, enhanced, mask)
 
     def _entropy(self, sign: float, image: Tensor, mask: Tensor) -> Tensor:
