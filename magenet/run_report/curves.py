@@ -10,7 +10,7 @@ from magenet.callbacks.plain_names import plain_name
 from magenet.run_report.run_folder import Points
 
 WIDTH, HEIGHT = 340, 190
-LEFT, RIGHT, TOP, BOTTOM = 52, 10, 12, 24
+LEFT, RIGHT, TOP, BOTTOM = 66, 10, 12, 24
 """Room around the lines, in pixels."""
 
 MOST_POINTS = 400

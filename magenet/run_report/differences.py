@@ -37,7 +37,11 @@ def differences(config: dict[str, Any], base: dict[str, Any]) -> list[tuple[str,
     """
     ours = {key: value for key, value in config.items() if key not in LEFT_OUT}
     own, common = dict(flat(_pruned_sections(ours))), dict(flat(_pruned_sections(base)))
-    return [(key, str(value)) for key, value in own.items() if common.get(key, ...) != value]
+    return [
+        (key, "null" if value is None else str(value))
+        for key, value in own.items()
+        if common.get(key, ...) != value
+    ]
 
 
 def flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -58,11 +62,11 @@ def flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _pruned_sections(config: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration without defaults."""
-    kept = {}
+    kept: dict[str, Any] = {}
     for key, value in config.items():
         if key in SECTIONS and isinstance(value, dict):
             made = _pruned({"class_path": SECTIONS[key], "init_args": value})
-            kept[key] = made.get("init_args", {})
+            kept |= {key: made["init_args"]} if "init_args" in made else {}
         else:
             kept[key] = _pruned(value)
     return kept

@@ -36,7 +36,7 @@ CONFIG: dict[str, Any] = {
         },
     },
     "checkpoint": {"monitor": "val/psnr", "mode": "max"},
-    "ckpt_path": None,
+    "resume_point": {"every_n_steps": 100}, "ckpt_path": None,
 }  # fmt: skip
 BASE = {
     "seed_everything": 0,
