@@ -238,8 +238,6 @@ class MageNetCLI(LightningCLI):
             super().instantiate_classes()
         except ValueError as error:
             raise UsageError(_value_fault(error)) from None
-        except ModuleNotFoundError as error:  # of a logger
-            raise UsageError(f"loggers: {' '.join(str(error).split())}") from None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Return the trainer, which writes and reads checkpoints with their hash.
@@ -247,16 +245,14 @@ class MageNetCLI(LightningCLI):
         Raises:
             UsageError: If it rejects an option.
         """
-        plugins = self.config_init[self.subcommand].trainer.plugins
+        options = self.config_init[self.subcommand]
+        plugins = options.trainer.plugins
         given = plugins if isinstance(plugins, list) else [plugins] if plugins else []
-        loggers = self.config_init[self.subcommand].loggers
-        if loggers:
-            kwargs["logger"] = every_logger(
-                self.config_init[self.subcommand].trainer.logger, loggers
-            )
+        kwargs["plugins"] = [*given, VerifiedCheckpointIO(self.trusted)]
+        if loggers := options.loggers:
+            kwargs["logger"] = every_logger(options.trainer.logger, loggers)
         try:
-            plugins = [*given, VerifiedCheckpointIO(self.trusted)]
-            return super().instantiate_trainer(plugins=plugins, **kwargs)
+            return super().instantiate_trainer(**kwargs)
         except (TypeError, ValueError) as error:
             raise UsageError(f"trainer: {error}") from None
 
@@ -358,6 +354,7 @@ def _value_fault(error: ValueError) -> str:
     its own messages among them.
     """
     lines = [line.strip() for line in str(error).splitlines()]
+    lines = [x for x in lines if not x.startswith("Problem with given class_path")] or lines
     messages = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
     of_class = [m for m in messages if not m.startswith(("Does not validate", "Expected a "))]
     return (of_class or messages or lines)[0]

@@ -43,9 +43,9 @@ def name_runs(options: Any, arguments: Sequence[str]) -> None:
     of_experiment = getattr(options.trainer.logger, "init_args", None)
     experiment = getattr(of_experiment, "name", None) or "run"
     for logger in options.loggers:
-        if "name" in logger.init_args:
-            name = logger.init_args["name"] or experiment
-            logger.init_args["name"] = ",".join([name, *added])[:LONGEST]
+        of_logger = getattr(logger, "init_args", {})
+        if "name" in of_logger:
+            of_logger["name"] = ",".join([of_logger["name"] or experiment, *added])[:LONGEST]
 
 
 def folder_of_staged_files(loggers: Sequence[Any]) -> str | None:

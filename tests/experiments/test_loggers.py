@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from lightning_utilities.core.imports import RequirementCache
 from PIL import Image
 
 from experiments.configurations import BASE, CONFIGS
@@ -130,6 +131,7 @@ def test_wandb_without_an_account_says_how_to_go_on(
 def test_a_logger_without_its_package_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("lightning.pytorch.loggers.wandb._WANDB_AVAILABLE", False)
+    missing = RequirementCache("no_such_package>=1.0")
+    monkeypatch.setattr("lightning.pytorch.loggers.wandb._WANDB_AVAILABLE", missing)
     assert main(["fit", *configs(*LAYERS, WANDB)]) == 2
-    assert "magenet: error: loggers:" in capsys.readouterr().err
+    assert "pip install -U 'no_such_package" in capsys.readouterr().err

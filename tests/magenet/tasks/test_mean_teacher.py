@@ -8,7 +8,7 @@ from torch import Tensor
 from data_modules import AdaptationDataModule, PhantomPhotographs
 from magenet.errors import UserError
 from magenet.evaluation import Scores
-from magenet.losses import DirectionLoss
+from magenet.losses import AdversarialTerm, DirectionLoss
 from magenet.models import MAGENet
 from magenet.targets import TeacherTarget
 from magenet.tasks import MeanTeacherTask
@@ -198,11 +198,24 @@ def test_scores_name_student_teacher_and_input(tmp_path: Path) -> None:
     )
 
 
+def test_a_critic_learns_beside_the_student_and_is_in_no_teacher(tmp_path: Path) -> None:
+    critic = AdversarialTerm(width=8)
+    module = task(losses={"adversarial": critic})
+    before = flat(critic)
+    running = trainer(tmp_path, max_steps=2)
+    running.fit(module, data())
+    assert not torch.equal(flat(critic), before)
+    assert float(running.callback_metrics["train/adversarial"]) > 0.0
+    assert not any("critic" in name for name, _ in module.teacher.named_parameters())
+
+
 def test_a_mean_teacher_refuses_what_it_cannot_live_with(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="bf16-mixed, not bf16-true"):
         trainer(tmp_path, max_steps=1, precision="bf16-true").fit(task(), data())
+    running = trainer(tmp_path, max_steps=1)
     with pytest.raises(UserError, match="mixed batches"):
-        trainer(tmp_path, max_steps=1).fit(task(), data().paired)
+        running.fit(task(), data().paired)
+    assert running.train_dataloader is None, "before anything is loaded"
     with pytest.raises(ValueError, match="trim"):
         task(consistency_trim=1.0)
     with pytest.raises(ValueError, match="ramp_share"):

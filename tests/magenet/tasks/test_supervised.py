@@ -7,7 +7,7 @@ from torch import Tensor
 
 from data_modules import DetailDataModule, PairedDataModule, PhantomPhotographs
 from magenet.errors import UserError
-from magenet.losses import SegmenterTarget
+from magenet.losses import AdversarialTerm, SegmenterTarget
 from magenet.models import MAGENet, VesselSegmenter
 from magenet.models.peers import CLAHE
 from magenet.tasks import ClassicalTask, SupervisedTask
@@ -30,6 +30,14 @@ def test_supervised_training_helps(tmp_path: Path) -> None:
     running.fit(module, source)
     gained = running.callback_metrics["val/psnr"] - running.callback_metrics["val_input/psnr"]
     assert float(gained) > 1.5
+
+
+def test_a_critic_without_real_photographs_is_refused_before_training(tmp_path: Path) -> None:
+    module = SupervisedTask(MAGENet(**TINY), losses={"misled": AdversarialTerm(width=8)})
+    running = trainer(tmp_path, max_steps=1)
+    with pytest.raises(UserError, match="'misled' needs real photographs"):
+        running.fit(module, data())
+    assert running.train_dataloader is None, "before anything is loaded"
 
 
 def own_scale(**options: Any) -> tuple[SupervisedTask, DetailDataModule]:
