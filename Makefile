@@ -285,7 +285,7 @@ sheet: $(CORE) need-photographs ## Draw real photographs as each method enhances
 	$(BIN)/python -m experiments.studies.evidence.sheet $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT),--weights mage_net)
 
 .PHONY: paper-table
-paper-table: $(CORE) ## Put the published scores of the paper and its relatives beside ours
+paper-table: $(CORE) ## Put the published scores of the paper and its relatives beside ours → experiments/results/paper.md (a second)
 	$(BIN)/python -m experiments.studies.paper
 
 .PHONY: ablation

@@ -49,8 +49,9 @@ class BeforeAfterPictures(Callback):
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the sheet into the run's folder."""
-        if not self.rows or trainer.log_dir is None or not trainer.is_global_zero:
+        folder = trainer.log_dir  # asked for by every process: they agree on it
+        if not self.rows or folder is None or not trainer.is_global_zero:
             return
-        path = Path(trainer.log_dir) / f"{'_'.join(self.subjects)}.png"
+        path = Path(folder) / f"{'_'.join(self.subjects)}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet(self.rows).save(path)

@@ -143,7 +143,8 @@ class Provenance(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write what the training is made with into its folder."""
-        if trainer.log_dir is None or not trainer.is_global_zero:
+        folder = trainer.log_dir  # asked for by every process: they agree on it
+        if folder is None or not trainer.is_global_zero:
             return
         facts = {
             "command": shlex.join(["magenet", *sys.argv[1:]]),
@@ -151,12 +152,13 @@ class Provenance(Callback):
             "devices": str(trainer.world_size),
             **environment(trainer, pl_module),
         }
-        with atomic_write(Path(trainer.log_dir) / "environment.json") as part:
+        with atomic_write(Path(folder) / "environment.json") as part:
             part.write_text(json.dumps(facts, indent=2) + "\n")
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write what the scores were made with into the run's folder."""
-        if trainer.log_dir is None or not trainer.is_global_zero:
+        folder = trainer.log_dir  # asked for by every process: they agree on it
+        if folder is None or not trainer.is_global_zero:
             return
         checkpoint = Path(str(trainer.ckpt_path)) if trainer.ckpt_path else None
         steps, how = chosen(checkpoint)
@@ -174,7 +176,7 @@ class Provenance(Callback):
                 hashlib.sha256(checkpoint.read_bytes()).hexdigest() if checkpoint else "none"
             ),
         }
-        with atomic_write(Path(trainer.log_dir) / "provenance.json") as part:
+        with atomic_write(Path(folder) / "provenance.json") as part:
             part.write_text(json.dumps(facts, indent=2) + "\n")
 
     def _cost(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, float | str]:

@@ -22,8 +22,9 @@ class RunConfigCallback(SaveConfigCallback):
         if not trainer.loggers:
             return
         super().setup(trainer, pl_module, stage)
-        if stage == "fit" and trainer.is_global_zero and trainer.logger and trainer.log_dir:
-            link_latest(Path(trainer.logger.save_dir or "."), Path(trainer.log_dir))
+        run = trainer.log_dir  # asked for by every process: they agree on it
+        if stage == "fit" and trainer.is_global_zero and trainer.logger and run:
+            link_latest(Path(trainer.logger.save_dir or "."), Path(run))
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Save in the loggers; called on the first rank only."""

@@ -51,6 +51,7 @@ def test_every_condition_and_real_photographs_are_drawn_and_training_is_as_witho
 
 
 def test_pictures_are_those_of_the_networks_and_black_outside_the_field() -> None:
+    torch.manual_seed(0)
     module = task()
     with torch.no_grad():
         for parameter in module.parameters():  # the two start equal, and change nothing
@@ -63,11 +64,11 @@ def test_pictures_are_those_of_the_networks_and_black_outside_the_field() -> Non
         found = pictures(module, image, mask)
         seen = module.laid_out(image)
         student, teacher = module.student(seen), module.teacher.network(seen)
-    assert torch.equal(found["student"], student.image * mask)
-    assert torch.equal(found["teacher"], teacher.image * mask)
+    assert torch.allclose(found["student"], student.image * mask, atol=1e-4)
+    assert torch.allclose(found["teacher"], teacher.image * mask, atol=1e-4)
     assert not torch.equal(found["student"], found["teacher"])
     assert teacher.structure is not None
-    assert torch.equal(found["structure"], teacher.structure * mask)
+    assert torch.allclose(found["structure"], teacher.structure * mask, atol=1e-4)
     for picture in found.values():
         assert not picture[..., :10].any()
         assert 0.0 <= float(picture.min()) <= float(picture.max()) <= 1.0
