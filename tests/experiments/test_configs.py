@@ -103,7 +103,8 @@ def run_all(layers: list[str], photographs: Path, *, enhances: bool = True) -> N
     assert main(["fit", *layers]) == 0
     (run,) = Path("runs").rglob("config.yaml")
     (checkpoint,) = Path("runs").rglob("best.ckpt")
-    assert Path("runs/latest").resolve() == run.parent.resolve()
+    folder = yaml.safe_load(run.read_text())["trainer"]["logger"]["init_args"]["save_dir"]
+    assert Path(folder, "latest").resolve() == run.parent.resolve()
     assert json.loads(run.with_name("environment.json").read_text())["precision"]
     trained = [*configs(run), "--ckpt_path", str(checkpoint)]
     assert main(["validate", *trained]) == 0

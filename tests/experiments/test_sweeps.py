@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import queue
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -174,6 +175,6 @@ def test_a_real_sweep_of_two_trials(clone: Path, capsys: pytest.CaptureFixture[s
         assert main([*words, "--", *options]) == 0
     printed = capsys.readouterr().out
     assert "trial 2: complete, val_teacher/psnr " in printed
-    again = printed.partition("train it again:\n  magenet ")[2].partition("\n")[0].split(" ")
+    again = shlex.split(printed.partition("train it again:\n  magenet ")[2].partition("\n")[0])
     assert main(again) == 0
     assert list(Path("runs/best_of_ema_decay").rglob("best.ckpt"))
