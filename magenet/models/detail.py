@@ -108,7 +108,8 @@ class DetailStage(nn.Module):
 
     A weight cannot average noise along a vessel, so a correction is added to each band, too, in
     units of the contrast that the band is expected to have, which is 0 where it holds no more than
-    noise. It is a band itself: free to draw anything, the stage corrected the light of its window,
+    noise (the finest band's noise is not known, and its contrast stands for it). It is a band
+    itself: free to draw anything, the stage corrected the light of its window,
     where nothing holds it back, and took good photographs from 57 dB to 35.
 
     Args:

@@ -271,3 +271,30 @@ def test_the_mean_over_the_retina_leaves_out_the_surround() -> None:
     field = torch.ones(1, 2, 4, 4)
     field[..., 2:] = 9.0
     assert torch.equal(mean_lit(field, image), torch.ones(1, 2, 1, 1))
+
+
+def test_a_correction_is_no_light_and_is_not_drawn_from_noise() -> None:
+    torch.manual_seed(0)
+    network = awake(MAGENet(**SMALL)).train()
+    assert network.detail is not None
+    with torch.no_grad():
+        for level, head in enumerate(network.detail.heads):
+            corrections = head.weight.shape[0] // 2
+            head.weight.zero_()
+            head.bias.zero_()
+            if level:  # the noise of the finest band is not known
+                head.weight[corrections:].normal_()
+                head.bias[corrections:].fill_(2.0)
+        network.detail.gain[-1].weight.zero_()
+        network.detail.gain[-1].bias.zero_()
+        for correct in network.correct:
+            correct.head.weight.zero_()
+            correct.head.bias.zero_()
+        noise = 0.4 + 0.01 * torch.randn(1, 3, 256, 256)
+        lines = noise.clone()
+        lines[..., ::16] += 0.1
+        inside = (slice(None), slice(None), slice(64, -64), slice(64, -64))
+        drawn = [(network(image).stages[-1] - image)[inside] for image in (noise, lines)]
+    assert float(drawn[0].std()) < 0.25 * float(drawn[1].std())
+    assert float(drawn[1].std()) > 1e-3
+    assert float(drawn[1].mean().abs()) < 0.05 * float(drawn[1].std())
