@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.models.attention import ChannelAttention, corrected
-from magenet.models.pyramid import above_noise, band_contrast, bands, collapsed
+from magenet.models.pyramid import GREEN, above_noise, band_contrast, bands, collapsed
 from magenet.models.stages import EncoderDecoderStage
 from magenet.models.window import Window
 
@@ -46,6 +46,9 @@ LARGEST = 8.0
 GREATEST_GAIN = 8.0
 """Bound of a band's gain (our choice): a blur of 4 px leaves a ninth of the contrast of a vessel
 6 px wide, and what is weaker cannot be told from noise."""
+
+LEAST_LIGHT_GAIN = 0.2
+"""Gain of the light below which it counts as this one."""
 
 MOST_WIDTHS = 4
 """Most levels: with one more the widest band would be as wide as a contrast map's pixel."""
@@ -190,7 +193,7 @@ class DetailStage(nn.Module):
             light, log_error = held_back(light, log_error, weight)
         share = above_noise(contrast)
         scale = share / (contrast + LEAST_CONTRAST)
-        gain = applied_gain(log_gain, share)
+        gain = applied_gain(log_gain - log_light_gain(light, log_gain), share)
         return Context(
             self.carry(features), scale, log_gain, gain, share * contrast * gain, light,
             self.channel(features), log_error, weight,
@@ -236,13 +239,28 @@ class DetailStage(nn.Module):
         return corrected(image + collapsed(change), window.sample(context.light, 1))
 
 
+def log_light_gain(light: Tensor, like: Tensor) -> Tensor:
+    """Return the logarithm of the gain that the light gives green, `(B, 1, h, w)` at a map's size.
+
+    The gains told for the bands are those from the photograph to its restoration. What the light
+    gives of them the bands need not, and what is held back of it they make up for: where the colour
+    of a haze is doubtful its loss of contrast is not.
+
+    Args:
+        light: Gain minus 1 and offset of each colour, `(B, 6, H, W)`.
+        like: Map of the wanted size, `(B, C, h, w)`.
+    """
+    gain = (1.0 + light[:, GREEN].float()).clamp(min=LEAST_LIGHT_GAIN).log()
+    return functional.interpolate(gain, like.shape[-2:], mode="bilinear", antialias=True)
+
+
 def applied_gain(log_gain: Tensor, share: Tensor) -> Tensor:
     """Return the gains of the bands: those told, but a band of noise alone is not strengthened.
 
     Without gradient: gains have a loss of their own, and would learn slowly through the result.
 
     Args:
-        log_gain: Logarithms of the gains told, `(B, bands, h, w)`.
+        log_gain: Logarithms of the gains wanted, `(B, bands, h, w)`.
         share: See :func:`magenet.models.pyramid.above_noise`.
     """
     change = log_gain.detach().exp() - 1.0

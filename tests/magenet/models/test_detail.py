@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -298,3 +299,26 @@ def test_a_correction_is_no_light_and_is_not_drawn_from_noise() -> None:
     assert float(drawn[0].std()) < 0.02 * float(drawn[1].std())
     assert float(drawn[1].std()) > 1e-3
     assert float(drawn[1].mean().abs()) < 0.05 * float(drawn[1].std())
+
+
+def test_bands_make_up_for_the_light_that_is_held_back() -> None:
+    """The contrast that a haze took returns, whether or not its light is trusted."""
+    network = MAGENet(**SMALL).eval()
+    detail = network.detail
+    assert detail is not None
+    with torch.no_grad():
+        network.correct[-1].head.bias[:3] = 1.0  # twice the light
+        detail.gain[-1].bias.fill_(math.log(2.0))
+    waves = torch.linspace(0, 12 * math.pi, 128).sin().expand(1, 3, 128, 128)
+    image = 0.2 + 0.02 * waves
+    results = {}
+    for after in (0.001, 1.0):
+        detail.error.bias = torch.nn.Parameter(torch.tensor([0.03, after]).log())
+        with torch.no_grad():
+            results[after] = network(image).stages[-1][..., 16:-16, 16:-16]
+    given, withheld = results.values()
+    assert float(given.mean()) == pytest.approx(0.4, abs=0.02)
+    assert float(withheld.mean()) == pytest.approx(0.2, abs=0.02)
+    contrast = 2 * float(image[..., 16:-16, 16:-16].std())
+    assert float(given.std()) == pytest.approx(contrast, rel=0.1)
+    assert float(withheld.std()) == pytest.approx(contrast, rel=0.1)
