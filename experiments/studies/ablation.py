@@ -47,9 +47,11 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "--data.photographs.own_scale", "false", "--data.image_size", "512",
     ),
     "blur of encoded values": (
-        "--data.degradation.first", "experiments.studies.ablation.EncodedBlur",
-        "--data.degradation.first.gentle", "0.4", "--data.degradation.first.blurred", "0.5",
+        "--data.degradation.first.first", "experiments.studies.ablation.EncodedBlur",
+        "--data.degradation.first.first.gentle", "0.4",
+        "--data.degradation.first.first.blurred", "0.5",
     ),
+    "hygd counts as clean": ("--data.photographs.sets", "[hrf,chase_db1,idrid,hygd]"),
     "no preservation": ("--model.preservation_weight", "0.0"),
     "preservation of weight 0.5": ("--model.preservation_weight", "0.5"),
     "light not held back": (),

@@ -11,7 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.models.attention import ChannelAttention, corrected
-from magenet.models.pyramid import GREEN, above_noise, band_contrast, bands, collapsed
+from magenet.models.pyramid import (
+    GREEN,
+    above_noise,
+    band_contrast,
+    bands,
+    collapsed,
+    neighbourhood_mean,
+)
 from magenet.models.stages import EncoderDecoderStage
 from magenet.models.window import Window
 
@@ -29,6 +36,9 @@ levels in a band 4 to 8 px wide."""
 TYPICAL_LOG_CONTRAST, LOG_CONTRAST_SPREAD = -5.7, 0.7
 """Mean and standard deviation of the logarithm of a band's contrast, of all bands: good train
 photographs, sharp and blurred by up to 5 px."""
+
+TYPICAL_LOG_COLOUR, LOG_COLOUR_SPREAD = -1.4, 0.8
+"""The same of the logarithm of the three colours' means."""
 
 GAIN_WIDTH = 48
 """Channels of the regression of the bands' gains (our choice)."""
@@ -102,12 +112,13 @@ class DetailStage(nn.Module):
 
     Blur takes contrast from fine bands of the photograph, and what is left of it is so small that a
     network learns slowly from it. So deblurring has two parts. The gain that each band needs is
-    read off the contrasts of all bands, here and in the whole eye, by a regression with a target of
-    its own (see :class:`magenet.losses.BandLoss`): how wide the blur is, is known after a hundred
-    steps. And the stage sees the photograph also with every band divided by its local contrast, in
-    which a blurred vessel is as strong as a sharp one, and tells pixel by pixel how much stronger
-    or weaker each band should be than that gain makes it. A band that holds no more than noise
-    would is not strengthened by it.
+    read off the contrasts of all bands and the colour, here and in the whole eye, by a regression
+    with a target of its own (see :class:`magenet.losses.BandLoss`): how wide the blur is, is known
+    after a hundred steps, and little contrast is a shadow where there is little light, and a haze
+    where there is much. And the stage sees the photograph also with every band divided by its local
+    contrast, in which a blurred vessel is as strong as a sharp one, and tells pixel by pixel how
+    much stronger or weaker each band should be than that gain makes it. A band that holds no more
+    than noise would is not strengthened by it.
 
     A weight cannot average noise along a vessel, so a correction is added to each band, too, in
     units of the contrast that the band is expected to have, which is 0 where it holds no more than
@@ -153,9 +164,9 @@ class DetailStage(nn.Module):
         self.heads = nn.ModuleList(
             [nn.Conv2d(width, 6 * STRIDE**2, 1)] + [nn.Conv2d(wide, 6, 1) for wide in widths]
         )
-        contrasts = 2 * (self.bands + 1)  # with one wider band; here and in the whole eye
+        known = 2 * (self.bands + 1 + 3)  # with one wider band, and colour; here and in the eye
         self.gain = nn.Sequential(
-            nn.Conv2d(contrasts, GAIN_WIDTH, 1),
+            nn.Conv2d(known, GAIN_WIDTH, 1),
             nn.ReLU(inplace=True),
             nn.Conv2d(GAIN_WIDTH, GAIN_WIDTH, 1),
             nn.ReLU(inplace=True),
@@ -178,9 +189,11 @@ class DetailStage(nn.Module):
         contrast = band_contrast(image, self.bands + 1)
         logarithm = (contrast + LEAST_CONTRAST).log()
         logarithm = (logarithm - TYPICAL_LOG_CONTRAST) / LOG_CONTRAST_SPREAD
+        colour = (neighbourhood_mean(image, 0) + LEAST_LIT).log()
+        colour = (colour - TYPICAL_LOG_COLOUR) / LOG_COLOUR_SPREAD
         with torch.autocast(image.device.type, enabled=False):  # few channels, and exponentiated
-            whole = mean_lit(logarithm, image).expand_as(logarithm)
-            log_gain = self.gain(torch.cat([logarithm, whole], dim=1))
+            here = torch.cat([logarithm, colour], dim=1)
+            log_gain = self.gain(torch.cat([here, mean_lit(here, image).expand_as(here)], dim=1))
         contrast, logarithm = contrast[:, : self.bands], logarithm[:, : self.bands]
         reduced = functional.interpolate(
             logarithm, features.shape[-2:], mode="bilinear", antialias=True

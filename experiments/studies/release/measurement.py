@@ -14,6 +14,10 @@ from experiments.configurations import comparison_recipe, photographs_folder
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.uncertainty import HARM, local_mean
 
+SETS = ["hrf", "chase_db1", "idrid"]
+"""Sets whose good photographs are clear: those of HYGD have shadows and haze, whose removal would
+count as harm."""
+
 SIZE = 1024
 """Greatest side of the photographs, in pixels."""
 
@@ -47,13 +51,13 @@ class Measured(NamedTuple):
 
 
 def draws() -> Iterator[tuple[int, bool, dict[str, Tensor]]]:
-    """Yield the good val photographs, degraded :data:`DRAWS` times, and as they are.
+    """Yield the good val photographs of clear sets, degraded :data:`DRAWS` times, and as they are.
 
     Yields:
         Number of the photograph, whether it is degraded, and its pair.
     """
     good = ManifestPhotographs(
-        str(photographs_folder() / "index.csv"), qualities=["good"], own_scale=True,
+        str(photographs_folder() / "index.csv"), SETS, qualities=["good"], own_scale=True,
         cache="runs/cache",
     )  # fmt: skip
     module = PairedDataModule(good, comparison_recipe(), SIZE, batch_size=1, workers=0)
