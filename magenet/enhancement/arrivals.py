@@ -25,7 +25,7 @@ PATIENCE = 60.0
 """Seconds for which a file that fails must be unchanged to be listed as failed (our choice): a copy
 over a network may stall, and a whole file be out of reach for a while."""
 
-NAP = 0.2
+NAP = 0.25
 """Seconds after which a signal is noticed, at most (our choice)."""
 
 
