@@ -216,6 +216,7 @@ class PageWriter:
             shutil.copyfile(self.part, copy)
             with copy.open("a", encoding="utf-8", newline="\n") as stream:
                 stream.write(self.tail)
+        self.new.clear()  # from now on a page shows them
 
     def close(self, complete: bool = True) -> None:
         """End the page, and rename it to its final name.
