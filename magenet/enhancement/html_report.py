@@ -95,7 +95,7 @@ class PageWriter:
     """Writer of the page and of the pictures beside it, `<page>_files`.
 
     A photograph is on disk as soon as it is added, so that memory does not grow with their
-    number. Until `close` the page is `.<name>.<process>.part`: a run that stops early leaves no
+    number. Until `close` it is `.<name>.<process>.page.part`: a run that stops early leaves no
     incomplete page under the final name, but `<stem>.incomplete.html`, which says so. As a context
     manager it closes the page, or discards it after an exception.
 
@@ -131,7 +131,7 @@ class PageWriter:
         if self.path.is_dir():  # fails now, not after the last photograph
             raise UserError(f"{path}: cannot be written (it is a folder)")
         self.folder = self.path.with_name(f"{self.path.stem}_files")
-        self.part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self.part = self.path.with_name(f".{self.path.name}.{os.getpid()}.page.part")
         self.count = 0
         self.files: set[str] = set()  # names of the pictures on this page
         self.new: set[str] = set()  # those of them that no earlier page had
