@@ -24,6 +24,9 @@ from magenet.errors import UsageError
 BATCH = 20
 """Photographs after which listing and page are brought up to date (our choice)."""
 
+STOPPING = "stopping; a photograph at hand is finished first, once more stops at once"
+"""What is said when the first signal comes."""
+
 LEFT = (
     "stopped; what is written is whole, and enhance.incomplete.csv lists it; start again to go on"
 )
@@ -79,7 +82,7 @@ def watch_folder(
             del outcome
 
     with (
-        stoppable(left=LEFT) as received,
+        stoppable(STOPPING, LEFT) as received,
         Listing(options.folder) as listing,
         ReportPage(options.folder / PAGE if html else None, made_by, decisions) as page,
     ):
