@@ -28,6 +28,12 @@ def require_outside(folder: str | Path, photographs: str | Path) -> None:
         )
 
 
+def path_below(folder: Path, name: str) -> Path:
+    """Return the path that a photograph's name, with any sub-folders, has inside a folder."""
+    parts = [part for part in PurePosixPath(name).parts if part not in ("..", "/", ".")]
+    return folder.joinpath(*parts)
+
+
 def output_path(
     folder: Path, source: Path, name: str, taken: Container[Path], suffix: str | None = None
 ) -> Path:
@@ -43,8 +49,7 @@ def output_path(
     Raises:
         PictureError: If the path is taken, or would replace a photograph.
     """
-    parts = [part for part in PurePosixPath(name).parts if part not in ("..", "/", ".")]
-    target = folder.joinpath(*parts)
+    target = path_below(folder, name)
     if suffix is not None:
         target = target.with_suffix(suffix)
     # By realpath, since Path.resolve raises over a loop of links.

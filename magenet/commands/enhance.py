@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import get_args
@@ -9,8 +10,12 @@ from typing import get_args
 from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.writing import MetadataChoice
 from magenet.commands.parser import CommandParser
+from magenet.enhancement.arrivals import Arrivals
+from magenet.enhancement.decisions import read_decisions
 from magenet.enhancement.device import device_for
-from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_to_folder
+from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions
+from magenet.enhancement.folder_run import enhance_to_folder
+from magenet.enhancement.watch import watch_folder
 from magenet.errors import UsageError, printable
 
 WORDS = {"abstain": "do not use (abstain)"}
@@ -29,7 +34,8 @@ def main(arguments: list[str]) -> int:
         "photograph's name, with a report (.json) beside it; enhance.csv lists all of them. "
         "Nothing outside the field of view changes. Not a medical device.",
         epilog="Exit status: 0, or 1 if a photograph was not enhanced or the page not written, 2 "
-        "for a mistake on the command line, 130 after Ctrl-C, 143 after SIGTERM.",
+        "for a mistake on the command line, 130 after Ctrl-C, 143 after SIGTERM. Either ends "
+        "--watch with 0, or with 1 if the page was not written.",
     )
     parser.add_argument(
         "input", nargs="+", help="photographs, folders, patterns, or manifests (.csv)"
@@ -65,6 +71,18 @@ def main(arguments: list[str]) -> int:
         help="also write report.html, a page to compare before and after",
     )
     parser.add_argument(
+        "--decisions",
+        type=Path,
+        metavar="CSV",
+        help="decisions and notes saved from report.html, for the new one to show; with --html",
+    )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="also enhance what arrives in the folder that is given, until Ctrl-C or SIGTERM; "
+        "implies --skip-existing",
+    )
+    parser.add_argument(
         "--force",
         action="store_true",
         help="also enhance images that do not look like fundus photographs",
@@ -83,16 +101,33 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if not 0.0 <= options.strength <= 1.0:
         raise UsageError(f"--strength must lie in [0, 1], got {options.strength}")
+    if options.decisions and not options.html:
+        raise UsageError("--decisions needs --html: report.html shows them")
+    if options.watch and len(options.input) > 1:
+        raise UsageError(f"--watch takes one folder, got {len(options.input)} inputs")
+    decisions = read_decisions(options.decisions) if options.decisions else {}
     folder_options = FolderOptions(
         options.weights, options.strength, options.force, options.out, options.skip_existing,
         options.overwrite, parsed_memory(options.max_memory), options.metadata,
     )  # fmt: skip
     device = device_for(options.device)
-    done = enhance_to_folder(options.input, folder_options, device, options.html)
+    given = folder_options, device, options.html, decisions
+    if options.watch:
+        done = watch_folder(Arrivals(Path(options.input[0])), *given)
+    else:
+        done = enhance_to_folder(options.input, *given)
     counts = Counter(row["verdict"] or row["status"] for row in done.rows)
     summary = ", ".join(f"{count} {WORDS.get(key, key)}" for key, count in counts.items())
     photographs = "photograph" if len(done.rows) == 1 else "photographs"
     earlier = f"; enhance.csv also lists {done.earlier} of earlier runs" if done.earlier else ""
     folder = printable(str(options.out))
     print(f"{len(done.rows)} {photographs}: {summary}; results in {folder}{earlier}")
-    return int(done.page_failed or any(row["status"] in NOT_ENHANCED for row in done.rows))
+    if done.other_decisions:
+        print(
+            f"magenet: {printable(str(options.decisions))}: {done.other_decisions} of "
+            f"{len(decisions)} decisions are on other photographs, or on earlier results of these; "
+            "the page does not show them",
+            file=sys.stderr,
+        )
+    failed = not options.watch and any(row["status"] in NOT_ENHANCED for row in done.rows)
+    return int(done.page_failed or failed)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
-
-import torch
-from tqdm import tqdm
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import (
@@ -23,14 +19,12 @@ from data_modules.datasets.photographs import (
 )
 from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import held_by, memory_of, resident
-from data_modules.files.output_paths import output_paths, require_outside
+from data_modules.files.output_paths import output_paths
 from data_modules.files.reading import read_header
 from data_modules.files.writing import MetadataChoice, write_frames, write_photograph
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.frames import EnhancedFrames, FrameError
 from magenet.enhancement.fundus_check import NotAFundusError
-from magenet.enhancement.inputs import collect
-from magenet.enhancement.listing import Listing
 from magenet.enhancement.origin import (
     ReportRow,
     claimed_paths,
@@ -41,9 +35,7 @@ from magenet.enhancement.origin import (
     source_of,
     write_report,
 )
-from magenet.enhancement.report_page import PAGE, Outcome, ReportPage, about
-from magenet.enhancement.stop_signals import stoppable
-from magenet.errors import printable
+from magenet.enhancement.report_page import Outcome
 
 NOT_ENHANCED = ("failed", "refused")
 """Values of `status` of a photograph that has no result."""
@@ -97,20 +89,6 @@ class Prepared(NamedTuple):
     source: ReportRow
     decoded: DecodedPhotograph | DecodedFrames | PictureError
     report: ReportRow | None = None
-
-
-class Summary(NamedTuple):
-    """The outcome of a run.
-
-    Attributes:
-        rows: The report on each photograph, in order.
-        earlier: Number of photographs that the listing has from earlier runs only.
-        page_failed: Whether a page was asked for and could not be written.
-    """
-
-    rows: list[ReportRow]
-    earlier: int
-    page_failed: bool
 
 
 def enhance_photograph(
@@ -255,51 +233,6 @@ def enhance_all(
                 write_outcome(outcomes.pop(), photograph, path, options.metadata, source)
             )
             yield outcomes.pop()
-
-
-def enhance_to_folder(
-    inputs: Sequence[str], options: FolderOptions, device: torch.device, html: bool
-) -> Summary:
-    """Enhance what a person points at, with progress, a listing and, if asked for, a page.
-
-    Args:
-        inputs: See :func:`magenet.enhancement.inputs.collect`.
-        options: How.
-        device: Where to compute.
-        html: Whether to write `report.html`.
-
-    Raises:
-        UserError: For what concerns all photographs: weights, the folder, the listing.
-        StoppedError: After Ctrl-C or SIGTERM.
-    """
-    photographs = collect(list(inputs), options.folder)
-    for given in inputs:
-        require_outside(options.folder, given)
-    enhancer = PhotographEnhancer.from_pretrained(options.weights, device, options.max_memory)
-    rows: list[ReportRow] = []
-    outcomes = enhance_all(enhancer, photographs, options)
-    made_by = about(options.weights, enhancer.hashes["weights_sha256"], options.strength)
-    with (
-        stoppable() as received,
-        Listing(options.folder) as listing,
-        ReportPage(options.folder / PAGE if html else None, made_by) as page,
-        tqdm(total=len(photographs), unit="photograph") as bar,
-    ):
-        for photograph in photographs:
-            if received:
-                raise KeyboardInterrupt
-            outcome = next(outcomes)  # by hand: a loop's own variable would hold two photographs
-            rows.append(outcome.row)
-            listing.add(outcome.row)
-            if outcome.row["status"] in NOT_ENHANCED:
-                reason = printable(outcome.row["reasons"][0])
-                tqdm.write(f"magenet: not enhanced: {reason}", file=sys.stderr)
-            page.add(outcome, photograph, options.folder)
-            del outcome
-            bar.update()
-        page.finish()
-        merged = listing.finish(photographs)
-    return Summary(rows, len(merged.earlier), page.failed)
 
 
 def _enhance_frames(

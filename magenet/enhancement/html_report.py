@@ -15,10 +15,11 @@ import json
 import math
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ from PIL import Image
 
 from data_modules.datasets.manifest import REPORT_PICTURE
 from magenet.atomic_write import atomic_write
+from magenet.enhancement.decisions import Decision
 from magenet.enhancement.page_pictures import (
     HEAT,
     QUALITY,
@@ -70,9 +72,11 @@ class Entry(NamedTuple):
         uncertainty: Expected absolute error in [0, 1], float32 `(h, w)`, of any size, 0 outside
             the field.
         facts: Columns of the table by name; a number that is not finite leaves its cell empty.
-        result: What identifies the result, such as its hash; empty if there is none. Pictures that
-            are not given are taken from an earlier page in the same place, where it showed the
-            same result of the same photograph.
+        result: What identifies the result, such as its hash, or the photograph where there is
+            none; may be empty. Pictures that are not given are taken from an earlier page in the
+            same place, where it showed the same result of the same photograph. A decision is on
+            this result.
+        links: Addresses of its files by what they are, relative to the page.
     """
 
     name: str
@@ -84,19 +88,25 @@ class Entry(NamedTuple):
     uncertainty: NDArray[np.float32] | None
     facts: Mapping[str, float | int | str]
     result: str = ""
+    links: Mapping[str, str] = MappingProxyType({})
 
 
 class PageWriter:
     """Writer of the page and of the pictures beside it, `<page>_files`.
 
     A photograph is on disk as soon as it is added, so that memory does not grow with their
-    number. Until `close` the page is `.<name>.<process>.part`: a run that stops early leaves no
+    number. Until `close` it is `.<name>.<process>.page.part`: a run that stops early leaves no
     incomplete page under the final name, but `<stem>.incomplete.html`, which says so. As a context
     manager it closes the page, or discards it after an exception.
 
     Args:
         path: File to write, in a folder that exists.
         about: What made the results, in one line under the title; nothing if empty.
+        run: Key of the run, under which the browser keeps decisions.
+        decisions: Decisions to show, by :func:`entry_id`.
+
+    Attributes:
+        decided: Those of their ids that are on the page.
 
     Raises:
         UserError: If it cannot be written.
@@ -110,16 +120,24 @@ class PageWriter:
         ['page.html']
     """
 
-    def __init__(self, path: str | Path, about: str = "") -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        about: str = "",
+        run: str = "",
+        decisions: Mapping[str, Decision] = MappingProxyType({}),
+    ) -> None:
         self.path = Path(path)
         if self.path.is_dir():  # fails now, not after the last photograph
             raise UserError(f"{path}: cannot be written (it is a folder)")
         self.folder = self.path.with_name(f"{self.path.stem}_files")
-        self.part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self.part = self.path.with_name(f".{self.path.name}.{os.getpid()}.page.part")
         self.count = 0
         self.files: set[str] = set()  # names of the pictures on this page
         self.new: set[str] = set()  # those of them that no earlier page had
-        head, self.tail = _template(self.folder.name, about).split(ENTRIES)
+        self.decisions = decisions
+        self.decided: set[str] = set()
+        head, self.tail = _template(self.folder.name, about, run).split(ENTRIES)
         try:
             self.stream = self.part.open("w", encoding="utf-8", newline="\n")
             self.begun = self.part.stat().st_mtime_ns
@@ -180,10 +198,25 @@ class PageWriter:
         shown = next((kind for kind in ("after", "before") if kind in addresses), None)
         thumbnail = "" if shown is None else thumbnail_of(self.folder / Path(addresses[shown]).name)
         # A data block: the browser makes a row of the table only when it is scrolled to.
-        description = _description(entry, addresses, thumbnail)
+        decision = self.decisions.get(entry_id(entry.name, entry.result))
+        if decision is not None:
+            self.decided.add(entry_id(entry.name, entry.result))
+        description = _description(entry, addresses, thumbnail, decision)
         self._write(f'<script type="application/json">{description}</script>\n')
         self.end = self.stream.tell()
         self.count += 1
+
+    def publish(self) -> None:
+        """Write the page as it is now under its final name; more photographs can follow.
+
+        Raises:
+            UserError: If it cannot be written.
+        """
+        with atomic_write(self.path) as copy:
+            shutil.copyfile(self.part, copy)
+            with copy.open("a", encoding="utf-8", newline="\n") as stream:
+                stream.write(self.tail)
+        self.new.clear()  # from now on a page shows them
 
     def close(self, complete: bool = True) -> None:
         """End the page, and rename it to its final name.
@@ -238,8 +271,7 @@ class PageWriter:
 
     def _file(self, name: str, result: str, kind: str) -> Path:
         """Return the file of a picture; its name is a hash, so a photograph's may be any."""
-        identity = f"{name}\n{result}".encode("utf-8", "surrogatepass")
-        return self.folder / f"{hashlib.sha256(identity).hexdigest()[:32]}-{kind}{ENDINGS[kind]}"
+        return self.folder / f"{_identity(name, result)}-{kind}{ENDINGS[kind]}"
 
     def _write_picture(self, picture: Image.Image, file: Path) -> None:
         """Write a picture beside the page."""
@@ -268,6 +300,23 @@ class PageWriter:
         return UserError(f"{self.path}: cannot be written ({error.strerror or error})")
 
 
+def entry_id(name: str, result: str) -> str:
+    """Return the id of a photograph and its result, by which decisions are kept and exported.
+
+    It begins with a letter, so that no spreadsheet takes it for a number.
+
+    Args:
+        name: Name of the photograph.
+        result: See :class:`Entry`.
+    """
+    return f"p{_identity(name, result)}"
+
+
+def _identity(name: str, result: str) -> str:
+    """Return a hash of a photograph's name and of its result."""
+    return hashlib.sha256(f"{name}\n{result}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def error_level(expected_error: float) -> str:
     """Return the level of an expected error: `good`, `fair`, `poor` or `very poor`.
 
@@ -288,7 +337,7 @@ def error_level(expected_error: float) -> str:
     return "poor" if expected_error <= abstain else "very poor"
 
 
-def _template(folder: str, about: str) -> str:
+def _template(folder: str, about: str, run: str) -> str:
     """Return the page without photographs, whose pictures are in a folder of this name."""
     page = (files("magenet.enhancement") / "html_report.html").read_text(encoding="utf-8")
     script = re.search("<script>(.*?)</script>", page, re.DOTALL)
@@ -308,19 +357,22 @@ def _template(folder: str, about: str) -> str:
     values = {
         "HASH": script_hash, "HEAT": stops, "MIDDLE": f"{last / 2:g}", "TOP": f"{last:g}",
         "SIDE": f"{SIDE}", "LEVELS": levels,
-        "ABOUT": html.escape(printable(about)),
+        "ABOUT": html.escape(printable(about)), "RUN": html.escape(run),
         "FILES": html.escape(folder.encode("utf-8", "backslashreplace").decode()),
     }  # fmt: skip
     return re.sub("@([A-Z]+)@", lambda match: values[match[1]], page)
 
 
-def _description(entry: Entry, pictures: dict[str, str], thumbnail: str) -> str:
+def _description(
+    entry: Entry, pictures: dict[str, str], thumbnail: str, decision: Decision | None
+) -> str:
     """Return an entry as JSON that cannot end the script block it is in.
 
     Args:
         entry: The photograph.
         pictures: Addresses of its pictures by kind, relative to the page.
         thumbnail: Data URL, or empty.
+        decision: That of a person, if there is one.
     """
     facts = {
         name: _number(value) if not isinstance(value, str) else value
@@ -331,8 +383,11 @@ def _description(entry: Entry, pictures: dict[str, str], thumbnail: str) -> str:
         "name": entry.name, "status": entry.status, "verdict": entry.verdict,
         "reason": entry.reason, "facts": facts,
         "error_level": error_level(error) if isinstance(error, int | float) else "",
-        "pictures": pictures, "thumbnail": thumbnail,
+        "pictures": pictures, "thumbnail": thumbnail, "links": dict(entry.links),
+        "id": entry_id(entry.name, entry.result),
     }  # fmt: skip
+    if decision is not None:
+        description["decision"] = decision._asdict()
     # In ASCII: a file name that is not valid Unicode cannot be written otherwise.
     text = json.dumps(description, allow_nan=False)
     return text.replace("<", "\\u003c")

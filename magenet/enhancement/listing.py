@@ -84,7 +84,8 @@ class Listing:
     def start(self) -> None:
         """Lock the folder, and start this rank's part with, on the first, the earlier lines.
 
-        The page of an earlier run is set aside with its listing.
+        The page of an earlier run is set aside with its listing. After :meth:`publish` it goes on
+        with the listing that was published.
 
         The first rank must have started before the others do.
 
@@ -95,7 +96,8 @@ class Listing:
         folder = self.whole.parent
         make_folder(folder)
         try:
-            if self.rank == 0:
+            goes_on = self.is_open
+            if self.rank == 0 and not goes_on:
                 self.lock.acquire()
             self.is_open = True
             found = sorted(folder.glob("enhance.incomplete*.csv")) if self.rank == 0 else []
@@ -104,7 +106,8 @@ class Listing:
                 _replace(self.part, _without_replaced(earlier))
                 for path in {self.whole, *found} - {self.part}:
                     path.unlink(missing_ok=True)
-                set_aside_page(folder)
+                if not goes_on:
+                    set_aside_page(folder)
             else:
                 _replace(self.part, [])
         except OSError as error:
@@ -134,7 +137,17 @@ class Listing:
             raise UserError(f"{self.part}: cannot be written ({error.strerror})") from None
 
     def finish(self, photographs: Sequence[Photograph]) -> Merged:
-        """Merge the parts of all ranks into `enhance.csv` once all have finished.
+        """Publish the listing once all ranks have finished, and release the folder.
+
+        Args, returns and raises as :meth:`publish`.
+        """
+        merged = self.publish(photographs)
+        self.is_open = False
+        self.lock.release()
+        return merged
+
+    def publish(self, photographs: Sequence[Photograph]) -> Merged:
+        """Merge the parts of all ranks into `enhance.csv`; the folder stays locked.
 
         Args:
             photographs: All photographs of the run, in the order that the listing shall have.
@@ -156,13 +169,11 @@ class Listing:
         _replace(self.whole, [*given, *earlier])
         for part in self.parts:
             part.unlink()
-        self.is_open = False
-        self.lock.release()
         return Merged(given, earlier)
 
     def close(self) -> None:
         """Leave a listing that was not finished: incomplete, with the last line of each result."""
-        if self.is_open and len(self.parts) == 1:
+        if self.is_open and self.parts == [self.part] and self.part.exists():
             with contextlib.suppress(OSError, UserError):  # as it is, it can be read, too
                 _replace(self.part, _without_replaced(_read(self.part)))
         self.is_open = False

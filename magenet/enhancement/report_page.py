@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import torch
@@ -19,10 +23,12 @@ from tqdm import tqdm
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.files.errors import PictureError
+from data_modules.files.output_paths import path_below
 from data_modules.files.reading import read_native
+from magenet.enhancement.decisions import Decision
 from magenet.enhancement.enhancer import EnhancedPhotograph
 from magenet.enhancement.html_report import Entry, PageWriter
-from magenet.enhancement.origin import ReportRow
+from magenet.enhancement.origin import ReportRow, report_path
 from magenet.enhancement.page_pictures import HEAT_SIDE, SIDE
 from magenet.errors import printable
 
@@ -103,14 +109,20 @@ class ReportPage:
     Args:
         path: File of the page; None for no page.
         made_by: What made the results; see :func:`about`.
+        decisions: Decisions to show, by :func:`magenet.enhancement.html_report.entry_id`.
     """
 
-    def __init__(self, path: Path | None, made_by: str = "") -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        made_by: str = "",
+        decisions: Mapping[str, Decision] = MappingProxyType({}),
+    ) -> None:
         self.writer: PageWriter | None = None
         self.failed = False
         if path is not None:
             with self._guarded():
-                self.writer = PageWriter(path, made_by)
+                self.writer = PageWriter(path, made_by, _run_key(path.parent), decisions)
 
     def __enter__(self) -> ReportPage:
         return self
@@ -126,13 +138,30 @@ class ReportPage:
             with self._guarded():
                 self.writer.add(_entry(outcome, photograph, folder, self.writer))
 
-    def finish(self) -> None:
-        """Complete the page."""
+    def publish(self) -> None:
+        """Show the photographs so far under the page's name; more can follow."""
+        if self.writer is not None:
+            with self._guarded():
+                self.writer.publish()
+
+    def finish(self, all_added: bool = True) -> None:
+        """Complete the page.
+
+        Args:
+            all_added: Whether no photograph is left for a later run. If one is, the pictures of
+                earlier pages stay for it.
+        """
         if self.writer is not None:
             with self._guarded():
                 self.writer.close()
-                self.writer.remove_old()
+                if all_added:
+                    self.writer.remove_old()
                 self.writer.path.with_name(EARLIER).unlink(missing_ok=True)
+
+    @property
+    def others(self) -> int:
+        """Number of decisions that are on none of the photographs that were added."""
+        return 0 if self.writer is None else len(self.writer.decisions) - len(self.writer.decided)
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -154,10 +183,10 @@ def _entry(outcome: Outcome, photograph: Photograph, folder: Path, page: PageWri
     """Return a photograph's entry on the page; of one enhanced earlier, from the files."""
     row, before, result = outcome.row, outcome.before, outcome.result
     after = None if result is None else result.image
-    identity = row.get("result_sha256") or ""
+    identity = row.get("result_sha256") or row.get("source_sha256") or ""
     if row["status"] == "skipped" and not page.has(photograph.name, identity):
         with contextlib.suppress(PictureError):  # it was moved since: the line alone is shown
-            after = read_native((folder / photograph.name).with_name(row["result"]))
+            after = read_native(path_below(folder, photograph.name).with_name(row["result"]))
             before = read_native(photograph.image)
     # A refused photograph is shown as it is: whether that was right can only be seen.
     shown = after is not None or row["status"] == "refused"
@@ -170,7 +199,36 @@ def _entry(outcome: Outcome, photograph: Photograph, folder: Path, page: PageWri
         name=row["name"], status=row["status"], verdict=row["verdict"],
         reason="; ".join(row["reasons"]), before=_picture(before if shown else None),
         after=_picture(after), uncertainty=uncertainty, facts=facts, result=identity,
+        links=_links(row, photograph, folder),
     )  # fmt: skip
+
+
+def _links(row: ReportRow, photograph: Photograph, folder: Path) -> dict[str, str]:
+    """Return the addresses of a photograph's files that are there, relative to the page."""
+    found = {"photograph": photograph.image}
+    if row.get("result"):
+        result = path_below(folder, photograph.name).with_name(row["result"])
+        found |= {"result": result, "report": report_path(result)}
+    return {kind: _address(file, folder) for kind, file in found.items() if os.path.isfile(file)}
+
+
+def _address(file: Path, folder: Path) -> str:
+    """Return the address of a file for a page in a folder: relative, so that both can be moved."""
+    file = Path(os.path.abspath(file))
+    try:
+        relative = Path(os.path.relpath(file, os.path.abspath(folder)))
+    except ValueError:  # on another drive of Windows
+        return file.as_uri()
+    return quote(os.fsencode(relative.as_posix()))
+
+
+def _run_key(folder: Path) -> str:
+    """Return the key under which a browser keeps the decisions on the results in a folder.
+
+    Each decision also has the id of its result, so that of other results in the same folder it has
+    none.
+    """
+    return hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16]
 
 
 def _picture(image: Tensor | None) -> np.ndarray[Any, Any] | None:

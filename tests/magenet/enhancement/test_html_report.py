@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from magenet.enhancement.html_report import Entry, PageWriter
+from magenet.enhancement.html_report import Entry, PageWriter, entry_id
 from magenet.enhancement.page_pictures import HEAT, QUALITY, SIDE
 from magenet.enhancement.report_page import PAGE_COLUMNS, _picture
 from magenet.enhancement.verdict import ERROR_LIMITS
@@ -172,7 +172,8 @@ def test_photographs_without_pictures_are_listed(tmp_path: Path) -> None:
     assert known[1]["thumbnail"]
     assert known[0] == {
         "name": "a.jpg", "status": "failed", "verdict": "", "reason": "cannot be read", "facts": {},
-        "error_level": "", "pictures": {}, "thumbnail": "",
+        "error_level": "", "pictures": {}, "thumbnail": "", "links": {},
+        "id": entry_id("a.jpg", ""),
     }  # fmt: skip
 
 

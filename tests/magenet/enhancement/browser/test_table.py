@@ -32,16 +32,16 @@ def test_columns_sort_by_click_and_keys(tab: Any) -> None:
     def sort(column: str) -> list[str | None]:
         return [head.get_attribute("aria-sort") for head in tab.locator("thead th").all()]
 
-    assert sort("verdict") == ["ascending", *[None] * 5]
+    assert sort("verdict") == ["ascending", *[None] * 7]
     lost = tab.get_by_role("button", name="lost")
     lost.click()
     assert names(tab)[:2] == ["look.jpg", "fine 10.jpg"]
-    assert sort("lost") == [None, None, "ascending", *[None] * 3]
+    assert sort("lost") == [None, None, None, "ascending", *[None] * 4]
     unknown = names(tab)[3:]
     lost.focus()
     tab.keyboard.press("Enter")
     assert names(tab)[1:3] == ["fine 10.jpg", "look.jpg"]
-    assert sort("lost") == [None, None, "descending", *[None] * 3]
+    assert sort("lost") == [None, None, None, "descending", *[None] * 4]
     assert names(tab)[3:] == unknown, "what has no number is last, either way"
     tab.get_by_role("button", name="photograph", exact=True).click()
     fine = [name for name in names(tab) if name.startswith("fine")]
@@ -92,7 +92,7 @@ def test_numbers_are_shown_with_words(tab: Any) -> None:
         "expected error 12.3 of 255 (poor), brightness correction applied: 100 %"
     )
     cells = tab.locator("#rows tr", has_text="fine 10").locator("td").all_inner_texts()
-    assert cells == ["ok", "0.300", "OD", "4 of 255 (good)", "41 %"]
+    assert cells == ["ok", "", "0.300", "OD", "4 of 255 (good)", "41 %", "uncertainty"]
     cut = "[...document.querySelectorAll('thead button')].some(b => b.scrollWidth > b.clientWidth)"
     assert not tab.evaluate(cut), "a long heading takes two lines"
     tab.locator('#filters [data-standing="abstain"]').click()

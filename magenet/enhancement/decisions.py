@@ -1,0 +1,79 @@
+"""Decisions of a person on photographs, as the page exports them: `decisions.csv`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+from typing import Literal, NamedTuple, cast, get_args
+
+from magenet.errors import UserError
+
+Choice = Literal["accept", "reject", ""]
+
+COLUMNS = ("id", "decision", "note", "date")
+"""Columns that are read; the others are for people."""
+
+QUOTED = re.compile(r"\A'(?='*[=+@\t\r-])")
+"""Begins a note that a spreadsheet would take for a formula."""
+
+
+class Decision(NamedTuple):
+    """What a person says of one photograph.
+
+    Attributes:
+        decision: `accept`, `reject`, or empty where only a note was written.
+        note: Free text.
+        date: When, in UTC, as `2026-11-28T09:30:00Z`; empty if it is not known. On the page the
+            later of two decisions counts.
+    """
+
+    decision: Choice
+    note: str = ""
+    date: str = ""
+
+
+def read_decisions(path: Path) -> dict[str, Decision]:
+    """Return the decisions in a CSV, by the id of photograph and result.
+
+    Lines without decision, note and date are left out: nobody has looked at that photograph.
+
+    Args:
+        path: What the page exported, or what a spreadsheet made of it: separated by commas,
+            semicolons or tabs.
+
+    Raises:
+        UserError: If it cannot be read, lacks a column, or a decision is another word; the message
+            names the line.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not in UTF-8: save it as 'CSV UTF-8'") from None
+    mark = re.search("[,;\t]", text)
+    reader = csv.DictReader(
+        io.StringIO(text, newline=""), delimiter=mark[0] if mark else ",", restval=""
+    )
+    decisions = {}
+    try:
+        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        if missing:
+            raise UserError(
+                f"{path}: lacks the column(s) {', '.join(missing)}; export it from report.html"
+            )
+        for row in reader:
+            choice = row["decision"].strip().lower()
+            if choice not in get_args(Choice):
+                raise UserError(
+                    f"{path}: line {reader.line_num}: the decision is {row['decision']!r}; write "
+                    "accept or reject, or leave it empty"
+                )
+            if choice or row["note"] or row["date"]:
+                note = QUOTED.sub("", row["note"])
+                decisions[row["id"]] = Decision(cast(Choice, choice), note, row["date"])
+    except csv.Error as error:
+        raise UserError(f"{path}: is no CSV file ({error})") from None
+    return decisions

@@ -1,0 +1,98 @@
+"""One run over photographs into a folder, with its listing and its page."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+import torch
+from tqdm import tqdm
+
+from data_modules.datasets.manifest import Photograph
+from data_modules.files.output_paths import require_outside
+from magenet.enhancement.decisions import Decision
+from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_all
+from magenet.enhancement.inputs import collect
+from magenet.enhancement.listing import Listing
+from magenet.enhancement.origin import ReportRow
+from magenet.enhancement.report_page import PAGE, Outcome, ReportPage, about
+from magenet.enhancement.stop_signals import stoppable
+from magenet.errors import printable
+
+
+class Summary(NamedTuple):
+    """The outcome of a run.
+
+    Attributes:
+        rows: The report on each photograph, in order.
+        earlier: Number of photographs that the listing has from earlier runs only.
+        page_failed: Whether a page was asked for and could not be written.
+        other_decisions: Number of decisions that are on none of these photographs and results.
+    """
+
+    rows: list[ReportRow]
+    earlier: int
+    page_failed: bool
+    other_decisions: int = 0
+
+
+def enhance_to_folder(
+    inputs: Sequence[str],
+    options: FolderOptions,
+    device: torch.device,
+    html: bool,
+    decisions: Mapping[str, Decision] = MappingProxyType({}),
+) -> Summary:
+    """Enhance what a person points at, with progress, a listing and, if asked for, a page.
+
+    Args:
+        inputs: See :func:`magenet.enhancement.inputs.collect`.
+        options: How.
+        device: Where to compute.
+        html: Whether to write `report.html`.
+        decisions: Decisions for the page to show, by their id.
+
+    Raises:
+        UserError: For what concerns all photographs: weights, the folder, the listing.
+        StoppedError: After Ctrl-C or SIGTERM.
+    """
+    photographs = collect(list(inputs), options.folder)
+    for given in inputs:
+        require_outside(options.folder, given)
+    enhancer = PhotographEnhancer.from_pretrained(options.weights, device, options.max_memory)
+    rows: list[ReportRow] = []
+    outcomes = enhance_all(enhancer, photographs, options)
+    made_by = about(options.weights, enhancer.hashes["weights_sha256"], options.strength)
+    with (
+        stoppable() as received,
+        Listing(options.folder) as listing,
+        ReportPage(options.folder / PAGE if html else None, made_by, decisions) as page,
+        tqdm(total=len(photographs), unit="photograph") as bar,
+    ):
+        for photograph in photographs:
+            if received:
+                raise KeyboardInterrupt
+            outcome = next(outcomes)  # by hand: a loop's own variable would hold two photographs
+            rows.append(outcome.row)
+            record(outcome, photograph, listing, page)
+            del outcome
+            bar.update()
+        page.finish()
+        merged = listing.finish(photographs)
+    return Summary(rows, len(merged.earlier), page.failed, page.others)
+
+
+def record(outcome: Outcome, photograph: Photograph, listing: Listing, page: ReportPage) -> None:
+    """Add an outcome to the listing and to the page, and say why a photograph has no result.
+
+    Raises:
+        UserError: If the listing cannot be written.
+    """
+    listing.add(outcome.row)
+    if outcome.row["status"] in NOT_ENHANCED:
+        reason = printable(outcome.row["reasons"][0])
+        tqdm.write(f"magenet: not enhanced: {reason}", file=sys.stderr)
+    page.add(outcome, photograph, listing.whole.parent)

@@ -1,0 +1,107 @@
+"""Enhance what is in a folder, such as a camera's export folder, and what arrives in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+import torch
+
+from data_modules.datasets.manifest import Photograph, listed
+from data_modules.files.output_paths import require_outside
+from magenet.enhancement.arrivals import LOOK, Arrivals, say
+from magenet.enhancement.decisions import Decision
+from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.enhancement.folder import FolderOptions, enhance_all
+from magenet.enhancement.folder_run import Summary, record
+from magenet.enhancement.listing import Listing
+from magenet.enhancement.origin import ReportRow
+from magenet.enhancement.report_page import PAGE, ReportPage, about
+from magenet.enhancement.stop_signals import stoppable
+from magenet.errors import UsageError
+
+BATCH = 20
+"""Photographs after which listing and page are brought up to date (our choice)."""
+
+STOPPING = "stopping; a photograph at hand is finished first, once more stops at once"
+"""What is said when the first signal comes."""
+
+LEFT = (
+    "stopped; what is written is whole, and enhance.incomplete.csv lists it; start again to go on"
+)
+"""What is said after the second signal."""
+
+
+def watch_folder(
+    arrivals: Arrivals,
+    options: FolderOptions,
+    device: torch.device,
+    html: bool,
+    decisions: Mapping[str, Decision] = MappingProxyType({}),
+) -> Summary:
+    """Enhance the photographs in a folder, and those that arrive, until Ctrl-C or SIGTERM.
+
+    What an earlier watch or run has enhanced is skipped. Whenever nothing is enhanced,
+    `enhance.csv` and the page are complete.
+
+    Args:
+        arrivals: The folder.
+        options: How.
+        device: Where to compute.
+        html: Whether to write `report.html`.
+        decisions: Decisions for the page to show, by their id.
+
+    Returns:
+        The outcome of all photographs since the start, after the signal.
+
+    Raises:
+        UserError: If the folder is missing, and for what concerns all photographs.
+        StoppedError: After a second signal.
+    """
+    folder = arrivals.folder
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: is no folder; --watch needs one that is there")
+    require_outside(options.folder, folder)
+    options = replace(options, skip_existing=True)
+    enhancer = PhotographEnhancer.from_pretrained(options.weights, device, options.max_memory)
+    made_by = about(options.weights, enhancer.hashes["weights_sha256"], options.strength)
+    done: dict[str, tuple[Photograph, ReportRow]] = {}
+
+    def enhance(batch: Sequence[Photograph]) -> None:
+        outcomes = enhance_all(enhancer, batch, options)
+        for photograph in batch:
+            if received:
+                return
+            outcome = next(outcomes)
+            if arrivals.settle(photograph, outcome.row):
+                done[photograph.name] = photograph, outcome.row
+                record(outcome, photograph, listing, page)
+                if outcome.row["status"] == "enhanced":
+                    say(f"{photograph.name}: {outcome.row['verdict']}")
+            del outcome
+
+    with (
+        stoppable(STOPPING, LEFT) as received,
+        Listing(options.folder) as listing,
+        ReportPage(options.folder / PAGE if html else None, made_by, decisions) as page,
+    ):
+        merged = listing.publish([])
+        say(f"watching {folder}, every {LOOK:g} s; Ctrl-C ends it")
+        while not received:
+            whole = arrivals.look()
+            if whole:
+                listing.start()
+                enhance(whole[:BATCH])
+                merged = listing.publish([photograph for photograph, _ in done.values()])
+                page.publish()
+            if len(whole) <= BATCH:
+                if whole:
+                    say(f"{len(done)} photograph(s) done; waiting for more")
+                arrivals.rest(received)
+        left = arrivals.left()
+        page.finish(all_added=not left)
+    if left:
+        say(f"left for the next start: {listed(left)}")
+    rows = [row for _, row in done.values()]
+    return Summary(rows, len(merged.earlier), page.failed, page.others)
