@@ -23,6 +23,7 @@ class TimeBudget(Callback):
         self.end = end
         self.begun = time.time()
         self.spent_before = 0.0
+        self.first_step = 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return the time spent so far, for checkpoints."""
@@ -35,6 +36,7 @@ class TimeBudget(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
         self.begun = time.time()
+        self.first_step = trainer.global_step
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, *batch: Any
@@ -47,6 +49,10 @@ class TimeBudget(Callback):
         pl_module.total_steps = max(1, round((trainer.global_step + 1) / share))
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *batch: Any) -> None:
-        """Stop after the end, on all ranks at the same step."""
-        if trainer.strategy.reduce_boolean_decision(time.time() >= self.end, all=False):
+        """Stop after the end, on all ranks at the same step, and not before the first one.
+
+        Lightning saves no best checkpoint of a validation without one.
+        """
+        late = time.time() >= self.end and trainer.global_step > self.first_step
+        if trainer.strategy.reduce_boolean_decision(late, all=False):
             trainer.should_stop = True
