@@ -53,7 +53,7 @@ def timed(
         torch.cuda.reset_peak_memory_stats(setting.device)
     workload = Workload(sized(setting.network), batch, size, setting.device, bf16)
     if compiled:
-        workload.network = torch.compile(workload.network)  # type: ignore[assignment]
+        workload.network = torch.compile(workload.network)
     start = now(setting.device)
     workload.step()
     first = now(setting.device) - start

@@ -7,6 +7,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from magenet.tasks.base import FundusTask
+
 
 class TimeBudget(Callback):
     """End a training at a time, and let its schedule follow the clock.
@@ -42,6 +44,7 @@ class TimeBudget(Callback):
         self, trainer: Trainer, pl_module: LightningModule, *batch: Any
     ) -> None:
         """Tell the schedule how many steps the training will have had at its end."""
+        assert isinstance(pl_module, FundusTask)  # whose schedule is a function of its total steps
         passed = max(1e-6, time.time() - self.begun)
         whole = self.spent_before + max(passed, self.end - self.begun)
         share = (self.spent_before + passed) / whole

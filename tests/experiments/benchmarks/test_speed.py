@@ -179,7 +179,7 @@ def test_a_failed_child_process_is_counted(tmp_path: Path, monkeypatch: pytest.M
 
 
 SMALL = setting.Setting(
-    Path(), torch.device("cpu"), 64, 1, [], "tiny", 0.0, 1, [], 64, 1, 8, False
+    Path(), torch.device("cpu"), 64, 1, [], "tiny", 0.0, 1, [], 64, 1, 8, False, 1
 )  # fmt: skip
 
 
