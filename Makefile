@@ -2,8 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# `make BIN=<folder of a python that has the packages> ...` installs nothing: where there is no network.
+ifneq ($(origin BIN),command line)
 CORE := $(VENV)/.core-installed
 DEV := $(VENV)/.dev-installed
+endif
+DEVICE := cpu
 BASE := --config experiments/configs/base.yaml
 DEMO := runs/demo
 SHELL := /bin/bash
@@ -20,6 +24,7 @@ help: ## Show this list → nothing (a second)
 # Editable by a path (compat): Python finds the package from the clone's parent folder, too.
 EDITABLE := --config-settings editable_mode=compat --editable
 
+ifdef CORE
 $(CORE): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "magenet needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 ..."; exit 1; }
@@ -31,6 +36,7 @@ $(CORE): pyproject.toml constraints.txt
 $(DEV): $(CORE)
 	$(BIN)/pip install --quiet --constraint constraints.txt $(EDITABLE) '.[dev,stream,wandb,tensorboard,sweep,export,16bit,dicom,prepare]'
 	@touch $@
+endif
 
 .PHONY: install
 install: $(CORE) ## Create .venv with what enhancing, training and scoring need → .venv (a download of minutes)
@@ -162,10 +168,10 @@ figures: $(CORE) ## Draw the figures, fill the table of the README (photographs:
 contact-sheet: $(CORE) ## Draw all factors of degradation at rising severity → docs/degradation.jpg (half a minute)
 	$(BIN)/python -m experiments.studies.contact_sheet --out docs/degradation.jpg
 
+SPEED := experiments/results/speed$(if $(filter cuda,$(DEVICE)),_cuda)
 .PHONY: bench
-bench: $(CORE) ## Measure how fast everything is, held against this machine → experiments/results/speed.md and .json (12 minutes)
-	$(BIN)/python -m experiments.benchmarks.speed --json experiments/results/speed.json \
-	  --markdown experiments/results/speed.md
+bench: $(CORE) ## Measure how fast everything is, held against this machine (DEVICE=cuda; SPEED=<where to>) → experiments/results/speed.md and .json (12 minutes, 9 on a GPU)
+	$(BIN)/python -m experiments.benchmarks.speed --device $(DEVICE) --json $(SPEED).json --markdown $(SPEED).md
 
 .PHONY: bench-degradation
 bench-degradation: $(CORE) ## Measure how fast photographs are degraded → experiments/results/degradation_speed.json (8 minutes)
@@ -272,9 +278,17 @@ runs/release_light/checkpoints/best.ckpt: | need-photographs
 runs/release_detail/checkpoints/best.ckpt: | runs/release_light/checkpoints/best.ckpt
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/detail.yaml
 
+.PHONY: pack-photographs
+pack-photographs: $(CORE) need-photographs ## Make a small copy of the photographs that the release is trained on (MEBIBYTES=18) → runs/packed (5 minutes)
+	$(BIN)/python -m experiments.studies.release.packing $(if $(MEBIBYTES),--mebibytes $(MEBIBYTES))
+
+# MINUTES makes one piece of a training by the clock, of PIECES in all; LAYERS are put on top of its parts.
+PIECES := 3
+WHOLE := $(if $(MINUTES),need-photographs,$(DEV) runs/release_detail/checkpoints/best.ckpt)
 .PHONY: train-release
-train-release: $(DEV) runs/release_detail/checkpoints/best.ckpt ## Train the network of the package, if there is none yet, and put it there → magenet/weights/mage_net (15 hours)
-	$(BIN)/python -m experiments.studies.release
+train-release: $(CORE) $(WHOLE) ## Train the network of the package, if there is none yet, and put it there; or a piece of MINUTES=9 on DEVICE=cuda → magenet/weights/mage_net; or runs/pieces (15 hours)
+	$(BIN)/python -m experiments.studies.release$(if $(MINUTES),.pieces --device $(DEVICE) \
+	  --minutes $(MINUTES) --pieces $(PIECES) $(if $(LAYERS),--layers $(LAYERS)))
 
 .PHONY: evidence
 evidence: $(CORE) need-photographs ## Measure detail, invention, harm and real pairs of the released network, or of CHECKPOINT=<file> → runs/evidence (20 minutes)

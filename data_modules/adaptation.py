@@ -19,8 +19,8 @@ from magenet.degradation import Degradation
 class AdaptationDataModule(FundusDataModule):
     """Mixed batches `{"synthetic": ..., "real": ...}` for the mean teacher.
 
-    An epoch is one pass over the longer set, counted in batches; the shorter one is repeated in
-    another order. Validation uses both sets, the test the synthetic one.
+    An epoch is one pass over the longer set, counted in batches, if `steps` does not tell it; the
+    shorter one is repeated in another order. Validation uses both sets, the test the synthetic one.
 
     Args:
         synthetic: Clean photographs, to be degraded.
@@ -73,7 +73,8 @@ class AdaptationDataModule(FundusDataModule):
         """Return the loader of mixed batches."""
         synthetic = self.paired.photographs.dataset("train", self.image_size)
         real = self.unpaired.photographs.dataset("train", self.image_size)
-        steps = max(self.paired.steps_for(synthetic), self.unpaired.steps_for(real))
+        passes = max(self.paired.steps_for(synthetic), self.unpaired.steps_for(real))
+        steps = self.steps or passes
         return CombinedLoader(
             {
                 "synthetic": self.paired.training_loader(synthetic, steps),

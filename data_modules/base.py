@@ -26,7 +26,10 @@ VIEWS = ("image_clean", "image_degraded", "image", "image_strong")
 """Images of a prepared batch, in the order of a row of the contact sheet."""
 
 
-RANGES = {"image_size": (32, 8192), "batch_size": (1, 65536), "workers": (0, 1024)}
+RANGES = {
+    "image_size": (32, 8192), "batch_size": (1, 65536), "workers": (0, 1024),
+    "steps": (1, 1 << 30),
+}  # fmt: skip
 """Ranges of the arguments of a data module: below, nothing works; above (our choice), a slip of
 the finger would take all of a machine's memory."""
 
@@ -72,9 +75,11 @@ class FundusDataModule(LightningDataModule, ABC):
         dump_first_batch: Whether to write the first training batch into the run's folder, as the
             network sees it: `first_batch*.png`, one photograph per row, and `first_batch*.jsonl`
             with the degradation parameters of each synthetic pair.
+        steps: Batches per epoch; one pass over the photographs if null. On a fast device a
+            few hundred photographs are a short pass, and loading starts anew with each.
 
     Raises:
-        ValueError: If `image_size`, `batch_size` or `workers` is out of :data:`RANGES`.
+        ValueError: If `image_size`, `batch_size`, `workers` or `steps` is out of :data:`RANGES`.
     """
 
     def __init__(
@@ -84,9 +89,12 @@ class FundusDataModule(LightningDataModule, ABC):
         workers: int = 1,
         seed: int = 0,
         dump_first_batch: bool = False,
+        steps: int | None = None,
     ) -> None:
         super().__init__()
         given = {"image_size": image_size, "batch_size": batch_size, "workers": workers}
+        if steps is not None:
+            given["steps"] = steps
         for name, value in given.items():
             low, high = RANGES[name]
             if not low <= value <= high:
@@ -96,6 +104,7 @@ class FundusDataModule(LightningDataModule, ABC):
         self.workers = workers
         self.seed = seed
         self.dump_first_batch = dump_first_batch
+        self.steps = steps
 
     @abstractmethod
     def prepare(self, batch: Batch, training: bool) -> Batch:
@@ -173,8 +182,8 @@ class FundusDataModule(LightningDataModule, ABC):
         )
 
     def steps_for(self, dataset: PhotographDataset) -> int:
-        """Return the batches per rank in one pass over a data set."""
-        return max(1, len(dataset) // (self.batch_size * self.ranks()[0]))
+        """Return the batches per rank in an epoch: :attr:`steps`, or one pass."""
+        return self.steps or max(1, len(dataset) // (self.batch_size * self.ranks()[0]))
 
     def fixed_loader(self, dataset: PhotographDataset) -> StatefulDataLoader[Any]:
         """Return a loader that yields every photograph once over all ranks, in order.

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchdata.stateful_dataloader import StatefulDataLoader
 
 from data_modules.base import SourceDataModule, jitter_light, to_unit
 from data_modules.batch import AnyBatch, Batch
@@ -53,7 +52,6 @@ class SegmentationDataModule(SourceDataModule):
             cup with `labels`.
         structure: Structure to segment.
         batch_size: Photographs per batch and device.
-        steps: Batches per epoch; one pass over the photographs if null.
         least_size: Smallest side of a training batch, in pixels: each is reduced to a side drawn
             between it and its own, and cut into windows, so that the segmenter reads photographs of
             any size. Whole photographs at `image_size` if null.
@@ -68,7 +66,6 @@ class SegmentationDataModule(SourceDataModule):
         structure: Literal["vessel", "disc", "cup"] = "vessel",
         *,
         batch_size: int = 4,
-        steps: int | None = None,
         least_size: int | None = None,
         window_size: int = 256,
         windows: int = 8,
@@ -77,15 +74,9 @@ class SegmentationDataModule(SourceDataModule):
         # Fixed here, so that it is not an option: nothing is degraded.
         super().__init__(photographs, batch_size=batch_size, dump_first_batch=False, **kwargs)
         self.structure = structure
-        self.steps = steps
         self.least_size = least_size
         self.window_size = window_size
         self.windows = windows
-
-    def train_dataloader(self) -> StatefulDataLoader[Any]:
-        """Return the loader of the training photographs."""
-        dataset = self.photographs.dataset("train", self.image_size)
-        return self.training_loader(dataset, self.steps)
 
     def prepare(self, batch: Batch, training: bool) -> Batch:
         """Return the batch `image, mask_fov, mask_structure, name` as floats.

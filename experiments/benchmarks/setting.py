@@ -57,6 +57,7 @@ class Setting:
         photograph_count: Photographs on disk.
         matrix_side: Side of the matrices that are multiplied.
         compile: Whether to measure torch.compile.
+        most_batch: Largest batch to try.
     """
 
     folder: Path
@@ -72,6 +73,7 @@ class Setting:
     photograph_count: int
     matrix_side: int
     compile: bool
+    most_batch: int
 
     @cached_property
     def photographs(self) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Lightning callbacks: provenance, pictures, files of a run, resume point, writer, progress."""
+"""Lightning callbacks: provenance, pictures, run files, resume point, time, writer, progress."""
 
 from magenet.callbacks.before_after import BeforeAfterPictures
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
@@ -6,6 +6,7 @@ from magenet.callbacks.provenance import Provenance
 from magenet.callbacks.resume_point import ResumePoint
 from magenet.callbacks.run_files import RunFiles
 from magenet.callbacks.step_progress import StepProgress
+from magenet.callbacks.time_budget import TimeBudget
 from magenet.callbacks.validation_pictures import ValidationPictures
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "ResumePoint",
     "RunFiles",
     "StepProgress",
+    "TimeBudget",
     "ValidationPictures",
 ]

@@ -133,6 +133,16 @@ def test_a_validation_with_fewer_photographs_than_devices_is_refused() -> None:
         module.val_dataloader()
 
 
+def test_an_epoch_of_many_steps_repeats_the_photographs() -> None:
+    source = PhantomPhotographs(count=3, val_count=1)
+    module = PairedDataModule(source, image_size=48, batch_size=2, workers=0, steps=3)
+    batches = list(module.train_dataloader())
+    names = [name for batch in batches for name in batch["name"]]
+    assert len(batches) == 3
+    assert len(set(names[:3])) == len(set(names[3:])) == 3, "two passes"
+    assert len({int(key) for batch in batches for key in batch["key"]}) == 6, "degraded anew"
+
+
 def test_preparation_is_outside_autocast() -> None:
     seen: list[bool] = []
 
@@ -151,7 +161,11 @@ def test_preparation_is_outside_autocast() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
-    [({"image_size": 16}, "image_size"), ({"batch_size": 0}, "batch_size")],
+    [
+        ({"image_size": 16}, "image_size"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"steps": 0}, "steps"),
+    ],
 )
 def test_senseless_settings_are_refused(arguments: dict[str, int], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):

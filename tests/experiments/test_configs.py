@@ -29,7 +29,8 @@ pytestmark = pytest.mark.usefixtures("workplace")
 EVERY = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml"))
 PROTOCOL = "layers/protocol/comparison.yaml"
 PHANTOMS = "runs/phantoms/mean_teacher.yaml"
-LAYERS = [name for name in EVERY if name.startswith("layers/") and name != PROTOCOL]
+GPU = [name for name in EVERY if name.startswith("layers/gpu/")]  # run by test_release_pieces.py
+LAYERS = [name for name in EVERY if name.startswith("layers/") and name not in (PROTOCOL, *GPU)]
 TESTS = [name for name in EVERY if name.startswith("tests/")]
 RUNS = [name for name in EVERY if name.startswith("runs/")]
 SWEEPS = [name for name in EVERY if name.startswith("sweeps/")]  # run by test_sweeps.py
@@ -163,7 +164,7 @@ def modules(text: str) -> set[str]:
 
 
 def test_every_config_belongs_to_a_kind() -> None:
-    assert sorted(["base.yaml", PROTOCOL, *LAYERS, *RUNS, *SWEEPS, *TESTS, *PAPER]) == EVERY
+    assert sorted(["base.yaml", PROTOCOL, *LAYERS, *GPU, *RUNS, *SWEEPS, *TESTS, *PAPER]) == EVERY
     assert set(ELSEWHERE) <= set(RUNS)
 
 

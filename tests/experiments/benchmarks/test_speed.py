@@ -2,6 +2,7 @@
 
 import json
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from experiments.benchmarks import (
     steps,
     timing,
 )
+from experiments.benchmarks.setting import Table
+from experiments.benchmarks.time_limit import TimeIsUp
 from magenet.models import Enhancer, EnhancerOutput
 
 pytestmark = pytest.mark.slow
@@ -134,6 +137,30 @@ def test_a_failing_section_leaves_the_others(
     assert titles[:2] == ["FAILED: startup", "Ceilings of the machine"]
 
 
+def test_what_the_time_does_not_suffice_for_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "a.json"
+
+    def slow(setting: object) -> Iterator[Table]:
+        yield Table("First", {}, {"row": {}})
+        assert list(json.loads(out.read_text())["tables"]) == ["First"], "written as it comes"
+        raise TimeIsUp
+
+    monkeypatch.setitem(speed.SECTIONS, "startup", slow)
+    arguments = [*TINY, "--only", "startup", "--json", str(out)]
+    assert speed.main(arguments) == 0
+    result = json.loads(out.read_text())
+    assert list(result["tables"]) == ["First"]
+    assert result["facts"]["took"] == "startup not completed, the time was up"
+    assert speed.main([*arguments, "--minutes", "0"]) == 0
+    assert not json.loads(out.read_text())["tables"]
+
+
+def test_every_section_has_a_place() -> None:
+    assert set().union(*speed.ORDER.values()) == set(speed.SECTIONS)
+
+
 def test_a_failed_child_process_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that compares fp32 with bf16."""
 
@@ -152,7 +179,7 @@ def test_a_failed_child_process_is_counted(tmp_path: Path, monkeypatch: pytest.M
 
 
 SMALL = setting.Setting(
-    Path(), torch.device("cpu"), 64, 1, [], "tiny", 0.0, 1, [], 64, 1, 8, False
+    Path(), torch.device("cpu"), 64, 1, [], "tiny", 0.0, 1, [], 64, 1, 8, False, 1
 )  # fmt: skip
 
 

@@ -37,6 +37,17 @@ def enhancer(weights: Path) -> PhotographEnhancer:
     return PhotographEnhancer(network, Settings.of(network), VesselSegmenter(8, 4, 1), CPU, PLENTY)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_enhances_as_the_cpu_does(weights: Path) -> None:
+    here, there = (
+        PhotographEnhancer.from_pretrained(weights, device, PLENTY)(retina(1), force=True)
+        for device in (CPU, torch.device("cuda"))
+    )
+    difference = (here.image.float() - there.image.float()).abs()
+    assert float(difference.mean()) < 1.0, "in grey levels: bf16 on the one, fp32 on the other"
+
+
 def test_settings_survive_the_weights_file(enhancer: PhotographEnhancer) -> None:
     network = MAGENet(**TINY)
     network.use.update(enhancer.settings.as_config())

@@ -52,6 +52,19 @@ def own_scale(**options: Any) -> tuple[SupervisedTask, DetailDataModule]:
     return task, source
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_trains_as_the_cpu_does(tmp_path: Path) -> None:
+    losses = []
+    for accelerator in ("cpu", "cuda"):
+        torch.manual_seed(0)
+        task, source = own_scale()
+        running = trainer(tmp_path, max_steps=3, accelerator=accelerator, devices=1)
+        running.fit(task, source)
+        losses.append(float(running.callback_metrics["train/loss"]))
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+
+
 def test_a_network_at_its_own_scale_trains_on_windows(tmp_path: Path) -> None:
     task, source = own_scale(gradients_every=2)
     before = {name: p.clone() for name, p in task.network.named_parameters()}
