@@ -15,11 +15,14 @@ from pathlib import Path
 
 import pytest
 
+import magenet
 from data_modules.datasets.phantom import draw_phantom
 from data_modules.files.writing import write_photograph
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow
+
+SDIST = f"magenet-{magenet.__version__}"
 
 
 def run(*words: str | Path, place: Path, path: str = "") -> subprocess.CompletedProcess[str]:
@@ -74,7 +77,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_the_wheel_holds_one_package_with_everything(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    assert {name.partition("/")[0] for name in names} == {"magenet", "magenet-0.1.0.dist-info"}
+    assert {name.partition("/")[0] for name in names} == {"magenet", f"{SDIST}.dist-info"}
     assert "magenet/py.typed" in names
     for folder, inside in (
         ("magenet", "magenet"),
@@ -112,7 +115,7 @@ def test_the_sdist_makes_the_same_wheel(built: Path, wheel: Path, tmp_path: Path
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(command, cwd=tmp_path / "magenet-0.1.0", check=True, capture_output=True)
+    subprocess.run(command, cwd=tmp_path / SDIST, check=True, capture_output=True)
     assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
 
 
@@ -127,7 +130,7 @@ def test_it_meets_no_other_package_of_the_name(
     done = run(installed / "python", "-c", program, place=tmp_path, path=foreign)
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
-    assert first == "somebody else 0.1.0"
+    assert first == f"somebody else {magenet.__version__}"
     assert second.startswith("somebody else magenet.data_modules.datasets.sources ")
     assert str(installed.parent) in second
     done = run(installed / "python", "-c", "import magenet, data_modules", place=tmp_path)

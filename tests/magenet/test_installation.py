@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 import data_modules
 import magenet
@@ -19,6 +20,7 @@ from tests.conftest import ROOT
 def test_the_version_is_that_of_pyproject() -> None:
     content = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert magenet.__version__ == content["project"]["version"]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == magenet.__version__
 
 
 def test_the_changelog_has_the_version() -> None:
