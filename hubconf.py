@@ -1,7 +1,7 @@
 """Networks for `torch.hub.load("<owner>/magenet", "mage_net", trust_repo=True)`.
 
-They are networks alone. What `magenet enhance` adds (the check that a photograph shows a fundus, the
-transfer to its own size, the verdict) is `magenet.enhance`.
+They are networks alone. `magenet.enhance` adds the check that a photograph shows a fundus, the
+transfer to its own size, and the verdict.
 """
 
 from magenet.models import MAGENet, VesselSegmenter

@@ -21,7 +21,8 @@ from magenet.commands.parser import did_you_mean, options_meant
 
 PUBLIC = (
     data_modules.__name__, "magenet.tasks", "magenet.models", "magenet.models.peers",
-    "magenet.losses", "magenet.targets", "magenet.degradation", "magenet.callbacks", "magenet.evaluation",
+    "magenet.losses", "magenet.targets", "magenet.degradation", "magenet.callbacks",
+    "magenet.evaluation",
 )  # fmt: skip
 """Modules whose classes a configuration may name: where a misspelt one is looked for."""
 
