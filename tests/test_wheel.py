@@ -102,12 +102,13 @@ def test_nothing_in_the_wheel_imports_or_names_the_clone_s_package(wheel: Path) 
         assert not re.search(r"(?<!magenet\.)\bdata_modules\.\w", text), name
         if name.endswith(".py"):
             for node in ast.walk(ast.parse(text)):
-                imported = [alias.name for alias in getattr(node, "names", [])]
+                paths: list[str] = []
+                if isinstance(node, ast.Import):
+                    paths = [alias.name for alias in node.names]
                 if isinstance(node, ast.ImportFrom):
-                    imported = [node.module or ""]
-                if isinstance(node, ast.Import | ast.ImportFrom):
-                    roots = {path.partition(".")[0] for path in imported}
-                    assert not roots & {"data_modules", "experiments", "tests"}, name
+                    paths = [node.module or ""]
+                roots = {path.partition(".")[0] for path in paths}
+                assert not roots & {"data_modules", "experiments", "tests"}, name
 
 
 def test_the_sdist_makes_the_same_wheel(built: Path, wheel: Path, tmp_path: Path) -> None:
