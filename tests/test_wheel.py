@@ -55,7 +55,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder `bin` of an environment with the wheel alone."""
     environment = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
-    (site,) = environment.glob("[lL]ib*/**/site-packages")
+    base = {"base": str(environment), "platbase": str(environment)}
+    site = Path(sysconfig.get_path("purelib", "venv", base))
     # A path file shows the dependencies; those in the folder that it names, such as that of an
     # editable installation of the clone, are not read.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
