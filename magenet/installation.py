@@ -63,7 +63,7 @@ def share_name() -> None:
     So a configuration with `class_path: data_modules.PairedDataModule` runs with the installed
     package, and one that was saved there runs in a clone. Both names lead to the same modules.
     """
-    real, second = NAMES if INSTALLED else reversed(NAMES)
+    real, second = NAMES if INSTALLED else (NAMES[1], NAMES[0])
     if not any(isinstance(finder, SecondName) for finder in sys.meta_path):
         sys.meta_path.insert(0, SecondName(second, real))
 

@@ -35,7 +35,7 @@ def test_the_configurations_are_those_of_the_clone() -> None:
 
 def test_both_names_lead_to_one_module() -> None:
     import magenet.data_modules
-    import magenet.data_modules.files.reading  # type: ignore[import-not-found]
+    import magenet.data_modules.files.reading
 
     from data_modules.files import reading
 
