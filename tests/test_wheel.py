@@ -140,7 +140,7 @@ def test_it_meets_no_other_package_of_the_name(
 
 
 def test_it_enhances(installed: Path, foreign: str, tmp_path: Path) -> None:
-    write_photograph(draw_phantom(0, 384, "handheld").image, tmp_path / "eye.png")
+    write_photograph(draw_phantom(0, 384).image, tmp_path / "eye.png")
     words = ("enhance", "eye.png", "-o", "out", "--force")
     done = run(installed / "magenet", *words, place=tmp_path, path=foreign)
     assert done.returncode == 0, done.stderr
