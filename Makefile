@@ -21,20 +21,17 @@ help: ## Show this list → nothing (a second)
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { n = split($$1, names, " "); \
 	  for (i = 1; i <= n; i++) printf "%-19s %s\n", names[i], $$2 }' $(MAKEFILE_LIST) | sort
 
-# Editable by a path (compat): Python finds the package from the clone's parent folder, too.
-EDITABLE := --config-settings editable_mode=compat --editable
-
 ifdef CORE
 $(CORE): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "magenet needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch  # first: a machine with a CPU build gets that one
-	$(BIN)/pip install --quiet --constraint constraints.txt $(EDITABLE) .
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
 $(DEV): $(CORE)
-	$(BIN)/pip install --quiet --constraint constraints.txt $(EDITABLE) '.[dev,stream,wandb,tensorboard,sweep,export,16bit,dicom,prepare]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,stream,wandb,tensorboard,sweep,export,16bit,dicom,prepare]'
 	@touch $@
 endif
 

@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 
-OLD = moved(__name__, {"RealDataModule": "data_modules.EvaluationDataModule"})
+OLD = moved(__name__, {"RealDataModule": f"{__name__}.EvaluationDataModule"})
 
 
 def __getattr__(name: str) -> object:

@@ -10,15 +10,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from magenet.installation import INSTALLED, share_name, version
+
 if TYPE_CHECKING:
     from magenet.enhancement.api import Enhanced, enhance
     from magenet.models import MAGENet
 
-__all__ = ["Enhanced", "MAGENet", "enhance"]
+    __version__: str
+
+__all__ = ["Enhanced", "MAGENet", "__version__", "enhance"]
+
+if not INSTALLED:  # where it is installed, only the command line does: the name is not ours there
+    share_name()
 
 
 def __getattr__(name: str) -> object:
     """Import a public name on first use: `magenet --help` must not load torch."""
+    if name == "__version__":
+        return version()
     if name == "MAGENet":
         from magenet.models import MAGENet
 

@@ -18,6 +18,7 @@ from torch import nn
 
 from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
+from magenet.installation import only_in_clone
 
 ALLOWED = ("magenet.models", "magenet.tasks", "magenet.losses", "magenet.targets", "torch.optim")
 """Packages whose classes a checkpoint may name in its hyperparameters."""
@@ -99,7 +100,8 @@ def read_checkpoint(
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint{advice and '; '}{advice}")
+        where = only_in_clone(path) or (advice and f"; {advice}")
+        raise UserError(f"{path}: no such checkpoint{where}")
     if fault := _damage(path):
         raise UserError(f"{path}: {fault}{_instead_of(path)}")
     try:

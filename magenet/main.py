@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from importlib import import_module
-from importlib.metadata import version
 
 from magenet.commands.experiment_help import short_help
 from magenet.commands.parser import did_you_mean
 from magenet.errors import UserError, printable
+from magenet.installation import share_name, version
 
 COMMANDS = {
     "enhance": "enhance photographs with the weights in the package",
@@ -53,13 +53,14 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status: 0, or that of the error: 1 if something could not be done, 2 for a mistake
         on the command line, 130 after Ctrl-C, 143 after SIGTERM.
     """
+    share_name()
     given = sys.argv[1:] if arguments is None else arguments
     name = given[0] if given else "--help"
     if name in ("--help", "-h"):
         print(usage())
         return 0
     if name == "--version":
-        print(f"magenet {version('magenet')}")
+        print(f"magenet {version()}")
         return 0
     if name not in COMMANDS:
         print(

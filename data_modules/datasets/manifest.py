@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from data_modules.files.reading import SUFFIXES, header_fault
 from magenet.errors import UserError
+from magenet.installation import only_in_clone
 
 Quality = Literal["good", "usable", "reject", "unknown"]
 QUALITIES = ("good", "usable", "reject")
@@ -262,7 +263,7 @@ def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict
         ManifestError: If it is missing or cannot be read, or a required column or value is missing.
     """
     if not path.is_file():
-        raise ManifestError(f"{path}: no such CSV file")
+        raise ManifestError(f"{path}: no such CSV file{only_in_clone(path)}")
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as stream:
             reader = csv.DictReader(stream, restval="")

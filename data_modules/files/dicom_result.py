@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, tzinfo
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
@@ -18,6 +17,7 @@ from data_modules.files.dicom_attributes import (
     EMPTY_VISIBLE_LIGHT,
     kept_attributes,
 )
+from magenet.installation import version
 
 if TYPE_CHECKING:
     from pydicom import Dataset, FileDataset
@@ -173,7 +173,7 @@ def _describe_derivation(
     result.ContentTime = result.InstanceCreationTime = now.strftime("%H%M%S.%f")
     # The equipment of a derived image is what derived it; the camera has contributed to it.
     result.Manufacturer = result.ManufacturerModelName = NAME
-    result.SoftwareVersions = version(NAME)
+    result.SoftwareVersions = version()
     contributions = list(original.get("ContributingEquipmentSequence") or [])
     if metadata != "keep":
         contributions = []
@@ -187,7 +187,7 @@ def _describe_derivation(
     ours = Dataset()
     ours.PurposeOfReferenceCodeSequence = [_code(codes.cid7005.ProcessingEquipment)]
     ours.Manufacturer = ours.ManufacturerModelName = NAME
-    ours.SoftwareVersions = version(NAME)
+    ours.SoftwareVersions = version()
     ours.ContributionDateTime = now.strftime("%Y%m%d%H%M%S.%f")
     ours.ContributionDescription = f"{processing.action}. {processing.details}".strip()
     result.ContributingEquipmentSequence = [*contributions, ours]
@@ -203,7 +203,7 @@ def _describe_series(
     """
     result.SeriesInstanceUID = _derived_uid(
         str(original.get("StudyInstanceUID", "")), str(original.get("SeriesInstanceUID", "")),
-        result.SOPClassUID, metadata, version(NAME), *processing,
+        result.SOPClassUID, metadata, version(), *processing,
     )  # fmt: skip
     description = result.get("SeriesDescription")
     text = f"{processing.action} by {NAME}" + (f": {description}" if description else "")

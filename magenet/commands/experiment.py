@@ -38,6 +38,7 @@ from magenet.checkpoints import (
 from magenet.commands.experiment_help import SUBCOMMANDS, example
 from magenet.commands.experiment_parser import OneLineParser, without_base
 from magenet.commands.experiment_trainer import ExperimentTrainer, choose_precision
+from magenet.commands.named_configs import with_paths
 from magenet.commands.run_configuration import RunConfigCallback
 from magenet.commands.run_loggers import every_logger, folder_of_staged_files, name_runs, refusal
 from magenet.errors import StoppedError, UsageError, UserError
@@ -69,9 +70,10 @@ def main(arguments: list[str] | None) -> int:
     Raises:
         UserError: For errors that the user can correct.
     """
-    command = next(iter(sys.argv[1:] if arguments is None else arguments), "")
+    given = with_paths(sys.argv[1:] if arguments is None else arguments)
+    command = next(iter(given), "")
     try:
-        cli = run(arguments)
+        cli = run(given)
     except FileNotFoundError as error:
         raise UserError(_last_line(error)) from None
     except UserError as error:
@@ -370,6 +372,8 @@ def _silence_warnings() -> None:
         "Found .* module.s. in eval mode at the start of training",
         # The model summary counts parameters; it does not run them.
         "Precision bf16-mixed is not supported by the model summary",
+        # The words of the command line, with paths in place of named configurations.
+        "LightningCLI's args parameter is intended to run from within Python",
     ):
         warnings.filterwarnings("ignore", message=message)
     # Lightning recommends its makers' logger before every run.

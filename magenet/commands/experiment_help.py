@@ -9,22 +9,21 @@ from typing import NamedTuple
 WIDTH = 100
 """Columns of the help (our choice)."""
 
-BASE = "experiments/configs/base.yaml"
-RUNS = "experiments/configs/runs"
-
 CONFIGS = """\
-Configurations are in experiments/configs, in the project's folder:
-  base.yaml   settings that all runs share; always the first
-  runs/       one file is one run: phantoms (drawn retinas, nothing to download), photographs,
-              comparison, judges, release, adaptation; classical.yaml, predict.yaml
+A configuration is a YAML file, or magenet:NAME for one of those in experiments/configs, which are
+in the package, too (magenet: alone lists them):
+  base        settings that all runs share; comes first by itself before a run that is named
+  runs/       a run, named without runs/: phantoms/... (drawn retinas, nothing to download),
+              photographs, comparison, judges, release, adaptation; classical, predict
   layers/     put on top of a run to change one thing: model, data, logging, debug, cluster
-  tests/      what a test scores; sweeps/ are for magenet sweep
+  tests/      what a test scores; sweeps/ are for magenet sweep; paper/ is the paper's protocol
 A later --config overrides an earlier one, and options override all. The first lines of a file say
-what it is for, how long it takes and what to expect.
+what it is for, how long it takes and what to expect. Weights that some name (experiments/weights)
+and their photographs are not in the package.
 """
 
 OPTIONS = {
-    "--config FILE": "configuration; give it several times",
+    "--config FILE": "configuration, or magenet:NAME; give it several times",
     "--ckpt_path FILE": "checkpoint to start from; for fit also 'last', the latest of the run",
     "--trainer.max_steps N": "length of a training, in steps of the optimizer",
     "--trainer.devices N": "number of devices; see layers/cluster for several machines",
@@ -53,8 +52,8 @@ class Subcommand(NamedTuple):
 
     Attributes:
         purpose: What it is for.
-        examples: Three command lines after `magenet <name>`, by what they do; `BASE` and `RUNS`
-            stand for paths. The first works in a clone of the repository.
+        examples: Three command lines after `magenet <name>`, by what they do. The first works
+            in any folder.
     """
 
     purpose: str
@@ -66,11 +65,10 @@ SUBCOMMANDS = {
         "Train a network on photographs.",
         {
             "train on drawn retinas, some minutes on two cores": (
-                "--config BASE --config RUNS/phantoms/supervised.yaml"
+                "--config magenet:phantoms/supervised"
             ),
             "two steps of it, to see whether everything works": (
-                "--config BASE --config RUNS/phantoms/supervised.yaml "
-                "--config experiments/configs/layers/debug/limit.yaml"
+                "--config magenet:phantoms/supervised --config magenet:layers/debug/limit"
             ),
             "go on with a training that was stopped": (
                 "--config runs/latest/config.yaml --ckpt_path last"
@@ -81,26 +79,23 @@ SUBCOMMANDS = {
         "Score a network on the validation part.",
         {
             "score the best network of a training": (
-                "--config BASE --config RUNS/phantoms/supervised.yaml --ckpt_path best.ckpt"
+                "--config magenet:phantoms/supervised --ckpt_path best.ckpt"
             ),
             "the latest training's, with the configuration that it left": (
                 "--config runs/latest/config.yaml --ckpt_path runs/latest/checkpoints/best.ckpt"
             ),
-            "a method without training": "--config BASE --config RUNS/classical.yaml",
+            "a method without training": "--config magenet:classical",
         },
     ),
     "test": Subcommand(
         "Score a network photograph by photograph, per type of degradation.",
         {
-            "test a network": (
-                "--config BASE --config RUNS/phantoms/supervised.yaml --ckpt_path best.ckpt"
-            ),
+            "test a network": ("--config magenet:phantoms/supervised --ckpt_path best.ckpt"),
             "the latest training's, with the configuration that it left": (
                 "--config runs/latest/config.yaml --ckpt_path runs/latest/checkpoints/best.ckpt"
             ),
             "a method without training": (
-                "--config BASE --config RUNS/classical.yaml "
-                "--model.network magenet.models.peers.Setiawan"
+                "--config magenet:classical --model.network magenet.models.peers.Setiawan"
             ),
         },
     ),
@@ -108,15 +103,14 @@ SUBCOMMANDS = {
         "Enhance photographs with a trained network.",
         {
             "enhance a folder": (
-                "--config BASE --config RUNS/predict.yaml --data.photographs PHOTOS "
-                "--ckpt_path best.ckpt"
+                "--config magenet:predict --data.photographs PHOTOS --ckpt_path best.ckpt"
             ),
             "into another folder, as PNG": (
-                "--config BASE --config RUNS/predict.yaml --data.photographs PHOTOS "
+                "--config magenet:predict --data.photographs PHOTOS "
                 "--ckpt_path best.ckpt --output.folder OUT --output.lossless true"
             ),
             "as the network left it, without flipped views": (
-                "--config BASE --config RUNS/predict.yaml --data.photographs PHOTOS "
+                "--config magenet:predict --data.photographs PHOTOS "
                 "--ckpt_path best.ckpt --output.raw true"
             ),
         },
@@ -126,16 +120,16 @@ SUBCOMMANDS = {
 
 
 def example(name: str) -> str:
-    """Return a command line of a subcommand that works in a clone of the repository.
+    """Return a command line of a subcommand that works in any folder.
 
     Args:
         name: Of the subcommand.
 
     Example:
-        >>> example("fit")[:52]
-        'magenet fit --config experiments/configs/base.yaml -'
+        >>> example("fit")
+        'magenet fit --config magenet:phantoms/supervised'
     """
-    return _command(name, next(iter(SUBCOMMANDS[name].examples.values())))
+    return f"magenet {name} {next(iter(SUBCOMMANDS[name].examples.values()))}"
 
 
 def short_help(name: str) -> str:
@@ -145,15 +139,14 @@ def short_help(name: str) -> str:
         name: Of the subcommand.
     """
     lines = [
-        f"usage: magenet {name} --config {BASE} --config RUN",
-        "         [--config LAYER ...] [--OPTION VALUE ...]",
+        f"usage: magenet {name} --config magenet:RUN [--config LAYER ...] [--OPTION VALUE ...]",
         "",
         SUBCOMMANDS[name].purpose,
         "",
     ]
     for what, arguments in SUBCOMMANDS[name].examples.items():
         # An option is not parted from its value.
-        whole = re.sub(r"(--\S+) ", "\\1\0", _command(name, arguments))
+        whole = re.sub(r"(--\S+) ", "\\1\0", f"magenet {name} {arguments}")
         parts = wrap(whole, WIDTH - 6, break_on_hyphens=False, break_long_words=False)
         lines += [f"  {what}:", "    " + " \\\n      ".join(parts).replace("\0", " ")]
     lines += ["", CONFIGS, "Options used most:"]
@@ -161,8 +154,3 @@ def short_help(name: str) -> str:
         if name in ONLY.get(option, (name,)):
             lines.append(f"  {option:<22} {description}")
     return "\n".join(lines)
-
-
-def _command(name: str, arguments: str) -> str:
-    """Return the command line of an example."""
-    return f"magenet {name} " + arguments.replace("RUNS", RUNS).replace("BASE", BASE)

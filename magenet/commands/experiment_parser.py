@@ -14,12 +14,15 @@ from typing import Any
 
 from lightning.pytorch.cli import LightningArgumentParser
 
-from magenet.commands.experiment_help import BASE, example
+import data_modules
+from magenet.commands.experiment_help import example
+from magenet.commands.named_configs import named
 from magenet.commands.parser import did_you_mean, options_meant
 
 PUBLIC = (
-    "data_modules", "magenet.tasks", "magenet.models", "magenet.models.peers", "magenet.losses",
-    "magenet.targets", "magenet.degradation", "magenet.callbacks", "magenet.evaluation",
+    data_modules.__name__, "magenet.tasks", "magenet.models", "magenet.models.peers",
+    "magenet.losses", "magenet.targets", "magenet.degradation", "magenet.callbacks",
+    "magenet.evaluation",
 )  # fmt: skip
 """Modules whose classes a configuration may name: where a misspelt one is looked for."""
 
@@ -108,19 +111,19 @@ class OneLineParser(LightningArgumentParser):
 
 def without_base(reason: str) -> str:
     """Return what to do about a run whose base configuration was forgotten."""
-    return f"{reason}: give --config {BASE} before the experiment's"
+    return f"{reason}: give --config magenet:base before the experiment's"
 
 
 def missing_file(path: Path) -> str:
-    """Return that a configuration is missing, and the one that was meant or where it may be.
+    """Return that a configuration is missing, and the one that was meant.
 
     Args:
         path: The file.
     """
     shown = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else path
     meant = did_you_mean(path.name, [file.name for file in path.parent.glob("*.yaml")])
-    if not meant and not Path(BASE).is_file():
-        meant = " (the configurations are in the project's folder: run the command there)"
+    if not meant and (name := named(path)):
+        meant = f" (did you mean {name}?)"
     return f"{shown}: no such configuration{meant}"
 
 

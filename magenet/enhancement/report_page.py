@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -31,6 +30,7 @@ from magenet.enhancement.html_report import Entry, PageWriter
 from magenet.enhancement.origin import ReportRow, report_path
 from magenet.enhancement.page_pictures import HEAT_SIDE, SIDE
 from magenet.errors import printable
+from magenet.installation import version
 
 PAGE_COLUMNS = (
     "expected_error", "vessel_lost", "vessel_invented", "harmed_share", "colour_change",
@@ -73,7 +73,7 @@ def about(weights: str, digest: str, strength: float) -> str:
     """
     now = datetime.now().astimezone()
     return (
-        f"{now:%Y-%m-%d %H:%M %Z}, magenet {version('magenet')}, weights {weights} "
+        f"{now:%Y-%m-%d %H:%M %Z}, magenet {version()}, weights {weights} "
         f"(SHA-256 {digest[:DIGEST]}), strength {strength:g}"
     )
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
+from magenet.installation import only_in_clone
 
 FEATURES = 36
 """Features of a patch: 18 at each of two scales."""
@@ -132,7 +133,8 @@ class NaturalnessModel:
         """
         path = Path(path)
         if not path.is_file():
-            raise UserError(f"{path}: no such naturalness model; fit one and save it there")
+            where = only_in_clone(path) or "; fit one and save it there"
+            raise UserError(f"{path}: no such naturalness model{where}")
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception:  # torch.load raises many kinds of errors for damaged files

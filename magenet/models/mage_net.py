@@ -70,6 +70,7 @@ class MAGENet(
     Pretrained,
     library_name="magenet",
     license="apache-2.0",
+    pipeline_tag="image-to-image",
     paper_url="https://arxiv.org/abs/2302.11795",
     tags=["fundus", "image-enhancement"],
 ):

@@ -12,7 +12,13 @@ from magenet.models.pretrained import Pretrained
 from magenet.models.stages import LEVELS, EncoderDecoderStage
 
 
-class VesselSegmenter(nn.Module, Pretrained, library_name="magenet", license="apache-2.0"):
+class VesselSegmenter(
+    nn.Module,
+    Pretrained,
+    library_name="magenet",
+    license="apache-2.0",
+    pipeline_tag="image-segmentation",
+):
     """Vessel segmentation by one encoder-decoder stage without attention.
 
     Args:

@@ -7,6 +7,8 @@ import pydoc
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import data_modules
+
 SECTIONS = {
     "trainer": "lightning.pytorch.Trainer",
     "checkpoint": "lightning.pytorch.callbacks.ModelCheckpoint",
@@ -16,7 +18,7 @@ SECTIONS = {
 }
 """Classes whose arguments a section of a configuration holds."""
 
-OURS = ("magenet.", "data_modules.", "lightning.", "torch.optim.")
+OURS = ("magenet.", f"{data_modules.__name__}.", "lightning.", "torch.optim.")
 """Where classes are looked at: a configuration makes a report import nothing else."""
 
 LEFT_OUT = ("ckpt_path", "weights_only", "verbose", "return_predictions", "config")

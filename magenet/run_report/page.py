@@ -16,14 +16,15 @@ from magenet import pages
 from magenet.callbacks.plain_names import plain_name
 from magenet.evaluation.summary import LOWER_IS_BETTER, SIGNED
 from magenet.evaluation.tables import LABELS
+from magenet.installation import CONFIGS
 from magenet.run_report.curves import LINES, chart, grouped
 from magenet.run_report.differences import differences
 from magenet.run_report.run_folder import RunFolder, runs_of
 
 TEMPLATE = Path(__file__).with_name("page.html")
 
-BASE = Path("experiments/configs/base.yaml")
-"""What all runs share, where the command is called in the project's folder."""
+BASE = CONFIGS / "base.yaml"
+"""What all runs share."""
 
 OPEN_TABLES = 2
 """Tables of scores that are shown at once; a click opens the others (our choice)."""
@@ -47,7 +48,7 @@ def write_report(run: Path, path: Path) -> None:
     """
     training, tests = runs_of(run)
     shown = training or tests[0]
-    base = yaml.safe_load(BASE.read_text(encoding="utf-8")) if BASE.is_file() else {}
+    base = yaml.safe_load(BASE.read_text(encoding="utf-8"))
     changes = differences(shown.config, base)
     pages.write_page(
         path, TEMPLATE,
@@ -55,7 +56,6 @@ def write_report(run: Path, path: Path) -> None:
         summary=escape(_summary(training, tests)),
         curves=_curves(training),
         tests="\n".join(map(_test, tests)) or "<p>None of its networks is tested yet.</p>",
-        base=escape("experiments/configs/base.yaml" if base else "the defaults"),
         differences=_table(("key", "value"), changes) if changes else "<p>Nothing is known.</p>",
         environment=_environment(shown, tests),
     )  # fmt: skip

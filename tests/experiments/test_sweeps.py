@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from experiments.configurations import CONFIGS
+from magenet.commands.named_configs import config_path
 from magenet.main import main
 from magenet.sweeps.parameter import Value
 from magenet.sweeps.sweep_file import Sweep, read_sweep
@@ -154,8 +155,9 @@ def test_a_misspelt_parameter_is_refused(
 @pytest.mark.parametrize("name", MOSTLY_SLOW)
 def test_the_first_point_trains_and_logs_the_metric(name: str, clone: Path) -> None:
     sweep = sweep_of(name)
-    run = next(word for word in sweep.command if "/configs/runs/" in word)
-    model = yaml.safe_load((ROOT / run).read_text())["model"]["init_args"]
+    paths = [config_path(word) for word in sweep.command if word.startswith("magenet:")]
+    run = next(path for path in paths if path.is_relative_to(CONFIGS / "runs"))
+    model = yaml.safe_load(run.read_text())["model"]["init_args"]
     small = configs("limits.yaml", "small.yaml", *([] if name == "width" else [TINY]))
     words = [*sweep.words(points(sweep)[0])[1:], *small, "--trainer.max_time=null"]
     words += segmenter_for(model)  # of the size of these photographs

@@ -3,12 +3,13 @@
 import re
 import subprocess
 import sys
-from importlib.metadata import version
 
 import pytest
 
+import magenet
 from experiments.configurations import CONFIGS
 from magenet.commands.experiment_help import OPTIONS, SUBCOMMANDS, WIDTH, short_help
+from magenet.commands.named_configs import config_path
 from magenet.main import EXPERIMENT, main
 from tests.conftest import ROOT
 
@@ -30,8 +31,10 @@ def test_help_is_short_and_has_three_examples(
 @pytest.mark.parametrize("name", EXPERIMENT)
 def test_what_the_help_names_exists(name: str) -> None:
     text = short_help(name)
-    for path in re.findall(r"experiments/configs/[\w/]+\.yaml", text):
-        assert (ROOT / path).is_file(), path
+    named = re.findall(r"--config (magenet:[a-z]\S*)", text)
+    assert len(named) >= 2
+    for configuration in named:
+        assert config_path(configuration).is_file()
     for folder in ("runs", "layers", "tests", "sweeps"):
         assert f"{folder}/" in text
     kinds = [p.name for p in [*CONFIGS.glob("runs/*"), *CONFIGS.glob("layers/*")]]
@@ -60,4 +63,4 @@ def test_every_option_is_behind_help_all(name: str, capsys: pytest.CaptureFixtur
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"magenet {version('magenet')}\n"
+    assert capsys.readouterr().out == f"magenet {magenet.__version__}\n"

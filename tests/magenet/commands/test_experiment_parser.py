@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from magenet.commands.named_configs import config_path
 from magenet.main import EXPERIMENT
 from tests.conftest import ROOT
 from tests.magenet.test_main import BASE, FIT, SUPERVISED, UNTRAINED, said
@@ -19,13 +20,14 @@ def test_a_missing_config_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert line.endswith("supervisd.yaml: no such configuration (did you mean supervised.yaml?)")
 
 
-def test_a_command_in_another_folder_is_told_so(
+def test_a_command_in_another_folder_is_told_the_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    status, line = said(["fit", "--config", "experiments/configs/base.yaml"], capsys)
+    path = "experiments/configs/runs/predict.yaml"
+    status, line = said(["predict", "--config", path], capsys)
     assert status == 2
-    assert line.startswith("experiments/configs/base.yaml: no such configuration (the configura")
+    assert line == f"{path}: no such configuration (did you mean magenet:predict?)"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_a_run_without_the_base_configuration_is_told_so(
 ) -> None:
     status, line = said(["fit", "--config", SUPERVISED], capsys)
     assert status == 2
-    base = "give --config experiments/configs/base.yaml before the experiment's"
+    base = "give --config magenet:base before the experiment's"
     assert line == f"trainer.logger has no class: {base}"
     (tmp_path / "own.yaml").write_text(yaml.safe_dump({"trainer": {"max_epochs": 3}}))
     own = ["--config", str(tmp_path / "own.yaml"), *UNTRAINED, "--data", "PairedDataModule"]
@@ -118,6 +120,6 @@ def test_an_experiment_without_a_config_is_told_which(
     needs, _, example = line.partition(", for example: ")
     assert needs == f"{command} needs an experiment's --config (with model and data)"
     assert example.startswith(f"magenet {command} --config ")
-    configs = [word for word in example.split() if word.endswith(".yaml")]
+    configs = [word for word in example.split() if word.startswith("magenet:")]
     assert configs
-    assert all((ROOT / config).is_file() for config in configs)
+    assert all(config_path(config).is_file() for config in configs)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from magenet.errors import UserError
 from magenet.main import main
+from magenet.run_report import page
 from magenet.run_report.page import write_report
 from tests.magenet.run_report.runs import BASE, write_test, write_training
 
@@ -75,11 +76,10 @@ def test_sheets_are_in_the_page_reduced(training: Path) -> None:
 def test_only_what_differs_from_base_is_told(
     training: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "experiments/configs").mkdir(parents=True)
-    (tmp_path / "experiments/configs/base.yaml").write_text(yaml.safe_dump(BASE))
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(BASE))
+    monkeypatch.setattr(page, "BASE", tmp_path / "base.yaml")
     text = report(training)
-    part = text.partition("What differs from experiments/configs/base.yaml")[2]
+    part = text.partition("What differs from base.yaml")[2]
     rows = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td></tr>", part.partition("<h2>")[0])
     assert dict(rows) == {
         "seed_everything": "3",
