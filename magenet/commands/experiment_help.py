@@ -15,7 +15,7 @@ in the package, too (magenet: alone lists them):
   base        settings that all runs share; comes first by itself before a run that is named
   runs/       a run, named without runs/: phantoms/... (drawn retinas, nothing to download),
               photographs, comparison, judges, release, adaptation; classical, predict
-  layers/     put on top of a run to change one thing: model, data, logging, debug, cluster
+  layers/     put on top of a run to change one thing: model, data, logging, debug, cluster, gpu
   tests/      what a test scores; sweeps/ are for magenet sweep; paper/ is the paper's protocol
 A later --config overrides an earlier one, and options override all. The first lines of a file say
 what it is for, how long it takes and what to expect. Weights that some name (experiments/weights)

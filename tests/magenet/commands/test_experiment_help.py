@@ -37,7 +37,7 @@ def test_what_the_help_names_exists(name: str) -> None:
         assert config_path(configuration).is_file()
     for folder in ("runs", "layers", "tests", "sweeps"):
         assert f"{folder}/" in text
-    kinds = [p.name for p in [*CONFIGS.glob("runs/*"), *CONFIGS.glob("layers/*")]]
+    kinds = [p.stem for p in [*CONFIGS.glob("runs/*"), *CONFIGS.glob("layers/*")]]
     assert all(kind in text for kind in kinds if kind != "protocol")
 
 
