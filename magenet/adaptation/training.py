@@ -73,4 +73,6 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
 
 def released_degradation() -> DegradationMixture:
     """Return the degradation of the release's training, `runs/release/detail.yaml`."""
-    return DegradationMixture(FundusDegradation(gentle=0.4, blurred=0.5), CofeDegradation(), 0.2)
+    usual = FundusDegradation(gentle=0.4, blurred=0.5)
+    fundus = DegradationMixture(usual, FundusDegradation("cataract", gentle=0.4), 0.3)
+    return DegradationMixture(fundus, CofeDegradation(), 0.2)

@@ -192,7 +192,7 @@ def test_the_page_is_written_with_every_photograph(
 def test_the_documentation_lists_what_the_report_holds(
     folder: Path, weights: Path, tmp_path: Path
 ) -> None:
-    text = (ROOT / "docs/enhance.md").read_text().split("## The report")[1].split("\n## ")[0]
+    text = (ROOT / "docs/enhance.md").read_text().split("## The report")[1].split("\n### ")[0]
     listed = re.findall(r"^\| `(\w+)`(?: \((CSV|JSON) only\))? \|", text, re.MULTILINE)
     enhance(folder / "a.png", "-o", tmp_path / "out", "--weights", weights)
     row = rows(tmp_path / "out")["a.png"]
