@@ -196,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("runs/packed"), help="folder to write")
     parser.add_argument(
-        "--mebibytes", type=float, default=18.0, help="size that the folder may have"
+        "--mebibytes", type=float, default=26.0, help="size that the folder may have"
     )
     parser.add_argument(
         "--side", type=int, default=1600, help="greatest width of a field of view, in pixels"
