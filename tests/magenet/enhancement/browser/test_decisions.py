@@ -197,6 +197,7 @@ def test_a_sheet_has_every_row_and_no_button(context: Any, tmp_path: Path) -> No
     assert tab.locator("#rows tr").first.evaluate("r => getComputedStyle(r).breakInside") == "avoid"
     borders = "all => all.every(one => getComputedStyle(one).borderTopWidth === '0px')"
     assert tab.locator("button:visible").evaluate_all(borders), "names and headings alone"
+    tab.emulate_media(media="screen")
     tab.evaluate("dispatchEvent(new Event('afterprint'))")
     assert tab.locator("#rows tr").count() < count
     tab.close()
