@@ -279,7 +279,7 @@ runs/release_detail/checkpoints/best.ckpt: | runs/release_light/checkpoints/best
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/detail.yaml
 
 .PHONY: pack-photographs
-pack-photographs: $(CORE) need-photographs ## Make a small copy of the photographs that the release is trained on (MEBIBYTES=18) → runs/packed (5 minutes)
+pack-photographs: $(CORE) need-photographs ## Make a small copy of the photographs that the release is trained on (MEBIBYTES=26) → runs/packed (5 minutes)
 	$(BIN)/python -m experiments.studies.release.packing $(if $(MEBIBYTES),--mebibytes $(MEBIBYTES))
 
 # MINUTES makes one piece of a training by the clock, of PIECES in all; LAYERS are put on top of its parts.
