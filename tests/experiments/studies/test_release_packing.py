@@ -40,7 +40,10 @@ def originals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             phantom = draw_phantom(index, side)
             write_photograph(phantom.image, tmp_path / folder / image)
             write_photograph(white(phantom.field.mask), tmp_path / folder / fov)
-            row = (name, split, image, "", fov, quality, side, side, index)
+            vessels = f"{name}/vessels/{index}.png" if folder == "small" else ""
+            if vessels:  # which the larger version lacks
+                write_photograph(white(phantom.vessels), tmp_path / folder / vessels)
+            row = (name, split, image, vessels, fov, quality, side, side, index)
             (larger if folder == "large" else rows).append(row)
     for folder, lines in (("small", rows), ("large", larger)):
         with (tmp_path / folder / "index.csv").open("w", newline="") as stream:
@@ -67,6 +70,7 @@ def test_packed_photographs_are_read_as_the_originals(originals: Path) -> None:
     sides = [dataset[index]["image"].shape[-1] for index in range(len(dataset))]
     assert 120 <= sides[0] <= 128, "the larger version, reduced"
     assert max(sides[1:]) <= 96
+    assert [p.vessel_mask is None for p in after] == [True] + [False] * (len(after) - 1)
     old = ManifestPhotographs(str(originals / "index.csv"), qualities=["good"])
     expected = old.dataset("train", 64)
     for index in range(1, len(expected)):
