@@ -121,7 +121,8 @@ class Plan:
         """
         rest = self.pieces * self.piece - sum(state.spent.values())
         end = now + max(1.0, self.left(state))
-        return min(end, stop) if rest < 1.5 * self.piece else end
+        is_last = rest - (stop - now) < self.piece / 2
+        return min(end, stop) if is_last else end
 
 
 class Folder:

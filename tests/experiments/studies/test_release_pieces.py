@@ -65,6 +65,14 @@ def test_time_that_was_lost_does_not_move_the_end_of_the_last_piece() -> None:
     assert plan.end(state, now=100.0, stop=400.0) == 580.0
 
 
+def test_detail_that_begins_within_a_piece_goes_on_in_the_next() -> None:
+    plan = Plan(minutes=9, pieces=2)
+    state = State("detail", {"light": 320.0, "detail": 0.0})
+    assert plan.end(state, now=320.0, stop=480.0) == pytest.approx(320 + 640)
+    state.spent["detail"] = 160.0
+    assert plan.end(state, now=0.0, stop=480.0) == pytest.approx(480)
+
+
 @pytest.mark.parametrize(("obeys", "status"), [(True, -15), (False, -9)])
 def test_a_training_that_does_not_stop_is_ended(obeys: bool, status: int) -> None:
     ignore = "" if obeys else "signal.signal(signal.SIGTERM, signal.SIG_IGN); "
