@@ -1,7 +1,7 @@
 # Train and enhance on NVIDIA GPUs, from the folder of a clone. Torch's wheel brings CUDA's libraries;
 # the host has the driver and the NVIDIA Container Toolkit.
 #   docker build -f docs/docker/cuda.Dockerfile -t magenet:cuda .
-#   docker run --rm --gpus all --ipc host -u "$(id -u):$(id -g)" -v "$PWD/runs:/work/runs" \
+#   docker run --rm --gpus all --ipc host -u "$(id -u):$(id -g)" -v "$PWD/runs:/data/runs" \
 #     magenet:cuda fit --config magenet:phantoms/mean_teacher
 # Pin the base by the digest that you trust: --build-arg BASE=python:3.12-slim@sha256:<digest>
 ARG BASE=python:3.12-slim
@@ -13,9 +13,9 @@ FROM ${BASE}
 COPY constraints.txt /
 COPY --from=build /dist /dist
 RUN pip install --no-cache-dir -c /constraints.txt /dist/*.whl && rm -r /dist /constraints.txt \
-  && useradd --create-home magenet && mkdir /work && chown magenet /work
+  && useradd --create-home magenet && mkdir /data && chown magenet /data
 USER magenet
 ENV HOME=/tmp
-WORKDIR /work
+WORKDIR /data
 ENTRYPOINT ["magenet"]
 CMD ["--help"]

@@ -38,7 +38,8 @@ TYPICAL_LOG_CONTRAST, LOG_CONTRAST_SPREAD = -5.7, 0.7
 photographs, sharp and blurred by up to 5 px."""
 
 TYPICAL_LOG_COLOUR, LOG_COLOUR_SPREAD = -1.4, 0.8
-"""The same of the logarithm of the three colours' means."""
+"""Roughly the same of the logarithms of the local means of the three colours: good train
+photographs have -1.3 and 0.8."""
 
 GAIN_WIDTH = 48
 """Channels of the regression of the bands' gains (our choice)."""
@@ -58,7 +59,7 @@ GREATEST_GAIN = 8.0
 6 px wide, and what is weaker cannot be told from noise."""
 
 LEAST_LIGHT_GAIN = 0.2
-"""Gain of the light below which it counts as this one."""
+"""Gain of the light below which it counts as this one (our choice): its logarithm is needed."""
 
 MOST_WIDTHS = 4
 """Most levels: with one more the widest band would be as wide as a contrast map's pixel."""
@@ -164,9 +165,9 @@ class DetailStage(nn.Module):
         self.heads = nn.ModuleList(
             [nn.Conv2d(width, 6 * STRIDE**2, 1)] + [nn.Conv2d(wide, 6, 1) for wide in widths]
         )
-        known = 2 * (self.bands + 1 + 3)  # with one wider band, and colour; here and in the eye
+        measures = 2 * (self.bands + 1 + 3)  # one wider band, colour; here and in the eye
         self.gain = nn.Sequential(
-            nn.Conv2d(known, GAIN_WIDTH, 1),
+            nn.Conv2d(measures, GAIN_WIDTH, 1),
             nn.ReLU(inplace=True),
             nn.Conv2d(GAIN_WIDTH, GAIN_WIDTH, 1),
             nn.ReLU(inplace=True),

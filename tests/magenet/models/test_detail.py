@@ -322,3 +322,13 @@ def test_bands_make_up_for_the_light_that_is_held_back() -> None:
     contrast = 2 * float(image[..., 16:-16, 16:-16].std())
     assert float(given.std()) == pytest.approx(contrast, rel=0.1)
     assert float(withheld.std()) == pytest.approx(contrast, rel=0.1)
+
+
+def test_gains_are_told_from_the_light_beside_the_contrasts() -> None:
+    """Little contrast in much light is a haze, in little light a shadow."""
+    network = awake(MAGENet(**SMALL))
+    dark = 0.2 + 0.05 * torch.rand(1, 3, 96, 96)
+    told = [shown(network, image).log_gain for image in (dark, dark + 0.5)]
+    assert told[0] is not None
+    assert told[1] is not None
+    assert float((told[0] - told[1]).abs().mean()) > 0.01
