@@ -105,13 +105,17 @@ demo: $(CORE) ## Train, test and use tiny networks on phantoms, all anew → run
 	@echo "trained on, and under illumination, and lose where little is to be repaired (spots, blur, none)."
 	@echo "Curves, scores, before and after: $(DEMO)/*/fit/report.html; enhanced photographs: $(DEMO)/enhanced"
 
+# A file's tests stay together, since they share what is slow to make. The machine's cores are divided
+# among the processes: threads of all of them on all cores would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile
+
 .PHONY: test
 test: $(DEV) ## Run the fast tests → nothing (4 minutes on 2 idle cores)
-	$(BIN)/pytest -m "not slow and not soak"
+	$(PYTEST) -m "not slow and not soak"
 
 .PHONY: test-slow
 test-slow: $(DEV) ## Run the slow tests: every experiment through the command line → nothing (6 minutes)
-	$(BIN)/pytest -m slow
+	$(PYTEST) -m slow
 
 .PHONY: soak
 soak: $(DEV) ## Try for long to break what users are promised → experiments/results/soak.md (40 minutes)
