@@ -30,6 +30,7 @@ CROP_SIDES = {
     "motion": 160,
     "blur": 160,
     "noise": 120,
+    "grain": 120,
     "jpeg": 120,
     "spots": 320,
     "dust": 320,

@@ -27,7 +27,10 @@ WHITE = 0.98
 """Pixel value from which a place is clipped, if all of its colours reach it (our choice). The
 pattern is compared over two cells: beside a burnt-out place some of it would show inside."""
 
-NOISY = ("noise", "jpeg")
+CLUMP = (4 + 16 + 64) / 3
+"""Pixels of the photograph that share their grain, mean of its octaves."""
+
+NOISY = ("noise", "grain", "jpeg")
 """Factors that add noise: what they do to the pattern is not a contrast."""
 
 
@@ -84,6 +87,9 @@ def _noise(parameters: Parameters, level: Tensor, side: int) -> Tensor:
         if name.rpartition(".")[2] == "noise":
             light = level[part.samples].square()
             variance[part.samples] += _of_light(part, light) * (side / 512) ** 2
+        elif name.rpartition(".")[2] == "grain":
+            sigma = part.values["sigma"].to(variance.device)[:, None, None, None]
+            variance[part.samples] += CLUMP * sigma.square()
     pixels = (CELL * side / SIDE) ** 2
     return (variance / pixels).sqrt()
 

@@ -35,6 +35,7 @@ MIXED: Mix = {
     "dust": Share(0.25, 0.1, 1.0),
     "exposure": Share(0.3, 0.1, 0.6),
     "noise": Share(0.95, 0.05, 0.4),
+    "grain": Share(0.8, 0.1, 0.8),
     "colour": Share(0.4, 0.1, 0.6),
     "burnout": Share(0.2, 0.3, 1.0),
     "jpeg": Share(0.4, 0.05, 0.4),
@@ -68,6 +69,7 @@ HANDHELD: Mix = {
     "spots": Share(0.2, 0.2, 0.6),
     "exposure": Share(0.5, 0.2, 0.8),
     "noise": Share(0.7, 0.2, 1.0),
+    "grain": Share(0.6, 0.2, 1.0),
     "colour": Share(0.4, 0.2, 0.6),
     "jpeg": Share(0.5, 0.2, 0.9),
 }
@@ -80,15 +82,20 @@ CATARACT: Mix = {
     "shadow": Share(0.4, 0.1, 0.7),
     "vignette": Share(0.3, 0.1, 0.6),
     "exposure": Share(0.3, 0.1, 0.5),
+    "noise": Share(0.95, 0.05, 0.3),
+    "grain": Share(0.8, 0.1, 0.8),
     "colour": Share(0.3, 0.1, 0.4),
+    "jpeg": Share(0.4, 0.05, 0.4),
 }
-"""Cataract: veil, scatter, pale colours, blur."""
+"""Cataract: veil, scatter, pale colours, blur; with noise, without which an enhancer learns that any
+contrast, however faint, is the retina's."""
 
 BLURRED: Mix = {
     "defocus": Share(0.4, 0.2, 0.8),
     "motion": Share(0.15, 0.1, 0.6),
     "blur": Share(0.6, 0.2, 1.0),
     "noise": Share(0.95, 0.05, 0.3),
+    "grain": Share(0.7, 0.1, 0.6),
     "jpeg": Share(0.4, 0.05, 0.4),
 }
 """Blur of a steady camera: the light is right, and detail is all that is missing."""

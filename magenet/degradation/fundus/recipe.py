@@ -18,6 +18,7 @@ from magenet.degradation.fundus.defocus import Defocus
 from magenet.degradation.fundus.dust import Dust
 from magenet.degradation.fundus.exposure import Exposure
 from magenet.degradation.fundus.flare import Flare
+from magenet.degradation.fundus.grain import Grain
 from magenet.degradation.fundus.halo import Halo
 from magenet.degradation.fundus.haze import Haze
 from magenet.degradation.fundus.jpeg import Jpeg
@@ -50,6 +51,7 @@ def factors() -> dict[str, Factor]:
         "dust": Dust(),
         "exposure": Exposure(),
         "noise": Noise(),
+        "grain": Grain(),
         "colour": Colour(),
         "burnout": Burnout(),
         "jpeg": Jpeg(),
@@ -76,7 +78,7 @@ class FundusDegradation(Degradation):
 
     Each factor is applied with its own probability and severity, independently of the others.
     Lengths are fractions of the field's diameter, so that the result does not depend on the size
-    of the photograph (except noise and JPEG, which depend on the pixel). Factors, ranges and
+    of the photograph (except noise, grain and JPEG, which depend on the pixel). Factors, ranges and
     presets are our choice.
 
     Args:

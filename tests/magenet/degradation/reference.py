@@ -271,19 +271,39 @@ def burnout(image: Array, mask: Array, v: Values) -> Array:
     return np.sqrt(np.minimum(light * (1 + (v["gain"] - 1) * bump), 1))
 
 
-def noise(image: Array, mask: Array, v: Values) -> Array:
-    height, width, channels = image.shape
-    count = height * width * channels
+def normal_numbers(height: int, width: int, seed: int) -> Array:
+    """Return standard normal numbers `(height, width, 3)`, hashed from a seed and their index."""
+    count = height * width * 3
     pairs = (count + 1) // 2
-    hashed = np.array([splitmix(i + (v["seed"] << 31)) for i in range(pairs)], dtype=np.uint64)
+    hashed = np.array([splitmix(i + (seed << 31)) for i in range(pairs)], dtype=np.uint64)
     low = (hashed & np.uint64(0xFFFFFF)).astype(float)
     high = ((hashed >> np.uint64(24)) & np.uint64(0xFFFFFF)).astype(float)
     radius = np.sqrt(-2 * np.log((low + 1) / 2**24))
     angle = 2 * math.pi * high / 2**24
     normal = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
-    normal = normal.reshape(channels, height, width).transpose(1, 2, 0)
+    return normal.reshape(3, height, width).transpose(1, 2, 0)
+
+
+def noise(image: Array, mask: Array, v: Values) -> Array:
+    normal = normal_numbers(*image.shape[:2], v["seed"])
     sigma = np.sqrt(v["shot"] * image**2 + v["read"] ** 2) * Place(mask).diameter / 512
     return np.sqrt(np.clip(image**2 + sigma * normal, 0, 1))
+
+
+def grain(image: Array, mask: Array, v: Values) -> Array:
+    """Clumps of 8, 4 and 2 px, each enlarged twofold until they are pixels."""
+    height, width, _ = image.shape
+    field: Array = np.zeros((-(-height // 8), -(-width // 8), 3))
+    for octave in (3, 2, 1):
+        rows, columns, _ = field.shape
+        seed = (v["seed"] + octave * 0x9E3779B9) % (1 << 32)
+        field = field + normal_numbers(rows, columns, seed)
+        to = [(np.arange(2 * n) + 0.5) / 2 - 0.5 for n in (rows, columns)]
+        grid = np.stack(np.meshgrid(*to, indexing="ij"))
+        planes = [map_coordinates(field[..., c], grid, order=1, mode="nearest") for c in range(3)]
+        tall, wide = (-(-n // 2 ** (octave - 1)) for n in (height, width))
+        field = np.stack(planes, axis=-1)[:tall, :wide]
+    return np.clip(image + v["sigma"] * field / 1.011, 0, 1)
 
 
 def splitmix(number: int) -> int:
@@ -321,6 +341,6 @@ COFE: dict[str, Reference] = {
 FUNDUS: dict[str, Reference] = {
     "shadow": shadow, "vignette": vignette, "cast": cast, "defocus": defocus, "motion": motion,
     "blur": blur, "haze": haze, "flare": flare, "halo": halo, "spots": spots, "dust": dust,
-    "exposure": exposure, "noise": noise, "colour": colour, "burnout": burnout,
-    "jpeg": jpeg,
+    "exposure": exposure, "noise": noise, "grain": grain, "colour": colour,
+    "burnout": burnout, "jpeg": jpeg,
 }  # fmt: skip

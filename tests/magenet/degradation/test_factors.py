@@ -20,11 +20,14 @@ from magenet.degradation import (
 )  # fmt: skip
 from magenet.degradation.cofe.variant import Variant
 from magenet.degradation.factor import Record
+from magenet.models.pyramid import bands
 from tests.magenet.degradation import reference
 from tests.magenet.degradation.reference import Array
 
 LEVEL = 1 / 255
 FUNDUS = FundusDegradation()
+OF_PIXELS = ("noise", "grain", "jpeg")
+"""Factors that depend on the pixel, not on the field's diameter."""
 VARIANTS: tuple[Variant, ...] = ("offline", "online", "published")
 COFE = {variant: CofeDegradation(variant=variant) for variant in VARIANTS}
 CASES = [("fundus", name) for name in FUNDUS.factors] + [
@@ -120,7 +123,7 @@ def test_parameters_replay_the_same_pixels(kind: str, name: str) -> None:
     assert torch.allclose(alone, once[1:2], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [n for n in FUNDUS.factors if n not in ("noise", "jpeg")])
+@pytest.mark.parametrize("name", [n for n in FUNDUS.factors if n not in OF_PIXELS])
 def test_size_does_not_matter(name: str) -> None:
     """Degrade at 1024 and reduce to 512, or degrade at 512: the same to 35 dB."""
     large, mask = pair(1024)
@@ -145,7 +148,7 @@ def test_severity_is_a_measure_of_damage(name: str) -> None:
         if severity < 0.7 and name != "burnout":  # which is meant to clip
             flat = (result >= 0.999).all(dim=1) | ((result <= 0).all(dim=1) & (mask[:, 0] > 0))
             assert float(flat.float().mean()) < 0.001, "clipped to flat colour"
-            if name not in ("noise", "jpeg"):  # these overshoot in single pixels
+            if name not in OF_PIXELS:  # these overshoot in single pixels
                 drawn = parameters("fundus", name, [1, 2, 3, 4], severity)
                 bright = FUNDUS.apply(0.9 * mask.expand(-1, 3, -1, -1), mask, drawn)
                 assert float(bright.max()) < 0.999, "clipped to flat white"
@@ -181,6 +184,20 @@ def test_noise_is_white_and_grows_as_stated() -> None:
     other_seed: Record = {"noise": {"shot": 0.002, "read": 0.005, "seed": 8}}
     changed = FUNDUS.apply(grey, mask, Parameters.from_records([other_seed], FUNDUS.factors))
     assert abs(float((standard * (changed.square() - 0.25)).mean())) < 1e-3
+
+
+def test_grain_has_as_much_contrast_in_wide_bands_as_in_narrow_ones() -> None:
+    """White noise would have a half less from each band to the next."""
+    mask, grey = torch.ones(1, 1, 512, 512), torch.full((1, 3, 512, 512), 0.5)
+    record: Record = {"grain": {"sigma": 0.01, "seed": 7}}
+    drawn = Parameters.from_records([record], FUNDUS.factors)
+    added = FUNDUS.apply(grey, mask, drawn) - 0.5
+    assert float(added.std()) == pytest.approx(0.01, rel=0.03)
+    assert float(added.mean()) == pytest.approx(0.0, abs=2e-4)
+    deviations = [float(band.std()) for band in bands(added, 4)[1:-1]]
+    assert max(deviations) < 1.3 * min(deviations)
+    standard = added / added.std()
+    assert abs(float((standard[:, 0] * standard[:, 1]).mean())) < 0.02, "independent colours"
 
 
 def test_all_halo_colours_are_drawn() -> None:

@@ -103,6 +103,15 @@ def test_more_noise_leaves_less() -> None:
     assert left[-1] < 0.5
 
 
+def test_coarse_grain_leaves_less_than_fine_noise_as_strong() -> None:
+    middle = slice(SIDE // 2 - 8, SIDE // 2 + 8)
+    sigma = 0.05
+    grain: Record = {"grain": {"sigma": sigma, "seed": 1}}
+    dark = shadow(0.97)
+    light = float(degraded(dark | grain)[middle, middle].mean())
+    assert light < 0.5 < float(degraded(dark)[middle, middle].mean())
+
+
 def test_the_dice_of_the_noise_do_not_count() -> None:
     """Only its strength: a photograph does not show more for a pixel that happens to be right."""
     image, mask = eyes(1)

@@ -74,7 +74,7 @@ def test_objects_are_as_many_and_of_the_kinds_that_are_stated() -> None:
     assert float(apart.abs().max()) < 1.01, "a cluster, twice 0.5 wide"
 
 
-@pytest.mark.parametrize("name", [n for n in FUNDUS.factors if n not in ("noise", "jpeg")])
+@pytest.mark.parametrize("name", [n for n in FUNDUS.factors if n not in ("noise", "grain", "jpeg")])
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_frame_around_the_field_does_not_matter(name: str, turned: bool) -> None:
     phantom = draw_phantom(11, 200)
