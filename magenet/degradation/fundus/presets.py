@@ -87,8 +87,8 @@ CATARACT: Mix = {
     "colour": Share(0.3, 0.1, 0.4),
     "jpeg": Share(0.4, 0.05, 0.4),
 }
-"""Cataract: veil, scatter, pale colours, blur; with noise, without which an enhancer learns that any
-contrast, however faint, is the retina's."""
+"""Cataract: veil, scatter, pale colours, blur; with noise, without which an enhancer learns that
+any contrast, however faint, is the retina's."""
 
 BLURRED: Mix = {
     "defocus": Share(0.4, 0.2, 0.8),
