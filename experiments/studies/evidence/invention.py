@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from experiments.studies.evidence.detail import band
 from experiments.studies.evidence.methods import Method
+from magenet.degradation.fundus.grain import clumps
 from magenet.metrics import ciede2000
 from magenet.metrics.masks import dilate
 
@@ -26,6 +27,12 @@ SHADOW = 0.02
 
 NOISE = 0.02
 """Standard deviation of the noise over haze and shadow, in [0, 1]."""
+
+GRAIN = 0.004
+"""Standard deviation of the grain: one grey level, as in dark places of HYGD."""
+
+DARK = 0.4
+"""Brightness of the dark field over that of the other."""
 
 
 def burnt_scores(enhance: Method, clean: Tensor, mask: Tensor, disc: Tensor) -> dict[str, float]:
@@ -89,17 +96,33 @@ def blank_scores(enhance: Method, clean: Tensor, mask: Tensor, vessels: Tensor) 
 
 
 def noise_scores(enhance: Method, side: int = 768) -> dict[str, float]:
-    """Return the structure that noise on a flat field comes back with, over what it had."""
+    """Return the contrast that noise on a flat field comes back with, over what it had.
+
+    Contrast is the standard deviation over the mean, so that a dark field may be made brighter.
+    Noise is white, or in clumps as compression leaves it, which look most like what is small and
+    dark in a retina.
+    """
     axis = (torch.arange(side) + 0.5) / side - 0.5
     mask = (axis[:, None].square() + axis.square() < 0.25).float()[None, None]
     generator = torch.Generator().manual_seed(2)
+    white = NOISE * torch.randn(1, 3, side, side, generator=generator)
+    grain = GRAIN * clumps(torch.tensor([2]), white)
     colour = torch.tensor([0.6, 0.3, 0.1]).view(1, 3, 1, 1)
-    seen = (colour + NOISE * torch.randn(1, 3, side, side, generator=generator)).clamp(0, 1) * mask
-    seen = (255 * seen).round() / 255
-    result = enhance(seen, mask)
-    inside = ~dilate(mask == 0, 24)
-    before, after = (detail(image, mask)[inside].square().mean() for image in (seen, result))
-    return {"noise on a flat field: structure over what it had": float((after / before).sqrt())}
+    scores = {}
+    for name, field in (
+        ("noise on a flat field", colour + white),
+        ("grain on a flat field", colour + grain),
+        ("grain on a dark field", DARK * colour + grain),
+    ):
+        seen = (255 * field.clamp(0, 1)).round() / 255 * mask
+        result = enhance(seen, mask)
+        inside = ~dilate(mask == 0, 24)
+        before, after = (
+            detail(image, mask)[inside].square().mean().sqrt() / image[:, 1:2][inside].mean()
+            for image in (seen, result)
+        )
+        scores[f"{name}: contrast over what it had"] = float(after / before)
+    return scores
 
 
 def detail(image: Tensor, mask: Tensor) -> Tensor:
