@@ -6,6 +6,8 @@ function make(kind, properties, ...children) {
   return element;
 }
 
+const plain = (text = "") => text.replaceAll("`", "");
+
 const description = await (await fetch("openapi.json")).json();
 
 function resolved(schema) {
@@ -28,7 +30,7 @@ function fields(schema, seen = new Set()) {
   seen.add(object);
   const lines = Object.entries(object.properties).map(([name, value]) => make("tr", {},
     make("td", {}, make("code", { textContent: name })), make("td", { textContent: typeOf(value) }),
-    make("td", { textContent: value.description ?? "" })));
+    make("td", { textContent: plain(value.description) })));
   const inner = Object.values(object.properties).flatMap((value) => {
     const next = value.type === "array" ? value.items : value;
     return next.$ref ? [make("p", { textContent: `${typeOf(next)}:` }), ...fields(next, seen)] : [];
@@ -39,7 +41,7 @@ function fields(schema, seen = new Set()) {
 for (const [path, operations] of Object.entries(description.paths)) {
   for (const [method, { description: text, parameters = [], requestBody, responses }] of Object.entries(operations)) {
     const panel = make("section", { className: "panel" });
-    panel.append(make("h2", {}, make("code", { textContent: `${method.toUpperCase()} ${path}` })), make("p", { textContent: text ?? "" }));
+    panel.append(make("h2", {}, make("code", { textContent: `${method.toUpperCase()} ${path}` })), make("p", { textContent: plain(text) }));
     const given = parameters.filter(({ schema }) => schema.enum);
     for (const { name, schema } of given) panel.append(make("p", { textContent: `${name}: ${typeOf(schema)}` }));
     for (const [type, { schema }] of Object.entries(requestBody?.content ?? {})) {

@@ -72,8 +72,8 @@ TOO_MUCH: dict[int | str, dict[str, Any]] = {
 def create_app(
     store: Store,
     enhance: Enhance,
-    access: Access = Access(),
-    weights_sha256: str = "",  # noqa: B008
+    access: Access,
+    weights_sha256: str = "",
 ) -> ASGIApp:
     """Return the application; it closes the store when it ends.
 

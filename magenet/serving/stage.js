@@ -74,7 +74,7 @@ function draw() {
   $("beside").disabled = single || empty;
   $("legend").hidden = !overlay || $(overlay).disabled;
   $("legend-text").textContent = overlay === "change"
-    ? "Mean absolute change at the full strength shown, in grey levels of 255"
+    ? "Mean absolute change at the greatest strength of the slider, in grey levels of 255"
     : "Expected error of the whole change, in grey levels of 255";
   $("closer").disabled = empty || scale >= MOST_ZOOM;
   $("farther").disabled = $("whole").disabled = empty || scale <= 1;
