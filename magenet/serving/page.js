@@ -80,7 +80,7 @@ function send({ file, path }) {
       showProgress();
     };
     request.onload = () => {
-      if (request.status < 300) return resolve();
+      if (request.status < 300) return resolve(request.response.photographs);
       const error = new Error(request.response?.detail ?? `The server answers ${request.status}.`);
       reject(Object.assign(error, { full: [401, 429, 507].includes(request.status) }));
     };
@@ -112,7 +112,8 @@ async function upload(files) {
     round.part = 0;
     try {
       if (next.file.size > about.limits.upload) throw new Error(`It is larger than ${megabytes(about.limits.upload)}.`);
-      await send(next);
+      photographs.push(...(await send(next)));  // before the next look: it may be done by then
+      arrange();
       look();
     } catch (error) {
       report(next.path, error.message);
@@ -351,14 +352,18 @@ document.addEventListener("keydown", (event) => {
 // ---- What the server tells
 
 let timer = null;
+let looks = 0;  // an answer that comes late knows nothing of what was sent since
 
 async function look() {
+  const own = (looks += 1);
   clearTimeout(timer);
   try {
     const answer = await ask("jobs", { cache: "no-store", headers: tag ? { "If-None-Match": tag } : {} });
-    if (answer.status === 200) {
+    const jobs = answer.status === 200 ? await answer.json() : null;
+    if (own !== looks) return;
+    if (jobs) {
       tag = answer.headers.get("ETag");
-      photographs = (await answer.json()).flatMap((job) => job.photographs);
+      photographs = jobs.flatMap((job) => job.photographs);
       arrange();
       tell();
     }
