@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,23 @@ def served(
     store = Store(folder, limits, clock)
     enhance = UploadEnhancer(enhancer or StandIn(), FolderOptions("mage_net"))
     return create_app(store, enhance, access), store
+
+
+@contextlib.contextmanager
+def listening(app: Any) -> Iterator[str]:
+    """Run an application in a thread, and yield its address."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def picture(seed: int = 1, kind: str = "png", side: int = 96) -> bytes:

@@ -17,8 +17,9 @@ NAMES = (
     "../../../../tmp/out.png", "/etc/passwd.png", "C:\\Windows\\out.png", "..\\..\\out.png",
     "a/../../b.png", ".", "..", "", " ", "\x00.png", "a\x00b.png", "x" * 5000 + ".png",
     "\u202egnp.exe", "<img src=x onerror=alert(1)>.png", "a\r\nSet-Cookie: x=1.png",
-    '"; filename="b.png', "NUL.png", "con/aux.png", "job.json", "upload.json", "0/upload.json", "%2e%2e%2fout.png",
-    "\u00fc\u4e2d.png", ".hidden.png", "-rf.png", "~/x.png", "a//b///c.png", "../" * 50 + "x.png",
+    '"; filename="b.png', "NUL.png", "con/aux.png", "job.json", "upload.json", "0/upload.json",
+    "%2e%2e%2fout.png", "\u00fc\u4e2d.png", ".hidden.png", "-rf.png", "~/x.png", "a//b///c.png",
+    "../" * 50 + "x.png",
 )  # fmt: skip
 
 

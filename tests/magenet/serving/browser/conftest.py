@@ -1,7 +1,5 @@
 """Chromium, and a server whose page it opens."""
 
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.magenet.enhancement.browser.conftest import context
-from tests.magenet.serving.serving import StandIn, served
+from tests.magenet.serving.serving import StandIn, listening, served
 
 __all__ = ["context"]
 
@@ -17,17 +15,10 @@ __all__ = ["context"]
 @pytest.fixture
 def address(tmp_path: Path, stand_in: StandIn) -> Iterator[str]:
     """A server with a stand-in for the network, and its address."""
-    uvicorn = pytest.importorskip("uvicorn")
     app, _ = served(tmp_path / "served", enhancer=stand_in)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
-    stand_in.open.set()
-    server.should_exit = True
-    thread.join()
+    with listening(app) as address:
+        yield address
+        stand_in.open.set()
 
 
 @pytest.fixture
