@@ -74,7 +74,7 @@ class Access:
         method, mode = scope["method"], headers.get("sec-fetch-mode")
         is_reading = method in ("GET", "HEAD")
         origin = headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+        foreign = origin is not None and origin.partition("://")[2].lower() != host.lower()
         site = headers.get("sec-fetch-site", "none")
         if (foreign and not is_reading) or (
             site not in ("none", "same-origin") and not (is_reading and mode == "navigate")
@@ -164,7 +164,8 @@ class Gate:
         refusal = self.access.refusal(scope)
         if refusal is None:
             length = Headers(scope=scope).get("content-length", "")
-            if not (length.isascii() and length.isdigit() and int(length) > self.limits.upload):
+            most = str(self.limits.upload)
+            if not length.isdigit() or (len(length), length) <= (len(most), most):
                 return None
             refusal = Refusal(413, str(self.limits.too_large()))
         if scope["path"] == "/":  # a person has opened it in a browser

@@ -294,11 +294,12 @@ def _add_photographs(app: FastAPI, store: Store) -> None:
         else:
             path, disposition = folder / FILES[kind], "inline"
             media_type = MEDIA_TYPES[path.suffix]
-        if not path.is_file():
-            raise HTTPException(404, f"There is no picture '{kind}' of it.")
-        return FileResponse(
-            path, media_type=media_type, headers={"Content-Disposition": disposition}
-        )
+        try:
+            status = path.stat()
+        except OSError:  # not of this photograph, or deleted at this moment
+            raise HTTPException(404, f"There is no picture '{kind}' of it.") from None
+        headers = {"Content-Disposition": disposition}
+        return FileResponse(path, media_type=media_type, headers=headers, stat_result=status)
 
 
 def _job(store: Store, job: str) -> Job:

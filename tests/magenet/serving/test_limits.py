@@ -55,6 +55,10 @@ def test_a_request_of_too_many_bytes(limited: Limited) -> None:
     assert code == 413
     assert "larger than 0.0191 MiB" in said
 
+    for told in ("30000", "020001", "9" * 5000):
+        answer = client.post("/enhance", content=b"", headers={"Content-Length": told})
+        assert (answer.status_code, answer.json()["detail"]) == (413, said), told
+
     def untold() -> Iterator[bytes]:  # without a Content-Length
         yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
         for _ in range(30):
