@@ -112,7 +112,10 @@ async function upload(files) {
     round.part = 0;
     try {
       if (next.file.size > about.limits.upload) throw new Error(`It is larger than ${megabytes(about.limits.upload)}.`);
-      photographs.push(...(await send(next)));  // before the next look: it may be done by then
+      const sent = await send(next);
+      const known = new Set(photographs.map(keyOf));  // a look may have been faster
+      photographs.push(...sent.filter((one) => !known.has(keyOf(one))));
+      for (const one of sent) round.known.add(keyOf(one));  // it may be done before the next look
       arrange();
       look();
     } catch (error) {
@@ -219,14 +222,16 @@ function arrange() {
     element.remove();
     rows.delete(key);
   }
-  for (const one of photographs) {
+  for (const [index, one] of photographs.entries()) {
     const key = keyOf(one), text = JSON.stringify(one), old = rows.get(key);
-    if (old?.text === text) continue;
-    const element = row(one), focused = old?.element.contains(document.activeElement);
-    if (old) old.element.replaceWith(element);
-    else $("rows").append(element);
-    rows.set(key, { element, text });
-    if (focused) element.querySelector("button").focus({ preventScroll: true });
+    if (old?.text !== text) {
+      const element = row(one), focused = old?.element.contains(document.activeElement);
+      old?.element.replaceWith(element);
+      rows.set(key, { element, text });
+      if (focused) element.querySelector("button").focus({ preventScroll: true });
+    }
+    const { element } = rows.get(key), there = $("rows").children[index] ?? null;
+    if (there !== element) $("rows").insertBefore(element, there);
   }
   const done = photographs.filter((one) => !isOpen(one)).length;
   $("list").hidden = $("viewer").hidden = !photographs.length;

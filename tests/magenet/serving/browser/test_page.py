@@ -245,6 +245,14 @@ def test_a_phone_shows_the_page_without_scrolling_sideways(
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+def test_the_list_has_the_order_of_the_upload(tab: Any, tmp_path: Path) -> None:
+    given = [red(tmp_path / f"{number}.png") for number in (3, 1, 2, 9, 0, 5, 4)]
+    add(tab, *given)
+    names = tab.locator("#rows li button > span > span:first-child").all_inner_texts()
+    assert names == [file.name for file in given]
+    assert tab.locator("#said").inner_text() == "Done: 7 photographs."
+
+
 def test_a_refused_upload_is_told_by_name(tab: Any, tmp_path: Path) -> None:
     tab.route(
         "**/enhance",
