@@ -52,9 +52,10 @@ def red(path: Path) -> Path:
 
 
 def add(tab: Any, *files: Path) -> None:
-    """Choose files, and wait until all are done."""
+    """Choose files, and wait until all are done and the first is on the stage."""
     tab.set_input_files("#files", [str(file) for file in files])
     tab.wait_for_selector("#said:has-text('Done')")
+    tab.wait_for_selector("#stage:not(.loading):not(.empty)")
 
 
 def seen(tab: Any, x: float, y: float = 0.5) -> tuple[int, ...]:
