@@ -13,6 +13,7 @@ from magenet.installation import share_name, version
 
 COMMANDS = {
     "enhance": "enhance photographs with the weights in the package",
+    "serve": "enhance photographs on a local web page, with a REST API",
     "adapt": "fine-tune these weights on a camera's own photographs",
     "fit": "train a network, as an experiment's YAML says",
     "sweep": "train with many values of options, as a sweep's YAML says",

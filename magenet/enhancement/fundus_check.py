@@ -22,6 +22,9 @@ CHECK_SIZE = 256
 CELLS = 16
 """Cells along each side over which colours are compared (our choice)."""
 
+FORCE_HINT = "; to enhance it all the same: --force"
+"""End of the reason of a refusal, for the command line."""
+
 
 class NotAFundusError(UserError):
     """The image does not look like a fundus photograph."""
@@ -85,7 +88,7 @@ class FundusCheck:
             raise NotAFundusError(
                 "does not look like a fundus photograph: light, colours and sharpness are "
                 f"{distance:.1f} standard deviations from those of fundus photographs (limit "
-                f"{self.limit:.1f}); to enhance it all the same: --force"
+                f"{self.limit:.1f}){FORCE_HINT}"
             )
 
     @classmethod

@@ -6,7 +6,7 @@ import contextlib
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -26,6 +26,9 @@ COLUMNS = (
     "brightness_drift", "vessel_lost", "vessel_invented", "seconds", "result", "source",
 )  # fmt: skip
 """`mean_change` and `expected_error` are in grey levels of 255, whatever the bit depth."""
+
+HEAD = dict(zip(COLUMNS, COLUMNS, strict=True))
+"""The first line."""
 
 TEXTS = ("name", "status", "verdict", "reason", "result", "source")
 """Columns of texts."""
@@ -123,7 +126,7 @@ class Listing:
         Raises:
             UserError: If it cannot be written; the part then ends with the line before.
         """
-        text = _as_text([row | {"reason": "; ".join(row["reasons"])}])
+        text = _as_text([_line(row)])
         try:
             size = self.part.stat().st_size
             try:
@@ -233,7 +236,17 @@ def _replace(path: Path, rows: list[ReportRow]) -> None:
         UserError: If it cannot be written.
     """
     with atomic_write(path) as half:
-        half.write_bytes(_as_text([dict(zip(COLUMNS, COLUMNS, strict=True)), *rows]))
+        half.write_bytes(_as_text([HEAD, *rows]))
+
+
+def listing_of(reports: Iterable[ReportRow]) -> bytes:
+    """Return a whole listing of reports, as `enhance.csv` has it."""
+    return _as_text([HEAD, *map(_line, reports)])
+
+
+def _line(report: ReportRow) -> ReportRow:
+    """Return the line of a report."""
+    return report | {"reason": "; ".join(report["reasons"])}
 
 
 def _as_text(rows: list[ReportRow]) -> bytes:

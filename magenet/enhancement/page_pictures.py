@@ -7,8 +7,10 @@ import io
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 SIDE = 1024
 """Longest side of a photograph on the page, in pixels (our choice)."""
@@ -39,6 +41,19 @@ HEAT = np.array(
 It is the same for all photographs, so that they can be compared (our choice): transparent at 0,
 then blue to white, colours that no retina has.
 """
+
+
+def page_pixels(image: Tensor | None) -> NDArray[np.uint8] | None:
+    """Return a photograph as uint8 `(H, W, 3)`, no larger than the page shows it."""
+    if image is None:
+        return None
+    planes = []
+    for plane in image:  # one by one, and reduced at once, to spare memory
+        values = plane if plane.dtype == torch.uint8 else (plane.float() / 257).round().byte()
+        small = Image.fromarray(values.numpy())
+        small.thumbnail((SIDE, SIDE))
+        planes.append(np.asarray(small))
+    return np.stack(planes, axis=-1)
 
 
 def reduced(pixels: NDArray[np.uint8]) -> Image.Image:

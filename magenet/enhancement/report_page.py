@@ -11,12 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -28,7 +24,7 @@ from magenet.enhancement.decisions import Decision
 from magenet.enhancement.enhancer import EnhancedPhotograph
 from magenet.enhancement.html_report import Entry, PageWriter
 from magenet.enhancement.origin import ReportRow, report_path
-from magenet.enhancement.page_pictures import HEAT_SIDE, SIDE
+from magenet.enhancement.page_pictures import HEAT_SIDE, page_pixels
 from magenet.errors import printable
 from magenet.installation import version
 
@@ -197,8 +193,8 @@ def _entry(outcome: Outcome, photograph: Photograph, folder: Path, page: PageWri
         uncertainty = result.uncertainty(max(1, max(result.image.shape) // HEAT_SIDE)).numpy()
     return Entry(
         name=row["name"], status=row["status"], verdict=row["verdict"],
-        reason="; ".join(row["reasons"]), before=_picture(before if shown else None),
-        after=_picture(after), uncertainty=uncertainty, facts=facts, result=identity,
+        reason="; ".join(row["reasons"]), before=page_pixels(before if shown else None),
+        after=page_pixels(after), uncertainty=uncertainty, facts=facts, result=identity,
         links=_links(row, photograph, folder),
     )  # fmt: skip
 
@@ -229,16 +225,3 @@ def _run_key(folder: Path) -> str:
     none.
     """
     return hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16]
-
-
-def _picture(image: Tensor | None) -> np.ndarray[Any, Any] | None:
-    """Return a photograph as uint8 `(H, W, 3)`, no larger than the page shows it."""
-    if image is None:
-        return None
-    planes = []
-    for plane in image:  # one by one, and reduced at once, to spare memory
-        values = plane if plane.dtype == torch.uint8 else (plane.float() / 257).round().byte()
-        small = Image.fromarray(values.numpy())
-        small.thumbnail((SIDE, SIDE))
-        planes.append(np.asarray(small))
-    return np.stack(planes, axis=-1)

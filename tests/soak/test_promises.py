@@ -25,7 +25,7 @@ def named(tests: str) -> list[str]:
 
 
 def test_every_promise_names_its_tests() -> None:
-    assert [number for number, _, _ in ROWS if number] == [str(n) for n in range(1, 14)]
+    assert [number for number, _, _ in ROWS if number] == [str(n) for n in range(1, 15)]
     for _, promise, tests in ROWS:
         for test in named(tests):
             file, _, name = test.partition("::")

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from magenet.enhancement.html_report import Entry, PageWriter, entry_id
-from magenet.enhancement.page_pictures import HEAT, QUALITY, SIDE
-from magenet.enhancement.report_page import PAGE_COLUMNS, _picture
+from magenet.enhancement.page_pictures import HEAT, QUALITY, SIDE, page_pixels
+from magenet.enhancement.report_page import PAGE_COLUMNS
 from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.errors import UserError
 from tests.magenet.enhancement.pages import entry, missing, written
@@ -153,9 +153,9 @@ def test_photographs_are_saved_with_the_quality_that_is_stated(tmp_path: Path) -
 def test_sixteen_bits_are_shown_as_eight() -> None:
     eight = torch.randint(0, 256, (3, 20, 30), dtype=torch.uint8)
     sixteen = (eight.to(torch.int32) * 257).to(torch.uint16)
-    assert _picture(None) is None
+    assert page_pixels(None) is None
     for image in (eight, sixteen):
-        shown = _picture(image)
+        shown = page_pixels(image)
         assert shown is not None
         assert np.array_equal(shown, eight.permute(1, 2, 0).numpy())
 
