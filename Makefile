@@ -31,7 +31,7 @@ $(CORE): pyproject.toml constraints.txt
 	@touch $@
 
 $(DEV): $(CORE)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,stream,wandb,tensorboard,sweep,export,16bit,dicom,prepare]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,stream,wandb,tensorboard,sweep,export,16bit,dicom,prepare,docs]'
 	@touch $@
 endif
 
@@ -149,6 +149,10 @@ lint: $(DEV) ## Check style, types and who imports whom → nothing (a minute)
 format: $(DEV) ## Mend style where it can be done automatically → the changed files (seconds)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+.PHONY: docs
+docs: $(DEV) ## Build the site of the pages and of all docstrings, warnings as errors → runs/site (half a minute)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f docs/site/mkdocs.yml
 
 .PHONY: results
 results: $(CORE) ## Put the tables of experiments/results into pages → docs/results.md, experiments/results/tables.md (a minute)
