@@ -106,6 +106,13 @@ STAND_INS = {
 }
 """What commands are given for a name that stands for something of the reader's, or is too large."""
 
+EXTRAS = {
+    "magenet export": ("onnx", "onnxscript", "onnxruntime"),
+    "magenet shards": ("webdataset",),
+    "magenet sweep": ("optuna", "wandb"),
+}
+"""Packages that a command needs, from extras."""
+
 RUNNABLE = re.compile(r"(\w+=\S+ )*(magenet|python -c|export) ")
 RESUMED = ["--trainer.max_steps", "4"]
 ON_CPU = ["--trainer.accelerator", "cpu", "--data.workers", "0"]
@@ -139,6 +146,10 @@ def test_the_commands_of_a_page_run(
     page: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = blocks(PAGES[page])
+    for name, packages in EXTRAS.items():
+        if any(name in command for shown, command in SHOWN if shown == page):
+            for package in packages:
+                pytest.importorskip(package, reason=f"'{name}' needs an extra")
     needs_run = any("<run>" in block.text for block in content)
     request.getfixturevalue("trained" if needs_run else "place")
     monkeypatch.syspath_prepend(Path.cwd())  # PYTHONPATH=.
