@@ -83,7 +83,8 @@ ELSEWHERE = {f"docs/add_{name}.md": EXPERIMENTS for name in ("factor", "loss", "
 """Pages whose commands another test runs, one by one."""
 
 STAND_INS = {
-    "<run>": "runs/latest",
+    "MAGE-Net=<test folder>": "MAGE-Net=runs/paper/comparison_mean_teacher/version_1",
+    "Setiawan=<test folder>": "Setiawan=runs/classical/version_0",
     "<folder with index.csv>": "data",
     "MAGENET_GOOD=<folder>": "MAGENET_GOOD=data/hrf",
     "MAGENET_REAL=<folder>": "MAGENET_REAL=data/hygd",
@@ -113,7 +114,11 @@ EXTRAS = {
 }
 """Packages that a command needs, from extras."""
 
+RUN_FOLDERS = {"docs/paper.md": "runs/paper/latest"}
+"""What `<run>` is on a page, where it is not `runs/latest`."""
+
 RUNNABLE = re.compile(r"(\w+=\S+ )*(magenet|python -c|export) ")
+RESUMABLE = ["--resume_point.every_n_steps", "1"]
 RESUMED = ["--trainer.max_steps", "4"]
 ON_CPU = ["--trainer.accelerator", "cpu", "--data.workers", "0"]
 OWN_SIZE = ["--model.structure_target", "magenet.losses.HighFrequencyTarget",
@@ -154,8 +159,10 @@ def test_the_commands_of_a_page_run(
     request.getfixturevalue("trained" if needs_run else "place")
     monkeypatch.syspath_prepend(Path.cwd())  # PYTHONPATH=.
     names: dict[str, object] = {}
+    folder = RUN_FOLDERS.get(page, "runs/latest")
     for block in content:
-        run_block(block, names, monkeypatch)
+        named = block._replace(text=block.text.replace("<run>", folder))
+        run_block(named, names, monkeypatch)
 
 
 def run_block(block: Block, names: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +171,7 @@ def run_block(block: Block, names: dict[str, object], monkeypatch: pytest.Monkey
         Path(block.name).write_text(block.text)
         sys.modules.pop(Path(block.name).stem, None)
     elif block.kind == "python":
-        exec(block.text.replace("<run>", STAND_INS["<run>"]), names)
+        exec(block.text, names)
     elif block.kind == "shell":
         for command in commands(block.text):
             if command not in LISTED:
@@ -203,7 +210,7 @@ def smaller(words: list[str]) -> list[str]:
     small = configs("limits.yaml", "scored.yaml" if scored else "small.yaml")
     if name == "fit":
         own = OWN_SIZE if re.search(r"comparison/(mage_net|mean_teacher)\.yaml", rest) else []
-        return [*small, *own, *(RESUMED if "--ckpt_path" in words else [])]
+        return [*small, *own, *RESUMABLE, *(RESUMED if "--ckpt_path" in words else [])]
     if name == "test":
         return small
     if name == "sweep":
