@@ -31,7 +31,11 @@ $(CORE): pyproject.toml constraints.txt
 	@touch $@
 
 $(DEV): $(CORE)
+<<<<<<< HEAD
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,stream,wandb,tensorboard,sweep,export,16bit,dicom,prepare,serve]'
+=======
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,stream,wandb,tensorboard,sweep,export,16bit,dicom,prepare,docs]'
+>>>>>>> 07869e09870d2e7bf5cfe0e8d903dc1df2c62868
 	@touch $@
 endif
 
@@ -153,6 +157,10 @@ lint: $(DEV) ## Check style, types and who imports whom → nothing (a minute)
 format: $(DEV) ## Mend style where it can be done automatically → the changed files (seconds)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+.PHONY: docs
+docs: $(DEV) ## Build the site of the pages and of all docstrings, warnings as errors → runs/site (half a minute)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f docs/site/mkdocs.yml
 
 .PHONY: results
 results: $(CORE) ## Put the tables of experiments/results into pages → docs/results.md, experiments/results/tables.md (a minute)

@@ -13,7 +13,9 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them, or the names in a module."""
+    if page.suffix == ".py":
+        return set(re.findall(r"^(?:def|class) (\w+)", page.read_text(), re.MULTILINE))
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

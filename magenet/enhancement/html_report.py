@@ -62,7 +62,7 @@ ENDINGS = {"before": ".jpg", "after": ".jpg", "uncertainty": ".png"}
 class Entry(NamedTuple):
     """A photograph on the page.
 
-    Args:
+    Attributes:
         name: Name of the photograph.
         status: `enhanced`, `refused`, `failed` or `skipped`.
         verdict: `ok`, `check` or `abstain` (do not use); empty where nothing was enhanced.
