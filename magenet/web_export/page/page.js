@@ -17,7 +17,7 @@ worker.onerror = () => fail("A part of this page could not be loaded. Load it ag
 
 worker.onmessage = ({ data }) => {
   if (data.ready) ready(data.ready);
-  else if (data.error) fail(data.error);
+  else if (data.failed) fail(data.failed);
   else if (data.text) working(data.step, data.of, data.text);
   else if (data.photograph) show(data);
   else if (data.result) draw(data);

@@ -6,7 +6,7 @@
 //      { step, of, text }          progress
 //      { photograph, field, ... }  what was found
 //      { result: ImageData, strength }
-//      { error: text }
+//      { failed: text }
 
 import * as ort from "./onnxruntime-web/ort.wasm.bundle.min.js";
 import { crop, transferred } from "./crop.js";
@@ -125,7 +125,7 @@ function apply(strength) {
 
 const started = start().then(
   () => postMessage({ ready: settings }),
-  (error) => { postMessage({ error: `The network could not be loaded (${error.message ?? error}). Load the page again.` }); throw error; },
+  (error) => { postMessage({ failed: `The network could not be loaded (${error.message ?? error}). Load the page again.` }); throw error; },
 );
 
 onmessage = async ({ data }) => {
@@ -135,6 +135,6 @@ onmessage = async ({ data }) => {
     else if (last) apply(data.strength);
   } catch (error) {
     const text = error instanceof Told ? error.message : `The photograph could not be enhanced (${error.message ?? error}). A large one may need more memory than the browser has.`;
-    postMessage({ error: text });
+    postMessage({ failed: text });
   }
 };
