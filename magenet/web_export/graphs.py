@@ -70,7 +70,7 @@ class OneView(nn.Module):
         self.network = network
 
     def forward(self, view: Tensor) -> tuple[Tensor, ...]:
-        """Return what :class:`Change` needs of a view `(1, 3, S, S)`: the enhanced view first."""
+        """Return what the third graph needs of a view `(1, 3, S, S)`: the enhanced view first."""
         detail = self.network.detail
         if detail is None:
             return (self.network(view).image,)

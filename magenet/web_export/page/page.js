@@ -108,7 +108,7 @@ function drawHeat({ error, error_side: side, square }, width, height) {
   if (!error) return;
   const worst = settings.error_limits[1], heat = new ImageData(side, side);
   for (let i = 0; i < error.length; i++) {
-    heat.data.set([255, 120, 0, 220 * Math.min(1, 255 * error[i] / worst)], 4 * i);
+    heat.data.set([255, 120, 0, 150 * Math.min(1, 255 * error[i] / worst)], 4 * i);
   }
   const canvas = Object.assign(get("heat"), { width: side, height: side });
   canvas.getContext("2d").putImageData(heat, 0, 0);
