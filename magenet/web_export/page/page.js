@@ -71,7 +71,7 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
 function show(told) {
   const { width, height } = told.photograph;
   for (const id of ["before", "after"]) Object.assign(get(id), { width, height });
-  get("before").getContext("2d").putImageData(told.photograph, 0, 0);
+  context("before").putImageData(told.photograph, 0, 0);
   strength.value = 100;
   stage.dataset.strength = "";
   request();
@@ -92,6 +92,11 @@ function show(told) {
   else if (told.expected_error > check) doubts.push("The expected error is large: look closely before you use the result.");
   if (told.confidence < settings.least_confidence) doubts.push(`The field of view is uncertain (confidence ${(Math.floor(100 * told.confidence) / 100).toFixed(2)}): look at its edge.`);
   get("doubts").replaceChildren(...doubts.map((text) => element("li", text)));
+}
+
+/** Return what draws a photograph: opaque, so that it is saved without transparency. */
+function context(id) {
+  return get(id).getContext("2d", { alpha: false });
 }
 
 function element(kind, text) {
@@ -135,7 +140,7 @@ strength.addEventListener("input", request);
 
 function draw({ result, strength: applied }) {
   applying = false;
-  get("after").getContext("2d").putImageData(result, 0, 0);
+  context("after").putImageData(result, 0, 0);
   stage.dataset.strength = applied;
   get("result").hidden = false;
   if (Math.round(100 * applied) !== Number(strength.value)) request();

@@ -54,7 +54,7 @@ def enhanced_on_page(tab: Any, file: Path, strength: int = 100) -> NDArray[np.ui
     with tab.expect_download() as download:
         tab.click("#save")
     assert download.value.suggested_filename == f"{file.stem}_enhanced.png"
-    return np.asarray(Image.open(download.value.path())).astype(int)
+    return np.asarray(Image.open(download.value.path()).convert("RGB")).astype(int)
 
 
 def compare(given: NDArray[Any], wanted: EnhancedPhotograph, image: Tensor) -> None:
@@ -92,7 +92,7 @@ def test_strength_is_live_and_nothing_at_zero(
     tab.wait_for_selector('#stage[data-strength="0.6"]')
     with tab.expect_download() as download:
         tab.click("#save")
-    given = np.asarray(Image.open(download.value.path())).astype(int)
+    given = np.asarray(Image.open(download.value.path()).convert("RGB")).astype(int)
     wanted = enhancer(image, strength=0.6, force=True).image.permute(1, 2, 0).numpy().astype(int)
     assert np.abs(given - wanted).max() <= 1
 
