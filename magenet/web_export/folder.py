@@ -51,6 +51,11 @@ def export_web(weights: str, out: Path, runtime: Path | None = None) -> str:
             :data:`magenet.onnx_export.TOLERANCE`.
     """
     network = exportable(weights)
+    if network.own_scale:
+        raise UserError(
+            f"weights '{weights}': work at the photograph's own scale, which --format web cannot "
+            "export yet; --format onnx exports the network alone"
+        )
     settings = Settings.of(network)
     side = side_on_page(settings)
     with _whole_folder(out) as part:
@@ -67,14 +72,9 @@ def export_web(weights: str, out: Path, runtime: Path | None = None) -> str:
         text = json.dumps(page_settings(network, settings, side))
         (part / "settings.json").write_text(text, encoding="utf-8")
         size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
-    own = (
-        f"; the page sees every eye at {side} px, which `magenet enhance` sees at its own scale"
-        if network.own_scale
-        else ""
-    )
     return (
         f"{out}: {size / 1e6:.1f} MB, within {deviation:.1e} of PyTorch; at {side} px "
-        f"{seconds:.2f} s by onnxruntime, {torch_seconds:.2f} s by PyTorch in fp32{own}; to try "
+        f"{seconds:.2f} s by onnxruntime, {torch_seconds:.2f} s by PyTorch in fp32; to try "
         f"it: python -m http.server --directory {out}"
     )
 

@@ -9,8 +9,10 @@ import torch
 
 from magenet.errors import UserError
 from magenet.main import main
+from magenet.models import MAGENet
 from magenet.web_export import folder as web
 from magenet.web_export.folder import DRAWS, PAGE
+from tests.magenet.models.test_detail import SMALL
 
 
 @pytest.fixture
@@ -82,3 +84,13 @@ def test_the_page_names_no_other_address() -> None:
     assert policy
     sources = {word for rule in policy[1].split(";") for word in rule.split()[1:]}
     assert sources == {"'none'", "'self'", "'wasm-unsafe-eval'", "blob:", "data:"}
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_network_at_its_own_scale_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "exportable", lambda weights: MAGENet(**SMALL))
+    with pytest.raises(UserError, match="own scale, which --format web cannot export yet"):
+        web.export_web("mine", tmp_path / "page")
+    assert not list(tmp_path.iterdir())
