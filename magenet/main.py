@@ -23,7 +23,7 @@ COMMANDS = {
     "predict": "enhance photographs with a trained network",
     "report": "show a training and its tests on one page",
     "degrade": "degrade photographs, with a file of what was done to each",
-    "export": "write the network for other programs (ONNX)",
+    "export": "write the network for other programs (ONNX), or as a page for browsers",
     "phantom": "draw synthetic retinas to try the commands on",
     "prepare": "make a manifest of a public data set, with masks and splits",
     "manifest": "make a manifest of any folder of photographs",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +68,34 @@ def export_onnx(network: MAGENet, path: Path) -> None:
         dynamic = {0: torch.export.Dim("batch", min=1, max=64)}
         for axis, name in ((2, "tall"), (3, "wide")):
             dynamic[axis] = MULTIPLE * torch.export.Dim(name, min=2, max=512)
+    write_onnx(ImageOnly(network), path, {"image": example}, ("enhanced",), {"image": dynamic})
+
+
+def write_onnx(
+    module: nn.Module,
+    path: Path,
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    dynamic: Mapping[str, Mapping[int, Any]],
+) -> None:
+    """Write a module as ONNX.
+
+    Args:
+        module: The module.
+        path: File to write.
+        inputs: Examples of its arguments, by their names in its `forward` and in the file.
+        outputs: Names of its results.
+        dynamic: Axes of the inputs that may have other lengths, and their `torch.export.Dim`.
+    """
     with warnings.catch_warnings():
         # The exporter announces its own changes, and that torchvision is missing.
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
-            ImageOnly(network).eval(), (example,),
-            dynamic_shapes={"image": dynamic}, dynamo=True, verbose=False,
-            input_names=["image"], output_names=["enhanced"], external_data=False,
+            module.eval(), tuple(inputs.values()),
+            dynamic_shapes={name: dict(dynamic.get(name, {})) for name in inputs},
+            dynamo=True, verbose=False,
+            input_names=list(inputs), output_names=list(outputs), external_data=False,
         )  # fmt: skip
         assert program is not None  # by dynamo=True
         program.save(path)
@@ -112,6 +132,28 @@ def seconds(run: Callable[[], object], repetitions: int = 3) -> float:
     return min(times)
 
 
+def exportable(weights: str) -> MAGENet:
+    """Return a network to export, once the packages that exporting needs are there.
+
+    Args:
+        weights: See :meth:`magenet.models.MAGENet.from_pretrained`.
+
+    Raises:
+        UserError: If the weights or a package are missing.
+    """
+    try:
+        import onnx  # noqa: F401  # torch's exporter needs two, and its own message is long
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError:
+        raise UserError("magenet export needs: pip install 'magenet[export]'") from None
+    try:
+        return MAGENet.from_pretrained(weights)
+    except Exception as error:  # of the file system, of safetensors, of the hub
+        reason = str(error).removeprefix(f"{weights}: ")
+        raise UserError(f"weights '{weights}': {reason}") from None
+
+
 def export(weights: str, out: Path) -> str:
     """Export weights as ONNX, compare with PyTorch, and return a line on size and speed.
 
@@ -124,17 +166,7 @@ def export(weights: str, out: Path) -> str:
         UserError: If the weights or a package are missing, the file cannot be written, or the
             exported network differs by more than :data:`TOLERANCE`.
     """
-    try:
-        import onnx  # noqa: F401  # torch's exporter needs two, and its own message is long
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError:
-        raise UserError("--format onnx needs: pip install 'magenet[export]'") from None
-    try:
-        network = MAGENet.from_pretrained(weights)
-    except Exception as error:  # of the file system, of safetensors, of the hub
-        reason = str(error).removeprefix(f"{weights}: ")
-        raise UserError(f"weights '{weights}': {reason}") from None
+    network = exportable(weights)
     with atomic_write(out) as part:
         export_onnx(network, part)
         deviation = difference(network, part)

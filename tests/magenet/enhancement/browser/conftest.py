@@ -1,12 +1,12 @@
 """Chromium, and the page opened in it."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.chromium import chromium
 from tests.magenet.enhancement.browser.looking import shows
 from tests.magenet.enhancement.pages import entry, missing, written
 
@@ -23,25 +23,8 @@ FACTS = [
 @pytest.fixture(scope="package")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One Chromium for all tests."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (extra dev)")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    browser = next(filter(None, map(shutil.which, names)), None)
-    if browser is None:
-        pytest.skip("needs Chromium: install it (apt-get install chromium)")
-    quiet = (
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-        "--disable-background-networking --disable-component-update --disable-sync"
-    )
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"),
-            executable_path=browser,
-            args=quiet.split(),
-            viewport={"width": 1280, "height": 800},
-        )
-        chromium.set_default_timeout(10_000)
-        yield chromium
-        chromium.close()
+    with chromium(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="package")

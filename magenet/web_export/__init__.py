@@ -1,0 +1,1 @@
+"""Export of a page that enhances photographs in the visitor's own browser, without a server."""
