@@ -12,11 +12,16 @@ from magenet.main import main
 from tests.command_line import configs
 from tests.docs.pages import PAGES, Block, blocks, commands
 
+SHOWN = [(page, command) for page, path in PAGES.items() for block in blocks(path)
+         if block.kind == "shell" for command in commands(block.text)]  # fmt: skip
+
 NOT_RUN = {
     "installs packages": [
         "make install && . .venv/bin/activate",
         "make setup",
         "pip install 'magenet[sweep]'",
+        "pip install 'magenet[serve]'",
+        "pip install 'magenet[export]'",
         "python3 -m pip install --no-index --no-deps --target /tmp/site wheels/*.whl "
         "&& export PYTHONPATH=/tmp/site",
     ],
@@ -75,11 +80,32 @@ NOT_RUN = {
     "runs until it is stopped; tests/magenet/enhancement/test_watch.py stops it": [
         "magenet enhance --watch camera/ -o enhanced/ --html",
     ],
+    "runs until it is stopped; tests/magenet/serving/test_server.py stops it": [
+        "magenet serve",
+        "magenet serve --name enhance.clinic.example",
+    ],
+    "asks the server that tests/magenet/serving/test_server.py starts, and runs there": [
+        command for page, command in SHOWN if page == "docs/serve.md" and "job" in command
+    ],
+    "needs npm; tests/magenet/web_export makes and serves a page": [
+        "magenet export --format web -o page/",
+        "python -m http.server --directory page/",
+    ],
+    "is another program, which is not installed here": [
+        "vascx run-models handover/images.csv segmentations/",
+        "vascx calc-biomarkers segmentations/ report/ --feature-set full_v3 --n-jobs 4",
+        "cp handover/images/* AutoMorph/images/ && cp handover/resolution_information.csv "
+        "AutoMorph/ && cd AutoMorph && sh run.sh",
+        "napari photos/eye.jpg enhanced/eye.jpg",
+    ],
 }
 """Commands that no test runs as they stand, by the reason."""
 
 EXPERIMENTS = "tests/experiments/test_extending.py"
-ELSEWHERE = {f"docs/add_{name}.md": EXPERIMENTS for name in ("factor", "loss", "network")}
+ELSEWHERE = {
+    **{f"docs/add_{name}.md": EXPERIMENTS for name in ("factor", "loss", "network")},
+    "docs/handover.md": "tests/test_handover.py",
+}
 """Pages whose commands another test runs, one by one."""
 
 STAND_INS = {
@@ -123,8 +149,6 @@ RESUMED = ["--trainer.max_steps", "4"]
 ON_CPU = ["--trainer.accelerator", "cpu", "--data.workers", "0"]
 OWN_SIZE = ["--model.structure_target", "magenet.losses.HighFrequencyTarget",
             "--model.preservation_weight", "0"]  # fmt: skip
-SHOWN = [(page, command) for page, path in PAGES.items() for block in blocks(path)
-         if block.kind == "shell" for command in commands(block.text)]  # fmt: skip
 LISTED = {command for listed in NOT_RUN.values() for command in listed}
 RUN = sorted({page for page, command in SHOWN if command not in LISTED} - set(ELSEWHERE))
 
