@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from data_modules.files.memory_estimate import MEBIBYTE, resident
+from magenet.enhancement.device import half_precision
 from magenet.enhancement.fundus_check import CHECK_SIZE
 from magenet.enhancement.settings import Settings
 from magenet.enhancement.shrinkage import rms_inside, split_bands
@@ -364,14 +365,6 @@ class PhotographEnhancer:
             round(mean_change, 2),
             **{name: round(float(score), 4) for name, score in scores.items()},
         )
-
-
-def half_precision(device: torch.device) -> bool:
-    """Return whether a device is faster in bf16: GPUs, and CPUs with bf16 instructions."""
-    if device.type == "cpu":
-        capabilities = torch.cpu.get_capabilities()
-        return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
-    return device.type == "cuda"
 
 
 def _at_most(before: Tensor, after: Tensor, mask: Tensor, side: int) -> list[Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from data_modules.datasets.photographs import cut_to_field
 from data_modules.files.memory_estimate import resident
 from magenet.enhancement.calibration_curve import CalibrationCurve
-from magenet.enhancement.enhancer import PhotographEnhancer, _at_most, half_precision
+from magenet.enhancement.enhancer import PhotographEnhancer, _at_most
 from magenet.enhancement.fundus_check import CHECK_SIZE, FundusCheck, NotAFundusError
 from magenet.enhancement.settings import Settings
 from magenet.enhancement.shrinkage import rms_inside, split_bands
@@ -370,13 +370,3 @@ def test_fidelity_of_a_large_photograph_is_measured_on_a_small_copy_inside_the_f
         assert not bool(plane[..., ~inside].any())
         average = torch.nn.functional.avg_pool2d(whole, 2)[:, inside]
         assert float((plane[0][:, inside] - average).abs().mean()) < 0.1
-
-
-@pytest.mark.parametrize("known", [{"amx_bf16": True}, {"avx512_bf16": True}, {}])
-def test_a_cpu_computes_in_bf16_if_it_has_instructions_for_it(
-    known: dict[str, bool], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
-    assert half_precision(CPU) == bool(known)
-    assert half_precision(torch.device("cuda"))
-    assert not half_precision(torch.device("mps"))
