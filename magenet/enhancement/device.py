@@ -48,5 +48,5 @@ def half_precision(device: torch.device) -> bool:
         return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
     if device.type == "cuda":
         with torch.cuda.device(device):
-            return torch.cuda.is_bf16_supported(including_emulation=False)
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return False
