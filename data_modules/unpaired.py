@@ -42,7 +42,7 @@ class StrongView(nn.Module):
     def forward(self, image: Tensor, mask: Tensor, rng: CounterRNG) -> Tensor:
         """Return the strong view, `(B, 3, S, S)` in [0, 1], aligned with `image` pixel by pixel."""
         rng = rng.fork("strong view")
-        view = self.degradation(image, mask, rng)
+        view = self.degradation.apply(image, mask, self.degradation.draw(rng))
         brightness = (1 - self.brightness, 1 + self.brightness)
         gamma = (1 - self.gamma, 1 + self.gamma)
         return jitter_light(view, rng, brightness, gamma, prefix="view_")

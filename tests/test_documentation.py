@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from magenet.degradation import PRESETS
 from tests.conftest import ROOT
 
 FOLDERS = ("", "docs", "magenet/weights/*", "experiments/weights", "experiments/results")
@@ -45,3 +46,10 @@ def test_configurations_and_targets_exist(page: Path) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().split()) <= 900
+
+
+@pytest.mark.parametrize("page", ["glossary", "degradation"])
+def test_every_preset_is_listed(page: str) -> None:
+    text = (ROOT / f"docs/{page}.md").read_text()
+    (row,) = re.findall(r"^\| (?:preset|`magenet degrade --preset`) \|.*$", text, re.MULTILINE)
+    assert {f"`{name}`" for name in PRESETS} <= set(re.findall("`[a-z_]+`", row))

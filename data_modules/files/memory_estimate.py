@@ -19,7 +19,7 @@ RETAINED = 224 * MEBIBYTE
 
 NETWORK_SIDE = 512
 """Side that the square around the field is resized to, in pixels; a larger one has a bound of its
-own in the enhancer."""
+own in the enhancer, for the network and for the report."""
 
 BAND_COLUMN = 168 * 256
 """Bytes per column of the photograph in a band of the transfer: 256 rows, measured. The allocator

@@ -24,7 +24,7 @@ from experiments.benchmarks.inference import memory
 from experiments.configurations import CONFIGS, RESULTS, build, read_config
 from experiments.studies.tables import CLASSICAL, OTHER_LEARNED
 from magenet.callbacks.provenance import REPEATS, commit, cost, processor
-from magenet.enhancement.enhancer import half_precision
+from magenet.enhancement.device import half_precision
 from magenet.models import Enhancer
 
 ROWS = {

@@ -15,7 +15,7 @@ from data_modules import AdaptationDataModule, ManifestPhotographs, SameView
 from magenet.allocator import keep_freed_memory
 from magenet.checkpoints import VerifiedCheckpointIO, read_network
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
-from magenet.enhancement.enhancer import half_precision
+from magenet.enhancement.device import half_precision
 from magenet.enhancement.settings import Settings
 from magenet.losses import SegmenterTarget
 from magenet.models import MAGENet, VesselSegmenter

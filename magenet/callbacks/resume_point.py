@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from pathlib import Path
 from types import FrameType
@@ -30,7 +31,8 @@ class ResumePoint(Callback):
 
     Never at an epoch's last batch: a checkpoint saved there, before Lightning has counted the
     epoch, resumes one epoch too far (Lightning 2.6.6); the first batch of the next epoch saves
-    instead. A run with epochs of a single batch therefore has no resume point.
+    instead. A run with epochs of a single batch therefore has no resume point, as it
+    says at its start.
 
     Args:
         every_n_steps: Optimizer steps between checkpoints.
@@ -54,6 +56,12 @@ class ResumePoint(Callback):
         self.saved_step = self.seen_step = trainer.global_step
         self.paths = []
         self.signal, self.stopping = None, False
+        if trainer.num_training_batches == 1 and trainer.is_global_zero:
+            print(
+                "an epoch has one batch: Ctrl-C will save nothing; make epochs longer "
+                "(--data.steps, --trainer.limit_train_batches)",
+                file=sys.stderr,
+            )
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if number != _requeue_signal(trainer):

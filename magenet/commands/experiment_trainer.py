@@ -10,8 +10,7 @@ from lightning.pytorch.callbacks import ProgressBar
 
 from magenet.callbacks.provenance import processor
 from magenet.callbacks.step_progress import StepProgress
-from magenet.enhancement.device import device_for
-from magenet.enhancement.enhancer import half_precision
+from magenet.enhancement.device import device_for, half_precision
 
 
 class ExperimentTrainer(Trainer):

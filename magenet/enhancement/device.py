@@ -1,4 +1,4 @@
-"""Choice of the device to compute on."""
+"""Choice of the device to compute on, and of the precision."""
 
 from __future__ import annotations
 
@@ -35,3 +35,18 @@ def device_for(name: str) -> torch.device:
     if kind == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"--device: this machine has {torch.cuda.device_count()} GPUs: no {name}")
     return device
+
+
+def half_precision(device: torch.device) -> bool:
+    """Return whether a device is faster in bf16: it has instructions for it.
+
+    Those are CPUs with AVX512-BF16 or AMX, and GPUs from NVIDIA's Ampere on (a T4 or V100 only
+    emulates bf16).
+    """
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return False

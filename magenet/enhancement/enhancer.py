@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from data_modules.files.memory_estimate import MEBIBYTE, resident
+from magenet.enhancement.device import half_precision
 from magenet.enhancement.fundus_check import CHECK_SIZE
 from magenet.enhancement.settings import Settings
 from magenet.enhancement.shrinkage import rms_inside, split_bands
@@ -36,6 +37,9 @@ REPORT_SIDE = 1024
 """Greatest side at which fidelity is measured, in pixels: that of methods without a size of their
 own, which see the photograph's whole resolution (our choice)."""
 
+SEGMENTER_BYTES_PER_PIXEL = {torch.bfloat16: 350, torch.float32: 600}
+"""Memory of the report per pixel, most of it for the segmenter's pass over one picture: measured
+303 and 534 at 1024 px, rounded up. The scores after it take 215."""
 
 LEAST_ERROR = 1e-4
 """Added to errors that are compared, in [0, 1]: none is believed to be nothing."""
@@ -287,7 +291,8 @@ class PhotographEnhancer:
 
     def _through_network(self, seen: Tensor, inside: Tensor) -> EnhancerOutput:
         """Return the network's output for photographs `(1, 3, S, S)`, on its device."""
-        self._require_network_memory(seen.shape[-1])
+        side = seen.shape[-1]
+        self._require_memory("this network", side, self.network.forward_memory(side * side))
         view, mask = (
             tensor.to(self.device).contiguous(memory_format=torch.channels_last)
             for tensor in (seen, inside)
@@ -297,20 +302,25 @@ class PhotographEnhancer:
 
     def find_vessels(self, images: Tensor) -> Tensor:
         """Return the vessels of photographs `(B, 3, S, S)` in [0, 1]: `(B, 1, S, S)`, 0 or 1."""
+        side = images.shape[-1]
+        dtype = torch.bfloat16 if self.half else torch.float32
+        self._require_memory("the report", side, SEGMENTER_BYTES_PER_PIXEL[dtype] * side * side)
         with (
             torch.inference_mode(),
-            torch.autocast(self.device.type, enabled=False),  # a Trainer may have switched it on
+            # also where not half: a Trainer may have switched it on
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self.half),
         ):
-            logits: Tensor = self.vessels(images.to(self.device))
-            return (logits.float() > 0).float().cpu()
+            # one picture at a time, to spare memory
+            found = [self.vessels(image[None].to(self.device)) > 0 for image in images]
+        return torch.cat(found).float().cpu()
 
-    def _require_network_memory(self, side: int) -> None:
-        """Raise if a forward pass does not fit into the memory."""
-        need = resident() + self.network.forward_memory(side * side)
+    def _require_memory(self, what: str, side: int, need: int) -> None:
+        """Raise if something that needs so many bytes more does not fit into the memory."""
+        need += resident()
         if need > self.max_memory:
             raise UserError(
-                f"--max-memory: {self.max_memory / MEBIBYTE:.0f} MiB are too little for this "
-                f"network at {side} px; give {need / MEBIBYTE:.0f}M at least"
+                f"--max-memory: {self.max_memory / MEBIBYTE:.0f} MiB are too little for {what} "
+                f"at {side} px; give {math.ceil(need / MEBIBYTE)}M at least"
             )
 
     def _shown(self, image: Tensor, field: FieldOfView, side: int) -> tuple[Tensor, Tensor]:
@@ -364,14 +374,6 @@ class PhotographEnhancer:
             round(mean_change, 2),
             **{name: round(float(score), 4) for name, score in scores.items()},
         )
-
-
-def half_precision(device: torch.device) -> bool:
-    """Return whether a device is faster in bf16: GPUs, and CPUs with bf16 instructions."""
-    if device.type == "cpu":
-        capabilities = torch.cpu.get_capabilities()
-        return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
-    return device.type == "cuda"
 
 
 def _at_most(before: Tensor, after: Tensor, mask: Tensor, side: int) -> list[Tensor]:

@@ -48,11 +48,13 @@ class Scores(Callback):
         """Clear the rows, load the judges and move them to the device.
 
         Raises:
-            UsageError: On several devices, where padding would count photographs twice.
+            UsageError: On several devices, whose rows are not gathered.
             UserError: If a judge's checkpoint is missing.
         """
         if trainer.world_size > 1:
-            raise UsageError("a test counts every photograph once: use --trainer.devices 1")
+            raise UsageError(
+                "a test does not gather the scores of several devices: use --trainer.devices 1"
+            )
         self.rows = []
         for judge in self.judges:
             judge.load()

@@ -1,8 +1,9 @@
 """Field of view: the part of a photograph that shows the retina, and not the black surround.
 
-It is a disc, often clipped by the frame (top and bottom on many cameras); a photograph that was
-cropped before may show no surround. The field is estimated here alone; the rest of the project is
-given the mask (the classical enhancers of `magenet.models.peers` can do without).
+It is a disc, often clipped by the frame or by black bars (top and bottom on many cameras, left and
+right where a photograph was turned); a photograph that was cropped before may show no surround. The
+field is estimated here alone; the rest of the project is given the mask (the classical enhancers of
+`magenet.models.peers` can do without).
 """
 
 from __future__ import annotations
@@ -101,20 +102,27 @@ def estimate_field(image: Tensor) -> FieldOfView:
     points = _edge_points(bright)
     if len(points) < 0.1 * sum(size):
         return FieldOfView(whole, field_from_mask(whole).square, 0.6 if share > 0.9 else 0.0)
-    circle, agreement = _fit_circle(points, size)
+    circle, inliers = _fit_circle(points, size)
     if circle is None:
         return FieldOfView(whole, field_from_mask(whole).square, 0.0)
 
     circle = _steepest(small, circle)
     top, bottom = _straight_edges(bright, circle)
-    disc = _disc(circle, size)
-    disc[: max(0, top)], disc[bottom:] = False, False
+    left, right = _straight_edges(bright.T, (circle[1], circle[0], circle[2]))
+    # Points on a straight edge say nothing about the circle.
+    low, high = torch.tensor([top, left]), torch.tensor([bottom, right])
+    round_part = ((points >= low + 2) & (points < high - 2)).all(dim=1)
+    agreement = float(inliers[round_part].sum()) / max(1, int(round_part.sum()))
+    disc = _part(_disc(circle, size), (top, bottom), (left, right))
     overlap = float((disc & bright).sum()) / max(1.0, float((disc | bright).sum()))
     # A dark photograph may have shadow over half its field: the visible edge counts more.
     confidence = max(0.0, min(1.0, 0.7 * agreement + 0.3 * overlap))
     y, x, radius = (value / scale for value in circle)
-    mask = _disc((y + 0.5 / scale - 0.5, x + 0.5 / scale - 0.5, radius), (height, width))[None]
-    mask[:, : round(top / scale)], mask[:, round(bottom / scale) :] = False, False
+    disc = _disc((y + 0.5 / scale - 0.5, x + 0.5 / scale - 0.5, radius), (height, width))
+    rows, columns = (
+        (round(low / scale), round(high / scale)) for low, high in ((top, bottom), (left, right))
+    )
+    mask = _part(disc, rows, columns)[None]
     if not mask.any():
         return FieldOfView(whole, field_from_mask(whole).square, 0.0)
     return FieldOfView(mask, field_from_mask(mask).square, confidence)
@@ -174,8 +182,9 @@ def _edge_points(bright: Tensor) -> Tensor:
 
 def _fit_circle(
     points: Tensor, size: tuple[int, int]
-) -> tuple[tuple[float, float, float] | None, float]:
-    """Return the circle `(y, x, radius)` with most inliers (RANSAC), and their share."""
+) -> tuple[tuple[float, float, float] | None, Tensor]:
+    """Return the circle `(y, x, radius)` with most inliers (RANSAC), and which they are, `(N,)`."""
+    none = torch.zeros(len(points), dtype=torch.bool)
     generator = torch.Generator().manual_seed(0)
     triples = points[torch.randint(len(points), (400, 3), generator=generator)]
     first, rest = triples[:, :1], triples[:, 1:]
@@ -183,13 +192,13 @@ def _fit_circle(
     right = rest.square().sum(-1) - first.square().sum(-1)  # (400, 2)
     usable = torch.linalg.det(matrix).abs() > 1.0
     if not bool(usable.any()):
-        return None, 0.0
+        return None, none
     centres = torch.linalg.solve(matrix[usable], right[usable])
     radii = (centres - first[usable, 0]).norm(dim=1)
     short, long = min(size), max(size)
     plausible = (radii > 0.25 * short) & (radii < 0.8 * long)
     if not bool(plausible.any()):
-        return None, 0.0
+        return None, none
     centres, radii = centres[plausible], radii[plausible]
     residuals = (torch.cdist(centres, points) - radii[:, None]).abs()
     tolerance = 0.008 * long
@@ -205,8 +214,8 @@ def _fit_circle(
         distance = (points - torch.tensor([y, x])).norm(dim=1)
         inliers = (distance - radius).abs() < tolerance
         if int(inliers.sum()) < 8:
-            return None, 0.0
-    return (y, x, radius), float(inliers.float().mean())
+            return None, none
+    return (y, x, radius), inliers
 
 
 def _steepest(level: Tensor, circle: tuple[float, float, float]) -> tuple[float, float, float]:
@@ -235,17 +244,26 @@ def _straight_edges(bright: Tensor, circle: tuple[float, float, float]) -> tuple
     """
     y, x, radius = circle
     rows = bright.any(dim=1).nonzero()[:, 0]
+    columns = bright.any(dim=0).nonzero()[:, 0]  # the chord is clipped, too, where they end
+    first, last = int(columns[0]), int(columns[-1])
     edges = [0, len(bright)]
     for end, row, outward in ((0, int(rows[0]), -1), (1, int(rows[-1]), 1)):
         inner = row - 2 * outward
         half_chord = (radius**2 - min(abs(inner - y), radius) ** 2) ** 0.5
-        left, right = max(0, round(x - half_chord)), min(bright.shape[1], round(x + half_chord))
+        left, right = max(first, round(x - half_chord)), min(last + 1, round(x + half_chord))
         if (
             right - left > 0.3 * 2 * radius
             and float(bright[inner, left:right].float().mean()) > 0.9
         ):
             edges[end] = row if outward < 0 else row + 1
     return edges[0], edges[1]
+
+
+def _part(disc: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
+    """Return the part of `disc` `(h, w)` from the first row and column to before the last ones."""
+    part = torch.zeros_like(disc)
+    part[slice(*rows), slice(*columns)] = disc[slice(*rows), slice(*columns)]
+    return part
 
 
 def _disc(circle: tuple[float, float, float], size: tuple[int, int]) -> Tensor:

@@ -98,8 +98,9 @@ class PerceptualTerm(PictureTerm):
     The segmenter is the one in the package, so that nothing is downloaded and what is compared is
     what retinas are made of, not what photographs of the world are. Each resolution counts by the
     mean absolute distance over the mean size of the target's features (our choice). The report of
-    `magenet enhance` counts vessels by the same segmenter, and is then no independent measure; the
-    judges are other networks.
+    `magenet enhance` counts vessels by the same segmenter, and so do the tables (their judge of
+    vessels has the same weights): for a network trained with this term neither is an independent
+    measure.
 
     Args:
         weight: Weight of the term; 0.1 is our choice.

@@ -23,8 +23,9 @@ def masked_dice(probability: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         `(B,)` in [0, 1]; 1 where both masks are empty, NaN where the field of view is.
 
     Raises:
-        ValueError: If a probability inside the field is NaN.
+        ValueError: If shapes differ, or a probability inside the field is NaN.
     """
+    check_masks(probability, truth, mask)
     require_numbers(probability, mask)
     predicted = ((probability >= 0.5) & (mask > 0)).flatten(1)
     reference = ((truth >= 0.5) & (mask > 0)).flatten(1)

@@ -139,7 +139,7 @@ def vessel_length_change(
         Lengths lost and invented; NaN where there was no vessel before.
 
     Raises:
-        ValueError: If shapes differ.
+        ValueError: If shapes differ, or a value inside the field is NaN.
 
     Example:
         >>> before = torch.zeros(1, 1, 8, 8)
@@ -149,6 +149,8 @@ def vessel_length_change(
         LengthChange(lost=tensor([0.5000]), invented=tensor([0.]))
     """
     check_masks(before, after, mask)
+    for vessels in (before, after):
+        require_numbers(vessels, mask)
     vessels_before, vessels_after = (before >= 0.5) & (mask > 0), (after >= 0.5) & (mask > 0)
     line_before, line_after = skeleton(vessels_before), skeleton(vessels_after)
     length = _length(line_before)

@@ -109,7 +109,9 @@ class GradingTask(FundusTask):
             UsageError: On several devices, whose patients are not merged.
         """
         if self.trainer.world_size > 1:
-            raise UsageError("a test counts every photograph once: use --trainer.devices 1")
+            raise UsageError(
+                "a test does not gather the labels of several devices: use --trainer.devices 1"
+            )
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores; in a training, fit the temperature first."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from experiments.checkpoints import load_network
-from magenet.enhancement.enhancer import half_precision
+from magenet.enhancement.device import half_precision
 from magenet.enhancement.released import ReleasedEnhancer
 from magenet.models import Enhancer
 from magenet.models.peers import CLAHE, Identity, Setiawan

@@ -15,7 +15,7 @@ from magenet.degradation.cofe.spots import Spots
 from magenet.degradation.cofe.variant import Variant
 from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Parameters
-from magenet.degradation.pipeline import Degradation
+from magenet.degradation.pipeline import Degradation, check
 
 TYPES = (
     "illumination",
@@ -117,4 +117,5 @@ class CofeDegradation(Degradation):
         self, image: Tensor, mask: Tensor, rng: CounterRNG, codes: Tensor | None = None
     ) -> Tensor:
         """Degrade photographs; see :class:`Degradation` and :meth:`choose`."""
+        check(image, mask)
         return self.apply(image, mask, self.draw(rng, codes))

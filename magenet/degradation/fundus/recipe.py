@@ -32,10 +32,13 @@ from magenet.degradation.pipeline import Degradation
 
 
 def factors() -> dict[str, Factor]:
-    """Return all factors in the order in which light meets them.
+    """Return all factors in the order in which they are applied.
 
-    First the illumination of the retina, then the eye's media, then the optics, then the sensor and
-    the camera's software.
+    First the illumination of the retina (`shadow` to `cast`); then what blurs its image (`defocus`
+    to `blur`), before what is added to that image and has an edge or a softness of its own: light
+    scattered in the eye and in the optics, and dust (`haze` to `dust`). Then the exposure, the
+    sensor (`noise`, `grain`) and the camera's software (`colour`, `jpeg`). `burnout` comes after
+    noise and colours, although it is one of exposure: what is clipped shows neither.
     """
     return {
         "shadow": Shadow(),
@@ -142,9 +145,10 @@ class FundusDegradation(Degradation):
         """Draw each factor's severity; see :meth:`Degradation.choose`."""
         gentle = rng.uniform("gentle", 0.0, 1.0) < self.gentle
         scale = torch.where(gentle, rng.uniform("scale", 0.0, 1.0), 1.0) * self.severity
-        usual, blurred = (_severities(mix, rng, scale) for mix in (self.mix, BLURRED))
+        usual = _severities(self.mix, rng, scale)
         if not self.blurred:
             return usual
+        blurred = _severities(BLURRED, rng, scale)
         is_blurred = rng.uniform("blurred", 0.0, 1.0) < self.blurred
         none = torch.zeros_like(scale)
         return {

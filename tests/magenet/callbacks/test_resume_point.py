@@ -66,3 +66,14 @@ def test_resume_points_follow_each_other_and_avoid_the_end_of_an_epoch(tmp_path:
     # An epoch has 4 steps: step 4 and step 8 end one, so 5 and 9 stand in for them.
     steps = [[], [2], [2], [2], [2, 5], [2, 5], [5, 7], [5, 7], [7, 9]]
     assert kept == [[f"step_{step:06d}.ckpt" for step in saved] for saved in steps]
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_a_run_that_cannot_save_says_so_at_its_start(
+    tmp_path: Path, batches: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    point = ResumePoint(every_n_steps=1)
+    trainer(tmp_path, max_steps=1, limit_train_batches=batches, callbacks=[point]).fit(
+        task(), data()
+    )
+    assert capsys.readouterr().err.count("Ctrl-C will save nothing") == (batches == 1)

@@ -1,9 +1,11 @@
-"""Choice of the device."""
+"""Choice of the device and of the precision."""
+
+from contextlib import nullcontext
 
 import pytest
 import torch
 
-from magenet.enhancement.device import device_for
+from magenet.enhancement.device import device_for, half_precision
 from magenet.errors import UsageError
 
 
@@ -33,3 +35,28 @@ def test_auto_takes_what_there_is_and_a_named_kind_is_kept(monkeypatch: pytest.M
 def test_a_name_of_no_device_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="--device"):
         device_for(name)
+
+
+@pytest.mark.parametrize("known", [{"amx_bf16": True}, {"avx512_bf16": True}, {}])
+def test_a_cpu_computes_in_bf16_if_it_has_instructions_for_it(
+    known: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
+    assert half_precision(torch.device("cpu")) == bool(known)
+
+
+@pytest.mark.parametrize(("major", "native"), [(6, False), (7, False), (8, True), (9, True)])
+def test_a_gpu_computes_in_bf16_if_it_does_not_emulate_it(
+    major: int, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compute capability 6 is Pascal, 7 Volta and Turing (T4), 8 Ampere, 9 Hopper."""
+    properties = type("Properties", (), {"major": major})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: properties)
+    monkeypatch.setattr(torch.cuda, "device", nullcontext)
+    assert half_precision(torch.device("cuda", 1)) == native
+
+
+def test_other_devices_compute_in_fp32() -> None:
+    assert not half_precision(torch.device("mps"))

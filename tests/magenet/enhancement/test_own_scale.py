@@ -1,6 +1,9 @@
 """Networks at the photograph's own scale: one pass, and what they tell of it."""
 
 import math
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from torch import Tensor
 from magenet.enhancement.calibration_curve import CalibrationCurve
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.settings import Settings
+from magenet.errors import UserError
 from magenet.models import Enhancer, EnhancerOutput, MAGENet, VesselSegmenter
 from tests.magenet.conftest import retina
 
@@ -80,3 +84,65 @@ def test_the_expected_share_of_harm_is_reported_where_it_was_calibrated(
         assert (report.harmed_share > 0.5) == (errors[0][0] < 0.01)
         expected = any("worse than before" in reason for reason in report.reasons)
         assert expected == (report.harmed_share > 0.25)
+
+
+REPORTED = """
+import re, sys
+from pathlib import Path
+import torch
+from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.imaging.field_of_view import field_from_mask
+
+weights, half = sys.argv[1:]
+enhancer = PhotographEnhancer.from_pretrained(weights, torch.device("cpu"), 1 << 40)
+enhancer.given_half = half == "bf16"
+seen, mask = torch.rand(3, 1024, 1024), torch.ones(1, 1024, 1024)
+rest = (mask, 0 * mask, 0.0, 1.0, field_from_mask(mask > 0))
+enhancer.max_memory = 0
+try:
+    enhancer._report(seen, seen, *rest)
+except Exception as error:
+    print(error)
+enhancer.max_memory = 1 << 40
+enhancer._report(seen, 0.9 * seen, *rest)
+status = Path("/proc/self/status").read_text()
+print("peak", int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]) >> 10)
+"""
+"""Prints what a report at 1024 px is said to need, and the most memory that its process held."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_the_report_takes_no_more_memory_than_was_said(precision: str) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", REPORTED, "mage_net", precision],
+        capture_output=True, text=True, check=True, timeout=240,
+    ).stdout  # fmt: skip
+    need = re.search(r"too little for the report at 1024 px; give (\d+)M at least", said)
+    assert need is not None, said
+    assert 0.6 * int(need[1]) < int(said.split("peak ")[1]) <= int(need[1])
+
+
+def test_pictures_pass_the_segmenter_one_by_one_in_the_enhancers_precision(
+    enhancer: PhotographEnhancer,
+) -> None:
+    seen: list[tuple[int, torch.dtype]] = []
+
+    class Noted(torch.nn.Conv2d):
+        def forward(self, picture: Tensor) -> Tensor:
+            logits = super().forward(picture)
+            seen.append((len(picture), logits.dtype))
+            return logits
+
+    enhancer.vessels = Noted(3, 1, 1)
+    for half, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        enhancer.given_half = half
+        seen.clear()
+        assert enhancer.find_vessels(torch.rand(2, 3, 64, 64)).shape == (2, 1, 64, 64)
+        assert seen == [(1, dtype)] * 2
+
+
+def test_a_report_that_would_not_fit_is_refused(enhancer: PhotographEnhancer) -> None:
+    enhancer.max_memory = 0
+    with pytest.raises(UserError, match=r"too little for the report at 64 px; give \d+M at least"):
+        enhancer.find_vessels(torch.rand(1, 3, 64, 64))

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from magenet.errors import UsageError
 from magenet.evaluation import DiscJudge, FullReference, Scores
 from magenet.evaluation.judge import Batch, Judge
 from magenet.evaluation.score_rows import ScoreRow
@@ -93,3 +94,8 @@ def test_scores_that_are_undefined_everywhere_are_named() -> None:
     none = [row | {"disc_dice": math.nan} for row in some]
     assert never_defined(some) == ""
     assert never_defined([*none, *rows("clean", [1.0, 2.0], "ab")]) == "disc_dice"
+
+
+def test_several_devices_are_refused_since_their_scores_are_not_gathered() -> None:
+    with pytest.raises(UsageError, match=r"does not gather the scores .* --trainer.devices 1"):
+        Scores().on_test_start(SimpleNamespace(world_size=2), None)  # type: ignore[arg-type]

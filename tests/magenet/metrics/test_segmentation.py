@@ -151,6 +151,8 @@ def test_what_cannot_be_scored_is_an_error(maps: tuple[Tensor, Tensor, Tensor]) 
     with pytest.raises(ValueError, match="one shape"):
         vessel_scores(probability, truth[:1], mask)  # would broadcast
     with pytest.raises(ValueError, match="one shape"):
+        masked_dice(probability, truth[:1], mask)
+    with pytest.raises(ValueError, match="one shape"):
         vessel_scores(*(plane.expand(-1, 3, -1, -1) for plane in maps))
     with pytest.raises(ValueError, match="NaN"):
         vessel_scores(torch.full_like(truth, torch.nan), truth, mask)

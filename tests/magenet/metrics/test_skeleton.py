@@ -207,6 +207,10 @@ def test_without_vessels_before_nothing_is_said() -> None:
     assert [float(share) for share in change] == [1.0, 0.0]
     with pytest.raises(ValueError, match="one shape"):
         vessel_length_change(vessel, nothing, field[..., 1:])
+    unknown = torch.full_like(vessel, torch.nan)
+    for pair in ((vessel, unknown), (unknown, vessel)):
+        with pytest.raises(ValueError, match="NaN"):  # not a vessel that is lost, or new
+            vessel_length_change(*pair, field)
 
 
 def test_the_longest_line_equals_the_largest_component_of_scipy() -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 
+from data_modules import AdaptationDataModule
 from data_modules.batch import Batch
 from magenet.callbacks.resume_point import ResumePoint
 from magenet.errors import UserError
@@ -54,8 +55,19 @@ class HostReads(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-def test_a_step_never_waits_for_a_number(tmp_path: Path) -> None:
+def test_a_step_never_waits_for_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
+    transfers: list[int] = []
+
+    prepare = AdaptationDataModule.on_after_batch_transfer
+
+    def watched(self: AdaptationDataModule, batch: Batch, dataloader_idx: int) -> Batch:
+        with HostReads() as mode:
+            prepared = prepare(self, batch, dataloader_idx)
+        transfers.append(mode.count)
+        return prepared
+
+    monkeypatch.setattr(AdaptationDataModule, "on_after_batch_transfer", watched)
 
     class Watched(MeanTeacherTask):
         def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -69,6 +81,8 @@ def test_a_step_never_waits_for_a_number(tmp_path: Path) -> None:
     trainer(tmp_path, max_steps=LOOK_EVERY + 1, max_epochs=-1).fit(module, data())
     assert looks[: LOOK_EVERY - 1] == [0] * (LOOK_EVERY - 1)
     assert looks[LOOK_EVERY - 1] == 1, "one look at all losses since the last"
+    assert transfers[0] > 0, "the values of the first batch are checked"
+    assert transfers[1 : LOOK_EVERY + 1] == [0] * LOOK_EVERY
 
 
 def test_a_checkpoint_of_another_network_is_one_line() -> None:
