@@ -14,7 +14,7 @@ from magenet.checkpoints import read_network
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder import Options, enhance_photograph
 from magenet.enhancement.fundus_check import FundusCheck
-from magenet.enhancement.report_page import Outcome
+from magenet.enhancement.outcome import Outcome
 from magenet.enhancement.settings import OWN_SCALE, Settings, seen_side
 from magenet.errors import UserError
 from magenet.imaging.transfer import enhance_at
