@@ -64,6 +64,23 @@ def to_unit(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype == torch.bool else tensor.float() / 255
 
 
+def require_one_size(photographs: PhotographSource, batch_size: int) -> None:
+    """Raise if photographs that may differ in size are to be put into one batch.
+
+    Args:
+        photographs: The source.
+        batch_size: Photographs per batch.
+
+    Raises:
+        ValueError: If they may differ, and a batch is more than one of them.
+    """
+    if photographs.own_scale and batch_size > 1:
+        raise ValueError(
+            "photographs at their own scale (own_scale: true) differ in size, so that a batch is "
+            f"one of them: set batch_size (and real_batch_size) to 1, not {batch_size}"
+        )
+
+
 class FundusDataModule(LightningDataModule, ABC):
     """Base class: uint8 batches from worker processes, converted and augmented on the device.
 
@@ -214,10 +231,14 @@ class SourceDataModule(FundusDataModule):
         photographs: The source.
         args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
         kwargs: Arguments of :class:`FundusDataModule`, by name.
+
+    Raises:
+        ValueError: If the photographs keep their own sizes, and `batch_size` is not 1.
     """
 
     def __init__(self, photographs: PhotographSource, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        require_one_size(photographs, self.batch_size)
         self.photographs = photographs
 
     def train_dataloader(self) -> StatefulDataLoader[Any]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from torch import Tensor
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from data_modules.base import FundusDataModule, to_unit
+from data_modules.base import FundusDataModule, require_one_size, to_unit
 from data_modules.batch import AnyBatch, Batch
 from data_modules.datasets.manifest import Manifest, ManifestError, Photograph, read_rows
 from data_modules.datasets.photographs import (
@@ -145,7 +145,8 @@ class EvaluationDataModule(FundusDataModule):
         workers: Processes that decode; 0 decodes in the main process.
 
     Raises:
-        ValueError: If only one of `manifest` and `pairs` is given.
+        ValueError: If only one of `manifest` and `pairs` is given, or the photographs keep their
+            own sizes, and `batch_size` is not 1.
     """
 
     def __init__(
@@ -160,6 +161,8 @@ class EvaluationDataModule(FundusDataModule):
         if (manifest is None) != (pairs is None):
             raise ValueError("manifest and pairs go together: give both, or neither")
         super().__init__(scored_size, batch_size, workers)
+        if photographs is not None:
+            require_one_size(photographs, batch_size)
         self.photographs = photographs
         self.manifest = manifest
         self.pairs = pairs

@@ -115,7 +115,7 @@ def read_checkpoint(
 
 
 def read_network(
-    network: nn.Module, checkpoint: str | Path, advice: str, prefix: str = "network."
+    network: nn.Module, checkpoint: str | Path, advice: str, prefix: str | None = None
 ) -> None:
     """Load the weights of a task's network from its checkpoint.
 
@@ -123,12 +123,17 @@ def read_network(
         network: The network to load them into.
         checkpoint: Checkpoint of the task that trained it.
         advice: How to get one if it is missing, for the message.
-        prefix: Prefix of the network's weights in the task; `teacher.network.` for a teacher's.
+        prefix: Prefix of the network's weights in the task: `teacher.network.` for the teacher,
+            `network.` for the student or a task's only network. Those that the task predicts with,
+            the teacher's where it has one, if None.
 
     Raises:
         UserError: If the checkpoint is missing, cannot be read or holds another network.
     """
     weights = read_checkpoint(checkpoint, advice)["state_dict"]
+    if prefix is None:
+        taught = any(name.startswith("teacher.network.") for name in weights)
+        prefix = "teacher.network." if taught else "network."
     state = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
     try:
         network.load_state_dict(state)

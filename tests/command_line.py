@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from experiments.configurations import BASE, CONFIGS
 from magenet.main import main
 from tests.conftest import ROOT
@@ -41,6 +43,13 @@ def configs(*layers: Path | str) -> list[str]:
     return [part for layer in layers for part in ("--config", str(layer))]
 
 
+def one_at_a_time(config: Path) -> list[str]:
+    """Return the option that photographs at their own scale need: they differ in size."""
+    data = yaml.safe_load(config.read_text())["data"]["init_args"]
+    own_scale = data.get("photographs", {}).get("init_args", {}).get("own_scale", False)
+    return ["--data.batch_size", "1"] if own_scale else []
+
+
 def predict(source: Path, folder: Path, checkpoint: Path | None = None) -> list[str]:
     arguments = [
         "predict", *configs(BASE, CONFIGS / "runs/predict.yaml"),
@@ -56,7 +65,8 @@ def segmenter_for(model: dict[str, Any], segmenter: Path = SEGMENTER) -> list[st
     target = model.get("structure_target", {})
     if "checkpoint" not in target.get("init_args", {}) if isinstance(target, dict) else True:
         return []
-    assert main(["fit", *configs(BASE, segmenter, "limits.yaml", "small.yaml")]) == 0
+    layers = configs(BASE, segmenter, "limits.yaml", "small.yaml")
+    assert main(["fit", *layers, *one_at_a_time(segmenter)]) == 0
     Path("runs").rename("segmenter")
     checkpoint = next(Path("segmenter").rglob("best.ckpt"))
     return ["--model.structure_target.checkpoint", str(checkpoint)]

@@ -128,6 +128,9 @@ class AnnotatedDataset(PhotographDataset):
 class PhotographSource(ABC):
     """Set of photographs with splits for training, validation and test."""
 
+    own_scale = False
+    """Whether its photographs may keep their own sizes, so that a batch can hold only one."""
+
     @abstractmethod
     def dataset(self, split: Split, image_size: int) -> PhotographDataset:
         """Return the photographs of one split.

@@ -196,7 +196,8 @@ class ManifestPhotographs(PhotographSource):
             `split`.
         cache: Folder of decoded photographs, so that later epochs and runs need not decode again;
             it may be deleted at any time. Not cached if null.
-        own_scale: Whether photographs that are smaller than asked for keep their own size.
+        own_scale: Whether photographs that are smaller than asked for keep their own size; a batch
+            then must be one of them (`batch_size` 1).
         larger: CSV file with larger versions of some of the photographs, of the same names.
         dust: Whether samples tell the dust of their camera, found in its training photographs of
             any quality; see :class:`data_modules.datasets.dust.Dust`.

@@ -16,6 +16,8 @@ from magenet.atomic_write import atomic_write
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.settings import Settings
 from magenet.evaluation.statistics import Comparison, paired_comparison
+from magenet.imaging.crop import at_side
+from magenet.imaging.transfer import enhance_at
 from magenet.metrics import masked_psnr, vessel_length_change
 from magenet.models import MAGENet, VesselSegmenter
 
@@ -57,15 +59,14 @@ def compare_held_out(
         device: Where to compute.
         max_memory: Bytes that the process may use.
     """
-    size = Settings.of(before).side(0)
     vessels = VesselSegmenter.from_pretrained("vessels")
     enhancers = [
         PhotographEnhancer(network, Settings.of(network), vessels, device, max_memory)
         for network in (before, after)
     ]
     with torch.inference_mode():
-        psnr = _compare_psnr(enhancers, manifest, size)
-        vessel_lost = _compare_vessels_lost(enhancers, manifest, size)
+        psnr = _compare_psnr(enhancers, manifest)
+        vessel_lost = _compare_vessels_lost(enhancers, manifest)
     better = psnr.low > 0.0 and psnr.p < SIGNIFICANCE and vessel_lost.high < MOST_VESSELS_LOST
     return HeldOutComparison(better, psnr, vessel_lost)
 
@@ -101,11 +102,15 @@ def summary(comparison: HeldOutComparison) -> str:
     )
 
 
-def _compare_psnr(enhancers: list[PhotographEnhancer], manifest: Path, size: int) -> Comparison:
+def _compare_psnr(enhancers: list[PhotographEnhancer], manifest: Path) -> Comparison:
     """Compare the PSNR of degraded and enhanced good photographs to the clean ones, in dB."""
     psnr: list[list[float]] = [[] for _ in enhancers]
     patients: list[str] = []
-    good = ManifestPhotographs(str(manifest), qualities=["good"])
+    released = enhancers[0]
+    good = ManifestPhotographs(
+        str(manifest), qualities=["good"], own_scale=released.network.own_scale
+    )
+    _, size = released.settings.sides()
     module = PairedDataModule(good, released_degradation(), size, batch_size=1, workers=0)
     for batch in tqdm(module.val_dataloader(), "judging", unit="photograph"):
         for draw in range(DRAWS):
@@ -118,26 +123,36 @@ def _compare_psnr(enhancers: list[PhotographEnhancer], manifest: Path, size: int
     return paired_comparison(psnr[1], psnr[0], patients)
 
 
-def _compare_vessels_lost(
-    enhancers: list[PhotographEnhancer], manifest: Path, size: int
-) -> Comparison:
-    """Compare the share of vessel length that enhancement loses, on all held-out photographs."""
+def _compare_vessels_lost(enhancers: list[PhotographEnhancer], manifest: Path) -> Comparison:
+    """Compare the share of vessel length that enhancement loses, on all held-out photographs.
+
+    Vessels are sought at the smallest side that the networks see: that of the segmenter.
+    """
     lost: list[list[float]] = [[] for _ in enhancers]
     patients: list[str] = []
-    every = ManifestPhotographs(str(manifest))
+    released = enhancers[0]
+    every = ManifestPhotographs(str(manifest), own_scale=released.network.own_scale)
+    side, size = released.settings.sides()
     module = PairedDataModule(every, image_size=size, batch_size=1, workers=0)
     for batch in tqdm(module.val_dataloader(), "judging", unit="photograph"):
         mask = batch["mask_fov"].float()
         image = batch["image"].float() / 255 * mask
+        inside = (at_side(mask, side) >= 0.5).float()
         patients += batch["patient"]
-        vessels_before = enhancers[0].find_vessels(image)  # all have the same segmenter
+        # All enhancers have the same segmenter.
+        vessels_before = released.find_vessels(at_side(image, side) * inside)
         for scores, enhancer in zip(lost, enhancers, strict=True):
-            vessels_after = enhancer.find_vessels(_enhance(enhancer, image, mask))
-            scores.append(float(vessel_length_change(vessels_before, vessels_after, mask).lost))
+            enhanced = at_side(_enhance(enhancer, image, mask), side) * inside
+            change = vessel_length_change(vessels_before, enhancer.find_vessels(enhanced), inside)
+            scores.append(float(change.lost))
     return paired_comparison(lost[1], lost[0], patients)
 
 
 def _enhance(enhancer: PhotographEnhancer, image: Tensor, mask: Tensor) -> Tensor:
     """Return `image` `(1, 3, S, S)` enhanced, black outside the field of view `(1, 1, S, S)`."""
-    change = enhancer.estimate(image[0], mask[0]).change
-    return (image + change).clamp(0.0, 1.0) * mask
+
+    def through(seen: Tensor, inside: Tensor) -> Tensor:
+        return seen + enhancer.estimate(seen[0], inside[0]).change
+
+    size = enhancer.settings.side(image.shape[-1])
+    return enhance_at(size, through, image, mask).clamp(0.0, 1.0) * mask

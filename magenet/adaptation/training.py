@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
@@ -21,12 +22,16 @@ from magenet.losses import SegmenterTarget
 from magenet.models import MAGENet, VesselSegmenter
 from magenet.tasks import MeanTeacherTask
 
+WINDOWS = 8
+"""Windows of each photograph at its own scale, as in the release's training."""
+
 
 def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, seed: int) -> MAGENet:
     """Return the network after teacher-student training: the teacher at its best validation PSNR.
 
     Training stops when the teacher has not improved for a third of the steps on the photographs
-    that choose.
+    that choose. Of a network at the photographs' own scale the detail stage alone is trained, in
+    windows: details, gains, and the errors by which the light is held back.
 
     Args:
         network: The released network; it is not changed.
@@ -37,18 +42,18 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
         steps: Greatest number of optimizer steps.
         seed: Of the data.
     """
-    size = Settings.of(network).side(0)  # its only one, or the least of those it works at
-    cache = manifest.parent / "cache"
-    clean = ManifestPhotographs(str(manifest), qualities=["good"], cache=str(cache))
-    every = ManifestPhotographs(str(manifest), cache=str(cache))
+    least, most = Settings.of(network).sides()
+    own = network.own_scale
+    options: dict[str, Any] = {"cache": str(manifest.parent / "cache"), "own_scale": own}
+    clean = ManifestPhotographs(str(manifest), qualities=["good"], **options)
+    every = ManifestPhotographs(str(manifest), **options)
     data = AdaptationDataModule(
-        clean, every, released_degradation(), SameView(), size, batch_size=2, real_batch_size=1,
-        seed=seed,
+        clean, every, released_degradation(), SameView(), most, batch_size=1 if own else 2,
+        real_batch_size=1, seed=seed, windows=WINDOWS if own else 0, least_size=least,
     )  # fmt: skip
     task = MeanTeacherTask(
-        copy.deepcopy(network).requires_grad_(True).train(),
-        structure_target=SegmenterTarget(VesselSegmenter.from_pretrained("vessels")),
-        preservation_weight=0.1, ema_decay=0.99, supervised_share=0.0, ramp_share=0.2,
+        copy.deepcopy(network).requires_grad_(True).train(), **what_is_taught(network),
+        ema_decay=0.99, supervised_share=0.0, ramp_share=0.2,
         optimizer=partial(torch.optim.Adam, lr=1e-4, foreach=True),
     )  # fmt: skip
     best = ModelCheckpoint(
@@ -69,6 +74,22 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
     adapted = copy.deepcopy(network)
     read_network(adapted, best.best_model_path, "the training wrote none", "teacher.network.")
     return adapted
+
+
+def what_is_taught(network: MAGENet) -> dict[str, Any]:
+    """Return the arguments of the task that say which part of a network learns from which losses.
+
+    Args:
+        network: The released network.
+    """
+    if not network.own_scale:
+        vessels = SegmenterTarget(VesselSegmenter.from_pretrained("vessels"))
+        return {"structure_target": vessels, "preservation_weight": 0.1}
+    # As in the second part of the release's training, `runs/release/detail.yaml`: a photograph or
+    # two a step would unlearn the light, and the structure map with it. The student applies its
+    # light wholly and the teacher a share, so that they can agree on detail alone. No preservation:
+    # the packaged segmenter misses vessels at other sizes than 512 px.
+    return {"trained": "detail", "structure_weight": 0.0, "consistent_light": False}
 
 
 def released_degradation() -> DegradationMixture:

@@ -22,7 +22,7 @@ from data_modules.files.writing import MetadataChoice
 from magenet.enhancement.folder import NOT_ENHANCED, write_outcome
 from magenet.enhancement.listing import Listing
 from magenet.enhancement.origin import ReportRow, claimed_paths
-from magenet.enhancement.report_page import Outcome
+from magenet.enhancement.outcome import Outcome
 from magenet.errors import StoppedError, printable
 from magenet.tasks.enhancement import EnhancementTask, PredictionOptions
 

@@ -35,7 +35,7 @@ from magenet.enhancement.origin import (
     source_of,
     write_report,
 )
-from magenet.enhancement.report_page import Outcome
+from magenet.enhancement.outcome import Outcome
 
 NOT_ENHANCED = ("failed", "refused")
 """Values of `status` of a photograph that has no result."""

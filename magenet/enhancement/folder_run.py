@@ -18,7 +18,8 @@ from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_all
 from magenet.enhancement.inputs import collect
 from magenet.enhancement.listing import Listing
 from magenet.enhancement.origin import ReportRow
-from magenet.enhancement.report_page import PAGE, Outcome, ReportPage, about
+from magenet.enhancement.outcome import Outcome
+from magenet.enhancement.report_page import PAGE, ReportPage, about
 from magenet.enhancement.stop_signals import stoppable
 from magenet.errors import printable
 

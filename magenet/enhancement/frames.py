@@ -9,7 +9,7 @@ from torch import Tensor
 
 from data_modules.datasets.photographs import DecodedFrames, DecodedPhotograph
 from magenet.enhancement.origin import ReportRow
-from magenet.enhancement.report_page import Outcome
+from magenet.enhancement.outcome import Outcome
 from magenet.enhancement.verdict import VERDICTS
 from magenet.errors import UserError
 

@@ -7,13 +7,11 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote
 
-from torch import Tensor
 from tqdm import tqdm
 
 from data_modules.datasets.manifest import Photograph
@@ -21,9 +19,9 @@ from data_modules.files.errors import PictureError
 from data_modules.files.output_paths import path_below
 from data_modules.files.reading import read_native
 from magenet.enhancement.decisions import Decision
-from magenet.enhancement.enhancer import EnhancedPhotograph
 from magenet.enhancement.html_report import Entry, PageWriter
 from magenet.enhancement.origin import ReportRow, report_path
+from magenet.enhancement.outcome import Outcome
 from magenet.enhancement.page_pictures import HEAT_SIDE, page_pixels
 from magenet.errors import printable
 from magenet.installation import version
@@ -41,22 +39,6 @@ DIGEST = 12
 PAGE, INCOMPLETE, EARLIER = "report.html", "report.incomplete.html", "report.earlier.html"
 """Names of the page: of the run that ended last, of one that was stopped, of one before the last.
 An earlier page is kept until there is a new one, which takes its pictures over or removes them."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of one photograph.
-
-    Attributes:
-        row: Its report. `status` is `enhanced`, `refused` (not a fundus photograph), `failed`, or
-            `skipped` where an earlier run had enhanced it.
-        before: The unenhanced photograph; None where it could not be read, or was skipped.
-        result: The enhanced photograph; None where there is none.
-    """
-
-    row: ReportRow
-    before: Tensor | None = None
-    result: EnhancedPhotograph | None = None
 
 
 def about(weights: str, digest: str, strength: float) -> str:

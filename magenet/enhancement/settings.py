@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -59,6 +60,10 @@ class Settings:
     def side(self, own: int) -> int:
         """Return the side at which the network sees a square whose side is `own`, in pixels."""
         return seen_side(self.size, own)
+
+    def sides(self) -> tuple[int, int]:
+        """Return the smallest and the greatest side that the network sees, in pixels."""
+        return self.side(0), self.side(sys.maxsize)
 
     @classmethod
     def of(cls, network: MAGENet) -> Self:

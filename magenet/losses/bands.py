@@ -32,7 +32,8 @@ LEAST_POWER = 1e-8
 """Added to the power of a band: of a fortieth of a grey level."""
 
 LEAST_ERROR = 1e-3
-"""Smallest expected error, in [0, 1]: a quarter of a grey level."""
+"""Added to the errors that the network tells, in [0, 1], a quarter of a grey level: so photographs
+without an error do not ask for ever smaller ones."""
 
 
 class BandLoss(nn.Module):
@@ -119,7 +120,7 @@ class BandLoss(nn.Module):
                 sizes = [part.detach().abs().mean(dim=1) for part in (before, error)]
                 size_of_error = functional.avg_pool2d(torch.stack(sizes, dim=1), ERROR_BLOCK)
                 known = (functional.avg_pool2d(inside, ERROR_BLOCK) >= 1.0).float()
-                scale = log_scale.exp().clamp(min=LEAST_ERROR)
+                scale = LEAST_ERROR + log_scale.exp()  # a clamp would have no gradient below it
                 likelihood = size_of_error / scale + scale.log()
                 terms["error"] = self.error_weight * masked_mean(likelihood, known)
             return terms

@@ -12,7 +12,7 @@ from torch.nn import functional
 from magenet.checkpoints import read_checkpoint, read_network
 from magenet.errors import UserError
 from magenet.losses.masked import masked_mean
-from magenet.models.peers.gfe_net import low_pass
+from magenet.models.low_pass import low_pass
 
 
 class Structure(NamedTuple):

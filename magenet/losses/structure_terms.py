@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from magenet.imaging.crop import at_side
 from magenet.losses.structure import StructureLoss
-from magenet.losses.term import LossTerm, Restored
+from magenet.losses.term import LossTerm, Restored, wholly_inside
+from magenet.models.enhancer import resized_to
 
 
 class StructureTerm(LossTerm):
@@ -25,15 +25,15 @@ class StructureTerm(LossTerm):
         logits, batch = restored.output.structure_logits, restored.batch
         if logits is None:
             return None
-        side, mask = logits.shape[-1], batch["mask_fov"]
-        if restored.window is None:
+        size, mask = logits.shape[-2:], batch["mask_fov"]
+        if size == mask.shape[-2:]:
             wanted = restored.whole_structure
         else:  # the whole eye is seen reduced, and its map is half of that
-            seen = [at_side(batch[key], 2 * side) for key in ("image_clean", "mask_vessel")]
+            twice = [2 * side for side in size]
+            seen = [resized_to(batch[key], twice) for key in ("image_clean", "mask_vessel")]
             wanted = restored.structure_target(*seen, batch["vessel_known"])
-            mask = at_side(mask, side)
-        wanted = wanted._replace(map=at_side(wanted.map, side))
-        loss: Tensor = self.loss(logits, wanted, (mask >= 1.0).to(logits.dtype))
+            wanted = wanted._replace(map=resized_to(wanted.map, size))
+        loss: Tensor = self.loss(logits, wanted, wholly_inside(mask, size).to(logits.dtype))
         return loss
 
 

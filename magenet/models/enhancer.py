@@ -69,10 +69,11 @@ class EnhancerOutput(NamedTuple):
             over s x s pixels: its estimate is `(B, 3, H / s, W / s)`, rounded up. The last one is
             `(B, 3, H, W)`. Never empty.
         structure_logits: Logits of the retinal structure map, `(B, 1, H, W)`, or None for a
-            network without a structure preservation module.
+            network without a structure preservation module. A network that sees the whole eye
+            reduced has a map of half the size at which it sees it, `(B, 1, h, w)`.
         log_error: Natural logarithms of the expected absolute errors of the photograph and of the
-            last stage, scales of Laplace distributions, `(B, 2, h, w)` over the whole photograph;
-            or None.
+            last stage, scales of Laplace distributions less a quarter of a grey level (see
+            `magenet.losses.BandLoss`), `(B, 2, h, w)` over the whole photograph; or None.
         light_weight: Share of the light's correction that is in the last stage, `(B, 1, h, w)` in
             [0, 1]; None likewise.
         log_gain: Natural logarithms of the gain that each band of the photograph needs, finest band
@@ -92,7 +93,7 @@ class EnhancerOutput(NamedTuple):
 
     @property
     def structure(self) -> Tensor | None:
-        """Return the structure map as probabilities in [0, 1], `(B, 1, H, W)`, or None."""
+        """Return the structure map as probabilities in [0, 1], of the logits' size, or None."""
         return None if self.structure_logits is None else self.structure_logits.float().sigmoid()
 
 

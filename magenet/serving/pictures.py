@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from magenet.atomic_write import atomic_write
+from magenet.enhancement.outcome import Outcome
 from magenet.enhancement.page_pictures import (
     HEAT_SIDE,
     QUALITY,
@@ -17,7 +18,6 @@ from magenet.enhancement.page_pictures import (
     heat_map,
     page_pixels,
 )
-from magenet.enhancement.report_page import Outcome
 
 FILES = {
     "before": "before.jpg", "after": "after.jpg", "uncertainty": "uncertainty.png",

@@ -14,7 +14,7 @@ from magenet.checkpoints import read_network
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder import Options, enhance_photograph
 from magenet.enhancement.fundus_check import FundusCheck
-from magenet.enhancement.report_page import Outcome
+from magenet.enhancement.outcome import Outcome
 from magenet.enhancement.settings import OWN_SCALE, Settings, seen_side
 from magenet.errors import UserError
 from magenet.imaging.transfer import enhance_at
@@ -71,7 +71,7 @@ class EnhancementTask(FundusTask):
             leaves it out.
         gradients_every: Steps between two logs of the norm of each term's gradient; 0 for none.
         start: Checkpoint of a task whose network a new training starts from, such as one at a
-            smaller image size; random weights if null.
+            smaller image size: the teacher where it has one. Random weights if null.
         trained: Part of the network that is trained, by its attribute's name, such as `detail`; the
             rest keeps its weights. All of it if null.
         kwargs: See :class:`FundusTask`.

@@ -9,6 +9,7 @@ from PIL import Image
 
 from data_modules import (
     AdaptationDataModule,
+    EvaluationDataModule,
     FolderPhotographs,
     ManifestPhotographs,
     PairedDataModule,
@@ -55,6 +56,21 @@ def test_every_data_module_takes_every_source(kind: str, tmp_path: Path) -> None
     batch = unpaired.prepare(next(iter(unpaired.train_dataloader())), training=True)
     assert batch["image"].shape == batch["image_strong"].shape == (2, 3, 64, 64)
     assert 0.001 < float((batch["image"] - batch["image_strong"]).abs().mean()) < 0.2
+
+
+def test_photographs_at_their_own_scale_come_one_at_a_time() -> None:
+    own = ManifestPhotographs("index.csv", own_scale=True)
+    same = ManifestPhotographs("index.csv")
+    one = "differ in size, so that a batch is one of them: set batch_size .* to 1, not 2"
+    with pytest.raises(ValueError, match=one):
+        PairedDataModule(own, batch_size=2)
+    with pytest.raises(ValueError, match=one):
+        AdaptationDataModule(same, own, batch_size=1, real_batch_size=2)
+    with pytest.raises(ValueError, match=one):
+        EvaluationDataModule(own, batch_size=2)
+    AdaptationDataModule(own, own, batch_size=1)
+    AdaptationDataModule(own, same, batch_size=1, real_batch_size=2)
+    EvaluationDataModule(own, batch_size=1)
 
 
 def test_the_first_batch_can_be_looked_at(tmp_path: Path) -> None:

@@ -21,7 +21,15 @@ from experiments.configurations import BASE, CONFIGS, EXPERIMENTS
 from magenet.evaluation import Judge
 from magenet.main import COMMANDS, main
 from magenet.metrics import NaturalnessModel
-from tests.command_line import SEGMENTER, SMALL, TINY, configs, predict, segmenter_for
+from tests.command_line import (
+    SEGMENTER,
+    SMALL,
+    TINY,
+    configs,
+    one_at_a_time,
+    predict,
+    segmenter_for,
+)
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("workplace")
@@ -305,6 +313,7 @@ def test_the_papers_training_runs_on_top_of_a_row(
 @pytest.mark.parametrize("name", mostly_slow(ALONE))
 def test_an_experiment_runs_with_its_own_network(name: str, photographs: Path) -> None:
     layers = configs(BASE, CONFIGS / name, "limits.yaml", "small.yaml")
+    layers += one_at_a_time(CONFIGS / name)
     if "segmenter" in name or name.startswith(
         ("runs/judges/", "runs/release/structure", "runs/adaptation/severity")
     ):

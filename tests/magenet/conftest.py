@@ -1,4 +1,4 @@
-"""Weights that are quick to use: a tiny network that changes photographs a little."""
+"""Weights that are quick to use: tiny networks that change photographs a little."""
 
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from magenet.enhancement.fundus_check import CHECK_SIZE, FundusCheck, image_stat
 from magenet.enhancement.settings import Settings
 from magenet.imaging.field_of_view import estimate_field
 from magenet.models import MAGENet
+from tests.magenet.models.test_detail import SMALL
 from tests.magenet.models.test_mage_net import TINY
 
 SIZE = 128
@@ -42,11 +43,22 @@ def fundus_check() -> FundusCheck:
 def weights(fundus_check: FundusCheck, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of a tiny network as a folder."""
     torch.manual_seed(0)
-    network = MAGENet(**TINY)
+    settings = Settings(SIZE, fundus_check, ALL, CalibrationCurve((0.0, 0.1), (0.01, 0.2)))
+    return saved(MAGENet(**TINY), settings, tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="session")
+def own_scale_weights(fundus_check: FundusCheck, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a tiny network that works at the photographs' own scale, as a folder."""
+    torch.manual_seed(0)
+    settings = Settings((96, SIZE), fundus_check, uncertainty=ALL, harm=ALL)
+    return saved(MAGENet(**SMALL), settings, tmp_path_factory.mktemp("own_scale_weights"))
+
+
+def saved(network: MAGENet, settings: Settings, folder: Path) -> Path:
+    """Save a network that says something about the light."""
     for head in network.correct:
         torch.nn.init.normal_(head.head.weight, std=0.03)  # type: ignore[union-attr, arg-type]
-    settings = Settings(SIZE, fundus_check, ALL, CalibrationCurve((0.0, 0.1), (0.01, 0.2)))
     network.use.update(settings.as_config())
-    folder = tmp_path_factory.mktemp("weights")
     network.save_pretrained(folder)
     return folder

@@ -6,27 +6,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
 
 from magenet.models.enhancer import Enhancer, EnhancerOutput, Standardise, padded_to
+from magenet.models.low_pass import low_pass
 from magenet.models.peers.unet import double_convolution
 
 SIGMA = 0.012
 """Sigma of the low-pass filter, relative to the photograph's longer side."""
-
-
-def low_pass(image: Tensor, sigma: float) -> Tensor:
-    """Return photographs `(B, C, H, W)` after a Gaussian blur, in fp32.
-
-    Args:
-        image: `(B, C, H, W)`.
-        sigma: Sigma, in pixels.
-    """
-    size = 2 * max(1, round(2.5 * sigma)) + 1
-    with torch.autocast(image.device.type, enabled=False):
-        blurred: Tensor = gaussian_blur2d(image.float(), (size, size), (sigma, sigma))
-    return blurred
 
 
 def high_frequencies(image: Tensor) -> Tensor:

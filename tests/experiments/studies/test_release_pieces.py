@@ -34,7 +34,7 @@ SMALL: dict[str, Any] = {
     "data": {
         "init_args": {
             "photographs": {"init_args": {"dust": False}}, "image_size": 48, "least_size": 32,
-            "window_size": 32, "windows": 2, "batch_size": 2, "workers": 0, "steps": 50,
+            "window_size": 32, "windows": 2, "batch_size": 1, "workers": 0, "steps": 50,
         }
     },
     "trainer": {"log_every_n_steps": 5, "limit_val_batches": 1},

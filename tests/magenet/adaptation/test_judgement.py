@@ -11,11 +11,16 @@ from magenet.adaptation.survey import Surveyed
 from magenet.models import MAGENet
 
 
+@pytest.mark.parametrize("which", ["weights", "own_scale_weights"])
 def test_a_network_is_not_better_than_itself(
-    camera: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    camera: Path,
+    which: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.setattr(judgement, "DRAWS", 1)
-    network = MAGENet.from_pretrained(weights)
+    network = MAGENet.from_pretrained(request.getfixturevalue(which))
     images = sorted(camera.glob("*.png"))
     surveyed = [
         Surveyed(Photograph(image, image.name), float(index)) for index, image in enumerate(images)

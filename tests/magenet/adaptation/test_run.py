@@ -41,13 +41,16 @@ def adapt(camera: Path, out: Path, weights: Path) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("which", ["weights", "own_scale_weights"])
 def test_it_trains_judges_and_says_so(
     camera: Path,
-    weights: Path,
+    which: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
+    weights: Path = request.getfixturevalue(which)
     out, manifests = tmp_path / "own", {}
 
     def read_manifests(*given: Any) -> tuple[Path, Path]:

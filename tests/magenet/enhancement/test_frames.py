@@ -11,7 +11,7 @@ import torch
 
 from data_modules.files.dicom import read_frames
 from magenet.enhancement.frames import EnhancedFrames, FrameError
-from magenet.enhancement.report_page import Outcome
+from magenet.enhancement.outcome import Outcome
 from tests.magenet.commands.enhancing import enhance, rows
 from tests.magenet.conftest import retina
 

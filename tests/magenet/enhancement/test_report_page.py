@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from data_modules.datasets.manifest import Photograph
-from magenet.enhancement.report_page import Outcome, ReportPage
+from magenet.enhancement.outcome import Outcome
+from magenet.enhancement.report_page import ReportPage
 from tests.magenet.enhancement.odd_names import NAMES, linked
 from tests.magenet.enhancement.test_html_report import described
 

@@ -127,7 +127,7 @@ def test_the_likeliest_error_is_the_mean_absolute_one(size: float) -> None:
         field = torch.full((2, 2, 12, 12), log_error)
         return terms(output._replace(log_error=field), target)["error"]
 
-    best = math.log(size)
+    best = math.log(size - LEAST_ERROR)
     assert cost(best) < min(cost(best - 0.1), cost(best + 0.1))
     field = torch.full((2, 2, 12, 12), best, requires_grad=True)
     term = BandLoss()(output._replace(log_error=field), seen(output, target), target, MASK, WINDOW)[
@@ -181,9 +181,22 @@ def test_an_error_too_small_to_see_is_not_asked_for() -> None:
     output, target = pair(0.0)
     costs = [
         terms(output._replace(log_error=torch.full((2, 2, 12, 12), level)), target)["error"]
-        for level in (math.log(LEAST_ERROR), -20.0)
+        for level in (-5.0, -6.0, -12.0, -24.0)
     ]
-    assert costs[0] == costs[1]
+    assert costs[0] - costs[1] > 0.01
+    assert 0.0 < costs[2] - costs[3] < 0.0002
+
+
+@pytest.mark.parametrize("told", [-5.0, -7.5, -9.0])
+def test_a_told_error_that_is_too_small_is_pushed_up(told: float) -> None:
+    """Also below the least error that is asked for."""
+    output, target = pair(0.03)
+    field = torch.full((2, 2, 12, 12), told, requires_grad=True)
+    output = output._replace(log_error=field)
+    BandLoss()(output, seen(output, target), target, MASK, WINDOW)["error"].backward()
+    assert field.grad is not None
+    inside = field.grad[..., 3:9, 5:11]  # of the window
+    assert bool((inside < 0.0).all())
 
 
 def test_what_lies_outside_the_mask_does_not_count() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from data_modules.batch import Batch
 from magenet.errors import UsageError
@@ -35,21 +36,22 @@ from magenet.models.window import Window
 SIDE = 48
 
 
-def photographs(seed: int = 0) -> Tensor:
-    return torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(seed))
+def photographs(seed: int = 0, width: int = SIDE) -> Tensor:
+    return torch.rand(2, 3, SIDE, width, generator=torch.Generator().manual_seed(seed))
 
 
-def batch(windows: bool = False) -> Batch:
-    mask = torch.zeros(2, 1, SIDE, SIDE)
+def batch(windows: bool = False, width: int = SIDE) -> Batch:
+    mask = torch.zeros(2, 1, SIDE, width)
     mask[..., 8:40, 8:40] = 1.0
     given: dict[str, Any] = {
-        "image_clean": photographs() * mask, "image_degraded": photographs(1) * mask,
-        "mask_fov": mask, "mask_vessel": (photographs(2)[:, :1] > 0.8).float(),
+        "image_clean": photographs(0, width) * mask,
+        "image_degraded": photographs(1, width) * mask, "mask_fov": mask,
+        "mask_vessel": (photographs(2, width)[:, :1] > 0.8).float(),
         "vessel_known": torch.tensor([True, False]),
     }  # fmt: skip
     if windows:
         given |= {
-            "image_target": photographs(3) * mask, "mask_known": mask, "window_size": 16,
+            "image_target": photographs(3, width) * mask, "mask_known": mask, "window_size": 16,
             "window_corner": torch.tensor([[[0, 8], [16, 16]], [[8, 8], [32, 0]]]),
         }  # fmt: skip
     return given  # type: ignore[return-value]
@@ -161,6 +163,34 @@ def test_a_network_without_a_map_has_no_structure_term() -> None:
     pairs = batch()
     seen = restored(EnhancerOutput((photographs(4),)), pairs)
     assert LossTerms({"structure": StructureTerm()}, VesselMaskTarget())(seen) == {}
+
+
+@pytest.mark.parametrize("width", [SIDE, 64])
+@pytest.mark.parametrize("windows", [False, True])
+@pytest.mark.parametrize("stride", [1, 2, 5])
+def test_a_map_is_compared_at_its_own_size_and_all_of_the_field_counts(
+    stride: int, windows: bool, width: int
+) -> None:
+    """A network that sees the whole eye reduced has a smaller map, with windows and without."""
+    pairs = batch(windows, width)
+    pairs["mask_vessel"] = torch.zeros_like(pairs["mask_fov"])
+    pairs["mask_vessel"][..., :24, :] = 1.0
+    pairs["vessel_known"] = torch.tensor([True, True])
+    size = [-(-side // stride) for side in (SIDE, width)]
+    upper = functional.adaptive_avg_pool2d(pairs["mask_vessel"], size) * 16 - 8
+    losses = []
+    for logits in (upper, -upper):
+        logits.requires_grad_()
+        found = EnhancerOutput((photographs(4, width),), logits)
+        loss = StructureTerm()(restored(found, pairs))
+        assert loss is not None
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(float(loss.detach()))
+        assert logits.grad is not None
+        inside = functional.adaptive_avg_pool2d(pairs["mask_fov"], size) == 1.0
+        assert torch.equal(logits.grad != 0.0, inside)
+        logits.requires_grad_(False)
+    assert losses[0] < 0.1 * losses[1]
 
 
 def test_null_and_a_weight_of_nothing_leave_a_term_out() -> None:

@@ -82,8 +82,10 @@ if __name__ == "__main__":
     clean = PhantomPhotographs(count=12, val_count=5)
     sizes = {"image_size": 48, "batch_size": 4 // devices, "workers": 0}
     network, sgd = MAGENet(**TINY), partial(torch.optim.SGD, lr=0.1)
-    if kind == "supervised":
-        task, data = SupervisedTask(network, optimizer=sgd), PairedDataModule(clean, **sizes)
+    if kind.startswith("supervised"):
+        weight = 0.0 if "without a map" in kind else 0.1
+        task = SupervisedTask(network, optimizer=sgd, structure_weight=weight)
+        data = PairedDataModule(clean, **sizes)
     else:
         task = MeanTeacherTask(network, supervised_share=0.0, optimizer=sgd)
         real = PhantomPhotographs(count=12, val_count=3, camera="handheld")
@@ -117,7 +119,12 @@ def run(script: str, path: Path, *arguments: str) -> None:
 
 @pytest.mark.ddp
 @pytest.mark.parametrize(
-    "kind", ["supervised", pytest.param("mean_teacher", marks=pytest.mark.slow)]
+    "kind",
+    [
+        "supervised",
+        "supervised without a map",
+        pytest.param("mean_teacher", marks=pytest.mark.slow),
+    ],
 )
 def test_two_processes_train_and_score_as_one_with_twice_the_batch(
     tmp_path: Path, kind: str
