@@ -107,8 +107,8 @@ class ChangeOfViews(nn.Module):
             seen: The upright view, `(1, 3, S, S)`.
             inside: Field of view, `(1, 1, S, S)`, 0 or 1.
         """
-        upright = [view.flip(axes) for view, axes in zip(enhanced.split(1), VIEWS, strict=True)]
-        estimates = torch.cat(upright) * inside
+        upright = [view.flip(axes) for view, axes in zip(enhanced, VIEWS, strict=True)]
+        estimates = torch.stack(upright) * inside
         change = estimates.mean(dim=0) - seen[0]
         score = uncertainty_score(estimates, seen[0], inside)[0]
         share = torch.ones(())
