@@ -31,11 +31,7 @@ $(CORE): pyproject.toml constraints.txt
 	@touch $@
 
 $(DEV): $(CORE)
-<<<<<<< HEAD
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,stream,wandb,tensorboard,sweep,export,16bit,dicom,prepare,serve]'
-=======
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,stream,wandb,tensorboard,sweep,export,16bit,dicom,prepare,docs]'
->>>>>>> 07869e09870d2e7bf5cfe0e8d903dc1df2c62868
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,stream,wandb,tensorboard,sweep,export,16bit,dicom,prepare,serve,docs]'
 	@touch $@
 endif
 
