@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -94,15 +96,19 @@ def _padded(image: Tensor, before: int, after: int) -> Tensor:
     return functional.pad(image, (before, after, 0, 0), mode="replicate")
 
 
-@functools.cache
 def _half_band(count: int) -> Tensor:
     """Return the matrix of the low-pass filter and decimation, `(count, 2 count + taps - 2)`."""
-    with torch.inference_mode(False):  # kept for trainings, too
-        taps = torch.tensor(HALF_BAND)
-        matrix = torch.zeros(count, 2 * count + len(taps) - 2)
-        for row in range(count):
-            matrix[row, 2 * row : 2 * row + len(taps)] = taps / taps.sum()
-        return matrix
+    return torch.from_numpy(_half_band_array(count))
+
+
+@functools.cache
+def _half_band_array(count: int) -> NDArray[np.float32]:
+    """Return the same as an array: an exporter's or an inference mode's tensor must not be kept."""
+    taps = np.array(HALF_BAND, dtype=np.float32)
+    matrix = np.zeros((count, 2 * count + len(taps) - 2), dtype=np.float32)
+    for row in range(count):
+        matrix[row, 2 * row : 2 * row + len(taps)] = taps / taps.sum()
+    return matrix
 
 
 def bands(image: Tensor, levels: int) -> list[Tensor]:
