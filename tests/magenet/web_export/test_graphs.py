@@ -26,7 +26,6 @@ for package in ("onnx", "onnxscript", "onnxruntime"):
     pytest.importorskip(package)
 
 SIDE, LEVEL = 64, 1 / 255
-UNFINISHED = (pytest.mark.slow, pytest.mark.xfail(reason="failed, why is not known: refused"))
 CURVES = {
     "light": CalibrationCurve((0.0, 0.01, 0.5), (0.1, 0.4, 0.9)),
     "uncertainty": CalibrationCurve((0.0, 0.02, 0.3), (0.01, 0.05, 0.2)),
@@ -62,7 +61,7 @@ def test_the_network_sees_what_magenet_enhance_shows_it(
     assert torch.equal(mask[0], inside)
 
 
-@pytest.mark.parametrize("own_scale", [False, pytest.param(True, marks=UNFINISHED)])
+@pytest.mark.parametrize("own_scale", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_graphs_give_the_change_of_magenet_enhance(
     own_scale: bool, weights: Path, fundus_check: FundusCheck, tmp_path: Path
 ) -> None:
