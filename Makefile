@@ -110,11 +110,11 @@ demo: $(CORE) ## Train, test and use tiny networks on phantoms, all anew → run
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile
 
 .PHONY: test
-test: $(DEV) ## Run the fast tests → nothing (4 minutes on 2 idle cores)
+test: $(DEV) ## Run the fast tests → nothing (11 minutes on 2 cores)
 	$(PYTEST) -m "not slow and not soak"
 
 .PHONY: test-slow
-test-slow: $(DEV) ## Run the slow tests: every experiment through the command line → nothing (6 minutes)
+test-slow: $(DEV) ## Run the slow tests: every experiment through the command line → nothing (20 minutes on 2 cores)
 	$(PYTEST) -m slow
 
 .PHONY: soak
