@@ -295,13 +295,15 @@ train-release: $(CORE) $(WHOLE) ## Train the network of the package, if there is
 	$(BIN)/python -m experiments.studies.release$(if $(MINUTES),.pieces --device $(DEVICE) \
 	  --minutes $(MINUTES) --pieces $(PIECES) $(if $(LAYERS),--layers $(LAYERS)))
 
+# The release before, and the network in the package or a checkpoint.
+METHODS = --weights experiments/weights/mage_net_0.1 $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT),mage_net)
 .PHONY: evidence
-evidence: $(CORE) need-photographs ## Measure detail, invention, harm and real pairs of the released network, or of CHECKPOINT=<file> → runs/evidence (20 minutes)
-	$(BIN)/python -m experiments.studies.evidence $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT),--weights mage_net)
+evidence: $(CORE) need-photographs ## Measure detail, invention, harm and real pairs of the releases → experiments/results/evidence, with CHECKPOINT=<file> runs/evidence (20 minutes a method)
+	$(BIN)/python -m experiments.studies.evidence $(METHODS) --out $(if $(CHECKPOINT),runs,experiments/results)/evidence
 
 .PHONY: sheet
-sheet: $(CORE) need-photographs ## Draw real photographs as each method enhances them, beside better ones (CHECKPOINT=<file>) → runs/evidence/sheet.jpg (2 minutes)
-	$(BIN)/python -m experiments.studies.evidence.sheet $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT),--weights mage_net)
+sheet: $(CORE) need-photographs ## Draw real photographs as each method enhances them, beside better ones → docs/real_photographs.jpg, with CHECKPOINT=<file> runs/evidence/sheet.jpg (2 minutes)
+	$(BIN)/python -m experiments.studies.evidence.sheet $(METHODS) --out $(if $(CHECKPOINT),runs/evidence/sheet.jpg,docs/real_photographs.jpg)
 
 .PHONY: paper-table
 paper-table: $(CORE) ## Put the published scores of the paper and its relatives beside ours → experiments/results/paper.md (a second)

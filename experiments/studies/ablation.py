@@ -23,8 +23,9 @@ from torch import Tensor
 
 from experiments.checkpoints import load_network
 from experiments.configurations import BASE, CONFIGS, RESULTS, WEIGHTS
-from experiments.studies.evidence.__main__ import MEASURES, Row, table
+from experiments.studies.evidence.__main__ import PARTS, measured
 from experiments.studies.evidence.methods import Method, method
+from experiments.studies.evidence.report import Row, table
 from magenet.atomic_write import atomic_write
 from magenet.degradation import CounterRNG, FundusDegradation
 from magenet.degradation.factor import Factor, Values
@@ -140,22 +141,12 @@ def used(name: str, checkpoint: Path) -> Method:
     return lambda image, mask: enhance_at(512, enhance, image, mask) * mask
 
 
-def measured(name: str, enhance: Method, count: int, parts: Sequence[str]) -> list[Row]:
-    """Return the scores of a variant."""
-    rows = []
-    for part in parts:
-        for group, batch, scores in MEASURES[part](enhance, count):
-            patient = batch["patient"][0]
-            rows += [(f"{part}, {group}", patient, name, s, v) for s, v in scores.items()]
-    return rows
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Train and measure the missing variants, then write the table."""
     parser = argparse.ArgumentParser(description="Undo one choice of the release at a time.")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--parts", nargs="+", choices=MEASURES, default=["detail", "harm"])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=["detail", "harm"])
     parser.add_argument("--count", type=int, default=4, help="photographs of each set")
     parser.add_argument(
         "--layer", type=Path, nargs="*", default=[], help="more layers of every run"
@@ -168,7 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
         for seed in options.seeds:
             source = "all" if name == "light not held back" else name
             checkpoint = trained(source, seed, options.runs, options.layer)
-            rows += measured(name, used(name, checkpoint), options.count, options.parts)
+            rows += measured(name, used(name, checkpoint), options.parts, options.count)
     with atomic_write(options.results / "ablation.md") as path:
         path.write_text(HEAD + "\n".join(table(rows)) + "\n")
     return 0

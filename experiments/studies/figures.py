@@ -25,7 +25,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import magenet
 from experiments.configurations import EXPERIMENTS, RESULTS
-from experiments.studies.tables import OTHER_LEARNED, RELEASED
+from experiments.studies.tables import EARLIER, RELEASED
 from magenet.errors import UserError
 from magenet.evaluation.tables import LABELS, Cells, as_markdown, read_table
 
@@ -33,9 +33,6 @@ ROOT = EXPERIMENTS.parent
 DICE, COLOUR, PSNR = "pair_vessel_dice", "pair_colour", "pair_psnr"
 
 NOTHING = LABELS["input"]
-PEERS = tuple(OTHER_LEARNED.values())
-"""Learned rows that are not MAGE-Net."""
-
 FIVE_ROWS = re.compile(r"<!-- five rows -->\n.*?<!-- end five rows -->", re.DOTALL)
 
 PAIRS = ("dp05", "dp20", "dp07")
@@ -79,9 +76,7 @@ TEXT, QUIET, GRID, BAND, OURS, OTHERS = (
 
 
 def five_rows(table: Sequence[Cells]) -> str:
-    """Return the README's table: doing nothing, CLAHE, Setiawan, the best peer, the release.
-
-    The peer is the learned row other than MAGE-Net with the highest vessel Dice.
+    """Return the README's table: doing nothing, CLAHE, Setiawan, the releases.
 
     Args:
         table: Lines of `real.csv`.
@@ -90,15 +85,10 @@ def five_rows(table: Sequence[Cells]) -> str:
         UserError: If one of the rows is missing.
     """
     dice = {c["row"]: c for c in table if (c["condition"], c["score"]) == ("pair", DICE)}
-    peers = [row for row in dice if row in PEERS]
-    wanted = (NOTHING, "CLAHE", "Setiawan", RELEASED)
-    if missing := [row for row in wanted if row not in dice] or ([] if peers else ["a peer"]):
+    rows = (NOTHING, "CLAHE", "Setiawan", *EARLIER, RELEASED)
+    if missing := [row for row in rows if row not in dice]:
         raise UserError(f"the table of real pairs lacks {', '.join(missing)}")
-    best = max(peers, key=lambda row: float(dice[row]["mean"]))
-    shown = {
-        NOTHING: NOTHING, "CLAHE": "CLAHE", "Setiawan": "Setiawan",
-        best: f"{best}, best network of another architecture", RELEASED: f"**{RELEASED}**",
-    }  # fmt: skip
+    shown = {row: f"**{row}**" if row == RELEASED else row for row in rows}
     chosen = [{**c, "row": text} for row, text in shown.items() for c in table if c["row"] == row]
     body = as_markdown(chosen, [DICE, COLOUR, PSNR], ["pair"]).split("\n")[1:]
     count = dice[NOTHING]

@@ -66,11 +66,13 @@ VESSELS = ("vessel_balanced_accuracy", "vessel_accuracy", "vessel_iou", "vessel_
 HARDEST = "illumination_spots_blur"
 OURS = (
     Table(
-        "downstream.csv", "illumination", (*VESSELS, "disc_dice", "dr_correct"),
+        "downstream_0.1.csv", "illumination", (*VESSELS, "disc_dice", "dr_correct"),
         "ours: HRF, CHASE_DB1, IDRiD, cofe-Net's illumination",
     ),
-    Table("real.csv", "unpaired", ("fiqa",), "ours: HYGD and IDRiD, usable and reject"),
-    Table("synthetic.csv", HARDEST, ("psnr", "ssim"), "ours: HRF, CHASE_DB1, IDRiD, all of cofe's"),
+    Table("real_0.1.csv", "unpaired", ("fiqa",), "ours: HYGD and IDRiD, usable and reject"),
+    Table(
+        "synthetic_0.1.csv", HARDEST, ("psnr", "ssim"), "ours: HRF, CHASE_DB1, IDRiD, all of cofe's"
+    ),
     Table("paper_vessels.csv", HARDEST, VESSELS, "the paper's protocol: DRIVE, all of cofe's"),
     Table("paper_disc_cup.csv", HARDEST, ("disc_dice",), "the paper's protocol: REFUGE"),
     Table("paper_quality.csv", "unpaired", ("fiqa",), "the paper's protocol: EyeQ usable"),

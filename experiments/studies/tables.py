@@ -8,7 +8,8 @@ Writes:   experiments/results/<table>.csv, <table>_runs.csv, <table>_against.csv
 
 Learned rows are the best checkpoints of `runs/comparison_<row>/seed<N>`. The scores of each
 photograph are kept in `experiments/results/rows`, so that a table can be made anew, or a row added,
-without the other rows' checkpoints. A row is not tested again with the same weights and judges.
+without the other rows' checkpoints. A row is not tested again with the same weights and judges, and
+one that was tested by another test is left out of the table.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import NamedTuple
 import yaml
 from tqdm import tqdm
 
-from experiments.configurations import BASE, CONFIGS, EXPERIMENTS, RESULTS
+from experiments.configurations import BASE, CONFIGS, EXPERIMENTS, RESULTS, WEIGHTS
 from magenet.errors import UserError
 from magenet.evaluation.tables import make_table, overview
 from magenet.models import peers
@@ -75,11 +76,17 @@ SHOWN = {
 RELEASED = "MAGE-Net, released"
 """The network in the package: a row beside the comparison, see docs/scoring.md."""
 
+EARLIER = {"MAGE-Net, release 0.1": WEIGHTS / "mage_net_0.1"}
+"""Folders of earlier releases' weights, by label."""
+
 FILES = ("config.json", "model.safetensors")
 """Files of the network in the package."""
 
-CARD = "see magenet/weights/mage_net/README.md"
-"""Where the training of the network in the package is described."""
+CARD = "see the README.md beside the weights"
+"""Where the training of a released network is described."""
+
+ENHANCER = "magenet.enhancement.released.ReleasedEnhancer"
+"""What uses weights as `magenet enhance` does."""
 
 
 class Entry(NamedTuple):
@@ -139,12 +146,26 @@ def entries(runs: Path, rows: Path) -> dict[str, Entry]:
             found[folder] = Entry(
                 label + suffix, f"runs/comparison/{name}.yaml", configs, checkpoint
             )
+    for label, weights in EARLIER.items():
+        name = f"{ENHANCER} --model.network.init_args.weights experiments/weights/{weights.name}"
+        found[weights.name] = Entry(
+            label,
+            f"runs/classical.yaml --model.network {name}",
+            [BASE, classical],
+            files=tuple(weights / file for file in FILES),
+            options=("--model.network", *name.split()),
+            facts={
+                "checkpoint": f"experiments/weights/{weights.name}",
+                "steps": CARD,
+                "chosen": CARD,
+            },
+        )
     found["released"] = Entry(
         RELEASED,
         "runs/release/detail.yaml",
         [BASE, classical],
         files=tuple(PACKAGE / "mage_net" / file for file in FILES),
-        options=("--model.network", "magenet.enhancement.released.ReleasedEnhancer"),
+        options=("--model.network", ENHANCER),
         facts={"checkpoint": "in the package", "steps": CARD, "chosen": CARD},
     )
     return found
@@ -196,7 +217,7 @@ def dependencies(entry: Entry, table: str) -> dict[str, str]:
 
 
 def is_current(folder: Path, wanted: dict[str, str]) -> bool:
-    """Return whether a row was tested with these :func:`dependencies`."""
+    """Return whether a row was tested, with these values of its :func:`dependencies`."""
     provenance = folder / "provenance.json"
     if not (provenance.is_file() and (folder / "scores.csv").is_file()):
         return False
@@ -211,6 +232,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--again", action="store_true", help="test current rows, too")
+    parser.add_argument("--only", nargs="+", help="folders of the rows to test; all if not given")
     parser.add_argument("--limit", type=int, help="batches of each test, to try it out")
     options = parser.parse_args(arguments)
     if options.limit is not None and (options.limit < 2 or options.results == RESULTS):
@@ -220,7 +242,9 @@ def main(arguments: list[str] | None = None) -> int:
     found = entries(options.runs, rows)
     for name, entry in tqdm(found.items(), unit="row"):
         wanted = dependencies(entry, options.table)
-        if not entry.configs or (not options.again and is_current(rows / name, wanted)):
+        if not entry.configs or (options.only is not None and name not in options.only):
+            continue
+        if not options.again and is_current(rows / name, wanted):
             continue
         command = [
             sys.executable, "-m", "magenet.main", "test",
@@ -242,7 +266,15 @@ def main(arguments: list[str] | None = None) -> int:
         facts |= entry.facts or {}
         (rows / name / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n")
     path = options.results / f"{options.table}.csv"
-    tests = {entry.label: rows / name for name, entry in found.items()}
+    current = {"protocol_sha256": protocol(options.table)}
+    tests = {
+        entry.label: rows / name
+        for name, entry in found.items()
+        if is_current(rows / name, current)
+    }
+    for entry in found.values():
+        if entry.label not in tests:
+            print(f"not tested by this test, left out: {entry.label}", file=sys.stderr)
     references = [label for label in tests if label.startswith("MAGE-Net")]
     try:
         print(overview(make_table(path, tests, references), SHOWN[options.table]))

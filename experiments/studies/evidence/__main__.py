@@ -3,15 +3,14 @@
 Command:  python -m experiments.studies.evidence --checkpoint runs/<run>/checkpoints/best.ckpt
 Needs:    MAGENET_DATA and MAGENET_DATA_2048, the folders of the photographs and larger versions.
 Hardware: CPU. Time: about 20 minutes a network on 2 cores; `--count` limits the photographs.
-Writes:   the scores of every photograph as CSV, and a table beside it.
+Writes:   the scores of every photograph as CSV, and a page beside it, anew after each method. Rows
+          of methods that were measured before, and are not measured again, stay.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,12 +21,11 @@ from tqdm import tqdm
 from data_modules import ManifestPhotographs
 from data_modules.batch import Batch
 from experiments.configurations import WEIGHTS, photographs_folder
-from experiments.studies.evidence import detail, dust, harm, invention, pairs
+from experiments.studies.evidence import detail, dust, harm, invention, pairs, report
 from experiments.studies.evidence.methods import Method, methods
-from magenet.atomic_write import atomic_write
+from experiments.studies.evidence.report import Row
 from magenet.checkpoints import read_network
 from magenet.evaluation.pairs import PairJudge
-from magenet.evaluation.statistics import bootstrap_interval
 from magenet.models import VesselSegmenter
 from magenet.models.ridge import RidgeFilter
 
@@ -41,9 +39,6 @@ LABELLED_SIDE = 800
 """Side of photographs with labels, in pixels: about their own."""
 
 PARTS = ("detail", "invention", "harm", "pairs")
-
-Row = tuple[str, str, str, str, float]
-"""Part with its set, photograph, method, score's name, score."""
 
 
 def photographs(name: str, side: int = SIDE, labels: bool = False) -> Iterator[Batch]:
@@ -158,28 +153,21 @@ MEASURES = dict(
 )  # fmt: skip
 
 
-def table(rows: list[Row]) -> list[str]:
-    """Return the scores as a table: mean and 95 % interval over patients."""
-    values: dict[tuple[str, str], dict[str, list[tuple[float, str]]]] = defaultdict(dict)
-    named = list(dict.fromkeys(method for _, _, method, _, _ in rows))
-    for part, patient, method, score, value in rows:
-        key = part, score.split(" [")[0]
-        values[key].setdefault(method, []).append((value, patient))
-    lines = [f"| | score | {' | '.join(named)} |", "|---" * (len(named) + 2) + "|"]
-    for (part, score), found in values.items():
-        cells = [_cell(found.get(method, [])) for method in named]
-        lines.append(f"| {part} | {score} | {' | '.join(cells)} |")
-    return lines
+def measured(name: str, enhance: Method, parts: Sequence[str], count: int) -> list[Row]:
+    """Return the scores of a method.
 
-
-def _cell(found: list[tuple[float, str]]) -> str:
-    """Return a mean with its interval; the mean alone where there is one patient."""
-    known = [(value, patient) for value, patient in found if value == value]
-    if len({patient for _, patient in known}) < 2:
-        return f"{known[0][0]:.3f}" if known else ""
-    values, patients = zip(*known, strict=True)
-    interval = bootstrap_interval(values, patients)
-    return f"{interval.mean:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+    Args:
+        name: Of the method.
+        enhance: The method.
+        parts: Which of :data:`PARTS`.
+        count: Of photographs of each set.
+    """
+    rows = []
+    for part in parts:
+        for group, batch, scores in tqdm(MEASURES[part](enhance, count), f"{name}, {part}"):
+            patient = batch["patient"][0]
+            rows += [Row(f"{part}, {group}", patient, name, *score) for score in scores.items()]
+    return rows
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -193,21 +181,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=99, help="photographs of each set")
     parser.add_argument("--out", type=Path, default=Path("runs/evidence"))
     options = parser.parse_args(arguments)
-    rows: list[Row] = []
+    rows = report.read_rows(options.out)
     for name, enhance in methods(options.checkpoint, options.subject, options.weights).items():
         if options.only is not None and name not in options.only:
             continue
-        for part in options.parts:
-            progress = tqdm(MEASURES[part](enhance, options.count), f"{name}, {part}")
-            for group, batch, scores in progress:
-                patient = batch["patient"][0]
-                rows += [(f"{part}, {group}", patient, name, s, v) for s, v in scores.items()]
-    options.out.mkdir(parents=True, exist_ok=True)
-    with atomic_write(options.out / "scores.csv") as path, path.open("w", newline="") as stream:
-        csv.writer(stream).writerows([("part", "patient", "method", "score", "value"), *rows])
-    text = "\n".join(table(rows)) + "\n"
-    (options.out / "table.md").write_text(text)
-    print(text)
+        new = measured(name, enhance, options.parts, options.count)
+        rows = report.merged(rows, new)
+        report.write(options.out, rows)
+    print("\n".join(report.table(rows)))
 
 
 if __name__ == "__main__":

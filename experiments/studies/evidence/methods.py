@@ -38,12 +38,12 @@ def methods(checkpoint: Path | None, subject: str, weights: list[str]) -> dict[s
     Args:
         checkpoint: Checkpoint of an enhancement task; none if None.
         subject: Its `student` or `teacher`.
-        weights: Weights that are used as `magenet enhance` does.
+        weights: Weights that are used as `magenet enhance` does; of a folder the name counts.
     """
     named: dict[str, Enhancer] = {
         "untouched": Identity(), "CLAHE": CLAHE(), "Setiawan": Setiawan(),
     }  # fmt: skip
-    named |= {name: ReleasedEnhancer(name) for name in weights}
+    named |= {Path(name).name: ReleasedEnhancer(name) for name in weights}
     if checkpoint is not None:
         named[checkpoint.parent.parent.name] = load_network(checkpoint, subject)
     return {name: method(network) for name, network in named.items()}

@@ -7,6 +7,7 @@ import torch
 
 from experiments.studies import ablation
 from experiments.studies.ablation import EncodedBlur
+from experiments.studies.evidence import __main__ as evidence
 from magenet.degradation import CounterRNG, FundusDegradation
 from tests.conftest import ROOT
 
@@ -50,7 +51,7 @@ data: {init_args: {workers: 0, image_size: 64, least_size: 64, window_size: 32, 
     monkeypatch.setattr(ablation, "VARIANTS", {
         name: ablation.VARIANTS[name] for name in ("all", "loss sees light", "light not held back")
     })  # fmt: skip
-    monkeypatch.setattr(ablation, "MEASURES", {"harm": lambda enhance, count: iter(())})
+    monkeypatch.setattr(evidence, "MEASURES", {"harm": lambda enhance, count: iter(())})
     command = ["--results", ".", "--layer", "try.yaml", "--parts", "harm", "--only"]
     assert ablation.main([*command, "all", "loss sees light", "light not held back"]) == 0
     assert Path("ablation.md").is_file()

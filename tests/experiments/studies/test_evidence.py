@@ -1,5 +1,7 @@
 """The measures themselves, on methods whose result is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,10 @@ from torch import Tensor
 
 from data_modules.batch import Batch
 from data_modules.datasets.phantom import draw_phantom
-from experiments.studies.evidence import detail, dust, harm, invention, sheet
-from experiments.studies.evidence.__main__ import table
+from experiments.studies.evidence import detail, dust, harm, invention, report, sheet
 from experiments.studies.evidence.methods import method, methods
+from experiments.studies.evidence.report import Row
+from magenet.errors import UserError
 from magenet.models import MAGENet
 
 
@@ -139,12 +142,44 @@ def test_a_network_is_a_method(eye: tuple[Tensor, Tensor, Tensor]) -> None:
     assert list(methods(None, "student", [])) == ["untouched", "CLAHE", "Setiawan"]
 
 
-def test_the_table_has_a_mean_and_an_interval_over_patients() -> None:
-    rows = [
-        ("harm, hrf", patient, "CLAHE", "psnr", value)
-        for patient, value in (("a", 20.0), ("b", 30.0), ("b", 40.0))
+def scored(method: str, *values: float, part: str = "harm, hrf") -> list[Row]:
+    return [
+        Row(part, patient, method, "psnr", value)
+        for patient, value in zip(("a", "b", "b"), values, strict=True)
     ]
-    assert table(rows)[2].startswith("| harm, hrf | psnr | 30.000 (20.000 to 35.000) |")
+
+
+def test_the_table_has_a_mean_and_an_interval_over_patients() -> None:
+    rows = scored("CLAHE", 20.0, 30.0, 40.0)
+    assert report.table(rows)[2].startswith("| harm, hrf | psnr | 30.000 (20.000 to 35.000) |")
+
+
+def test_differences_are_paired_by_photograph() -> None:
+    rows = [*scored("CLAHE", 20.0, 30.0, float("nan")), *scored("ours", 21.0, 32.0, 50.0)]
+    assert report.differences(rows)[0] == "| | score | CLAHE |"
+    assert "| +1.500 (+1.000 to +2.000), p 0.500 |" in report.differences(rows)[2]
+    other = [*scored("CLAHE", 20.0, 30.0, 40.0), *scored("ours", 21.0, 32.0, 50.0)[:2]]
+    assert len(report.differences(other)) == 2, "other photographs: no pairs"
+
+
+def test_what_is_measured_again_replaces_what_was(tmp_path: Path) -> None:
+    assert report.read_rows(tmp_path) == []
+    earlier = [
+        *scored("CLAHE", 1.0, 2.0, 3.0),
+        *scored("ours", 4.0, 5.0, 6.0),
+        *scored("ours", 7.0, 8.0, 9.0, part="pairs, real"),
+    ]
+    report.write(tmp_path, earlier)
+    assert report.read_rows(tmp_path) == earlier
+    new = [*scored("ours", 14.0, 15.0, 16.0), *scored("theirs", 0.0, 0.0, float("nan"))]
+    rows = report.merged(earlier, new)
+    assert [row.method for row in rows] == 3 * ["CLAHE"] + 6 * ["ours"] + 3 * ["theirs"]
+    assert {row.value for row in rows if row.method == "ours"} == {14, 15, 16, 7, 8, 9}
+    page = (tmp_path / report.PAGE).read_text()
+    assert "Difference of ours" in page
+    (tmp_path / report.SCORES).write_text("name,psnr\n")
+    with pytest.raises(UserError, match="not written by this study"):
+        report.read_rows(tmp_path)
 
 
 def test_a_sheet_shows_each_method_and_the_better_photograph(

@@ -16,7 +16,7 @@ def test_published_rows_stand_beside_ours(tmp_path: Path) -> None:
         "vessels,MAGE-Net,vessel_iou,0.7,DRIVE,paper\n"
         "vessels,high-quality photograph,vessel_iou,0.8,DRIVE,paper\n"
     )
-    (tmp_path / "downstream.csv").write_text(
+    (tmp_path / "downstream_0.1.csv").write_text(
         "row,condition,score,mean\n"
         "do nothing,illumination,vessel_iou,0.1\n"
         "MAGE-Net,illumination,vessel_iou,0.2\n"

@@ -1,0 +1,141 @@
+"""The scores of the evidence as CSV and as a page: means, and differences from the last method."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from magenet.atomic_write import atomic_write
+from magenet.errors import UserError
+from magenet.evaluation.statistics import bootstrap_interval, paired_comparison
+
+SCORES, PAGE = "scores.csv", "README.md"
+"""Files in the folder of the evidence."""
+
+
+class Row(NamedTuple):
+    """A score of a photograph.
+
+    Attributes:
+        part: What was measured, and the set that the photograph is from.
+        patient: Whose photograph it is.
+        method: What enhanced it.
+        score: Name of the score, with the number of the draw behind it where there are several.
+        value: NaN where it is not defined.
+    """
+
+    part: str
+    patient: str
+    method: str
+    score: str
+    value: float
+
+
+def read_rows(folder: Path) -> list[Row]:
+    """Return the rows of an earlier run in the folder; none if there was none.
+
+    Raises:
+        UserError: If the file is not one of these.
+    """
+    path = folder / SCORES
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        lines = csv.reader(stream)
+        if next(lines, None) != list(Row._fields):
+            raise UserError(
+                f"{path}: not written by this study; remove it, or choose another --out"
+            )
+        return [Row(line[0], line[1], line[2], line[3], float(line[4])) for line in lines]
+
+
+def merged(earlier: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """Return new rows, and those earlier ones whose method and part were not measured again.
+
+    Methods keep the order in which they were first measured.
+    """
+    again = {(row.method, row.part.split(",")[0]) for row in rows}
+    kept = [row for row in earlier if (row.method, row.part.split(",")[0]) not in again]
+    order = list(dict.fromkeys(row.method for row in (*earlier, *rows)))
+    return sorted((*kept, *rows), key=lambda row: order.index(row.method))
+
+
+def write(folder: Path, rows: Sequence[Row]) -> None:
+    """Write the scores and the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / SCORES) as part, part.open("w", newline="") as stream:
+        csv.writer(stream).writerow(Row._fields)
+        csv.writer(stream).writerows((*row[:4], f"{row.value:.5g}") for row in rows)
+    last = rows[-1].method
+    lines = [
+        "# Evidence", "",
+        "Made by `python -m experiments.studies.evidence`: good val photographs (detail, "
+        "invention, harm) and real pairs of one eye; the modules of "
+        "`experiments/studies/evidence` say what each score means. Scores of "
+        "each photograph: [scores.csv](scores.csv).", "",
+        "Mean and 95 % interval over patients:", "",
+        *table(rows), "",
+        f"## Difference of {last} from each other method", "",
+        "On the same photographs: mean, 95 % interval, and p of a paired permutation test over "
+        "patients, not corrected for their number.", "",
+        *differences(rows),
+    ]  # fmt: skip
+    (folder / PAGE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def table(rows: Sequence[Row]) -> list[str]:
+    """Return the scores as a table: mean and 95 % interval over patients."""
+    found = _by_score(rows)
+    named = list(dict.fromkeys(row.method for row in rows))
+    lines = [f"| | score | {' | '.join(named)} |", "|---" * (len(named) + 2) + "|"]
+    for (part, score), methods in found.items():
+        cells = [_mean(methods.get(method, [])) for method in named]
+        lines.append(f"| {part} | {score} | {' | '.join(cells)} |")
+    return lines
+
+
+def differences(rows: Sequence[Row]) -> list[str]:
+    """Return a table of the paired differences of the last method from each other one."""
+    *others, last = dict.fromkeys(row.method for row in rows)
+    lines = [f"| | score | {' | '.join(others)} |", "|---" * (len(others) + 2) + "|"]
+    for (part, score), methods in _by_score(rows).items():
+        own = methods.get(last, [])
+        cells = [_difference(own, methods.get(method, [])) for method in others]
+        if any(cells):
+            lines.append(f"| {part} | {score} | {' | '.join(cells)} |")
+    return lines
+
+
+def _by_score(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, list[Row]]]:
+    """Return the rows by part and score, then by method; draws of a score are together."""
+    found: dict[tuple[str, str], dict[str, list[Row]]] = defaultdict(dict)
+    for row in rows:
+        key = row.part, row.score.split(" [")[0]
+        found[key].setdefault(row.method, []).append(row)
+    return found
+
+
+def _mean(rows: Sequence[Row]) -> str:
+    """Return a mean with its interval; the mean alone where there is one patient."""
+    known = [row for row in rows if row.value == row.value]
+    if len({row.patient for row in known}) < 2:
+        return f"{known[0].value:.3f}" if known else ""
+    interval = bootstrap_interval([row.value for row in known], [row.patient for row in known])
+    return f"{interval.mean:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+
+
+def _difference(own: Sequence[Row], other: Sequence[Row]) -> str:
+    """Return the paired difference of two methods; empty where they were not measured alike."""
+    if [(r.patient, r.score) for r in own] != [(r.patient, r.score) for r in other]:
+        return ""
+    pairs = [
+        (a, b) for a, b in zip(own, other, strict=True) if a.value - b.value == a.value - b.value
+    ]
+    patients = [a.patient for a, _ in pairs]
+    if len(set(patients)) < 2:
+        return ""
+    found = paired_comparison([a.value for a, _ in pairs], [b.value for _, b in pairs], patients)
+    return f"{found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f}), p {found.p:.3f}"
