@@ -309,9 +309,13 @@ sheet: $(CORE) need-photographs ## Draw real photographs as each method enhances
 paper-table: $(CORE) ## Put the published scores of the paper and its relatives beside ours → experiments/results/paper.md (a second)
 	$(BIN)/python -m experiments.studies.paper
 
-.PHONY: ablation
-ablation: $(CORE) runs/release_light/checkpoints/best.ckpt ## Undo one choice of the released network's training at a time → experiments/results/ablation.md (35 minutes a variant)
-	$(BIN)/python -m experiments.studies.ablation
+.PHONY: ablation-release
+ablation-release: $(CORE) runs/release_light/checkpoints/best.ckpt ## Undo one choice of the released network's training at a time → experiments/results/ablation_release.md (35 minutes a variant)
+	$(BIN)/python -m experiments.studies.release.ablation
+
+.PHONY: table-ablation
+table-ablation: $(CORE) $(if $(filter smoke,$(SCALE)),,need-photographs) ## Train and test MAGE-Net without one of its parts at a time, and its teacher; it resumes (SCALE=smoke, cpu or gpu) → experiments/results/ablation_<scale>.md and .csv; smoke: runs (6 hours at cpu, 12 minutes at smoke)
+	$(BIN)/python -m experiments.studies.ablation --scale $(SCALE)
 
 .PHONY: adaptation-study
 adaptation-study: $(CORE) need-photographs ## Train and test the arms of the study of the teacher; it resumes → experiments/results/adaptation.md (8 hours)

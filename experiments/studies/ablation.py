@@ -1,167 +1,163 @@
-"""Train the release's second part with one of its choices undone, for as many steps each.
+"""Train and test MAGE-Net without one of its parts at a time, and its teacher likewise.
 
-Command:  make ablation                  (`--only <variant> ...` for some of them)
-Needs:    MAGENET_DATA and MAGENET_DATA_2048; runs/release_light, the first part.
-Hardware: 2 CPU cores with bf16.
-Time:     35 minutes a variant and seed.
-Writes:   experiments/results/ablation.md; runs/ablation.
+Command:  make table-ablation SCALE=smoke      (or cpu, gpu; `--only <variant> ...` for some)
+Needs:    MAGENET_DATA=<folder of the photographs>, but for smoke.
+Hardware: see experiments/configs/ablation/scales.
+Time:     see there. What is trained and tested already is not run again.
+Writes:   ablation_<scale>.md, ablation_<scale>_network.csv and _teacher.csv with the files beside
+          them, in experiments/results; at the scale smoke in runs/ablation_smoke.
+Expected: PSNR of the whole network under the fundus recipe in :data:`EXPECTED`; it fails otherwise.
 
-A variant is `configs/runs/release/detail.yaml`, shortened, with the options named here. Those
-that were trained before are measured again, but not trained.
+A variant is a file of `experiments/configs/ablation/network` or `teacher`, a layer that says what
+it is without. All variants of a scale have the same steps, photographs and seeds.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
 
-from torch import Tensor
+from tqdm import tqdm
 
-from experiments.checkpoints import load_network
-from experiments.configurations import BASE, CONFIGS, RESULTS, WEIGHTS
-from experiments.studies.evidence.__main__ import PARTS, measured
-from experiments.studies.evidence.methods import Method, method
-from experiments.studies.evidence.report import Row, table
+from experiments.configurations import CONFIGS, RESULTS
+from experiments.studies.runs import Runs
 from magenet.atomic_write import atomic_write
-from magenet.degradation import CounterRNG, FundusDegradation
-from magenet.degradation.factor import Factor, Values
-from magenet.degradation.frame import Frame
-from magenet.imaging.transfer import enhance_at
+from magenet.errors import UserError
+from magenet.evaluation.tables import Cells, as_markdown, make_table, read_table
 
-STEPS = (
-    "--trainer.max_steps", "1200", "--trainer.accumulate_grad_batches", "2",
-    "--trainer.val_check_interval", "2400", "--model.decay", "0.5",
-)  # fmt: skip
+FOLDER = CONFIGS / "ablation"
 
-VARIANTS: dict[str, tuple[str, ...]] = {
-    "all": (),
-    "structure target at 256 px": (
-        "--model.structure_target.segmenter", "magenet.models.VesselSegmenter",
-        "--model.structure_target.checkpoint", str(WEIGHTS / "structure.ckpt"),
-    ),
-    "loss sees light": ("--model.band_loss.init_args.detail_weight", "0.001"),
-    "detail at 512 px": (
-        "--data.photographs.own_scale", "false", "--data.image_size", "512",
-    ),
-    "blur of encoded values": (
-        "--data.degradation.first.first", "experiments.studies.ablation.EncodedBlur",
-        "--data.degradation.first.first.gentle", "0.4",
-        "--data.degradation.first.first.blurred", "0.5",
-    ),
-    "hygd counts as clean": ("--data.photographs.sets", "[hrf,chase_db1,idrid,hygd]"),
-    "no preservation": ("--model.preservation_weight", "0.0"),
-    "preservation of weight 0.5": ("--model.preservation_weight", "0.5"),
-    "light not held back": (),
-}  # fmt: skip
-"""Options of each variant. The target at 256 px does not say so, else it would be refused. The last
-variant is the first, used without the weights of its light."""
+SCALES = ("smoke", "cpu", "gpu")
 
-HEAD = """\
-# Ablation of the released network
+WHOLE = {"network": "MAGE-Net", "teacher": "T-S MAGE-Net, teacher"}
+"""Label of the row that nothing is missing from, by group."""
 
-Made by `make ablation`: the second part of the release's training, shortened, with one choice
-undone in each run, all for the same number of steps from the same first part. Means with 95 %
-intervals over patients; scores as in `make evidence`.
+PROTOCOL = CONFIGS / "layers/protocol/comparison.yaml"
+BASES = {"network": FOLDER / "supervised.yaml", "teacher": FOLDER / "mean_teacher.yaml"}
 
-"""
+TESTS = {"network": FOLDER / "test.yaml", "teacher": CONFIGS / "tests/pairs.yaml"}
+"""Test of each group: networks on photographs whose truth is known, teachers on real pairs."""
+
+SHOWN = {
+    "network": (("psnr", "ssim", "vessel_iou"), ("fundus", "none")),
+    "teacher": (("pair_vessel_dice", "pair_psnr", "pair_colour"), ("pair",)),
+}
+"""Scores and conditions that the page shows; the CSV has all."""
+
+TWICE = ("without_structure", "one_stage", "two_stages", "without_consistency", "same_view")
+"""Variants that are trained with two seeds, as the whole networks are: the parts that the paper's
+title and abstract name."""
+
+EXPECTED: dict[str, tuple[float, float]] = {}
+"""By scale: least and greatest PSNR, in dB, of the whole network under the fundus recipe."""
 
 
-class EncodedBlur(FundusDegradation):
-    """The fundus recipe with its blurs on gamma-encoded values, as up to release 0.1."""
-
-    def __init__(self, gentle: float = 0.0, blurred: float = 0.0) -> None:
-        super().__init__(gentle=gentle, blurred=blurred)
-        self.factors |= {
-            name: Encoded(self.factors[name]) for name in ("defocus", "motion", "blur")
-        }
+def variants(group: str) -> dict[str, list[Path]]:
+    """Return the layers of each variant of a group, by name; the whole network first."""
+    names = {"whole": [], **{path.stem: [path] for path in sorted((FOLDER / group).glob("*.yaml"))}}
+    return {name: [BASES[group], *layers] for name, layers in names.items()}
 
 
-class Encoded(Factor):
-    """A factor that takes encoded values for linear light.
-
-    Args:
-        factor: The factor.
-    """
-
-    parameters: ClassVar = {}
-
-    def __init__(self, factor: Factor) -> None:
-        self.factor = factor
-
-    def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
-        """Draw as the factor does."""
-        return self.factor.draw(rng, severity)
-
-    def apply(self, image: Tensor, frame: Frame, values: Values) -> Tensor:
-        """Return degraded photographs."""
-        return self.factor.apply(image.sqrt(), frame, values).square()
+def scale_layers(scale: str, group: str) -> list[Path]:
+    """Return the layers of a scale: that of all, then that of a group where there is one."""
+    paths = (FOLDER / f"scales/{scale}.yaml", FOLDER / f"scales/{scale}_{group}.yaml")
+    return [path for path in paths if path.is_file()]
 
 
-def trained(name: str, seed: int, runs: Path, layers: Sequence[Path]) -> Path:
-    """Return the checkpoint of a variant, trained now if there is none.
+def label(group: str, name: str, seed: int) -> str:
+    """Return the name of a row."""
+    whole = WHOLE[group].removesuffix(", teacher")
+    text = whole if name == "whole" else name.replace("_", " ")
+    return text if seed == 0 else f"{text}, seed {seed}"
 
-    Args:
-        name: Of the variant.
-        seed: Of the training.
-        runs: Folder of the runs.
-        layers: Further configurations.
+
+def tested(runs: Runs, scale: str, group: str, only: Sequence[str], seeds: int) -> dict[str, Path]:
+    """Train and test what is missing of a group, and return the folder of each row's test."""
+    rows = [
+        (name, layers, seed)
+        for name, layers in variants(group).items()
+        for seed in range(seeds if name == "whole" or name in TWICE else 1)
+        if name in only or not only
+    ]
+    found = {}
+    for name, layers, seed in tqdm(rows, group):
+        run = f"{group}_{name}_{seed}"
+        numbers = ("--seed_everything", str(seed), "--data.seed", str(seed))
+        base, *changes = layers
+        runs.train(run, [PROTOCOL, base, *scale_layers(scale, group), *changes], *numbers)
+        test = [] if scale == "smoke" else [TESTS[group]]
+        found[label(group, name, seed)] = runs.test(run, test)
+    return found
+
+
+def page(scale: str, tables: Mapping[str, Sequence[Cells]]) -> str:
+    """Return the page of a scale."""
+    parts = [
+        "# Ablation", "",
+        f"Made by `make table-ablation SCALE={scale}`: each row is trained like the first, without "
+        "one of its parts ([configurations](../configs/ablation)). Mean and 95 % interval over "
+        "patients; paired comparisons with the first row: `*_against.csv`.",
+    ]  # fmt: skip
+    for group, table in tables.items():
+        scores, conditions = SHOWN[group]
+        for condition in conditions:
+            if any(cells["condition"] == condition for cells in table):
+                shown = [s for s in scores if any(cells["score"] == s for cells in table)]
+                parts += ["", f"## {WHOLE[group].removesuffix(', teacher')}, {condition}", ""]
+                parts.append(as_markdown(table, shown, [condition]))
+    return "\n".join(parts) + "\n"
+
+
+def require_expected(scale: str, table: Sequence[Cells]) -> None:
+    """Check the PSNR of the whole network.
 
     Raises:
-        CalledProcessError: If the training fails; its message is on the screen.
+        UserError: If it is not in :data:`EXPECTED`.
     """
-    folder = runs / "ablation" / f"{name.replace(' ', '_')}_{seed}"
-    checkpoint = folder / "checkpoints" / "best.ckpt"
-    if not checkpoint.is_file():
-        arguments = (
-            "fit", "--config", str(BASE), "--config", str(CONFIGS / "runs/release/detail.yaml"),
-            *STEPS, "--trainer.logger.init_args.save_dir", str(runs),
-            "--trainer.logger.init_args.name", "ablation",
-            "--trainer.logger.init_args.version", folder.name,
-            "--checkpoint.dirpath", str(checkpoint.parent),
-            "--seed_everything", str(seed), "--data.seed", str(seed), *VARIANTS[name],
-            *(part for layer in layers for part in ("--config", str(layer))),
-        )  # fmt: skip
-        subprocess.run([sys.executable, "-m", "magenet.main", *arguments], check=True)
-    return checkpoint
-
-
-def used(name: str, checkpoint: Path) -> Method:
-    """Return the network of a variant as a method."""
-    network = load_network(checkpoint, "student")
-    enhance = method(network)
-    if name == "light not held back":
-        assert network.detail is not None  # by the configuration
-        network.detail.train()
-    if name != "detail at 512 px":
-        return enhance
-    return lambda image, mask: enhance_at(512, enhance, image, mask) * mask
+    wanted = (WHOLE["network"], "fundus", "psnr")
+    found = {(c["row"], c["condition"], c["score"]): float(c["mean"]) for c in table}
+    if scale not in EXPECTED or wanted not in found:
+        return
+    low, high = EXPECTED[scale]
+    if not low <= found[wanted] <= high:
+        raise UserError(
+            f"{wanted[0]} has {found[wanted]:.2f} dB under the fundus recipe, expected are {low} "
+            f"to {high}: the code or the data changed; the tables are written, do not trust them"
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train and measure the missing variants, then write the table."""
-    parser = argparse.ArgumentParser(description="Undo one choice of the release at a time.")
-    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=["detail", "harm"])
-    parser.add_argument("--count", type=int, default=4, help="photographs of each set")
-    parser.add_argument(
-        "--layer", type=Path, nargs="*", default=[], help="more layers of every run"
-    )
+    """Train and test what is missing, then write the tables and the page."""
+    parser = argparse.ArgumentParser(description="Leave out one part of MAGE-Net at a time.")
+    names = {name for group in BASES for name in variants(group)}
+    parser.add_argument("--scale", choices=SCALES, default="smoke")
+    parser.add_argument("--groups", nargs="+", choices=BASES, default=list(BASES))
+    parser.add_argument("--only", nargs="+", choices=sorted(names), default=[])
+    parser.add_argument("--seeds", type=int, default=2, help="of the main variants")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, help="folder of the tables")
     options = parser.parse_args(arguments)
-    rows: list[Row] = []
-    for name in options.only:
-        for seed in options.seeds:
-            source = "all" if name == "light not held back" else name
-            checkpoint = trained(source, seed, options.runs, options.layer)
-            rows += measured(name, used(name, checkpoint), options.parts, options.count)
-    with atomic_write(options.results / "ablation.md") as path:
-        path.write_text(HEAD + "\n".join(table(rows)) + "\n")
+    folder = options.runs / f"ablation_{options.scale}"
+    results = options.results or (folder if options.scale == "smoke" else RESULTS)
+    runs = Runs(folder)
+    tables = {}
+    for group in options.groups:
+        tests = tested(runs, options.scale, group, options.only, options.seeds)
+        path = results / f"ablation_{options.scale}_{group}.csv"
+        whole = [
+            name for name in (WHOLE[group],) if WHOLE[group].removesuffix(", teacher") in tests
+        ]
+        make_table(path, tests, whole)
+        tables[group] = read_table(path)
+    with atomic_write(results / f"ablation_{options.scale}.md") as path:
+        path.write_text(page(options.scale, tables), encoding="utf-8")
+    try:
+        require_expected(options.scale, tables.get("network", []))
+    except UserError as error:
+        print(f"magenet: error: {error}", file=sys.stderr)
+        return error.status
     return 0
 
 

@@ -105,7 +105,9 @@ class MAGENet(
         channel_attention: Whether the blocks with attention weight channels.
         spatial_attention: Whether the blocks with attention weight pixels.
         supervised_attention: Whether a stage's estimate gates the features passed on.
+        cross_stage_fusion: Whether a stage gets the features of the one before at all resolutions.
         structure_preservation: Whether to include the structure preservation module.
+        structure_guides: Whether what it finds guides the later stages.
         coarse_stage: Whether to include the stage from 1/4 of the resolution.
         fine_stage: Whether to include the stage from 1/2 of the resolution.
         original_resolution_stage: Whether to include the last stage.
@@ -124,8 +126,6 @@ class MAGENet(
         >>> output = network(torch.rand(1, 3, 70, 45))
         >>> output.image.shape, len(output.stages), output.structure.shape
         (torch.Size([1, 3, 70, 45]), 3, torch.Size([1, 1, 70, 45]))
-        >>> output.stages[0].shape
-        torch.Size([1, 3, 18, 12])
 
     References:
         Guo et al., arXiv 2302.11795 (abstract). Zamir et al., MPRNet, CVPR 2021, section 3.
@@ -146,7 +146,9 @@ class MAGENet(
         channel_attention: bool = True,
         spatial_attention: bool = True,
         supervised_attention: bool = True,
+        cross_stage_fusion: bool = True,
         structure_preservation: bool = True,
+        structure_guides: bool = True,
         coarse_stage: bool = True,
         fine_stage: bool = True,
         original_resolution_stage: bool = True,
@@ -171,12 +173,11 @@ class MAGENet(
             )
         self.strides = strides
         self.multiple = strides[0] * 2 ** (LEVELS - 1) if strides else 2
-        guide_width = guide_width if structure_preservation else 0
+        guided = guide_width if structure_preservation and structure_guides else 0
         attentions = {
             "channel_attention": channel_attention,
             "spatial_attention": spatial_attention,
         }
-
         self.quality_map = quality_map
         self.maps = (0 if detail_widths is None else MAPS) + quality_map
         self.context_size = context_size
@@ -184,6 +185,7 @@ class MAGENet(
         self.stems, self.carries, self.stages = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         self.attend, self.correct = nn.ModuleList(), nn.ModuleList()
         self.structure: StructurePreservation | None = None
+        self.structure_guides = structure_guides
         width = 0  # channels of the previous stage's finest level
         previous_strides: tuple[int, ...] = ()
         for stride in strides:
@@ -197,13 +199,14 @@ class MAGENet(
                     blocks[levels],
                     stride=stride,
                     fuses=previous_strides,
-                    guide_width=guide_width if of_last_stage else 0,
+                    guide_width=guided if of_last_stage else 0,
                     **attentions,
                 )
             )
             if structure_preservation and of_last_stage:
                 self.structure = StructurePreservation(widths[levels], guide_width)
-            width, previous_strides = widths[levels][0], STRIDES[levels]
+            width = widths[levels][0]
+            previous_strides = STRIDES[levels] if cross_stage_fusion else ()
             self.stems.append(nn.Conv2d((3 + self.maps) * stride**2, width, 3, padding=1))
             final = of_last_stage and not original_resolution_stage and detail_widths is None
             if supervised_attention and not final:  # no stage follows the last
@@ -218,14 +221,14 @@ class MAGENet(
                 original_blocks,
                 previous_width=width,
                 fuses=2 in previous_strides,
-                guide_width=guide_width,
+                guide_width=guided,
                 **attentions,
             )
             self.correct.append(LightCorrection(original_width, scale=2))
         self.detail: DetailStage | None = None
         self.own_scale = detail_widths is not None
         if detail_widths is not None:
-            known = width + guide_width
+            known = width + guided
             self.detail = DetailStage(detail_widths, detail_blocks, known, self.maps)
         for module in self.modules():
             if isinstance(module, Refinement):
@@ -338,7 +341,8 @@ class MAGENet(
                 features = features + enlarge(self.carries[index - 1](whole.carried))
             encoded = stage.encode(features, whole.features)  # 1/s, 1/2s, 1/4s
             if self.structure is not None and index == len(self.strides) - 1:
-                whole.logits, whole.guides = self.structure(encoded)  # (B, 1, H/s, W/s)
+                whole.logits, guides = self.structure(encoded)  # (B, 1, H/s, W/s)
+                whole.guides = guides if self.structure_guides else []
             decoded = stage.decode(encoded, whole.guides)  # 1/s, 1/2s, 1/4s
             whole.light = correct.correction(decoded[0])
             shrink = stride // correct.scale  # 1 for the last estimate, which is the result
@@ -369,8 +373,9 @@ class MAGENet(
             last = self._in_window(detail, image, seen, context, window)
         elif torch.is_grad_enabled():
             padded = whole_window(frame, len(image), detail.multiple)
-            last = self._in_window(detail, image, seen, context, padded)
-            last = last[..., : frame[0], : frame[1]]
+            last = self._in_window(detail, image, seen, context, padded)[
+                ..., : frame[0], : frame[1]
+            ]
         else:
             last = torch.empty_like(image)
             for tile, valid in windows(*frame, len(image), detail.multiple):

@@ -42,6 +42,7 @@ LAYERS = [name for name in EVERY if name.startswith("layers/") and name not in (
 TESTS = [name for name in EVERY if name.startswith("tests/")]
 RUNS = [name for name in EVERY if name.startswith("runs/")]
 SWEEPS = [name for name in EVERY if name.startswith("sweeps/")]  # run by test_sweeps.py
+ABLATION = [name for name in EVERY if name.startswith("ablation/")]  # run by test_ablation.py
 PAPER_TRAINING = [name for name in EVERY if name.startswith("paper/training/")]
 PAPER_JUDGES = [name for name in EVERY if name.startswith("paper/judges/")]
 PAPER_TESTS = [name for name in EVERY if name.startswith("paper/tests/")]
@@ -172,7 +173,10 @@ def modules(text: str) -> set[str]:
 
 
 def test_every_config_belongs_to_a_kind() -> None:
-    assert sorted(["base.yaml", PROTOCOL, *LAYERS, *GPU, *RUNS, *SWEEPS, *TESTS, *PAPER]) == EVERY
+    assert (
+        sorted(["base.yaml", PROTOCOL, *LAYERS, *GPU, *RUNS, *SWEEPS, *TESTS, *PAPER, *ABLATION])
+        == EVERY
+    )
     assert set(ELSEWHERE) <= set(RUNS)
 
 

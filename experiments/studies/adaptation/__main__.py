@@ -12,16 +12,15 @@ What is trained and tested already is not run again, so the study can be stopped
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments.configurations import BASE, CONFIGS, RESULTS
-from experiments.studies.adaptation.arms import ARMS, FOLDER, checkpoint, slug
+from experiments.configurations import CONFIGS, RESULTS
+from experiments.studies.adaptation.arms import ARMS, FOLDER, slug
 from experiments.studies.adaptation.report import write_report
+from experiments.studies.runs import Runs
 
 SOURCES: dict[str, tuple[Path, ...]] = {
     "source": (FOLDER / "source.yaml",),
@@ -30,60 +29,8 @@ SOURCES: dict[str, tuple[Path, ...]] = {
 }
 """Configurations of the networks that the arms start from or need, by name of the run."""
 
-
-def run(*arguments: str) -> None:
-    """Run the command line `magenet`.
-
-    Raises:
-        CalledProcessError: If it fails; its message is on the screen.
-    """
-    subprocess.run([sys.executable, "-m", "magenet.main", *arguments], check=True)
-
-
-class Study:
-    """The runs of the study in one folder.
-
-    Args:
-        runs: Folder of the runs.
-        layers: Further configurations of every training and test.
-    """
-
-    def __init__(self, runs: Path, layers: Sequence[Path]) -> None:
-        self.runs = runs
-        self.layers = tuple(part for layer in layers for part in ("--config", str(layer)))
-
-    def _logged(self, version: str) -> tuple[str, ...]:
-        """Return the options that name the folder of a run."""
-        return (
-            "--trainer.logger.init_args.save_dir", str(self.runs),
-            "--trainer.logger.init_args.name", "adaptation",
-            "--trainer.logger.init_args.version", version,
-        )  # fmt: skip
-
-    def train(self, name: str, configs: Sequence[Path], *options: str) -> None:
-        """Train one run, unless it is trained."""
-        if not checkpoint(self.runs, name).is_file():
-            layers = tuple(part for path in (BASE, *configs) for part in ("--config", str(path)))
-            run("fit", *layers, *self.layers, *options, *self._logged(name))
-
-    def test(self, name: str) -> Path:
-        """Test one run on the real pairs, unless it is tested, and return the folder."""
-        folder = self.runs / "adaptation" / f"{name}_tested"
-        if not (folder / "scores.csv").is_file():
-            run(
-                "test", "--config", str(self.runs / "adaptation" / name / "config.yaml"),
-                "--config", str(CONFIGS / "tests/pairs.yaml"), *self.layers,
-                "--ckpt_path", str(checkpoint(self.runs, name)), "--trainer.devices", "1",
-                *self._logged(folder.name),
-            )  # fmt: skip
-        return folder
-
-    def arm(self, label: str, seed: int) -> Path:
-        """Train and test an arm, and return the folder of its test."""
-        name = f"{slug(label)}_{seed}"
-        seeds = ("--seed_everything", str(seed), "--data.seed", str(seed))
-        self.train(name, [FOLDER / "arms.yaml"], *ARMS[label], *seeds)
-        return self.test(name)
+PAIRS = CONFIGS / "tests/pairs.yaml"
+"""The test of each arm."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -97,12 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
         "--layer", type=Path, nargs="*", default=[], help="more layers of every run"
     )
     options = parser.parse_args(arguments)
-    study = Study(options.runs, options.layer)
+    runs = Runs(options.runs / "adaptation", options.layer)
     for name, configs in SOURCES.items():
-        study.train(name, configs)
-    sources = {name: study.test(name) for name in ("source", "calibrated")}
-    arms = [(label, seed) for label in options.only for seed in options.seeds]
-    tests = {arm: study.arm(*arm) for arm in tqdm(arms, unit="arm")}
+        runs.train(name, configs)
+    sources = {name: runs.test(name, [PAIRS]) for name in ("source", "calibrated")}
+    tests: dict[tuple[str, int], Path] = {}
+    for label, seed in tqdm([(a, s) for a in options.only for s in options.seeds], unit="arm"):
+        name = f"{slug(label)}_{seed}"
+        seeds = ("--seed_everything", str(seed), "--data.seed", str(seed))
+        runs.train(name, [FOLDER / "arms.yaml"], *ARMS[label], *seeds)
+        tests[label, seed] = runs.test(name, [PAIRS])
     write_report(options.results, sources, tests)
     return 0
 

@@ -1,65 +1,70 @@
-"""The ablation: what each variant undoes, and that it runs."""
+"""The ablation: each variant is the whole network without one thing, and all of them run."""
 
 from pathlib import Path
 
 import pytest
-import torch
+import yaml
 
 from experiments.studies import ablation
-from experiments.studies.ablation import EncodedBlur
-from experiments.studies.evidence import __main__ as evidence
-from magenet.degradation import CounterRNG, FundusDegradation
+from experiments.studies.runs import TRAINED, Runs
+from magenet.errors import UserError
+from magenet.evaluation.tables import read_table
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("workplace")
 
 
-def test_a_blur_of_encoded_values_spreads_light_less_than_one_of_light() -> None:
-    """A small bright spot stays brighter in all where light itself is spread."""
-    image = torch.zeros(1, 3, 64, 64)
-    image[..., 30:34, 30:34] = 1.0
-    mask = torch.ones(1, 1, 64, 64)
-    linear, encoded = FundusDegradation(mix={"blur": [1, 1, 1]}), EncodedBlur()
-    encoded.mix = linear.mix
-    results = [recipe(image.clone(), mask, CounterRNG(torch.tensor([3])))
-               for recipe in (linear, encoded)]  # fmt: skip
-    means = [float(result.mean()) for result in results]
-    assert means[1] == pytest.approx(float(image.mean()), rel=0.02)
-    assert means[0] > 1.1 * means[1]
+@pytest.mark.parametrize("group", ablation.BASES)
+def test_each_variant_changes_something_of_its_own(group: str) -> None:
+    found = ablation.variants(group)
+    assert found.pop("whole") == [ablation.BASES[group]]
+    changes = [yaml.safe_load(layers[1].read_text()) for layers in found.values()]
+    assert all(changes.count(change) == 1 for change in changes)
+    assert all(len(layers) == 2 for layers in found.values())
+
+
+def test_the_main_variants_exist() -> None:
+    names = {name for group in ablation.BASES for name in ablation.variants(group)}
+    assert set(ablation.TWICE) <= names
+
+
+def test_an_unexpected_result_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"row": "MAGE-Net", "condition": "fundus", "score": "psnr", "mean": "22.0"}
+    monkeypatch.setattr(ablation, "EXPECTED", {"cpu": (21.0, 23.0)})
+    ablation.require_expected("cpu", [row])
+    ablation.require_expected("gpu", [row])  # never measured
+    monkeypatch.setattr(ablation, "EXPECTED", {"cpu": (23.0, 25.0)})
+    with pytest.raises(UserError, match=r"22\.00 dB under the fundus recipe, expected are 23"):
+        ablation.require_expected("cpu", [row])
+
+
+def test_a_training_that_was_stopped_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[tuple[str, ...]] = []
+    monkeypatch.setattr("experiments.studies.runs.run", lambda *command: commands.append(command))
+    runs = Runs(Path("runs/study"))
+    folder = Path("runs/study/a")
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints/best.ckpt").touch()  # of the first validation, then it was killed
+    runs.train("a", [])
+    assert len(commands) == 1
+    assert not (folder / "checkpoints").exists()
+    folder.mkdir(exist_ok=True)
+    (folder / TRAINED).touch()
+    runs.train("a", [])
+    assert len(commands) == 1
 
 
 @pytest.mark.slow
-def test_each_variant_is_trained_once_and_measured(
-    photographs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_variant_of_each_group_is_trained_tested_and_shown() -> None:
     Path("experiments").symlink_to(ROOT / "experiments")
-    layer = """
-trainer: {max_steps: 2, val_check_interval: 2, limit_val_batches: 2, enable_progress_bar: false}
-model:
-  init_args:
-    start: null
-    structure_target:
-      class_path: magenet.losses.SegmenterTarget
-      init_args:
-        segmenter: {class_path: magenet.models.VesselSegmenter}
-        checkpoint: experiments/weights/structure.ckpt
-    network: {init_args: {widths: [8, 8, 8, 8], blocks: [1, 1, 1, 1], guide_width: 8,
-                          detail_widths: [8, 8, 8], context_size: 64}}
-data: {init_args: {workers: 0, image_size: 64, least_size: 64, window_size: 32, windows: 1}}
-"""
-    Path("try.yaml").write_text(layer)
-    monkeypatch.setattr(ablation, "VARIANTS", {
-        name: ablation.VARIANTS[name] for name in ("all", "loss sees light", "light not held back")
-    })  # fmt: skip
-    monkeypatch.setattr(evidence, "MEASURES", {"harm": lambda enhance, count: iter(())})
-    command = ["--results", ".", "--layer", "try.yaml", "--parts", "harm", "--only"]
-    assert ablation.main([*command, "all", "loss sees light", "light not held back"]) == 0
-    assert Path("ablation.md").is_file()
-    folders = sorted(path.parent.name for path in Path("runs/ablation").glob("*/checkpoints"))
-    assert folders == ["all_0", "loss_sees_light_0"]
-    checkpoint = Path("runs/ablation/all_0/checkpoints/best.ckpt")
-    before = checkpoint.stat().st_mtime
-    assert ablation.main([*command, "all"]) == 0
-    assert checkpoint.stat().st_mtime == before, "not trained again"
-    config = Path("runs/ablation/loss_sees_light_0/config.yaml").read_text()
-    assert "detail_weight: 0.001" in config
+    command = ["--scale", "smoke", "--seeds", "1", "--only"]
+    names = ("whole", "without_cross_stage_fusion", "loss_of_bands", "same_view")
+    assert ablation.main([*command, *names]) == 0
+    folder = Path("runs/ablation_smoke")
+    rows = {cells["row"] for cells in read_table(folder / "ablation_smoke_network.csv")}
+    assert rows >= {"MAGE-Net", "without cross stage fusion", "loss of bands"}
+    rows = {cells["row"] for cells in read_table(folder / "ablation_smoke_teacher.csv")}
+    assert rows >= {"T-S MAGE-Net, teacher", "same view, teacher"}
+    page = (folder / "ablation_smoke.md").read_text()
+    assert "## MAGE-Net, fundus" in page
+    assert "| without cross stage fusion |" in page

@@ -55,6 +55,8 @@ def test_every_parameter_gets_a_gradient() -> None:
         ("channel_attention", 3),
         ("spatial_attention", 3),
         ("supervised_attention", 3),
+        ("cross_stage_fusion", 3),
+        ("structure_guides", 3),
         ("structure_preservation", 3),
         ("coarse_stage", 2),
         ("fine_stage", 2),
@@ -85,6 +87,18 @@ def test_structure_guides_the_later_stages() -> None:
     assert torch.equal(before.stages[0], after.stages[0])  # the coarse stage came before
     assert not torch.allclose(before.stages[1], after.stages[1])
     assert not torch.allclose(before.stages[2], after.stages[2])
+
+
+def test_a_map_that_guides_nothing_is_still_predicted() -> None:
+    network = awake(MAGENet(**TINY, structure_guides=False))
+    image = torch.rand(1, 3, 48, 48)
+    before = network(image)
+    assert before.structure_logits is not None
+    assert network.structure is not None
+    torch.nn.init.zeros_(network.structure.refine[0].weight)
+    after = network(image)
+    assert not torch.allclose(before.structure_logits, after.structure_logits)
+    assert torch.equal(before.image, after.image)
 
 
 def test_what_cannot_work_is_refused() -> None:
