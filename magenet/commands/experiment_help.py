@@ -109,7 +109,7 @@ SUBCOMMANDS = {
                 "--config magenet:predict --data.photographs PHOTOS "
                 "--ckpt_path best.ckpt --output.folder OUT --output.lossless true"
             ),
-            "as the network left it, without flipped views": (
+            "as the network left it, in one pass": (
                 "--config magenet:predict --data.photographs PHOTOS "
                 "--ckpt_path best.ckpt --output.raw true"
             ),

@@ -17,9 +17,9 @@ def main(arguments: list[str]) -> int:
         description="Export the network for other programs and compare it with PyTorch. "
         "Format onnx: one file. Input and output are float (B, 3, H, W) in [0, 1], H and W "
         f"multiples of {MULTIPLE}: the square around the field of view, at the size that the "
-        "weights' config.json names. It is one pass of the network: `magenet enhance` takes the "
-        "mean of four flipped views, applies a share of the change of light, and transfers the "
-        "change to the photograph's own size. Format web: a folder for any web server, with a page "
+        "weights' config.json names, or 1024 px for a network that works at the photograph's own "
+        "scale. It is one pass of the network: `magenet enhance` adds the expected error and the "
+        "verdict, and transfers the change to photographs of other sizes. Format web: a folder for any web server, with a page "
         "that does all this in the visitor's own browser; photographs never leave it.",
     )
     parser.add_argument("-o", "--out", type=Path, required=True, help="file or folder to write")
