@@ -19,8 +19,9 @@ def main(arguments: list[str]) -> int:
         f"multiples of {MULTIPLE}: the square around the field of view, at the size that the "
         "weights' config.json names, or 1024 px for a network that works at the photograph's own "
         "scale. It is one pass of the network: `magenet enhance` adds the expected error and the "
-        "verdict, and transfers the change to photographs of other sizes. Format web: a folder for any web server, with a page "
-        "that does all this in the visitor's own browser; photographs never leave it.",
+        "verdict, and transfers the change to photographs of other sizes. Format web: a folder "
+        "for any web server, with a page that enhances in the visitor's own browser; photographs "
+        "never leave it.",
     )
     parser.add_argument("-o", "--out", type=Path, required=True, help="file or folder to write")
     parser.add_argument(
