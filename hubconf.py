@@ -10,7 +10,9 @@ dependencies = ["huggingface_hub", "kornia", "safetensors", "torch"]
 
 
 def mage_net(pretrained: bool = True) -> MAGENet:
-    """Return the enhancer; its input is a photograph `(B, 3, H, W)` in [0, 1], 512 px wide.
+    """Return the enhancer; its input is a photograph `(B, 3, H, W)` in [0, 1].
+
+    It is the square around the field of view, black outside the field, 512 to 2048 px wide.
 
     Args:
         pretrained: Whether it has the released weights, in evaluation mode; else it is the size

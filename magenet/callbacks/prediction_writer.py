@@ -55,7 +55,8 @@ class EnhancedPhotographWriter(BasePredictionWriter):
             fit into `max_memory` beside them. More threads help where the network is fast.
         strength: Share of the change that is applied, 0 to 1.
         force: Whether to also enhance images that do not look like fundus photographs.
-        raw: Whether to use a single pass of the network, without flipped views.
+        raw: Whether to use a single pass of the network, without flipped views or an
+            expected error.
         size: Side of the square around the field that the network sees, in pixels; the size that
             the checkpoint was trained at if null.
         max_memory: Memory that a process may use, such as `1.5G`.

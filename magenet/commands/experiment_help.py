@@ -109,7 +109,7 @@ SUBCOMMANDS = {
                 "--config magenet:predict --data.photographs PHOTOS "
                 "--ckpt_path best.ckpt --output.folder OUT --output.lossless true"
             ),
-            "as the network left it, in one pass": (
+            "one pass of the network as it is": (
                 "--config magenet:predict --data.photographs PHOTOS "
                 "--ckpt_path best.ckpt --output.raw true"
             ),

@@ -17,11 +17,11 @@ def main(arguments: list[str]) -> int:
         description="Export the network for other programs and compare it with PyTorch. "
         "Format onnx: one file. Input and output are float (B, 3, H, W) in [0, 1], H and W "
         f"multiples of {MULTIPLE}: the square around the field of view, at the size that the "
-        "weights' config.json names, or 1024 px for a network that works at the photograph's own "
-        "scale. It is one pass of the network: `magenet enhance` adds the expected error and the "
-        "verdict, and transfers the change to photographs of other sizes. Format web: a folder "
-        "for any web server, with a page that enhances in the visitor's own browser; photographs "
-        "never leave it.",
+        "weights' config.json names. It is one pass of the network: `magenet enhance` adds the "
+        "verdict and the transfer to the photograph's own size and, for weights that see the eye "
+        "at one size, the mean of four flipped views and the shrinkage of light. Format web: a "
+        "folder for any web server, with a page that enhances in the visitor's own browser; "
+        "photographs never leave it.",
     )
     parser.add_argument("-o", "--out", type=Path, required=True, help="file or folder to write")
     parser.add_argument(

@@ -13,7 +13,7 @@ from magenet.models.peers.classical import lit
 
 
 class ReleasedEnhancer(Enhancer):
-    """The network in the package as `magenet enhance` uses it.
+    """The network in the package as `magenet enhance` uses it: see :class:`PhotographEnhancer`.
 
     With :class:`magenet.tasks.ClassicalTask` it is a row of the tables like any other.
 
