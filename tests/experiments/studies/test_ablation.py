@@ -40,18 +40,19 @@ def test_an_unexpected_result_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_training_that_was_stopped_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[tuple[str, ...]] = []
-    monkeypatch.setattr("experiments.studies.runs.run", lambda *command: commands.append(command))
-    runs = Runs(Path("runs/study"))
     folder = Path("runs/study/a")
+
+    def run(*command: str) -> None:
+        commands.append(command)
+        folder.mkdir()
+
+    monkeypatch.setattr("experiments.studies.runs.run", run)
     (folder / "checkpoints").mkdir(parents=True)
     (folder / "checkpoints/best.ckpt").touch()  # of the first validation, then it was killed
-    runs.train("a", [])
-    assert len(commands) == 1
-    assert not (folder / "checkpoints").exists()
-    folder.mkdir(exist_ok=True)
-    (folder / TRAINED).touch()
-    runs.train("a", [])
-    assert len(commands) == 1
+    for _ in range(2):
+        Runs(Path("runs/study")).train("a", [])
+        assert len(commands) == 1
+    assert [path.name for path in folder.iterdir()] == [TRAINED]
 
 
 @pytest.mark.slow
