@@ -51,11 +51,6 @@ def export_web(weights: str, out: Path, runtime: Path | None = None) -> str:
             :data:`magenet.onnx_export.TOLERANCE`.
     """
     network = exportable(weights)
-    if network.own_scale:
-        raise UserError(
-            f"weights '{weights}': work at the photograph's own scale, which --format web cannot "
-            "export yet; --format onnx exports the network alone"
-        )
     settings = Settings.of(network)
     side = side_on_page(settings)
     with _whole_folder(out) as part:
@@ -98,6 +93,7 @@ def page_settings(network: MAGENet, settings: Settings, side: int) -> dict[str, 
         "runtime": f"{NAME} {VERSION}",
         "side": side,
         "own_scale": network.own_scale,
+        "greatest_side": settings.sides()[1],
         "minimum_side": MINIMUM_SIDE,
         "most_elongated": MOST_ELONGATED,
         "least_confidence": LEAST_CONFIDENCE,
@@ -109,7 +105,7 @@ def page_settings(network: MAGENet, settings: Settings, side: int) -> dict[str, 
 def compared(
     folder: Path, network: MAGENet, settings: Settings, side: int
 ) -> tuple[float, float, float]:
-    """Compare the graphs with :meth:`PhotographEnhancer.estimate` on a drawn retina.
+    """Compare the graphs with :meth:`PhotographEnhancer.estimate` on a dark drawn retina.
 
     Returns:
         The greatest absolute difference of the change, and the seconds of both.
@@ -120,7 +116,8 @@ def compared(
     shown, one_view, change = (
         onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]) for path in paths
     )
-    image = draw_phantom(0, side + side // 4).image
+    # Dark: a network may leave a good photograph as it is, and nothing would be compared.
+    image = draw_phantom(0, side + side // 4).image // 2
     field = estimate_field(image)
     square = crop(image, field.square).permute(1, 2, 0).numpy()
     square = np.concatenate([square, np.full_like(square[..., :1], 255)], axis=2)

@@ -151,7 +151,8 @@ class ChangeAtOwnScale(nn.Module):
         told = torch.cat([log_error[:, 1:].exp(), light_weight], dim=1)
         told = functional.interpolate(told, seen.shape[-2:], mode="bilinear")[0] * inside[0]
         after, weight = told.chunk(2)
-        share = weight.sum() / inside.sum()
+        # Row by row: one long sum in fp32, as a browser's runtime may take it, is biased.
+        share = weight.sum(dim=-1).sum() / inside.sum()
         return _results(change, share, after, inside, self.settings)
 
 

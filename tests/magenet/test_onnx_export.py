@@ -13,7 +13,8 @@ from magenet.models import MAGENet
 from tests.magenet.models.test_detail import SMALL
 from tests.magenet.models.test_mage_net import awake
 
-for package in ("onnx", "onnxscript", "onnxruntime"):
+onnx = pytest.importorskip("onnx")
+for package in ("onnxscript", "onnxruntime"):
     pytest.importorskip(package)
 
 
@@ -47,6 +48,9 @@ def test_a_network_at_its_own_scale_is_exported_at_one_size(
     network = awake(MAGENet(**SMALL)).eval()
     path = tmp_path / "own.onnx"
     export.export_onnx(network, path)
+    arrays = [array.raw_data for array in onnx.load(path).graph.initializer]
+    large = [array for array in arrays if len(array) >= 10_000]
+    assert len(large) == len(set(large)) > 0, "a matrix is written once, however often it is used"
     assert export.difference(network, path) < export.TOLERANCE
     image = np.random.default_rng(0).random((1, 3, 128, 128), dtype=np.float32)
     assert np.abs(export.runner(path)(image) - image).max() > 10 * export.TOLERANCE

@@ -25,8 +25,10 @@ worker.onmessage = ({ data }) => {
 
 function ready(told) {
   settings = told;
-  get("about").textContent = `magenet ${told.version}, weights ${told.weights_sha256.slice(0, 12)}, ${told.runtime} (Microsoft, MIT licence)` +
-    (told.own_scale ? `; the eye is seen at ${told.side} px` : "");
+  get("about").textContent = `magenet ${told.version}, weights ${told.weights_sha256.slice(0, 12)}, ${told.runtime} (Microsoft, MIT licence)`;
+  get("scale").hidden = !told.own_scale;
+  get("side").textContent = told.side;
+  get("greatest-side").textContent = told.greatest_side;
   rest();
 }
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from magenet.enhancement.fundus_check import FundusCheck
+from magenet.enhancement.settings import Settings
 from magenet.errors import UserError
 from magenet.main import main
-from magenet.models import MAGENet
 from magenet.web_export import folder as web
-from magenet.web_export.folder import DRAWS, PAGE
-from tests.magenet.models.test_detail import SMALL
+from magenet.web_export.folder import DRAWS, PAGE, side_on_page
 
 
 @pytest.fixture
@@ -86,11 +86,21 @@ def test_the_page_names_no_other_address() -> None:
     assert sources == {"'none'", "'self'", "'wasm-unsafe-eval'", "blob:", "data:"}
 
 
-@pytest.mark.usefixtures("quick")
-def test_a_network_at_its_own_scale_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("size", "side"), [(512, 512), ((512, 2048), 1024), ((96, 128), 128), ((1200, 2048), 1200)]
+)
+def test_the_page_sees_one_side_that_the_settings_allow(
+    size: int | tuple[int, int], side: int, fundus_check: FundusCheck
 ) -> None:
-    monkeypatch.setattr(web, "exportable", lambda weights: MAGENet(**SMALL))
-    with pytest.raises(UserError, match="own scale, which --format web cannot export yet"):
-        web.export_web("mine", tmp_path / "page")
-    assert not list(tmp_path.iterdir())
+    assert side_on_page(Settings(size, fundus_check)) == side
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("kind", ["weights", "own_scale_weights"])
+def test_the_page_is_told_the_scale_of_its_network(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    web.export_web(str(request.getfixturevalue(kind)), tmp_path / "page")
+    told = json.loads((tmp_path / "page/settings.json").read_text())
+    assert told["own_scale"] == (kind == "own_scale_weights")
+    assert (told["side"], told["greatest_side"]) == (128, 128)

@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from magenet.enhancement.calibration_curve import CalibrationCurve
+from magenet.enhancement.fundus_check import FundusCheck
+from magenet.enhancement.settings import Settings
 from magenet.main import main
+from magenet.models import MAGENet
 from magenet.web_export.runtime import NAME, VERSION
 from tests.chromium import chromium
+from tests.magenet.models.test_detail import SMALL
+from tests.magenet.models.test_mage_net import awake
 
 
 @pytest.fixture(scope="package")
@@ -38,15 +45,34 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / f"{NAME}-{VERSION}.tgz"
 
 
+@pytest.fixture(scope="package", params=["one size", "own scale"])
+def page_weights(
+    request: pytest.FixtureRequest,
+    weights: Path,
+    fundus_check: FundusCheck,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Weights of a tiny network of either kind, as a folder."""
+    if request.param == "one size":
+        return weights
+    torch.manual_seed(1)
+    network = awake(MAGENet(**SMALL))
+    curve = CalibrationCurve((0.0, 0.5, 2.0), (0.0, 0.03, 0.06))
+    network.use.update(Settings((96, 128), fundus_check, uncertainty=curve).as_config())
+    folder = tmp_path_factory.mktemp("own_scale")
+    network.save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture(scope="package")
 def page_folder(
-    context: Any, runtime: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory
+    context: Any, runtime: Path, page_weights: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """What the command writes, for a tiny network."""
+    """What the command writes."""
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
     out = tmp_path_factory.mktemp("web") / "page"
-    command = ["export", "--format", "web", "-o", str(out), "--weights", str(weights)]
+    command = ["export", "--format", "web", "-o", str(out), "--weights", str(page_weights)]
     assert main([*command, "--onnxruntime", str(runtime)]) == 0
     return out
 

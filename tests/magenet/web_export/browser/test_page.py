@@ -1,5 +1,7 @@
 """The page enhances as `magenet enhance` does, and the photograph never leaves the browser."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from torch import Tensor
 from magenet.enhancement.enhancer import EnhancedPhotograph, PhotographEnhancer
 from magenet.enhancement.settings import Settings
 from magenet.models import MAGENet, VesselSegmenter
+from magenet.web_export.folder import side_on_page
 from tests.conftest import ROOT
 from tests.magenet.conftest import retina
 
@@ -20,9 +23,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def enhancer(weights: Path) -> PhotographEnhancer:
-    network, cpu = MAGENet.from_pretrained(weights), torch.device("cpu")
+def enhancer(page_weights: Path) -> PhotographEnhancer:
+    """What the page is compared with: it sees every eye at the page's one side."""
+    network, cpu = MAGENet.from_pretrained(page_weights), torch.device("cpu")
     settings = Settings.of(network)
+    settings = replace(settings, size=side_on_page(settings))
     return PhotographEnhancer(network, settings, VesselSegmenter(), cpu, 1 << 62, half=False)
 
 
@@ -31,6 +36,11 @@ def drawn() -> Tensor:
     image = torch.zeros(3, 190, 251, dtype=torch.uint8)
     image[:, :, 20:240] = retina(5, 220)[:, 15:205]
     return image
+
+
+def small() -> Tensor:
+    """Return a drawn retina with fewer pixels than the network sees."""
+    return retina(7, 100)
 
 
 def photographed() -> Tensor:
@@ -70,7 +80,7 @@ def compare(given: NDArray[Any], wanted: EnhancedPhotograph, image: Tensor) -> N
     assert np.abs(result - before).mean() > 1.0, "nothing was to be compared"
 
 
-@pytest.mark.parametrize("photograph", [drawn, photographed])
+@pytest.mark.parametrize("photograph", [drawn, small, photographed])
 def test_the_page_gives_what_magenet_enhance_gives(
     photograph: Any, tab: Any, enhancer: PhotographEnhancer, tmp_path: Path
 ) -> None:
@@ -80,6 +90,7 @@ def test_the_page_gives_what_magenet_enhance_gives(
     compare(given, wanted, image)
     facts = tab.locator("#facts").inner_text().replace("\n", " ")
     assert f"{wanted.report.expected_error:.1f} of 255" in facts
+    assert f"applied {100 * wanted.report.light_share:.0f} %" in facts
 
 
 def test_strength_is_live_and_nothing_at_zero(
@@ -95,6 +106,14 @@ def test_strength_is_live_and_nothing_at_zero(
     given = np.asarray(Image.open(download.value.path()).convert("RGB")).astype(int)
     wanted = enhancer(image, strength=0.6, force=True).image.permute(1, 2, 0).numpy().astype(int)
     assert np.abs(given - wanted).max() <= 1
+
+
+def test_it_says_at_which_size_detail_is_restored(tab: Any, page_folder: Path) -> None:
+    told = json.loads((page_folder / "settings.json").read_text())
+    note = tab.locator("#scale")
+    assert note.is_visible() == told["own_scale"]
+    if told["own_scale"]:
+        assert f"Detail is restored at {told['side']} px." in note.inner_text()
 
 
 def test_neither_page_nor_worker_reaches_another_origin(context: Any, address: str) -> None:
