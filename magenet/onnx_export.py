@@ -87,7 +87,7 @@ def write_onnx(
         outputs: Names of its results.
         dynamic: Axes of the inputs that may have other lengths, and their `torch.export.Dim`.
     """
-    from onnx_ir.passes.common import DeduplicateHashedInitializersPass
+    from onnx_ir.passes.common import DeduplicateInitializersPass
 
     with warnings.catch_warnings():
         # The exporter announces its own changes, and that torchvision is missing.
@@ -101,7 +101,7 @@ def write_onnx(
         )  # fmt: skip
         assert program is not None  # by dynamo=True
         # The matrices of the pyramids, at each use: 65 MB, and 8 MB of weights, at 1024 px.
-        DeduplicateHashedInitializersPass()(program.model)
+        DeduplicateInitializersPass(size_limit=1 << 30)(program.model)
         program.save(path)
 
 

@@ -40,7 +40,7 @@ def drawn() -> Tensor:
 
 def small() -> Tensor:
     """Return a drawn retina with fewer pixels than the network sees."""
-    return retina(7, 100)
+    return retina(3, 118)
 
 
 def photographed() -> Tensor:
