@@ -3,7 +3,7 @@
 Command:  make figures   (with MAGENET_DATA, the photographs are drawn anew, too)
 Hardware: one CPU core. Time: 2 s; with photographs 15 s.
 
-Written from `experiments/results/real.csv`: the five rows between the markers of the README, and
+Written from `experiments/results/evidence`: the five rows between the markers of the README, and
 `real_pairs.svg`. Written from three real pairs and the weights in the package: `before_after.jpg`.
 """
 
@@ -25,14 +25,27 @@ from PIL import Image, ImageDraw, ImageFont
 
 import magenet
 from experiments.configurations import EXPERIMENTS, RESULTS
+from experiments.studies.evidence.report import pair_table, read_rows
 from experiments.studies.tables import EARLIER, RELEASED
 from magenet.errors import UserError
-from magenet.evaluation.tables import LABELS, Cells, as_markdown, read_table
+from magenet.evaluation.tables import LABELS, Cells, as_markdown
 
 ROOT = EXPERIMENTS.parent
-DICE, COLOUR, PSNR = "pair_vessel_dice", "pair_colour", "pair_psnr"
+DICE, RIDGE = "vessel Dice, network", "vessel Dice, ridge filter"
+COLOUR, PSNR = "colour", "psnr"
+"""Scores of real pairs."""
 
 NOTHING = LABELS["input"]
+
+METHODS = {
+    "untouched": NOTHING,
+    "CLAHE": "CLAHE",
+    "Setiawan": "Setiawan",
+    **{weights.name: label for label, weights in EARLIER.items()},
+    "mage_net": RELEASED,
+}
+"""Names of the rows by method of the evidence, in their order."""
+
 FIVE_ROWS = re.compile(r"<!-- five rows -->\n.*?<!-- end five rows -->", re.DOTALL)
 
 PAIRS = ("dp05", "dp20", "dp07")
@@ -79,22 +92,22 @@ def five_rows(table: Sequence[Cells]) -> str:
     """Return the README's table: doing nothing, CLAHE, Setiawan, the releases.
 
     Args:
-        table: Lines of `real.csv`.
+        table: Lines of :func:`experiments.studies.evidence.report.pair_table`.
 
     Raises:
         UserError: If one of the rows is missing.
     """
     dice = {c["row"]: c for c in table if (c["condition"], c["score"]) == ("pair", DICE)}
-    rows = (NOTHING, "CLAHE", "Setiawan", *EARLIER, RELEASED)
+    rows = METHODS.values()
     if missing := [row for row in rows if row not in dice]:
         raise UserError(f"the table of real pairs lacks {', '.join(missing)}")
     shown = {row: f"**{row}**" if row == RELEASED else row for row in rows}
     chosen = [{**c, "row": text} for row, text in shown.items() for c in table if c["row"] == row]
-    body = as_markdown(chosen, [DICE, COLOUR, PSNR], ["pair"]).split("\n")[1:]
+    body = as_markdown(chosen, [DICE, RIDGE, COLOUR, PSNR], ["pair"]).split("\n")[1:]
     count = dice[NOTHING]
     head = (
         f"| {count['photographs']} real pairs, {count['patients']} patients "
-        "| vessels found, Dice ↑ | colour distance ↓ | PSNR, dB ↑ |"
+        "| vessels found, Dice ↑ | by a ridge filter ↑ | colour distance ↓ | PSNR, dB ↑ |"
     )
     return "\n".join((head, *body))
 
@@ -115,21 +128,16 @@ def put_five_rows(path: Path, table: Sequence[Cells]) -> None:
 def figure(table: Sequence[Cells]) -> str:
     """Return the figure of the real pairs as SVG: a mean and its 95 % interval per method.
 
-    A dashed line and a band mark the mean and the interval of doing nothing. Of teacher-student
-    rows only the teacher is drawn: the student's scores are the same to the eye.
+    A dashed line and a band mark the mean and the interval of doing nothing.
 
     Args:
-        table: Lines of `real.csv`.
+        table: Lines of :func:`experiments.studies.evidence.report.pair_table`.
 
     Raises:
         UserError: If a score is missing.
     """
     cells = {(c["row"], c["score"]): c for c in table if c["condition"] == "pair"}
-    rows = [
-        row
-        for row in dict.fromkeys(c["row"] for c in table)
-        if row != LABELS["high"] and not row.endswith(", student") and (row, DICE) in cells
-    ]
+    rows = [row for row in METHODS.values() if (row, DICE) in cells]
     if NOTHING not in rows or any((row, p.score) not in cells for row in rows for p in PANELS):
         raise UserError("the table of real pairs lacks a score or the row of doing nothing")
     height = TOP + len(rows) * ROW_HEIGHT + BOTTOM
@@ -143,10 +151,9 @@ def figure(table: Sequence[Cells]) -> str:
     for index, row in enumerate(rows):
         weight = ' font-weight="600"' if row == RELEASED else ""
         colour = TEXT if row == NOTHING else _colour(row)
-        name = row.removesuffix(", teacher")
         parts.append(
             f'<text class="row" x="{LABEL_WIDTH - 10}" y="{_middle(index) + 4.5:g}" '
-            f'text-anchor="end" fill="{colour}"{weight}>{escape(name)}</text>'
+            f'text-anchor="end" fill="{colour}"{weight}>{escape(row)}</text>'
         )
     for number, panel in enumerate(PANELS):
         left = LABEL_WIDTH + number * (PANEL_WIDTH + BETWEEN)
@@ -257,14 +264,14 @@ def by_release(path: Path) -> tuple[NDArray[np.uint8], str]:
 def main(arguments: list[str] | None = None) -> int:
     """Draw the figures and fill the README's table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--table", type=Path, default=RESULTS / "real.csv")
+    parser.add_argument("--evidence", type=Path, default=RESULTS / "evidence", help="its folder")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/images", help="folder of pictures")
     parser.add_argument("--photographs", type=Path, help="folder of index.csv: draw them, too")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     try:
-        table = read_table(options.table)
+        table = pair_table(read_rows(options.evidence), METHODS)
         put_five_rows(options.readme, table)
         (options.out / "real_pairs.svg").write_text(figure(table), encoding="utf-8")
         if options.photographs is not None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
 from magenet.evaluation.statistics import bootstrap_interval, paired_comparison
+from magenet.evaluation.tables import Cells
 
 SCORES, PAGE = "scores.csv", "README.md"
 """Files in the folder of the evidence."""
+
+REAL = "pairs, real"
+"""Part of the real pairs."""
 
 
 class Row(NamedTuple):
@@ -61,6 +65,27 @@ def merged(earlier: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
     kept = [row for row in earlier if (row.method, row.part.split(",")[0]) not in again]
     order = list(dict.fromkeys(row.method for row in (*earlier, *rows)))
     return sorted((*kept, *rows), key=lambda row: order.index(row.method))
+
+
+def pair_table(rows: Sequence[Row], labels: Mapping[str, str]) -> list[Cells]:
+    """Return the real pairs as lines of a table, for :func:`magenet.evaluation.tables.as_markdown`.
+
+    Args:
+        rows: Scores of all methods.
+        labels: Name of the row of each method; others are left out.
+    """
+    table = []
+    for (part, score), methods in _by_score(rows).items():
+        for method, own in methods.items():
+            if part != REAL or method not in labels:
+                continue
+            patients = [row.patient for row in own]
+            interval = bootstrap_interval([row.value for row in own], patients)
+            numbers = {name: str(value) for name, value in interval._asdict().items()}
+            counts = {"photographs": str(len(own)), "patients": str(len(set(patients)))}
+            head = {"row": labels[method], "condition": "pair", "score": score}
+            table.append(head | numbers | counts)
+    return table
 
 
 def write(folder: Path, rows: Sequence[Row]) -> None:
