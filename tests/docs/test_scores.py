@@ -17,7 +17,7 @@ RESULTS = ROOT / "experiments/results"
 
 def scores_of_tables() -> set[str]:
     found = set(LOWER_IS_BETTER | SIGNED | AGAINST_INPUT)
-    for name in ("demo", "synthetic", "real", "downstream", "teacher"):
+    for name in ("demo", "synthetic_0.1", "real_0.1", "downstream_0.1", "teacher"):
         with (RESULTS / f"{name}.csv").open(newline="") as stream:
             found |= {line["score"] for line in csv.DictReader(stream)}
     return found
