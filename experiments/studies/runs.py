@@ -33,7 +33,7 @@ class Runs:
 
     Args:
         folder: Folder of the study, such as `runs/ablation`.
-        layers: Further configurations of every training and test.
+        layers: Further configurations of every training and test, the last of all.
     """
 
     def __init__(self, folder: Path, layers: Sequence[Path] = ()) -> None:
@@ -59,7 +59,7 @@ class Runs:
         if not (folder / TRAINED).is_file():
             shutil.rmtree(folder, ignore_errors=True)
             run(
-                "fit", *as_options([BASE, *configs]), *self.layers, *options,
+                "fit", *as_options([BASE, *configs]), *options, *self.layers,
                 *self._logged(name), "--checkpoint.dirpath", str(checkpoint.parent),
             )  # fmt: skip
             (folder / TRAINED).touch()

@@ -5,6 +5,7 @@ import pytest
 from experiments.studies.adaptation import __main__ as study
 from experiments.studies.adaptation import report
 from experiments.studies.adaptation.arms import ARMS, CALIBRATED_SOURCE, REFERENCE, slug
+from experiments.studies.runs import Runs
 from magenet.evaluation.score_rows import ScoreRow, write_rows
 from magenet.evaluation.statistics import Comparison
 from tests.conftest import ROOT
@@ -27,13 +28,13 @@ def test_every_arm_is_trained_and_tested_once(
     Path("experiments").symlink_to(ROOT / "experiments")
     Path("small.yaml").write_text(SMALL)
     Path("network.yaml").write_text(SMALL_NETWORK)
-    real = study.Study.train
+    real = Runs.train
 
-    def train(self: study.Study, name: str, configs: list[Path], *options: str) -> None:
+    def train(self: Runs, name: str, configs: list[Path], *options: str) -> Path:
         layers = [] if name == "severity" else [Path("network.yaml")]
-        real(self, name, [*configs, *layers], *options)
+        return real(self, name, [*configs, *layers], *options)
 
-    monkeypatch.setattr(study.Study, "train", train)
+    monkeypatch.setattr(Runs, "train", train)
     some = [REFERENCE, "same view"]
     command = ["--results", ".", "--layer", "small.yaml", "--only", *some]
     assert study.main(command) == 0
