@@ -33,9 +33,9 @@ from magenet.models.pretrained import tensor_hash
 VIEWS = ((), (-1,), (-2,), (-2, -1))
 """Axes along which the photograph is flipped for each augmented view; the first is upright."""
 
-REPORT_SIDE = 1024
-"""Greatest side at which fidelity is measured, in pixels: that of methods without a size of their
-own, which see the photograph's whole resolution (our choice)."""
+REPORT_SIDE = 512
+"""Greatest side at which the report measures vessels and colours, in pixels: that at which the
+package's segmenter was trained."""
 
 SEGMENTER_BYTES_PER_PIXEL = {torch.bfloat16: 350, torch.float32: 600}
 """Memory of the report per pixel, most of it for the segmenter's pass over one picture: measured

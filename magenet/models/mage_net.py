@@ -55,11 +55,11 @@ COMPACT_WIDTH = 32
 BYTES_PER_PIXEL = 700
 """Memory of a forward pass of `compact` per pixel: measured 360 at 2048 px, doubled to be safe."""
 
-TILE_BYTES = 180 << 20
-"""Memory of one tile of the detail stage, at widths of (32, 48, 64): measured 80 MiB, doubled."""
+TILE_BYTES = 120 << 20
+"""Memory of one tile of the detail stage, at widths of (32, 48, 64): measured 97 MiB."""
 
 OWN_SCALE_BYTES_PER_PIXEL = 130
-"""Memory of a photograph at its own scale beside its tile, per pixel: measured 62, doubled."""
+"""Memory of a photograph at its own scale beside its tile, per pixel: measured 121 in fp32."""
 
 MINIMUM_SIDE = 32
 """Smallest height and width of a photograph, in pixels."""
