@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
+from typing import cast
 
 MMAP_MAX, TOP_PAD, TRIM_THRESHOLD = -4, -2, -1
 """Parameters of glibc's `mallopt` (malloc.h)."""
@@ -23,11 +25,27 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether it was possible; without glibc nothing changes.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library, such as musl
-        return False
+    mallopt = _of_glibc("mallopt")
     wanted = {MMAP_MAX: 0, TOP_PAD: TOP_PAD_BYTES, TRIM_THRESHOLD: 2**31 - 1}
-    return all(mallopt(option, value) == 1 for option, value in wanted.items())
+    return mallopt is not None and all(mallopt(*setting) == 1 for setting in wanted.items())
+
+
+def return_freed_memory() -> None:
+    """Give freed memory back to the system, after work that is not repeated alike.
+
+    The passes over photographs of many sizes leave gaps: after ten of them a process held 900 MiB,
+    of which 480 were in use. It takes 20 to 50 ms. Without glibc nothing changes.
+    """
+    trim = _of_glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    """Return a function of the C library, None where it is not glibc."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        return cast(Callable[..., int], getattr(ctypes.CDLL(None), name))
+    except (OSError, AttributeError):  # another C library, such as musl
+        return None

@@ -95,7 +95,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument(
         "--max-memory",
-        default="1.5G",
+        default="2G",
         help="memory that the process may use (default: %(default)s)",
     )
     options = parser.parse_args(arguments)

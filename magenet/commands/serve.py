@@ -110,7 +110,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument(
         "--max-memory",
-        default="1.5G",
+        default="2G",
         help="memory that the process may use to enhance (default: %(default)s)",
     )
     options = parser.parse_args(arguments)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from data_modules.files.memory_estimate import MEBIBYTE, resident
+from magenet.allocator import return_freed_memory
 from magenet.enhancement.device import half_precision
 from magenet.enhancement.fundus_check import CHECK_SIZE
 from magenet.enhancement.settings import Settings
@@ -235,6 +236,7 @@ class PhotographEnhancer:
         # Before the transfer: judges need memory, too, and a result is as large as its photograph.
         report = self._report(seen, enhanced, inside, expected, harmed, share, field)
         result = transfer(enhanced, seen, inside, image, field)
+        return_freed_memory()  # the next photograph is of another size
         return EnhancedPhotograph(result, field, expected, report)
 
     def estimate(self, seen: Tensor, inside: Tensor) -> Estimate:

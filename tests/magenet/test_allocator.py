@@ -31,3 +31,29 @@ def faults(how: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="an option of glibc")
 def test_freed_memory_is_used_again_without_new_pages() -> None:
     assert faults("keep") < 0.1 * faults("as usual")
+
+
+RETURNED = """
+import torch
+from data_modules.files.memory_estimate import resident
+from magenet.allocator import return_freed_memory
+
+kept = []
+for _ in range(4000):  # small ones stay between large ones, which the C library then keeps
+    gap = torch.ones(16_000)
+    kept.append(torch.ones(16))
+    del gap
+pieces = [torch.ones(16_000) for _ in range(4000)]
+kept += pieces[::400]
+del pieces
+before = resident()
+return_freed_memory()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="an option of glibc")
+def test_freed_memory_is_given_back() -> None:
+    command = [sys.executable, "-c", RETURNED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(done.stdout) > 100 << 20, "of 256 MB"
