@@ -118,7 +118,7 @@ def test_the_report_takes_no_more_memory_than_was_said(precision: str) -> None:
         [sys.executable, "-c", REPORTED, "mage_net", precision],
         capture_output=True, text=True, check=True, timeout=240,
     ).stdout  # fmt: skip
-    need = re.search(r"too little for the report at 1024 px; give (\d+)M at least", said)
+    need = re.search(r"too little for the report at 512 px; give (\d+)M at least", said)
     assert need is not None, said
     assert 0.6 * int(need[1]) < int(said.split("peak ")[1]) <= int(need[1])
 
