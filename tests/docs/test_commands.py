@@ -122,7 +122,7 @@ STAND_INS = {
     "magenet shards index.csv": "magenet shards data/index.csv",
     "--trainer.devices 2 --trainer.strategy ddp": "--trainer.devices 1",
     "<folder that the test named>": "runs/classical/version_1",
-    "experiments/results/rows/real/mage_net_0.1": "runs/classical/version_0",
+    "experiments/results/rows/real_0.1/mage_net_seed0": "runs/classical/version_0",
     "prepare eyeq <folder>": "prepare eyeq unpacked/eyeq",
     "prepare drive <folder>": "prepare drive unpacked/drive",
     "prepare refuge <folder>": "prepare refuge unpacked/refuge",
