@@ -9,7 +9,7 @@ detail, is applied whole: half of it would minimise the squared error, but it is
 without enhancement).
 
 A network that tells its errors holds its light back itself, place by place: see
-:func:`magenet.models.detail.light_weight`.
+:func:`magenet.models.light.light_weight`.
 """
 
 from __future__ import annotations

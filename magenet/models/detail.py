@@ -11,8 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.models.attention import ChannelAttention, corrected
+from magenet.models.light import (
+    LEAST_LIT,
+    colour_kept,
+    held_back,
+    light_weight,
+    log_light_gain,
+    mean_lit,
+)
 from magenet.models.pyramid import (
-    GREEN,
     above_noise,
     band_contrast,
     bands,
@@ -48,9 +55,6 @@ NOISE_ALONE, SIGNAL = 0.2, 0.6
 """Shares of a band's power above noise up to which its told gain does not strengthen it, and from
 which it does wholly (our choice): of white noise alone nine places of ten are below the first."""
 
-LEAST_LIT = 0.04
-"""Brightest channel from which a pixel counts as retina: ten grey levels, above JPEG noise."""
-
 LARGEST = 8.0
 """Bound of an equalised band, and of its correction: an edge is as good as any larger one."""
 
@@ -58,22 +62,11 @@ GREATEST_GAIN = 8.0
 """Bound of a band's gain (our choice): a blur of 4 px leaves a ninth of the contrast of a vessel
 6 px wide, and what is weaker cannot be told from noise."""
 
-LEAST_LIGHT_GAIN = 0.2
-"""Gain of the light below which it counts as this one (our choice): its logarithm is needed."""
-
 MOST_WIDTHS = 4
 """Most levels: with one more the widest band would be as wide as a contrast map's pixel."""
 
 TYPICAL_ERROR = 0.03
 """Expected absolute error before any training, in [0, 1] (our choice)."""
-
-STEEPNESS = 8.0
-"""Exponent of the ratio of errors in :func:`light_weight`. Inverse variances of independent errors
-would give 2; of 2, 3, 4, 6, 8 and 12 this one lost least on degraded photographs for what it gained
-on good ones (val)."""
-
-MARGIN_OF_ERROR = 1.3
-"""Ratio of the photograph's expected error to that of its estimate at which half is applied."""
 
 
 class Context(NamedTuple):
@@ -106,10 +99,10 @@ class DetailStage(nn.Module):
     """Original-resolution stage: an encoder-decoder on the photograph at its own scale.
 
     It works on windows, and every part of it is local but for what the whole eye tells: features,
-    gain and offset of the light, which are held back where their error is large, and weights of the
-    channels (channel attention computed on the whole eye, where a window's own mean would make its
-    result depend on where it was cut). A window with a margin of :data:`MARGIN` pixels therefore
-    gives what the whole photograph would.
+    gain and offset of the light, as much of them as is trusted (see :mod:`magenet.models.light`),
+    and weights of the channels (channel attention computed on the whole eye, where a window's own
+    mean would make its result depend on where it was cut). A window with a margin of :data:`MARGIN`
+    pixels therefore gives what the whole photograph would.
 
     Blur takes contrast from fine bands of the photograph, and what is left of it is so small that a
     network learns slowly from it. So deblurring has two parts. The gain that each band needs is
@@ -205,6 +198,7 @@ class DetailStage(nn.Module):
         if not self.training:  # a training sees the errors of what it trains
             weight = light_weight(log_error)
             light, log_error = held_back(light, log_error, weight)
+            light = colour_kept(light, image)
         share = above_noise(contrast)
         scale = share / (contrast + LEAST_CONTRAST)
         gain = applied_gain(log_gain - log_light_gain(light, log_gain), share)
@@ -253,21 +247,6 @@ class DetailStage(nn.Module):
         return corrected(image + collapsed(change), window.sample(context.light, 1))
 
 
-def log_light_gain(light: Tensor, like: Tensor) -> Tensor:
-    """Return the logarithm of the gain that the light gives green, `(B, 1, h, w)` at a map's size.
-
-    The gains told for the bands are those from the photograph to its restoration. What the light
-    gives of them the bands need not, and what is held back of it they make up for: where the colour
-    of a haze is doubtful its loss of contrast is not.
-
-    Args:
-        light: Gain minus 1 and offset of each colour, `(B, 6, H, W)`.
-        like: Map of the wanted size, `(B, C, h, w)`.
-    """
-    gain = (1.0 + light[:, GREEN].float()).clamp(min=LEAST_LIGHT_GAIN).log()
-    return functional.interpolate(gain, like.shape[-2:], mode="bilinear", antialias=True)
-
-
 def applied_gain(log_gain: Tensor, share: Tensor) -> Tensor:
     """Return the gains of the bands: those told, but a band of noise alone is not strengthened.
 
@@ -280,46 +259,3 @@ def applied_gain(log_gain: Tensor, share: Tensor) -> Tensor:
     change = log_gain.detach().exp() - 1.0
     trust = ((share - NOISE_ALONE) / (SIGNAL - NOISE_ALONE)).clamp(0.0, 1.0)
     return 1.0 + change.clamp(max=0.0) + trust * change.clamp(min=0.0)
-
-
-def mean_lit(field: Tensor, image: Tensor) -> Tensor:
-    """Return the mean of a coarse field over the retina, `(B, C, 1, 1)`: without the surround.
-
-    Args:
-        field: `(B, C, h, w)` over the whole photographs.
-        image: The photographs, `(B, 3, H, W)` in [0, 1].
-    """
-    lit = (image.amax(dim=1, keepdim=True) > LEAST_LIT).to(field.dtype)
-    share = functional.adaptive_avg_pool2d(lit, (field.shape[-2], field.shape[-1]))
-    area = share.sum(dim=(2, 3), keepdim=True).clamp(min=1e-3)
-    return (field * share).sum(dim=(2, 3), keepdim=True) / area
-
-
-def light_weight(log_error: Tensor) -> Tensor:
-    """Return how much of the light to apply, `(B, 1, h, w)` in (0, 1).
-
-    It rises from nothing to all where the expected error of the photograph exceeds that of its
-    estimate. So a good photograph is hardly changed, without a rule for the photograph as a whole.
-
-    Args:
-        log_error: Of the photograph and of its estimate, `(B, 2, h, w)`.
-
-    Example:
-        >>> errors = torch.tensor([0.06, 0.03]).log().view(1, 2, 1, 1)
-        >>> [round(float(light_weight(e)), 2) for e in (errors, errors.flip(1))]
-        [0.97, 0.0]
-    """
-    before, after = log_error.chunk(2, dim=1)
-    return (STEEPNESS * (before - after - math.log(MARGIN_OF_ERROR))).sigmoid()
-
-
-def held_back(light: Tensor, log_error: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a share of the light, and the errors that are left.
-
-    Args:
-        light: Gain and offset of each colour, `(B, 6, h, w)`.
-        log_error: Of the photograph and of its estimate, `(B, 2, h, w)`.
-        weight: The share, `(B, 1, h, w)`.
-    """
-    before, after = log_error.exp().chunk(2, dim=1)
-    return light * weight, torch.cat([before, torch.lerp(before, after, weight)], dim=1).log()

@@ -281,7 +281,7 @@ class MAGENet(
             map's logits, `(B, 1, H, W)`. With a detail stage the first two are estimates of the
             photograph reduced to `context_size`, at 1/4 and 1/2 of which they are, as the logits
             are at 1/2, and the last is that of the window, its light held back in evaluation mode
-            (see :func:`magenet.models.detail.light_weight`).
+            (see :func:`magenet.models.light.light_weight`).
 
         Raises:
             ValueError: If the photograph is smaller than 32 px along an axis, or there is a window

@@ -8,14 +8,9 @@ from torch.nn import functional
 
 from magenet.models import EnhancerOutput, MAGENet, Window
 from magenet.models import window as window_module
-from magenet.models.detail import (
-    GREATEST_GAIN,
-    MARGIN_OF_ERROR,
-    STEEPNESS,
-    applied_gain,
-    mean_lit,
-)
+from magenet.models.detail import GREATEST_GAIN, applied_gain
 from magenet.models.information import clipped
+from magenet.models.light import MARGIN_OF_ERROR, STEEPNESS, mean_lit
 from magenet.models.pyramid import bands, collapsed
 from magenet.models.window import whole_window
 from tests.magenet.models.test_mage_net import TINY, awake
@@ -181,6 +176,8 @@ def test_light_is_held_back_where_its_error_is_as_large_as_the_photographs() -> 
     network, image = awake(MAGENet(**SMALL)), torch.full((1, 3, 112, 80), 0.4)
     assert network.detail is not None
     torch.nn.init.zeros_(network.detail.error.weight)
+    torch.nn.init.zeros_(network.correct[-1].head.weight)
+    torch.nn.init.constant_(network.correct[-1].head.bias, 0.1)  # grey: a tint is less still
     changes, told = {}, {}
     for after in (0.001, 0.03, 1.0):
         bias = torch.tensor([0.03, after]).log()
