@@ -1,8 +1,8 @@
-"""Evidence on enhancers: detail that comes back, invention, harm, real pairs.
+"""Evidence on enhancers: detail that comes back, invention, harm, synthetic and real pairs.
 
 Command:  python -m experiments.studies.evidence --checkpoint runs/<run>/checkpoints/best.ckpt
 Needs:    MAGENET_DATA and MAGENET_DATA_2048, the folders of the photographs and larger versions.
-Hardware: CPU. Time: about 20 minutes a network on 2 cores; `--count` limits the photographs.
+Hardware: CPU. Time: about 25 minutes a network on 2 cores; `--count` limits the photographs.
 Writes:   the scores of every photograph as CSV, and a page beside it, anew after each method. Rows
           of methods that were measured before, and are not measured again, stay.
 """
@@ -21,7 +21,15 @@ from tqdm import tqdm
 from data_modules import ManifestPhotographs
 from data_modules.batch import Batch
 from experiments.configurations import WEIGHTS, photographs_folder
-from experiments.studies.evidence import detail, dust, harm, invention, pairs, report
+from experiments.studies.evidence import (
+    detail,
+    dust,
+    harm,
+    invention,
+    pairs,
+    report,
+    synthetic,
+)
 from experiments.studies.evidence.methods import Method, methods
 from experiments.studies.evidence.report import Row
 from magenet.checkpoints import read_network
@@ -35,10 +43,13 @@ SIDE = 1024
 FULL_SIDE = 2048
 """Side of photographs whose finest detail is measured, in pixels."""
 
+SYNTHETIC = 12
+"""Most photographs of a set that are degraded."""
+
 LABELLED_SIDE = 800
 """Side of photographs with labels, in pixels: about their own."""
 
-PARTS = ("detail", "invention", "harm", "pairs")
+PARTS = ("detail", "invention", "harm", "synthetic", "pairs")
 
 
 def photographs(name: str, side: int = SIDE, labels: bool = False) -> Iterator[Batch]:
@@ -138,6 +149,14 @@ def harm_rows(enhance: Method, count: int) -> Iterator[tuple[str, Batch, dict[st
             yield name, batch, scores
 
 
+def synthetic_rows(enhance: Method, count: int) -> Iterator[tuple[str, Batch, dict[str, float]]]:
+    """Yield the scores of :mod:`experiments.studies.evidence.synthetic`."""
+    segment = segmenter()
+    for name in ("hrf", "chase_db1", "idrid"):
+        for index, batch in zip(range(min(count, SYNTHETIC)), photographs(name), strict=False):
+            yield name, batch, synthetic.degraded_scores(enhance, segment, batch, index)
+
+
 def pair_rows(enhance: Method, count: int) -> Iterator[tuple[str, Batch, dict[str, float]]]:
     """Yield the scores of :mod:`experiments.studies.evidence.pairs`, those of the ceiling too."""
     folder, found = photographs_folder(), judges()
@@ -149,7 +168,7 @@ def pair_rows(enhance: Method, count: int) -> Iterator[tuple[str, Batch, dict[st
 
 
 MEASURES = dict(
-    zip(PARTS, (detail_rows, invention_rows, harm_rows, pair_rows), strict=True)
+    zip(PARTS, (detail_rows, invention_rows, harm_rows, synthetic_rows, pair_rows), strict=True)
 )  # fmt: skip
 
 
@@ -172,7 +191,9 @@ def measured(name: str, enhance: Method, parts: Sequence[str], count: int) -> li
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure the methods and write the table."""
-    parser = argparse.ArgumentParser(description="Measure detail, invention, harm, real pairs.")
+    parser = argparse.ArgumentParser(
+        description="Measure detail, invention, harm, synthetic and real pairs."
+    )
     parser.add_argument("--checkpoint", type=Path, help="of an enhancement task")
     parser.add_argument("--subject", choices=("teacher", "student"), default="student")
     parser.add_argument("--weights", nargs="*", default=[], help="as magenet enhance uses them")

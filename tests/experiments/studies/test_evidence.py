@@ -9,7 +9,7 @@ from torch import Tensor
 
 from data_modules.batch import Batch
 from data_modules.datasets.phantom import draw_phantom
-from experiments.studies.evidence import detail, dust, harm, invention, report, sheet
+from experiments.studies.evidence import detail, dust, harm, invention, report, sheet, synthetic
 from experiments.studies.evidence.methods import method, methods
 from experiments.studies.evidence.report import Row
 from magenet.errors import UserError
@@ -133,6 +133,28 @@ def test_lesions_that_lose_contrast_are_told(eye: tuple[Tensor, Tensor, Tensor])
     assert harm.lesion_scores(untouched, batch)["hard_exudate_contrast"] == 0.0
     flattened = harm.lesion_scores(lambda image, field: clean, batch)
     assert flattened["hard_exudate_contrast"] < -0.5
+
+
+def test_a_method_that_knows_the_clean_photograph_closes_the_gap(
+    eye: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    clean, mask, vessels = eye
+    green = clean[:, 1:2]
+
+    def segment(image: Tensor, field: Tensor) -> Tensor:
+        """Find vessels where a photograph is as the clean one is there."""
+        return (vessels - 0.5) * ((image[:, 1:2] - green).abs() < 0.02)
+
+    batch = Batch(image=clean, mask_fov=mask, mask_vessel=vessels)
+    nothing = synthetic.degraded_scores(untouched, segment, batch, 1)
+    perfect = synthetic.degraded_scores(lambda image, field: clean, segment, batch, 1)
+    assert nothing["clean, vessel Dice"] == perfect["clean, vessel Dice"] == 1.0
+    for name in synthetic.DEGRADATIONS:
+        assert nothing[f"{name}, PSNR"] < 40 < perfect[f"{name}, PSNR"]
+        assert nothing[f"{name}, vessel Dice"] < perfect[f"{name}, vessel Dice"] == 1.0
+    unlabelled = Batch(image=clean, mask_fov=mask, mask_vessel=torch.zeros_like(mask))
+    names = synthetic.degraded_scores(untouched, segment, unlabelled, 1)
+    assert list(names) == [f"{name}, PSNR" for name in synthetic.DEGRADATIONS]
 
 
 def test_a_network_is_a_method(eye: tuple[Tensor, Tensor, Tensor]) -> None:
