@@ -176,18 +176,29 @@ def longest_line(mask: Tensor) -> Tensor:
         tensor([6])
     """
     line = skeleton(mask)
-    # Labels: a pixel's own number, then the greatest that its neighbours' labels are labelled with.
+    place = line.flatten().cumsum(dim=0).sub(1).reshape(line.shape)  # of each pixel in the list
+    every, but_first, but_last = slice(None), slice(1, None), slice(None, -1)
+    ends = []
+    for here, there in (
+        ((every, but_last), (every, but_first)), ((but_last, every), (but_first, every)),
+        ((but_last, but_last), (but_first, but_first)),
+        ((but_last, but_first), (but_first, but_last)),
+    ):  # fmt: skip
+        joined = line[..., *here] & line[..., *there]
+        ends.append(torch.stack([place[..., *here][joined], place[..., *there][joined]]))
+    first, second = torch.cat(ends, dim=1)
+    # Labels: a pixel's own place, then the least that its neighbours' labels are labelled with.
     # Jumping from label to label takes the logarithm of the steps that neighbours alone would.
-    label = torch.arange(1, line.numel() + 1, device=line.device).reshape(line.shape) * line
+    label = torch.arange(int(line.sum()), device=line.device)
     while True:
-        # Doubles, since float32 cannot number the pixels of a large batch.
-        greatest = functional.max_pool2d(label.double(), 3, stride=1, padding=1).long() * line
-        numbers = torch.cat([greatest.new_zeros(1), greatest.flatten()])
-        jumped = numbers[greatest]
+        least = label.scatter_reduce(0, first, label[second], "amin")
+        least = least.scatter_reduce(0, second, least[first], "amin")
+        jumped = least[least]
         if torch.equal(jumped, label):
             break
         label = jumped
-    return torch.stack([torch.bincount(one[one > 0], minlength=1).max() for one in label])
+    of_each = torch.split(label, line.sum(dim=(1, 2, 3)).tolist())
+    return torch.stack([torch.bincount(one, minlength=1).max() for one in of_each])
 
 
 def _length(line: Tensor) -> Tensor:
