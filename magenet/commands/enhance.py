@@ -15,6 +15,7 @@ from magenet.enhancement.decisions import read_decisions
 from magenet.enhancement.device import device_for
 from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions
 from magenet.enhancement.folder_run import enhance_to_folder
+from magenet.enhancement.shard import WHOLE, Shard
 from magenet.enhancement.watch import watch_folder
 from magenet.errors import UsageError, printable
 
@@ -83,6 +84,14 @@ def main(arguments: list[str]) -> int:
         "implies --skip-existing",
     )
     parser.add_argument(
+        "--shard",
+        type=Shard.parsed,
+        default=WHOLE,
+        metavar="K/N",
+        help="enhance the K-th of N parts, for several processes or machines at the same time; the "
+        "last to finish writes enhance.csv",
+    )
+    parser.add_argument(
         "--force",
         action="store_true",
         help="also enhance images that do not look like fundus photographs",
@@ -105,6 +114,11 @@ def main(arguments: list[str]) -> int:
         raise UsageError("--decisions needs --html: report.html shows them")
     if options.watch and len(options.input) > 1:
         raise UsageError(f"--watch takes one folder, got {len(options.input)} inputs")
+    if options.shard != WHOLE and (options.html or options.watch):
+        raise UsageError(
+            "--shard takes neither --html nor --watch; for the page run once more without --shard, "
+            "with --skip-existing --html, when all parts are done"
+        )
     decisions = read_decisions(options.decisions) if options.decisions else {}
     folder_options = FolderOptions(
         options.weights, options.strength, options.force, options.out, options.skip_existing,
@@ -115,13 +129,15 @@ def main(arguments: list[str]) -> int:
     if options.watch:
         done = watch_folder(Arrivals(Path(options.input[0])), *given)
     else:
-        done = enhance_to_folder(options.input, *given)
+        done = enhance_to_folder(options.input, *given, options.shard)
     counts = Counter(row["verdict"] or row["status"] for row in done.rows)
     summary = ", ".join(f"{count} {WORDS.get(key, key)}" for key, count in counts.items())
     photographs = "photograph" if len(done.rows) == 1 else "photographs"
     earlier = f"; enhance.csv also lists {done.earlier} of earlier runs" if done.earlier else ""
+    if done.earlier is None:
+        earlier = "; the last part to finish writes enhance.csv"
     folder = printable(str(options.out))
-    print(f"{len(done.rows)} {photographs}: {summary}; results in {folder}{earlier}")
+    print(f"{len(done.rows)} {photographs}: {summary or 'none'}; results in {folder}{earlier}")
     if done.other_decisions:
         print(
             f"magenet: {printable(str(options.decisions))}: {done.other_decisions} of "

@@ -36,6 +36,7 @@ from magenet.enhancement.origin import (
     write_report,
 )
 from magenet.enhancement.outcome import Outcome
+from magenet.enhancement.shard import WHOLE, Shard
 
 NOT_ENHANCED = ("failed", "refused")
 """Values of `status` of a photograph that has no result."""
@@ -193,7 +194,10 @@ def write_outcome(
 
 
 def enhance_all(
-    enhancer: PhotographEnhancer, photographs: Sequence[Photograph], options: FolderOptions
+    enhancer: PhotographEnhancer,
+    photographs: Sequence[Photograph],
+    options: FolderOptions,
+    shard: Shard = WHOLE,
 ) -> Iterator[Outcome]:
     """Enhance photographs one by one; one that fails does not stop the others.
 
@@ -203,11 +207,13 @@ def enhance_all(
         enhancer: What enhances.
         photographs: In their order; names are unique.
         options: How.
+        shard: Which of them.
 
     Yields:
         The outcome of each, in order.
     """
-    paths = output_paths(options.folder, photographs)
+    paths = output_paths(options.folder, photographs)  # of all: no two shards have the same
+    photographs = shard.of(photographs)
     paths = claimed_paths(paths, photographs, options.overwrite)
     recipe = _recipe(enhancer, options)
     ahead: Future[Prepared] | None = None

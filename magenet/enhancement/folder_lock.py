@@ -17,6 +17,10 @@ else:
 NAME = ".enhance.lock"
 
 
+class FolderInUseError(UserError):
+    """Another process has the lock."""
+
+
 class FolderLock:
     """Lock of a folder, by a file that holds the process id.
 
@@ -36,7 +40,7 @@ class FolderLock:
         """Take the lock.
 
         Raises:
-            UserError: If another process has it, or the folder cannot be written to.
+            FolderInUseError: If another process has it.
         """
         while self.file is None:
             file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -45,7 +49,7 @@ class FolderLock:
             except BlockingIOError:
                 holder = os.read(file, 20).decode("ascii", "replace").strip()
                 os.close(file)
-                raise UserError(
+                raise FolderInUseError(
                     f"{self.path.parent}: another magenet writes to this folder (process "
                     f"{holder or 'unknown'}); wait until it ends, or choose another folder"
                 ) from None

@@ -16,10 +16,11 @@ from magenet.enhancement.decisions import Decision
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_all
 from magenet.enhancement.inputs import collect
-from magenet.enhancement.listing import Listing
+from magenet.enhancement.listing import Listing, Merged
 from magenet.enhancement.origin import ReportRow
 from magenet.enhancement.outcome import Outcome
 from magenet.enhancement.report_page import PAGE, ReportPage, about
+from magenet.enhancement.shard import WHOLE, Shard
 from magenet.enhancement.stop_signals import stoppable
 from magenet.errors import printable
 
@@ -29,13 +30,14 @@ class Summary(NamedTuple):
 
     Attributes:
         rows: The report on each photograph, in order.
-        earlier: Number of photographs that the listing has from earlier runs only.
+        earlier: Number of photographs that the listing has from earlier runs only; None if there is
+            no listing yet, since other shards are left.
         page_failed: Whether a page was asked for and could not be written.
         other_decisions: Number of decisions that are on none of these photographs and results.
     """
 
     rows: list[ReportRow]
-    earlier: int
+    earlier: int | None
     page_failed: bool
     other_decisions: int = 0
 
@@ -46,6 +48,7 @@ def enhance_to_folder(
     device: torch.device,
     html: bool,
     decisions: Mapping[str, Decision] = MappingProxyType({}),
+    shard: Shard = WHOLE,
 ) -> Summary:
     """Enhance what a person points at, with progress, a listing and, if asked for, a page.
 
@@ -55,6 +58,7 @@ def enhance_to_folder(
         device: Where to compute.
         html: Whether to write `report.html`.
         decisions: Decisions for the page to show, by their id.
+        shard: Which of the photographs. The last shard to finish writes the listing of all.
 
     Raises:
         UserError: For what concerns all photographs: weights, the folder, the listing.
@@ -65,15 +69,16 @@ def enhance_to_folder(
         require_outside(options.folder, given)
     enhancer = PhotographEnhancer.from_pretrained(options.weights, device, options.max_memory)
     rows: list[ReportRow] = []
-    outcomes = enhance_all(enhancer, photographs, options)
+    outcomes = enhance_all(enhancer, photographs, options, shard)
+    own = shard.of(photographs)
     made_by = about(options.weights, enhancer.hashes["weights_sha256"], options.strength)
     with (
         stoppable() as received,
-        Listing(options.folder) as listing,
+        Listing(shard.folder(options.folder)) as listing,
         ReportPage(options.folder / PAGE if html else None, made_by, decisions) as page,
-        tqdm(total=len(photographs), unit="photograph") as bar,
+        tqdm(total=len(own), unit="photograph") as bar,
     ):
-        for photograph in photographs:
+        for photograph in own:
             if received:
                 raise KeyboardInterrupt
             outcome = next(outcomes)  # by hand: a loop's own variable would hold two photographs
@@ -82,8 +87,10 @@ def enhance_to_folder(
             del outcome
             bar.update()
         page.finish()
-        merged = listing.finish(photographs)
-    return Summary(rows, len(merged.earlier), page.failed, page.others)
+        merged: Merged | None = listing.finish(own)
+    if shard.total > 1:
+        merged = shard.publish(options.folder, photographs)
+    return Summary(rows, merged and len(merged.earlier), page.failed, page.others)
 
 
 def record(outcome: Outcome, photograph: Photograph, listing: Listing, page: ReportPage) -> None:

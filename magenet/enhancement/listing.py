@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -19,6 +20,10 @@ from magenet.enhancement.report_page import set_aside_page
 from magenet.errors import UserError, printable
 
 NAME = "enhance.csv"
+
+SHARDS = ".enhance.shards"
+"""Folder within that of the results where each shard has a listing; see
+:mod:`magenet.enhancement.shard`."""
 
 COLUMNS = (
     "name", "status", "verdict", "reason", "width", "height", "field_confidence",
@@ -103,12 +108,13 @@ class Listing:
             if self.rank == 0 and not goes_on:
                 self.lock.acquire()
             self.is_open = True
-            found = sorted(folder.glob("enhance.incomplete*.csv")) if self.rank == 0 else []
+            found = self._left() if self.rank == 0 else []
             earlier = [line for path in (self.whole, *found) for line in _read(path)]
             if self.rank == 0:
                 _replace(self.part, _without_replaced(earlier))
                 for path in {self.whole, *found} - {self.part}:
                     path.unlink(missing_ok=True)
+                shutil.rmtree(folder / SHARDS, ignore_errors=True)
                 if not goes_on:
                     set_aside_page(folder)
             else:
@@ -119,6 +125,20 @@ class Listing:
         except UserError:
             self.lock.release()
             raise
+
+    def _left(self) -> list[Path]:
+        """Return the listings that earlier runs left incomplete, and those of shards.
+
+        Raises:
+            FolderInUseError: If a shard is still being enhanced.
+        """
+        folder = self.whole.parent
+        for path in sorted(folder.glob(f"{SHARDS}/*")):
+            lock = FolderLock(path)
+            lock.acquire()
+            lock.release()
+        own, of_shards = folder.glob("enhance.incomplete*.csv"), folder.glob(f"{SHARDS}/*/*.csv")
+        return [*sorted(own), *sorted(of_shards)]  # of two lines on a photograph the later counts
 
     def add(self, row: ReportRow) -> None:
         """Append a line to this rank's part.

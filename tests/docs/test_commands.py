@@ -51,6 +51,11 @@ NOT_RUN = {
         "make figures",
         "make paper-table",
     ],
+    "starts many processes; tests/magenet/commands/test_enhance_shards.py does": [
+        "seq 4 | xargs -P 4 -I{} magenet enhance photos/ -o enhanced/ --skip-existing --shard {}/4",
+        "sbatch --array=1-100 --wrap 'magenet enhance all.csv -o /shared/enhanced --skip-existing "
+        "--shard $SLURM_ARRAY_TASK_ID/100'",
+    ],
     "needs a GPU; tests/experiments runs it on the CPU": [
         "make bench DEVICE=cuda",
         "MAGENET_DATA=runs/packed make train-release DEVICE=cuda MINUTES=9 PIECES=3",

@@ -1,0 +1,83 @@
+"""Shards: one run over many photographs by several processes that do not know of each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Self, TypeVar
+
+from data_modules.datasets.manifest import Photograph
+from magenet.enhancement.folder_lock import FolderInUseError
+from magenet.enhancement.listing import NAME, SHARDS, Listing, Merged
+from magenet.errors import UsageError
+
+Item = TypeVar("Item")
+
+
+class Shard(NamedTuple):
+    """Part of a run: every `total`-th photograph, from the `number`-th on.
+
+    Neighbours in a list are of one patient and alike in size, so that shards take about as long.
+
+    Attributes:
+        number: 1 to `total`.
+        total: Number of shards.
+
+    Example:
+        >>> Shard(2, 3).of(["a", "b", "c", "d", "e"]), str(Shard(2, 3))
+        (['b', 'e'], '2of3')
+    """
+
+    number: int
+    total: int
+
+    @classmethod
+    def parsed(cls, text: str) -> Self:
+        """Return the shard that a person gave as `number/total`.
+
+        Raises:
+            UsageError: If it is none.
+        """
+        match = re.fullmatch(r"(\d+)/(\d+)", text)
+        shard = cls(int(match[1]), int(match[2])) if match else cls(0, 0)
+        if not 1 <= shard.number <= shard.total:
+            raise UsageError(f"--shard must be like 2/4, the second of four parts, got {text!r}")
+        return shard
+
+    def __str__(self) -> str:
+        return f"{self.number}of{self.total}"
+
+    def of(self, items: Sequence[Item]) -> list[Item]:
+        """Return the items of this shard, in their order."""
+        return list(items[self.number - 1 :: self.total])
+
+    def folder(self, results: Path) -> Path:
+        """Return the folder of this shard's listing, given that of the results."""
+        return results if self.total == 1 else results / SHARDS / str(self)
+
+    def publish(self, results: Path, photographs: Sequence[Photograph]) -> Merged | None:
+        """Merge the listings of all shards into one, if this was the last to finish.
+
+        Args:
+            results: Folder of the results.
+            photographs: All photographs of the run, in the order that the listing shall have.
+
+        Returns:
+            Its lines; None while other shards are left, or another process merges.
+
+        Raises:
+            UserError: If the listing cannot be written.
+        """
+        shards = [Shard(number, self.total) for number in range(1, self.total + 1)]
+        if not all((shard.folder(results) / NAME).exists() for shard in shards):
+            return None
+        try:
+            with Listing(results) as listing:  # it takes over what the shards list
+                return listing.finish(photographs)
+        except FolderInUseError:
+            return None
+
+
+WHOLE = Shard(1, 1)
+"""All photographs."""

@@ -1,0 +1,88 @@
+"""Shards of a run: each photograph in one of them, one listing in the end, nothing lost."""
+
+from pathlib import Path
+
+import pytest
+
+from data_modules.datasets.manifest import Photograph
+from magenet.enhancement.folder_lock import FolderInUseError
+from magenet.enhancement.listing import NAME, Listing
+from magenet.enhancement.shard import WHOLE, Shard
+from magenet.errors import UsageError
+from tests.magenet.enhancement.test_listing import photographs, read, row
+
+GIVEN = photographs("in", "a.png", "b.png", "c.png", "d.png", "e.png")
+THREE = [Shard(number, 3) for number in (1, 2, 3)]
+
+
+def run(shard: Shard, folder: Path, given: list[Photograph] = GIVEN) -> int | None:
+    """Enhance a shard; return the number of lines of the listing of all, if it was written."""
+    with Listing(shard.folder(folder)) as listing:
+        for photograph in shard.of(given):
+            listing.add(row(photograph))
+        listing.finish(shard.of(given))
+    merged = shard.publish(folder, given)
+    return None if merged is None else len(merged.given)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_each_photograph_is_in_one_shard(count: int) -> None:
+    shards = [Shard(number, count).of(range(5)) for number in range(1, count + 1)]
+    assert sorted(item for shard in shards for item in shard) == list(range(5))
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1
+    assert WHOLE.of(range(5)) == list(range(5))
+
+
+@pytest.mark.parametrize("text", ["", "2", "0/3", "4/3", "1/0", "-1/3", "1/3/5", "a/b"])
+def test_what_is_no_shard_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--shard must be like 2/4"):
+        Shard.parsed(text)
+    assert Shard.parsed("2/4") == Shard(2, 4)
+
+
+def test_the_last_to_finish_writes_one_listing_in_the_order_given(tmp_path: Path) -> None:
+    assert [run(THREE[index], tmp_path) for index in (2, 0, 1)] == [None, None, 5]
+    assert [name for name, *_ in read(tmp_path / NAME)] == [p.name for p in GIVEN]
+    assert {path.name for path in tmp_path.iterdir()} == {NAME}
+    assert THREE[0].publish(tmp_path, GIVEN) is None, "it is merged already"
+
+
+def test_shards_without_photographs_finish_too(tmp_path: Path) -> None:
+    assert [run(shard, tmp_path, GIVEN[:2]) for shard in THREE] == [None, None, 2]
+
+
+def test_a_killed_shard_is_waited_for_and_goes_on(tmp_path: Path) -> None:
+    killed = Listing(THREE[1].folder(tmp_path))
+    killed.start()
+    killed.add(row(GIVEN[1]))
+    killed.lock.release()
+    assert [run(THREE[index], tmp_path) for index in (0, 2)] == [None, None]
+    assert not (tmp_path / NAME).exists()
+    with Listing(THREE[1].folder(tmp_path)) as listing:
+        assert read(listing.part) == [("b.png", "enhanced", "in")], "what was done is known"
+        listing.add(row(GIVEN[4]))
+        listing.finish([GIVEN[1], GIVEN[4]])
+    assert THREE[1].publish(tmp_path, GIVEN) is not None
+    assert [name for name, *_ in read(tmp_path / NAME)] == [p.name for p in GIVEN]
+
+
+def test_a_run_over_all_takes_over_what_shards_left_but_never_while_one_runs(
+    tmp_path: Path,
+) -> None:
+    run(THREE[0], tmp_path)
+    with Listing(THREE[1].folder(tmp_path)) as running:
+        running.add(row(GIVEN[1]))
+        with pytest.raises(FolderInUseError, match="another magenet writes"):
+            Listing(tmp_path).start()
+    with Listing(tmp_path) as listing:
+        listing.add(row(GIVEN[2]))
+        merged = listing.finish(GIVEN)
+    assert [line["name"] for line in merged.given] == ["a.png", "b.png", "c.png", "d.png"]
+    assert {path.name for path in tmp_path.iterdir()} == {NAME}
+
+
+def test_an_earlier_listing_is_added_to(tmp_path: Path) -> None:
+    (other,) = photographs("in", "z.png")
+    run(WHOLE, tmp_path, [other])
+    assert [run(shard, tmp_path) for shard in THREE] == [None, None, 5]
+    assert [name for name, *_ in read(tmp_path / NAME)][5:] == ["z.png"]
