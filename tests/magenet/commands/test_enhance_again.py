@@ -1,10 +1,12 @@
 """`magenet enhance --skip-existing`: what is enhanced again, and what is not."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from magenet.enhancement.html_report import entry_id
 from tests.magenet.commands.enhancing import enhance, rows
 
 
@@ -63,3 +65,30 @@ def test_an_earlier_page_saves_reading_the_photographs_again(
     again = (tmp_path / "out/report.html").read_text()
     again = re.sub('<p id="about">.*?</p>', f'<p id="about">{made}</p>', again)  # a minute later
     assert again == page.replace('"status": "enhanced"', '"status": "skipped"')
+
+
+def test_decisions_go_into_the_next_page_while_the_result_is_the_same(
+    folder: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, decisions = tmp_path / "out", tmp_path / "decisions.csv"
+    given = [folder / "a.png", "-o", out, "--weights", weights]
+    again = [*given, "--html", "--decisions", decisions]
+    assert enhance(*given, "--html") == 0
+    result = json.loads((out / "a.png.json").read_text())["result_sha256"]
+    decisions.write_text(
+        "photograph,verdict,decision,note,date,result,id\n"
+        f"a.png,ok,reject,blurred rim,2026-01-01T00:00:00Z,,{entry_id('a.png', result)}\n"
+        "b.png,ok,accept,of another run,,,p0\n"
+    )
+    capsys.readouterr()
+    assert enhance(*again, "--skip-existing") == 0
+    page = (out / "report.html").read_text()
+    assert '"decision": "reject"' in page
+    assert "blurred rim" in page
+    assert "of another run" not in page
+    assert "1 of 2 decisions are on other photographs" in capsys.readouterr().err
+    assert enhance(*again, "--strength", "0.5") == 0
+    assert "blurred rim" not in (out / "report.html").read_text()
+    assert "2 of 2 decisions are on other photographs" in capsys.readouterr().err
+    assert enhance(*given, "--decisions", decisions) == 2
+    assert "--decisions needs --html" in capsys.readouterr().err
