@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from data_modules.files.dicom import read_frames
@@ -73,3 +75,27 @@ def test_an_independent_checker_finds_no_error(
     )
     assert "OphthalmicPhotography8BitImage" in checked.stderr
     assert "Error" not in checked.stderr
+
+
+@pytest.mark.skipif(which("dcmj2pnm") is None, reason="dcmj2pnm (dcmtk) is not installed")
+@pytest.mark.parametrize("choice", ["keep", "clinical", "none"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_another_decoder_sees_the_same_pixels_and_attributes(
+    tmp_path: Path, choice: MetadataChoice, count: int
+) -> None:
+    photograph(tmp_path / "a.dcm", noise((count, 40, 50, 3)))
+    images = torch.from_numpy(noise((count, 3, 40, 50)))
+    result = tmp_path / "b.dcm"
+    write_frames(iter(images), result, tmp_path / "a.dcm", choice)
+    for number, image in enumerate(images, start=1):
+        drawn = tmp_path / f"{number}.ppm"
+        subprocess.run(["dcmj2pnm", "--frame", str(number), "+op", result, drawn], check=True)
+        with Image.open(drawn) as picture:
+            pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+        assert torch.equal(pixels, image)
+    dumped = subprocess.run(
+        ["dcmdump", result], capture_output=True, encoding="latin-1", check=True
+    )
+    assert dumped.stderr == "", "not even a warning"
+    assert f"(0028,0008) IS [{count}]" in dumped.stdout
+    assert "OphthalmicPhotography8BitImageStorage" in dumped.stdout
