@@ -13,6 +13,9 @@ from experiments.configurations import BASE
 TRAINED = "trained"
 """File in the folder of a training that was not stopped before its end."""
 
+RECIPE = "recipe.txt"
+"""File in the folder of a training: its options and configurations, which a resumed one shares."""
+
 
 def run(*arguments: str) -> None:
     """Run the command line `magenet`.
@@ -38,7 +41,7 @@ class Runs:
 
     def __init__(self, folder: Path, layers: Sequence[Path] = ()) -> None:
         self.folder = folder
-        self.layers = as_options(layers)
+        self.layers = layers
 
     def checkpoint(self, name: str) -> Path:
         """Return the checkpoint of a training."""
@@ -47,7 +50,8 @@ class Runs:
     def train(self, name: str, configs: Sequence[Path], *options: str) -> Path:
         """Train, unless that was done to its end, and return the checkpoint.
 
-        A training that was stopped starts anew.
+        A training that was stopped goes on from its last resume point, if there is one and options
+        and configurations are the same; else it starts anew.
 
         Args:
             name: Of the training; its folder.
@@ -56,13 +60,22 @@ class Runs:
         """
         folder = self.folder / name
         checkpoint = self.checkpoint(name)
-        if not (folder / TRAINED).is_file():
+        if (folder / TRAINED).is_file():
+            return checkpoint
+        recipe = folder / RECIPE
+        wanted = "\n".join([*options, *(path.read_text() for path in (*configs, *self.layers))])
+        goes_on = recipe.is_file() and recipe.read_text() == wanted
+        goes_on = goes_on and any(checkpoint.parent.glob("step_*.ckpt"))
+        if not goes_on:
             shutil.rmtree(folder, ignore_errors=True)
-            run(
-                "fit", *as_options([BASE, *configs]), *options, *self.layers,
-                *self._logged(name), "--checkpoint.dirpath", str(checkpoint.parent),
-            )  # fmt: skip
-            (folder / TRAINED).touch()
+            folder.mkdir(parents=True)
+            recipe.write_text(wanted)
+        run(
+            "fit", *as_options([BASE, *configs]), *options, *as_options(self.layers),
+            *self._logged(name), "--checkpoint.dirpath", str(checkpoint.parent),
+            *(("--ckpt_path", "last") if goes_on else ()),
+        )  # fmt: skip
+        (folder / TRAINED).touch()
         return checkpoint
 
     def test(self, name: str, configs: Sequence[Path], suffix: str = "tested") -> Path:
@@ -75,8 +88,9 @@ class Runs:
         """
         folder = self.folder / f"{name}_{suffix}"
         if not (folder / "scores.csv").is_file():
+            configs = [self.folder / name / "config.yaml", *configs, *self.layers]
             run(
-                "test", *as_options([self.folder / name / "config.yaml", *configs]), *self.layers,
+                "test", *as_options(configs),
                 "--ckpt_path", str(self.checkpoint(name)), "--trainer.devices", "1",
                 *self._logged(folder.name),
             )  # fmt: skip

@@ -6,7 +6,6 @@ import pytest
 import yaml
 
 from experiments.studies import ablation
-from experiments.studies.runs import TRAINED, Runs
 from magenet.errors import UserError
 from magenet.evaluation.tables import read_table
 from tests.conftest import ROOT
@@ -36,23 +35,6 @@ def test_an_unexpected_result_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(ablation, "EXPECTED", {"cpu": (23.0, 25.0)})
     with pytest.raises(UserError, match=r"22\.00 dB under the fundus recipe, expected are 23"):
         ablation.require_expected("cpu", [row])
-
-
-def test_a_training_that_was_stopped_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    commands: list[tuple[str, ...]] = []
-    folder = Path("runs/study/a")
-
-    def run(*command: str) -> None:
-        commands.append(command)
-        folder.mkdir()
-
-    monkeypatch.setattr("experiments.studies.runs.run", run)
-    (folder / "checkpoints").mkdir(parents=True)
-    (folder / "checkpoints/best.ckpt").touch()  # of the first validation, then it was killed
-    for _ in range(2):
-        Runs(Path("runs/study")).train("a", [])
-        assert len(commands) == 1
-    assert [path.name for path in folder.iterdir()] == [TRAINED]
 
 
 @pytest.mark.slow
