@@ -16,7 +16,7 @@ from magenet.enhancement.decisions import Decision
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_all
 from magenet.enhancement.inputs import collect
-from magenet.enhancement.listing import Listing, Merged
+from magenet.enhancement.listing import Listing, Merged, merge_shards
 from magenet.enhancement.origin import ReportRow
 from magenet.enhancement.outcome import Outcome
 from magenet.enhancement.report_page import PAGE, ReportPage, about
@@ -89,7 +89,7 @@ def enhance_to_folder(
         page.finish()
         merged: Merged | None = listing.finish(own)
     if shard.total > 1:
-        merged = shard.publish(options.folder, photographs)
+        merged = merge_shards(shard, options.folder, photographs)
     return Summary(rows, merged and len(merged.earlier), page.failed, page.others)
 
 

@@ -14,16 +14,13 @@ from typing import NamedTuple, Self
 
 from data_modules.datasets.manifest import Photograph
 from magenet.atomic_write import atomic_write, make_folder
-from magenet.enhancement.folder_lock import FolderLock
+from magenet.enhancement.folder_lock import FolderInUseError, FolderLock
 from magenet.enhancement.origin import ReportRow, source_path
 from magenet.enhancement.report_page import set_aside_page
+from magenet.enhancement.shard import SHARDS, Shard
 from magenet.errors import UserError, printable
 
 NAME = "enhance.csv"
-
-SHARDS = ".enhance.shards"
-"""Folder within that of the results where each shard has a listing; see
-:mod:`magenet.enhancement.shard`."""
 
 COLUMNS = (
     "name", "status", "verdict", "reason", "width", "height", "field_confidence",
@@ -201,6 +198,29 @@ class Listing:
                 _replace(self.part, _without_replaced(_read(self.part)))
         self.is_open = False
         self.lock.release()
+
+
+def merge_shards(shard: Shard, results: Path, photographs: Sequence[Photograph]) -> Merged | None:
+    """Merge the listings of all shards into one, if this one was the last to finish.
+
+    Args:
+        shard: The shard that has finished.
+        results: Folder of the results.
+        photographs: All photographs of the run, in the order that the listing shall have.
+
+    Returns:
+        Its lines; None while other shards are left, or another process merges.
+
+    Raises:
+        UserError: If the listing cannot be written.
+    """
+    if not all((other.folder(results) / NAME).exists() for other in shard.all()):
+        return None
+    try:
+        with Listing(results) as listing:  # it takes over what the shards list
+            return listing.finish(photographs)
+    except FolderInUseError:
+        return None
 
 
 def _key(line: ReportRow) -> tuple[str, str]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
-from data_modules.datasets.manifest import Photograph
-from magenet.enhancement.folder_lock import FolderInUseError
-from magenet.enhancement.listing import NAME, SHARDS, Listing, Merged
 from magenet.errors import UsageError
+
+SHARDS = ".enhance.shards"
+"""Folder within that of the results where each shard has a listing."""
 
 Item = TypeVar("Item")
 
@@ -56,27 +56,9 @@ class Shard(NamedTuple):
         """Return the folder of this shard's listing, given that of the results."""
         return results if self.total == 1 else results / SHARDS / str(self)
 
-    def publish(self, results: Path, photographs: Sequence[Photograph]) -> Merged | None:
-        """Merge the listings of all shards into one, if this was the last to finish.
-
-        Args:
-            results: Folder of the results.
-            photographs: All photographs of the run, in the order that the listing shall have.
-
-        Returns:
-            Its lines; None while other shards are left, or another process merges.
-
-        Raises:
-            UserError: If the listing cannot be written.
-        """
-        shards = [Shard(number, self.total) for number in range(1, self.total + 1)]
-        if not all((shard.folder(results) / NAME).exists() for shard in shards):
-            return None
-        try:
-            with Listing(results) as listing:  # it takes over what the shards list
-                return listing.finish(photographs)
-        except FolderInUseError:
-            return None
+    def all(self) -> list[Shard]:
+        """Return all shards of the run."""
+        return [Shard(number, self.total) for number in range(1, self.total + 1)]
 
 
 WHOLE = Shard(1, 1)

@@ -6,7 +6,7 @@ import pytest
 
 from data_modules.datasets.manifest import Photograph
 from magenet.enhancement.folder_lock import FolderInUseError
-from magenet.enhancement.listing import NAME, Listing
+from magenet.enhancement.listing import NAME, Listing, merge_shards
 from magenet.enhancement.shard import WHOLE, Shard
 from magenet.errors import UsageError
 from tests.magenet.enhancement.test_listing import photographs, read, row
@@ -21,7 +21,7 @@ def run(shard: Shard, folder: Path, given: list[Photograph] = GIVEN) -> int | No
         for photograph in shard.of(given):
             listing.add(row(photograph))
         listing.finish(shard.of(given))
-    merged = shard.publish(folder, given)
+    merged = merge_shards(shard, folder, given)
     return None if merged is None else len(merged.given)
 
 
@@ -44,7 +44,7 @@ def test_the_last_to_finish_writes_one_listing_in_the_order_given(tmp_path: Path
     assert [run(THREE[index], tmp_path) for index in (2, 0, 1)] == [None, None, 5]
     assert [name for name, *_ in read(tmp_path / NAME)] == [p.name for p in GIVEN]
     assert {path.name for path in tmp_path.iterdir()} == {NAME}
-    assert THREE[0].publish(tmp_path, GIVEN) is None, "it is merged already"
+    assert merge_shards(THREE[0], tmp_path, GIVEN) is None, "it is merged already"
 
 
 def test_shards_without_photographs_finish_too(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_killed_shard_is_waited_for_and_goes_on(tmp_path: Path) -> None:
         assert read(listing.part) == [("b.png", "enhanced", "in")], "what was done is known"
         listing.add(row(GIVEN[4]))
         listing.finish([GIVEN[1], GIVEN[4]])
-    assert THREE[1].publish(tmp_path, GIVEN) is not None
+    assert merge_shards(THREE[1], tmp_path, GIVEN) is not None
     assert [name for name, *_ in read(tmp_path / NAME)] == [p.name for p in GIVEN]
 
 
