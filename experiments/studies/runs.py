@@ -63,7 +63,9 @@ class Runs:
         if (folder / TRAINED).is_file():
             return checkpoint
         recipe = folder / RECIPE
-        wanted = "\n".join([*options, *(path.read_text() for path in (*configs, *self.layers))])
+        wanted = "\n".join(
+            [*options, *(path.read_text() for path in (BASE, *configs, *self.layers))]
+        )
         goes_on = recipe.is_file() and recipe.read_text() == wanted
         goes_on = goes_on and any(checkpoint.parent.glob("step_*.ckpt"))
         if not goes_on:

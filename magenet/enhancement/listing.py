@@ -7,6 +7,7 @@ import csv
 import io
 import os
 import shutil
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -21,6 +22,9 @@ from magenet.enhancement.shard import SHARDS, Shard
 from magenet.errors import UserError, printable
 
 NAME = "enhance.csv"
+
+PATIENCE = 5.0
+"""Seconds for which the last shard tries to lock the folder of the results."""
 
 COLUMNS = (
     "name", "status", "verdict", "reason", "width", "height", "field_confidence",
@@ -214,13 +218,16 @@ def merge_shards(shard: Shard, results: Path, photographs: Sequence[Photograph])
     Raises:
         UserError: If the listing cannot be written.
     """
-    if not all((other.folder(results) / NAME).exists() for other in shard.all()):
-        return None
-    try:
-        with Listing(results) as listing:  # it takes over what the shards list
-            return listing.finish(photographs)
-    except FolderInUseError:
-        return None
+    until = time.monotonic() + PATIENCE
+    while all((other.folder(results) / NAME).exists() for other in shard.all()):
+        try:
+            with Listing(results) as listing:  # it takes over what the shards list
+                return listing.finish(photographs)
+        except FolderInUseError:  # of two that finish at once each may have seen the other's lock
+            if time.monotonic() > until:
+                return None
+            time.sleep(0.1)
+    return None
 
 
 def _key(line: ReportRow) -> tuple[str, str]:

@@ -1,11 +1,12 @@
 """Shards of a run: each photograph in one of them, one listing in the end, nothing lost."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from data_modules.datasets.manifest import Photograph
-from magenet.enhancement.folder_lock import FolderInUseError
+from magenet.enhancement.folder_lock import FolderInUseError, FolderLock
 from magenet.enhancement.listing import NAME, Listing, merge_shards
 from magenet.enhancement.shard import WHOLE, Shard
 from magenet.errors import UsageError
@@ -45,6 +46,19 @@ def test_the_last_to_finish_writes_one_listing_in_the_order_given(tmp_path: Path
     assert [name for name, *_ in read(tmp_path / NAME)] == [p.name for p in GIVEN]
     assert {path.name for path in tmp_path.iterdir()} == {NAME}
     assert merge_shards(THREE[0], tmp_path, GIVEN) is None, "it is merged already"
+
+
+def test_of_two_that_finish_at_once_one_merges(tmp_path: Path) -> None:
+    """One has the folder locked for a moment, to see that the other is not done yet."""
+    for shard in THREE:
+        with Listing(shard.folder(tmp_path)) as listing:
+            listing.finish([])
+    lock = FolderLock(tmp_path)
+    lock.acquire()
+    release = threading.Timer(0.5, lock.release)
+    release.start()
+    assert merge_shards(THREE[0], tmp_path, []) is not None
+    release.join()
 
 
 def test_shards_without_photographs_finish_too(tmp_path: Path) -> None:
