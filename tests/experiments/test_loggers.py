@@ -57,7 +57,8 @@ def history(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def test_an_offline_run_of_wandb_holds_numbers_pictures_and_files() -> None:
-    pytest.importorskip("wandb", reason="needs the extra: pip install 'magenet[wandb]'")
+    wandb = pytest.importorskip("wandb", reason="needs the extra: pip install 'magenet[wandb]'")
+    wandb.teardown()  # its process, if a test has begun one, writes below that test's folder
     assert main(["fit", *configs(*LAYERS, WANDB), *OPTIONS]) == 0
     (run,) = Path("runs/phantoms_mean_teacher").glob("version_*")
     best = next(run.rglob("best.ckpt"))
