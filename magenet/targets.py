@@ -42,10 +42,10 @@ class TeacherTarget(nn.Module):
 
     Args:
         flips: Whether the outputs for four flipped views are averaged.
-        doubt: Standard deviation of the views' estimates, in [0, 1], at which a place is believed
-            to 1 / e; needs `flips`. Believed everywhere alike if null.
-        severity: Frozen measure that the two next ways need, and a student that is told the quality
-            of its targets.
+        uncertainty_scale: Standard deviation of the views' estimates, in [0, 1], at which a place
+            has the weight 1 / e; needs `flips`. All places have the same weight if null.
+        severity: Frozen measure that `block_weights` and `bank` need, and a student that is
+            conditioned on the quality of its targets.
         block_weights: Whether each block is believed by how much less severely degraded the target
             is there than the photograph.
         permuted: Whether each photograph gets the target of another one of its batch: a control,
@@ -55,8 +55,8 @@ class TeacherTarget(nn.Module):
             device.
 
     Raises:
-        ValueError: If `doubt` is not positive or given without `flips`, or a way that needs
-            `severity` is chosen without it.
+        ValueError: If `uncertainty_scale` is not positive or given without `flips`, or an option
+            that needs `severity` is chosen without it.
 
     References:
         Zheng and Yang, "Rectifying pseudo label learning via uncertainty estimation for domain
@@ -68,19 +68,21 @@ class TeacherTarget(nn.Module):
     def __init__(
         self,
         flips: bool = False,
-        doubt: float | None = None,
+        uncertainty_scale: float | None = None,
         severity: SeverityMeasure | None = None,
         block_weights: bool = False,
         permuted: bool = False,
         bank: bool = False,
     ) -> None:
         super().__init__()
-        if doubt is not None and (doubt <= 0.0 or not flips):
-            raise ValueError(f"doubt must be positive and needs flips, got {doubt}")
+        if uncertainty_scale is not None and (uncertainty_scale <= 0.0 or not flips):
+            raise ValueError(
+                f"uncertainty_scale must be positive and needs flips, got {uncertainty_scale}"
+            )
         if (block_weights or bank) and severity is None:
             raise ValueError("block_weights and bank need a severity measure")
         self.flips = flips
-        self.doubt = doubt
+        self.uncertainty_scale = uncertainty_scale
         self.severity = severity
         self.block_weights = block_weights
         self.permuted = permuted
@@ -102,12 +104,12 @@ class TeacherTarget(nn.Module):
         Raises:
             ValueError: If there are windows and a way that sees whole photographs.
         """
-        if window is not None and (self.severity is not None or self.doubt is not None):
-            raise ValueError("in windows a target has neither doubt nor a measure of severity")
+        if window is not None and (self.severity is not None or self.uncertainty_scale is not None):
+            raise ValueError("in windows a target has neither uncertainty_scale nor severity")
         image, mask = batch["image"], batch["mask_fov"]
         with torch.no_grad():
             if self.flips:
-                output, weight = flipped_output(teacher, image, self.doubt, window)
+                output, weight = flipped_output(teacher, image, self.uncertainty_scale, window)
             else:
                 output, weight = seen_by(teacher, image, window), None
             if self.bank is not None:
@@ -146,14 +148,17 @@ def seen_by(network: Enhancer, image: Tensor, window: Window | None) -> Enhancer
 
 
 def flipped_output(
-    teacher: Enhancer, image: Tensor, doubt: float | None = None, window: Window | None = None
+    teacher: Enhancer,
+    image: Tensor,
+    uncertainty_scale: float | None = None,
+    window: Window | None = None,
 ) -> tuple[EnhancerOutput, Tensor | None]:
     """Return the mean of a teacher's outputs for four flipped views, and how far to believe it.
 
     Args:
         teacher: The teacher.
         image: Photographs, `(B, 3, H, W)` in [0, 1].
-        doubt: See :class:`TeacherTarget`.
+        uncertainty_scale: See :class:`TeacherTarget`.
         window: See :meth:`TeacherTarget.forward`.
     """
     outputs = []
@@ -173,10 +178,10 @@ def flipped_output(
         tuple(views.mean(dim=0) for views in stages),
         torch.stack(maps).mean(dim=0) if maps else None,
     )
-    if doubt is None:
+    if uncertainty_scale is None:
         return mean, None
     spread = stages[-1].std(dim=0, unbiased=False).mean(dim=1, keepdim=True)
-    return mean, (-spread / doubt).exp()
+    return mean, (-spread / uncertainty_scale).exp()
 
 
 def _moved(output: EnhancerOutput, move: Callable[[Tensor], Tensor]) -> EnhancerOutput:

@@ -1,4 +1,4 @@
-"""Pixel data of a DICOM file: where its frames lie, told without reading them."""
+"""Pixel data of a DICOM file: where its frames lie, found without reading them."""
 
 from __future__ import annotations
 

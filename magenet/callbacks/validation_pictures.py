@@ -129,8 +129,8 @@ def pictures(task: EnhancementTask, image: Tensor, mask: Tensor) -> dict[str, Te
     if predicted.log_error is None:
         error = _disagreement(task, network, predicted.image * mask, image, mask)
     else:
-        told = predicted.log_error[:, 1:].float().exp()
-        error = functional.interpolate(told, (side, side), mode="bilinear") * mask
+        after = predicted.log_error[:, 1:].float().exp()
+        error = functional.interpolate(after, (side, side), mode="bilinear") * mask
     found["uncertainty"] = (error / BRIGHT).clamp(max=1.0)
     return found
 

@@ -134,8 +134,8 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
             "prog": "magenet",
             "parser_mode": "omegaconf+",
             **{
-                name: {"description": f"{told.purpose} For example: {example(name)}"}
-                for name, told in SUBCOMMANDS.items()
+                name: {"description": f"{entry.purpose} For example: {example(name)}"}
+                for name, entry in SUBCOMMANDS.items()
             },
         },
         seed_everything_default=0,
@@ -226,9 +226,9 @@ class MageNetCLI(LightningCLI):
         The configuration that is saved then names it, so that a resumed training keeps it.
         """
         given = None if trainer.precision is None else str(trainer.precision)
-        trainer.precision, told = choose_precision(given, str(trainer.accelerator))
-        if told:
-            rank_zero_only(print)(told, file=sys.stderr)
+        trainer.precision, message = choose_precision(given, str(trainer.accelerator))
+        if message:
+            rank_zero_only(print)(message, file=sys.stderr)
 
     def instantiate_classes(self) -> None:
         """Build model, data and trainer; a value that a class rejects is a mistake of the user.

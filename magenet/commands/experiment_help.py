@@ -1,4 +1,4 @@
-"""Short help of `magenet fit|validate|test|predict`, told without loading torch."""
+"""Short help of `magenet fit|validate|test|predict`, printed without loading torch."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ONLY = {
 
 
 class Subcommand(NamedTuple):
-    """What is told of a subcommand.
+    """The help of a subcommand.
 
     Attributes:
         purpose: What it is for.
@@ -116,7 +116,7 @@ SUBCOMMANDS = {
         },
     ),
 }
-"""What is told of each subcommand, by its name."""
+"""The help of each subcommand, by its name."""
 
 
 def example(name: str) -> str:

@@ -33,7 +33,7 @@ NO_CLASS = (
 """Parts of jsonargparse's messages on a class that it does not find, with the class's path."""
 
 MOST_KEYS = 20
-"""Keys of a class that are all told where none is near what was written (our choice)."""
+"""Keys of a class that are all listed where none is near what was written (our choice)."""
 
 
 class OneLineParser(LightningArgumentParser):
@@ -62,10 +62,10 @@ class OneLineParser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]
         """Print where the mistake is, what it is and what was meant, and exit with status 2."""
-        sys.stderr.write(f"magenet: error: {self._told(message)}\n")
+        sys.stderr.write(f"magenet: error: {self._helpful(message)}\n")
         sys.exit(2)
 
-    def _told(self, message: str) -> str:
+    def _helpful(self, message: str) -> str:
         """Return jsonargparse's message in one line, with what was meant."""
         if needs := re.match(r"the following arguments are required: (\w+)\.(data|model)", message):
             return (

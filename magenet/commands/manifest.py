@@ -7,7 +7,7 @@ from pathlib import Path
 from data_modules.public.folder import folder_set
 from data_modules.public.preparation import prepare
 from magenet.commands.parser import CommandParser
-from magenet.commands.prepare import told
+from magenet.commands.prepare import report
 from magenet.errors import UsageError
 
 
@@ -41,6 +41,6 @@ def main(arguments: list[str]) -> int:
         raise UsageError("--workers must be at least 0")
     source = options.source
     folder = options.out or source.resolve().with_name(f"{source.resolve().name}_manifest")
-    return told(
+    return report(
         prepare(folder_set(source, options.patient), source, folder, workers=options.workers)
     )

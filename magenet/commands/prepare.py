@@ -13,7 +13,7 @@ from magenet.commands.parser import CommandParser, did_you_mean
 from magenet.errors import UsageError
 
 
-def told(prepared: Prepared) -> int:
+def report(prepared: Prepared) -> int:
     """Print what was prepared and what could not be used; return the exit status."""
     for fault in prepared.faults:
         print(f"magenet: left out: {fault.reason}", file=sys.stderr)
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     if options.workers < 0:
         raise UsageError("--workers must be at least 0")
     public_set = SETS[options.name]
-    status = told(
+    status = report(
         prepare(public_set, options.source, options.folder, options.partial, options.workers)
     )
     print(f"licence: {public_set.licence}\ncite: {public_set.citation}")

@@ -19,7 +19,7 @@ from magenet.enhancement.origin import ReportRow
 from magenet.errors import printable
 
 LOOK = 5.0
-"""Seconds between two looks, for which a file must be unchanged to be taken (our choice)."""
+"""Seconds between two visits, for which a file must be unchanged to be taken (our choice)."""
 
 PATIENCE = 60.0
 """Seconds for which a file that fails must be unchanged to be listed as failed (our choice): a copy
@@ -38,14 +38,14 @@ class Arrival:
         since: When this signature was first seen, in seconds.
         failed: Whether it has failed with this signature.
         done: Whether its outcome is final.
-        told: Whether it was said that it is waited for.
+        announced: Whether it was announced that it is waited for.
     """
 
     signature: tuple[int, int] | None
     since: float
     failed: bool = False
     done: bool = False
-    told: bool = False
+    announced: bool = False
 
 
 class Arrivals:
@@ -90,8 +90,8 @@ class Arrivals:
                 arrival = Arrival(signature, now)
             elif arrival.signature != signature:
                 if not arrival.done:
-                    _tell(arrival, photograph, "is still being written")
-                arrival = Arrival(signature, now, told=arrival.told)
+                    _announce(arrival, photograph, "is still being written")
+                arrival = Arrival(signature, now, announced=arrival.announced)
             elif not arrival.done and now - arrival.since >= (PATIENCE if arrival.failed else LOOK):
                 whole.append(photograph)
             known[photograph.name] = arrival
@@ -108,7 +108,7 @@ class Arrivals:
         arrival = self.known[photograph.name]
         if row["status"] == "failed" and self.clock() - arrival.since < PATIENCE:
             arrival.failed = True
-            _tell(arrival, photograph, f"may not be whole yet ({row['reasons'][0]})")
+            _announce(arrival, photograph, f"may not be whole yet ({row['reasons'][0]})")
             return False
         arrival.done = True
         return True
@@ -139,11 +139,11 @@ def say(message: str) -> None:
     print(f"magenet: {printable(message)}", file=sys.stderr, flush=True)
 
 
-def _tell(arrival: Arrival, photograph: Photograph, why: str) -> None:
+def _announce(arrival: Arrival, photograph: Photograph, why: str) -> None:
     """Say that a file is waited for, once."""
-    if not arrival.told:
+    if not arrival.announced:
         say(f"waiting for {photograph.name}: it {why}")
-    arrival.told = True
+    arrival.announced = True
 
 
 def _signature(path: Path) -> tuple[int, int] | None:

@@ -260,14 +260,14 @@ class PhotographEnhancer:
             return Estimate(light_share * light + detail, score, light_share)
 
     def _one_pass(self, seen: Tensor, inside: Tensor) -> Estimate:
-        """Return the change of a network that tells the errors of the photograph and its own."""
+        """Return the change of a network that predicts the errors of the photograph and its own."""
         with torch.inference_mode():
             output = self._through_network(seen[None], inside[None])
             change = output.image.float().cpu()[0] * inside - seen
             if self.raw or output.log_error is None or output.light_weight is None:
                 return Estimate(change, None, 1.0)
-            told = torch.cat([output.log_error.float().exp(), output.light_weight.float()], dim=1)
-            upsampled = functional.interpolate(told.cpu(), seen.shape[-2:], mode="bilinear")[0]
+            maps = torch.cat([output.log_error.float().exp(), output.light_weight.float()], dim=1)
+            upsampled = functional.interpolate(maps.cpu(), seen.shape[-2:], mode="bilinear")[0]
             before, after, weight = (upsampled * inside).chunk(3)
             light_share = float(weight.sum() / inside.sum())
             harm = harm_probability(before + LEAST_ERROR, after + LEAST_ERROR) * inside

@@ -113,7 +113,7 @@ class FundusCheck:
     def released(cls) -> FundusCheck:
         """Return the model that comes with the released weights; it holds for any network."""
         config = json.loads((WEIGHTS / "mage_net/config.json").read_text())
-        return cls(**config[USE]["looks"])
+        return cls(**config[USE]["fundus_check"])
 
 
 def image_statistics(image: Tensor, mask: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from data_modules.files.memory_estimate import parsed_memory
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.imaging.transfer import enhance_at
 from magenet.models import Enhancer, EnhancerOutput
-from magenet.models.peers.classical import lit
+from magenet.models.peers.classical import foreground
 
 
 class ReleasedEnhancer(Enhancer):
@@ -33,7 +33,7 @@ class ReleasedEnhancer(Enhancer):
 
     def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Enhance photographs of any size, `(B, 3, H, W)` in [0, 1], black outside the field."""
-        inside = lit(image).float() if mask is None else mask
+        inside = foreground(image).float() if mask is None else mask
         size = self.enhancer.settings.side(image.shape[-1])
         return EnhancerOutput((enhance_at(size, self._enhance, image, inside),))
 

@@ -42,7 +42,7 @@ class Settings:
             shown at the scale of the training. Two numbers are the smallest and the greatest: in
             between the network sees the photograph's own scale. None for a method without a scale,
             which sees that at any size.
-        fundus_check: Out-of-distribution check of the photographs (`looks` in `config.json`).
+        fundus_check: Out-of-distribution check of the photographs.
         light: Shrinkage of the change of light and colour: from its RMS to the share of it to
             apply, see :mod:`magenet.enhancement.shrinkage`. None applies all of it.
         uncertainty: Calibration from the uncertainty score to an expected absolute error in
@@ -80,7 +80,8 @@ class Settings:
         try:
             return cls(
                 _sizes(use["size"]),
-                FundusCheck(**use["looks"]),
+                # Its key was `looks` up to release 0.2.1.
+                FundusCheck(**use.get("looks") or use["fundus_check"]),
                 curve("light"),
                 curve("uncertainty"),
                 curve("harm") if "harm" in use else None,  # weights of release 0.1 have none
@@ -98,7 +99,7 @@ class Settings:
             "light": None if self.light is None else asdict(self.light),
             "uncertainty": None if self.uncertainty is None else asdict(self.uncertainty),
             "harm": None if self.harm is None else asdict(self.harm),
-            "looks": asdict(self.fundus_check),
+            "fundus_check": asdict(self.fundus_check),
         }
 
 

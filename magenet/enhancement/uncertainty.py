@@ -1,4 +1,4 @@
-"""Uncalibrated per-pixel uncertainty of an enhancement: by test-time augmentation, or as told."""
+"""Uncalibrated per-pixel uncertainty of an enhancement: by test-time augmentation or predicted."""
 
 from __future__ import annotations
 

@@ -111,10 +111,10 @@ class BandLoss(nn.Module):
                 detail = detail + relative(band, first, part, DETAIL_EPSILON)
             terms = {"light": light, "detail": self.detail_weight * detail}
             if output.log_gain is not None:
-                told = window.sample(output.log_gain, CONTRAST_STRIDE)
-                best = best_log_gain(window.cut(degraded) * inside, wanted * inside, told.shape[1])
+                gain = window.sample(output.log_gain, CONTRAST_STRIDE)
+                best = best_log_gain(window.cut(degraded) * inside, wanted * inside, gain.shape[1])
                 known = (functional.avg_pool2d(inside, CONTRAST_STRIDE) >= 1.0).float()
-                terms["gain"] = self.gain_weight * masked_mean((told - best).abs(), known)
+                terms["gain"] = self.gain_weight * masked_mean((gain - best).abs(), known)
             if output.log_error is not None:
                 log_scale = window.sample(output.log_error, ERROR_BLOCK)
                 sizes = [part.detach().abs().mean(dim=1) for part in (before, error)]

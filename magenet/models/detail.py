@@ -12,12 +12,12 @@ from torch.nn import functional
 
 from magenet.models.attention import ChannelAttention, corrected
 from magenet.models.light import (
-    LEAST_LIT,
+    RETINA_LEVEL,
     colour_kept,
-    held_back,
     light_weight,
     log_light_gain,
-    mean_lit,
+    retina_mean,
+    weighted_light,
 )
 from magenet.models.pyramid import (
     above_noise,
@@ -52,8 +52,9 @@ GAIN_WIDTH = 48
 """Channels of the regression of the bands' gains (our choice)."""
 
 NOISE_ALONE, SIGNAL = 0.2, 0.6
-"""Shares of a band's power above noise up to which its told gain does not strengthen it, and from
-which it does wholly (our choice): of white noise alone nine places of ten are below the first."""
+"""Shares of a band's power above noise up to which its predicted gain does not strengthen it, and
+from which it does wholly (our choice): of white noise alone nine places of ten are below the
+first."""
 
 LARGEST = 8.0
 """Bound of an equalised band, and of its correction: an edge is as good as any larger one."""
@@ -183,11 +184,11 @@ class DetailStage(nn.Module):
         contrast = band_contrast(image, self.bands + 1)
         logarithm = (contrast + LEAST_CONTRAST).log()
         logarithm = (logarithm - TYPICAL_LOG_CONTRAST) / LOG_CONTRAST_SPREAD
-        colour = (neighbourhood_mean(image, 0) + LEAST_LIT).log()
+        colour = (neighbourhood_mean(image, 0) + RETINA_LEVEL).log()
         colour = (colour - TYPICAL_LOG_COLOUR) / LOG_COLOUR_SPREAD
         with torch.autocast(image.device.type, enabled=False):  # few channels, and exponentiated
             here = torch.cat([logarithm, colour], dim=1)
-            log_gain = self.gain(torch.cat([here, mean_lit(here, image).expand_as(here)], dim=1))
+            log_gain = self.gain(torch.cat([here, retina_mean(here, image).expand_as(here)], dim=1))
         contrast, logarithm = contrast[:, : self.bands], logarithm[:, : self.bands]
         reduced = functional.interpolate(
             logarithm, features.shape[-2:], mode="bilinear", antialias=True
@@ -197,7 +198,7 @@ class DetailStage(nn.Module):
         weight = torch.ones_like(log_error[:, :1])
         if not self.training:  # a training sees the errors of what it trains
             weight = light_weight(log_error)
-            light, log_error = held_back(light, log_error, weight)
+            light, log_error = weighted_light(light, log_error, weight)
             light = colour_kept(light, image)
         share = above_noise(contrast)
         scale = share / (contrast + LEAST_CONTRAST)
@@ -237,18 +238,18 @@ class DetailStage(nn.Module):
             if level == 0:
                 given = functional.pixel_shuffle(given, STRIDE)
             strength, correction = given.chunk(2, dim=1)
-            told, expected = (
+            wanted, expected = (
                 window.sample(field[:, level : level + 1], 2**level)
                 for field in (context.gain, context.expected)
             )
-            gain = (told + UNIT * strength * scale[level]).clamp(max=GREATEST_GAIN)
+            gain = (wanted + UNIT * strength * scale[level]).clamp(max=GREATEST_GAIN)
             added = bands(correction.clamp(-LARGEST, LARGEST) * expected, 1)[0]
             change.append(fine[level] * (gain - 1.0) + added)
         return corrected(image + collapsed(change), window.sample(context.light, 1))
 
 
 def applied_gain(log_gain: Tensor, share: Tensor) -> Tensor:
-    """Return the gains of the bands: those told, but a band of noise alone is not strengthened.
+    """Return the predicted gains, but for bands of noise alone, which are not strengthened.
 
     Without gradient: gains have a loss of their own, and would learn slowly through the result.
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from magenet.models.attention import corrected
 from magenet.models.pyramid import GREEN
 
-LEAST_LIT = 0.04
+RETINA_LEVEL = 0.04
 """Brightest channel from which a pixel counts as retina: ten grey levels, above JPEG noise."""
 
 LEAST_LIGHT_GAIN = 0.2
@@ -37,15 +37,15 @@ LEAST_MEAN = 0.02
 """Mean of a colour below which it counts as this one: its logarithm is needed."""
 
 
-def mean_lit(field: Tensor, image: Tensor) -> Tensor:
+def retina_mean(field: Tensor, image: Tensor) -> Tensor:
     """Return the mean of a coarse field over the retina, `(B, C, 1, 1)`: without the surround.
 
     Args:
         field: `(B, C, h, w)` over the whole photographs.
         image: The photographs, `(B, 3, H, W)` in [0, 1].
     """
-    lit = (image.amax(dim=1, keepdim=True) > LEAST_LIT).to(field.dtype)
-    share = functional.adaptive_avg_pool2d(lit, (field.shape[-2], field.shape[-1]))
+    retina = (image.amax(dim=1, keepdim=True) > RETINA_LEVEL).to(field.dtype)
+    share = functional.adaptive_avg_pool2d(retina, (field.shape[-2], field.shape[-1]))
     area = share.sum(dim=(2, 3), keepdim=True).clamp(min=1e-3)
     return (field * share).sum(dim=(2, 3), keepdim=True) / area
 
@@ -68,7 +68,7 @@ def light_weight(log_error: Tensor) -> Tensor:
     return (STEEPNESS * (before - after - math.log(MARGIN_OF_ERROR))).sigmoid()
 
 
-def held_back(light: Tensor, log_error: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def weighted_light(light: Tensor, log_error: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Return a share of the light, and the errors that are left.
 
     Args:
@@ -103,7 +103,7 @@ def colour_kept(light: Tensor, image: Tensor) -> Tensor:
     light = light.float()
     reduced = functional.interpolate(image, light.shape[-2:], mode="bilinear", antialias=True)
     before, after = (
-        mean_lit(seen.clamp(0.0, 1.0), image).clamp(min=LEAST_MEAN)  # (B, 3, 1, 1)
+        retina_mean(seen.clamp(0.0, 1.0), image).clamp(min=LEAST_MEAN)  # (B, 3, 1, 1)
         for seen in (reduced, corrected(reduced, light))
     )
     brighter = (after / before).log()
@@ -119,9 +119,9 @@ def colour_kept(light: Tensor, image: Tensor) -> Tensor:
 def log_light_gain(light: Tensor, like: Tensor) -> Tensor:
     """Return the logarithm of the gain that the light gives green, `(B, 1, h, w)` at a map's size.
 
-    The gains told for the bands are those from the photograph to its restoration. What the light
-    gives of them the bands need not, and what is held back of it they make up for: where the colour
-    of a haze is doubtful its loss of contrast is not.
+    The gains predicted for the bands are those from the photograph to its restoration. The bands
+    need not what the light gives of them, and make up for what is not applied of it: where the
+    colour of a haze is doubtful, its loss of contrast is not.
 
     Args:
         light: Gain minus 1 and offset of each colour, `(B, 6, H, W)`.

@@ -87,13 +87,13 @@ def chart(lines: Mapping[str, Points], title: str) -> str:
             )
             for step, value in thinned(points)
         ]
-        told = f"<title>{escape(name)}: {points[-1][1]:.4g} at step {points[-1][0]:,}</title>"
+        title = f"<title>{escape(name)}: {points[-1][1]:.4g} at step {points[-1][0]:,}</title>"
         if len(places) == 1:
             ((x, y),) = places
-            parts.append(f'<circle class="{kind}" cx="{x}" cy="{y}" r="4">{told}</circle>')
+            parts.append(f'<circle class="{kind}" cx="{x}" cy="{y}" r="4">{title}</circle>')
         else:
             path = " ".join(f"{x},{y}" for x, y in places)
-            parts.append(f'<polyline class="{kind}" points="{path}">{told}</polyline>')
+            parts.append(f'<polyline class="{kind}" points="{path}">{title}</polyline>')
     return "\n".join([*parts, "</svg>"])
 
 

@@ -150,14 +150,14 @@ def _cell(summary: dict[str, Any] | None, score: str) -> str:
         text += f" <small>[{low:.{digits}f}, {high:.{digits}f}]</small>"
     least: Any = summary.get("difference_low")
     most: Any = summary.get("difference_high")
-    kind, told = "", f"{summary['photographs']} photographs of {summary['patients']} patients"
+    kind, meaning = "", f"{summary['photographs']} photographs of {summary['patients']} patients"
     known = least is not None and most is not None and score not in SIGNED
     if known and (least > 0.0 or most < 0.0):
         better = (least > 0.0) != (score in LOWER_IS_BETTER)
         kind = f' class="{"better" if better else "worse"}"'
-        told += f"; {'better' if better else 'worse'} than doing nothing by "
-        told += f"{abs(summary['difference']):.3g}"
-    return f'<td{kind} title="{escape(told)}">{text}</td>'
+        meaning += f"; {'better' if better else 'worse'} than doing nothing by "
+        meaning += f"{abs(summary['difference']):.3g}"
+    return f'<td{kind} title="{escape(meaning)}">{text}</td>'
 
 
 def _sheet(path: Path) -> str:

@@ -44,7 +44,7 @@ from magenet.serving.upload import RESULTS, NewUpload, Upload, file_name, shown_
 from magenet.serving.worker import Enhance, Worker
 
 SWEEP = 5.0
-"""Seconds between two looks for jobs whose time is over (our choice)."""
+"""Seconds between two searches for jobs whose time is over (our choice)."""
 
 MEDIA_TYPES = {
     ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".tif": "image/tiff",
@@ -150,8 +150,8 @@ def _add_errors(app: FastAPI, store: Store) -> None:
         def place(location: tuple[int | str, ...]) -> str:
             return ".".join(str(part) for part in location[1:]) or "the request"
 
-        told = [f"{place(one['loc'])}: {one['msg']}" for one in error.errors()]
-        return JSONResponse({"detail": "; ".join(told)}, 422)
+        faults = [f"{place(one['loc'])}: {one['msg']}" for one in error.errors()]
+        return JSONResponse({"detail": "; ".join(faults)}, 422)
 
     @app.exception_handler(StarletteHTTPException)
     def refused(request: Request, error: StarletteHTTPException) -> JSONResponse:

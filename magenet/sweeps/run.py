@@ -36,7 +36,7 @@ FAILURES = 3
 STOPPING = "the trial at hand saves a resume point first; once more stops at once"
 
 WAIT = 1.0
-"""Seconds between two looks whether a trial of another process has ended."""
+"""Seconds between two checks whether a trial of another process has ended."""
 
 
 def run_sweep(sweep: Sweep, out: Path, options: Sequence[str] = ()) -> None:
@@ -144,8 +144,8 @@ def _write_results(study: Study, sweep: Sweep, out: Path) -> None:
 def _print_outcome(number: int, outcome: Outcome, trials: Sequence[Row], sweep: Sweep) -> None:
     """Print how a trial ended, the best so far, and an estimate of the time left."""
     seconds = trials[number - 1].seconds
-    told = f"{sweep.metric} {outcome.value:.5g}" if outcome.value is not None else "no value"
-    parts = [f"trial {number}: {outcome.state}, {told}, {duration(seconds)}"]
+    value = f"{sweep.metric} {outcome.value:.5g}" if outcome.value is not None else "no value"
+    parts = [f"trial {number}: {outcome.state}, {value}, {duration(seconds)}"]
     if outcome.reason:
         parts.append(printable(outcome.reason))
     if (best := best_row(trials, sweep.maximize)) is not None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optuna import Study
 
 POLL = 0.5
-"""Seconds between two looks at what a training has logged."""
+"""Seconds between two readings of what a training has logged."""
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ class MeanTeacherTask(EnhancementTask):
         target: Ways to make the teacher's output more reliable; as it is if null.
         direction: Asks the enhanced photograph to be less severely degraded; not used if null.
         direction_weight: Weight of that term among the consistency losses; our choice.
-        quality_conditioned: Whether the student is told how far from clean each target is, and so
-            learns what a better one would be; for a network with a `quality_map`, and needs
+        quality_conditioned: Whether the student's input says how far from clean each target is, so
+            that it learns what a better one would be; for a network with a `quality_map`, and needs
             `target.severity`. Pairs, validation and prediction ask for a clean result.
         ema_decay: Share of itself that the teacher keeps per step; 0.999 as in the mean teacher. It
             is reached after 1 / (1 - ema_decay) steps, see :class:`EMATeacher`.
@@ -61,7 +61,7 @@ class MeanTeacherTask(EnhancementTask):
 
     References:
         Guo et al., arXiv 2302.11795 (abstract). Tarvainen and Valpola, NeurIPS 2017. Xiao et al.,
-        "QualiTeacher", arXiv 2603.08030, for the student that is told the quality of its targets.
+        "QualiTeacher", arXiv 2603.08030, for the student conditioned on the quality of its targets.
     """
 
     sees_real = True

@@ -84,7 +84,7 @@ def side_on_page(settings: Settings) -> int:
 
 
 def page_settings(network: MAGENet, settings: Settings, side: int) -> dict[str, Any]:
-    """Return what the page is told, as it is written to `settings.json`."""
+    """Return the settings of the page, as they are written to `settings.json`."""
     # The generator of PyTorch, and the numbers that it draws below n are these modulo n.
     draws = np.random.RandomState(0).randint(0, 1 << 32, DRAWS, dtype=np.uint32)
     return {
@@ -127,8 +127,8 @@ def compared(
     names = [output.name for output in one_view.get_outputs()]
     outputs = [one_view.run(None, {"view": view[None]}) for view in views]
     of_views = map(np.concatenate, zip(*outputs, strict=True))
-    told = dict(zip(names, of_views, strict=True))
-    given = change.run(["change"], {**told, "seen": views[:1], "inside": inside})[0]
+    predicted = dict(zip(names, of_views, strict=True))
+    given = change.run(["change"], {**predicted, "seen": views[:1], "inside": inside})[0]
     middle = time.perf_counter()
     enhancer = PhotographEnhancer(
         network, settings, VesselSegmenter(), torch.device("cpu"), 1 << 62, half=False

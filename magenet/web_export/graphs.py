@@ -82,10 +82,10 @@ class OneView(nn.Module):
 
 
 RESULTS = ("change", "light_share", "expected_error")
-"""What is told of a photograph: the change to be added to it, `(3, S, S)`, extrapolated beyond the
-field's edge; the share of the network's change of light and colour in it, a scalar; the expected
-absolute error, `(1, S, S)` in [0, 1], 0 outside, which is left out where the uncertainty was never
-calibrated."""
+"""What is returned for a photograph: the change to be added to it, `(3, S, S)`, extrapolated beyond
+the field's edge; the share of the network's change of light and colour in it, a scalar; the
+expected absolute error, `(1, S, S)` in [0, 1], 0 outside, which is left out where the uncertainty
+was never calibrated."""
 
 
 class ChangeOfViews(nn.Module):
@@ -148,9 +148,9 @@ class ChangeAtOwnScale(nn.Module):
             inside: Field of view, `(1, 1, S, S)`, 0 or 1.
         """
         change = enhanced[0] * inside[0] - seen[0]
-        told = torch.cat([log_error[:, 1:].exp(), light_weight], dim=1)
-        told = functional.interpolate(told, seen.shape[-2:], mode="bilinear")[0] * inside[0]
-        after, weight = told.chunk(2)
+        maps = torch.cat([log_error[:, 1:].exp(), light_weight], dim=1)
+        maps = functional.interpolate(maps, seen.shape[-2:], mode="bilinear")[0] * inside[0]
+        after, weight = maps.chunk(2)
         # Row by row: one long sum in fp32, as a browser's runtime may take it, is biased.
         share = weight.sum(dim=-1).sum() / inside.sum()
         return _results(change, share, after, inside, self.settings)
@@ -160,10 +160,10 @@ def _results(
     change: Tensor, share: Tensor, score: Tensor, inside: Tensor, settings: Settings
 ) -> tuple[Tensor, ...]:
     """Return :data:`RESULTS` of a change and its uncertainty score."""
-    told = (spread(change[None], inside)[0], share)
+    results = (spread(change[None], inside)[0], share)
     if settings.uncertainty is None:
-        return told
-    return *told, interpolated(settings.uncertainty, score) * inside[0]
+        return results
+    return *results, interpolated(settings.uncertainty, score) * inside[0]
 
 
 def interpolated(curve: CalibrationCurve, value: Tensor) -> Tensor:
@@ -203,8 +203,8 @@ def write_graphs(folder: Path, network: MAGENet, settings: Settings, side: int) 
         {"square": {0: own, 1: own}, "mask": {0: own, 1: own}},
     )  # fmt: skip
     view = torch.rand(1, 3, side, side)
-    told = ["enhanced", "log_error", "light_weight"][: 3 if network.own_scale else 1]
-    write_onnx(OneView(network), folder / "network.onnx", {"view": view}, told, {})
+    names = ["enhanced", "log_error", "light_weight"][: 3 if network.own_scale else 1]
+    write_onnx(OneView(network), folder / "network.onnx", {"view": view}, names, {})
     with torch.inference_mode():
         outputs = OneView(network).eval()(view)
     of_views = [torch.cat([output.clone()] * len(views)) for output in outputs]
@@ -212,6 +212,6 @@ def write_graphs(folder: Path, network: MAGENet, settings: Settings, side: int) 
     results = RESULTS[: 2 if settings.uncertainty is None else 3]
     write_onnx(
         change, folder / "change.onnx",
-        {**dict(zip(told, of_views, strict=True)), "seen": view, "inside": view[:, :1].ceil()},
+        {**dict(zip(names, of_views, strict=True)), "seen": view, "inside": view[:, :1].ceil()},
         results, {},
     )  # fmt: skip

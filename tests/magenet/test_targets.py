@@ -42,8 +42,8 @@ def test_views_are_flipped_back() -> None:
     assert torch.allclose(target.output.structure_logits, plain.structure_logits, atol=1e-6)
 
 
-def test_what_depends_on_the_view_cancels_and_is_doubted() -> None:
-    target = TeacherTarget(flips=True, doubt=0.1)(Slanted(0.2), BATCH)
+def test_what_depends_on_the_view_cancels_and_is_believed_less() -> None:
+    target = TeacherTarget(flips=True, uncertainty_scale=0.1)(Slanted(0.2), BATCH)
     assert torch.allclose(target.output.image, IMAGE, atol=1e-6)
     assert target.weight is not None
     assert target.weight.shape == (2, 1, 32, 32)
@@ -112,7 +112,7 @@ def test_permuted_targets_are_those_of_the_others() -> None:
 
 def test_ways_that_lack_something_are_refused() -> None:
     with pytest.raises(ValueError, match="needs flips"):
-        TeacherTarget(doubt=0.1)
+        TeacherTarget(uncertainty_scale=0.1)
     with pytest.raises(ValueError, match="severity"):
         TeacherTarget(bank=True)
     with pytest.raises(ValueError, match="severity"):
@@ -121,6 +121,9 @@ def test_ways_that_lack_something_are_refused() -> None:
 
 def test_what_sees_whole_photographs_is_refused_in_windows() -> None:
     window = Window([[(0, 0)], [(0, 0)]], 16, 16, (32, 32))
-    for target in (TeacherTarget(flips=True, doubt=0.1), TeacherTarget(severity=measure())):
+    for target in (
+        TeacherTarget(flips=True, uncertainty_scale=0.1),
+        TeacherTarget(severity=measure()),
+    ):
         with pytest.raises(ValueError, match="in windows"):
             target(Slanted(0.0), BATCH, window)

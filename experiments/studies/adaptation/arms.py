@@ -33,7 +33,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "same view": SAME_VIEW,
     "gated": (
         "--data.real.qualities", "[usable]", TARGET, "magenet.targets.TeacherTarget",
-        f"{TARGET}.flips", "true", f"{TARGET}.doubt", "0.02",
+        f"{TARGET}.flips", "true", f"{TARGET}.uncertainty_scale", "0.02",
     ),
     "bank": (*SAME_VIEW, *BANK),
     "bank, detail alone": (*SAME_VIEW, *BANK, "--model.consistent_light", "false"),

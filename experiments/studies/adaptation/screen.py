@@ -66,7 +66,7 @@ TERMS = {
     "structure alone": Term({}, {}, part="structure"),
     "flips": Term({"flips": True}, {}),
     "flips, same view": Term({"flips": True}, {}, strong=False),
-    "flips, doubt 0.02": Term({"flips": True, "doubt": 0.02}, {}),
+    "flips, weighted by uncertainty": Term({"flips": True, "uncertainty_scale": 0.02}, {}),
     "weights by block": Term({"block_weights": True}, {}),
     "worst 10 % left out": Term({}, {"trim": 0.1}),
     "worst 30 % left out": Term({}, {"trim": 0.3}),

@@ -241,7 +241,7 @@ def main(arguments: list[str] | None = None) -> int:
         attribution = source.parent / name / "README.md"
         if attribution.is_file():
             shutil.copyfile(attribution, options.out / name / "README.md")
-    text = told(options.out, quality, losses)
+    text = report(options.out, quality, losses)
     with atomic_write(about) as part:
         part.write_text(text)
     print(text)
@@ -297,7 +297,7 @@ def row_of(name: str, losses: list[Loss | None]) -> str:
     return "| " + " | ".join([*row, "", ""][:5]) + " |"
 
 
-def told(folder: Path, quality: int, losses: dict[str, list[Loss | None]]) -> str:
+def report(folder: Path, quality: int, losses: dict[str, list[Loss | None]]) -> str:
     """Return what README.md says: size, quality, and what was lost."""
     size = size_of(folder)
     lines = [

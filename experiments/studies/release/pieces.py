@@ -318,11 +318,11 @@ def main(arguments: list[str] | None = None) -> int:
     while state.part != DONE and stop - time.time() > LEAST_SHARE * plan.piece:
         if not train(state, folder, plan, stop, options):
             break
-    print(told(state, plan, folder))
+    print(report(state, plan, folder))
     return 0
 
 
-def told(state: State, plan: Plan, folder: Folder) -> str:
+def report(state: State, plan: Plan, folder: Folder) -> str:
     """Return how far the training is, and how it goes on."""
     lines = []
     for run in state.runs:

@@ -17,7 +17,7 @@ DARKEST = 0.04
 """Minimum over the retina of the brightest channel: ten levels of 255, above JPEG noise."""
 
 
-def lit(image: Tensor) -> Tensor:
+def foreground(image: Tensor) -> Tensor:
     """Estimate the field of view of a photograph as the pixels that are not black.
 
     A morphological closing fills dark specks, such as vessels, up to 1/32 of the shorter side.
@@ -79,14 +79,14 @@ class Classical(Enhancer):
 
         Args:
             image: `(B, 3, H, W)` in [0, 1], black outside the field.
-            mask: Field of view, `(B, 1, H, W)`, 0 or 1; :func:`lit` if None.
+            mask: Field of view, `(B, 1, H, W)`, 0 or 1; :func:`foreground` if None.
 
         Returns:
             One estimate, `(B, 3, H, W)` in [0, 1]; no structure map.
         """
         with torch.autocast(image.device.type, enabled=False):  # bf16 has 8 bits
             image = image.float()
-            field = lit(image) if mask is None else mask > 0
+            field = foreground(image) if mask is None else mask > 0
             enhanced = self.enhance(image, field).clamp(0.0, 1.0)
             return EnhancerOutput((torch.where(field, enhanced, image),))
 

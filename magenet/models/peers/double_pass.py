@@ -86,9 +86,9 @@ class DPFR(Classical):
     def enhance(self, image: Tensor, field: Tensor) -> Tensor:
         """Return the photograph under even light and without scatter."""
         image = torch.where(field, image, blurred(image, field, max(image.shape[-2:]) / 20))
-        lit = evenly_lit(image, field, self.illumination).clamp(0.0, 1.0)
-        through = transmission(lit, field, self.scatter)
-        clear = (lit - 1.0) / through.square() + 1.0
+        even = evenly_lit(image, field, self.illumination).clamp(0.0, 1.0)
+        through = transmission(even, field, self.scatter)
+        clear = (even - 1.0) / through.square() + 1.0
         return self.equalise.enhance(clear.clamp(0.0, 1.0), field)
 
 
@@ -152,8 +152,8 @@ class MUTE(Classical):
         least, most = 0.9, 1.0
         for _ in range(8):  # the share of overexposed pixels grows with the omega
             omega = (least + most) / 2
-            lit = evenly_lit(flat.clamp(0.0, 1.0), field, omega)
-            if float(((lit > 1.0) & field).sum() / field.sum().clamp(min=1)) > OVEREXPOSED:
+            even = evenly_lit(flat.clamp(0.0, 1.0), field, omega)
+            if float(((even > 1.0) & field).sum() / field.sum().clamp(min=1)) > OVEREXPOSED:
                 most = omega
             else:
                 least = omega

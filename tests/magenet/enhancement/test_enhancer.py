@@ -52,8 +52,8 @@ def test_settings_survive_the_weights_file(enhancer: PhotographEnhancer) -> None
     network = MAGENet(**TINY)
     network.use.update(enhancer.settings.as_config())
     assert Settings.of(network) == enhancer.settings
-    del network.use["looks"]
-    with pytest.raises(UserError, match="looks"):
+    del network.use["fundus_check"]
+    with pytest.raises(UserError, match="fundus_check"):
         Settings.of(network)
 
 

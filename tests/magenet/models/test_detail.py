@@ -10,7 +10,7 @@ from magenet.models import EnhancerOutput, MAGENet, Window
 from magenet.models import window as window_module
 from magenet.models.detail import GREATEST_GAIN, applied_gain
 from magenet.models.information import clipped
-from magenet.models.light import MARGIN_OF_ERROR, STEEPNESS, mean_lit
+from magenet.models.light import MARGIN_OF_ERROR, STEEPNESS, retina_mean
 from magenet.models.pyramid import bands, collapsed
 from magenet.models.window import whole_window
 from tests.magenet.models.test_mage_net import TINY, awake
@@ -171,7 +171,7 @@ def test_noise_is_not_strengthened_but_what_stands_out_of_it_is() -> None:
     assert grown[0] < 0.2 * 0.01
 
 
-def test_light_is_held_back_where_its_error_is_as_large_as_the_photographs() -> None:
+def test_light_is_weighted_down_where_its_error_is_as_large_as_the_photographs() -> None:
     """Never in a training, which has to see the errors of the whole change."""
     network, image = awake(MAGENet(**SMALL)), torch.full((1, 3, 112, 80), 0.4)
     assert network.detail is not None
@@ -268,7 +268,7 @@ def test_the_mean_over_the_retina_leaves_out_the_surround() -> None:
     image[..., 32:] = 0.0
     field = torch.ones(1, 2, 4, 4)
     field[..., 2:] = 9.0
-    assert torch.equal(mean_lit(field, image), torch.ones(1, 2, 1, 1))
+    assert torch.equal(retina_mean(field, image), torch.ones(1, 2, 1, 1))
 
 
 def test_a_correction_is_no_light_and_is_not_drawn_from_noise() -> None:
@@ -298,7 +298,7 @@ def test_a_correction_is_no_light_and_is_not_drawn_from_noise() -> None:
     assert float(drawn[1].mean().abs()) < 0.05 * float(drawn[1].std())
 
 
-def test_bands_make_up_for_the_light_that_is_held_back() -> None:
+def test_bands_make_up_for_the_light_that_is_not_applied() -> None:
     """The contrast that a haze took returns, whether or not its light is trusted."""
     network = MAGENet(**SMALL).eval()
     detail = network.detail

@@ -79,7 +79,7 @@ def test_real_photographs_reach_the_student_through_the_teacher(tmp_path: Path) 
 def test_each_way_to_teach_is_another_and_trains(tmp_path: Path) -> None:
     ways: list[dict[str, Any]] = [
         {}, {"target": TeacherTarget(flips=True)},
-        {"target": TeacherTarget(flips=True, doubt=0.01)},
+        {"target": TeacherTarget(flips=True, uncertainty_scale=0.01)},
         {"target": TeacherTarget(severity=measure(), block_weights=True)},
         {"consistent_light": False}, {"consistency_trim": 0.3},
         {"direction": DirectionLoss(measure()), "direction_weight": 1.0},

@@ -20,7 +20,7 @@ from magenet.models.peers import (
     Setiawan,
     UnsharpMask,
 )
-from magenet.models.peers.classical import blurred, lit
+from magenet.models.peers.classical import blurred, foreground
 from magenet.models.peers.dark_channel import atmospheric_light, dark_channel
 
 KINDS = [
@@ -65,13 +65,13 @@ def detail(image: Tensor, field: Tensor) -> float:
 
 
 def test_the_field_is_where_a_photograph_is_lit(image: Tensor, field: Tensor) -> None:
-    assert torch.equal(lit(image), field)
+    assert torch.equal(foreground(image), field)
     specked = image.clone()
     specked[..., SIDE // 2, SIDE // 2 : SIDE // 2 + 2] = 0.0
     specked[..., :2, :2] += 3 / 255
-    assert torch.equal(lit(specked), field), "a dark speck belongs, a noisy corner does not"
-    assert lit(torch.ones(1, 3, 40, 50)).all(), "cropped earlier: no surround at all"
-    assert not lit(torch.zeros(1, 3, 40, 50)).any()
+    assert torch.equal(foreground(specked), field), "a dark speck belongs, a noisy corner does not"
+    assert foreground(torch.ones(1, 3, 40, 50)).all(), "cropped earlier: no surround at all"
+    assert not foreground(torch.zeros(1, 3, 40, 50)).any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -145,7 +145,7 @@ def test_ben_graham_evens_out_the_light(image: Tensor, field: Tensor) -> None:
 
 def test_ben_graham_equals_a_slow_reference() -> None:
     picture = draw_phantom(2, 24).image[None].float() / 255.0
-    field = lit(picture)[0, 0]
+    field = foreground(picture)[0, 0]
     after = BenGraham(gain=4.0, fineness=8.0)(picture).stages[-1]
     sigma, reach = 12.0 / 8.0, 4  # radius over fineness; three sigma, rounded
     expected = torch.zeros_like(picture)
@@ -189,7 +189,7 @@ def test_dark_channel_and_transmission_equal_a_slow_reference() -> None:
     picture = draw_phantom(2, 32).image[:, 2:, :].float() / 255.0
     network = DarkChannelPrior(patch=5 / 32)
     assert network.side(picture) == 5
-    field = lit(picture[None])
+    field = foreground(picture[None])
     inside = field[0, 0]
     dark = dark_channel(picture[None], field, 5)
     expected = slow_dark_channel(picture, inside, 5)
