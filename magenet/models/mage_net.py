@@ -22,6 +22,7 @@ from magenet.models.enhancer import (
 )
 from magenet.models.information import MAPS, clipped, information_maps
 from magenet.models.pretrained import Pretrained
+from magenet.models.scales import with_coarser
 from magenet.models.stages import (
     LEVELS,
     EncoderDecoderStage,
@@ -77,10 +78,9 @@ class MAGENet(
     """MAGE-Net: multi-stage multi-attention guided enhancement network.
 
     Two encoder-decoder stages process the whole photograph, from 1/4 and from 1/2 of its resolution
-    downwards; the last stage restores detail at full resolution. Each stage estimates the clean
-    photograph at its own resolution, and by supervised attention the estimate gates the features
-    passed to the next stage. The retinal structure preservation module predicts a vessel map from
-    the encoder and guides the later stages.
+    down; the last restores detail at full resolution. Each stage's estimate gates the features that
+    it passes on. The retinal structure preservation module predicts a vessel map from the encoder
+    and guides the later stages.
 
     The paper's abstract names the parts (multi-stage, multi-attention, structure preservation,
     multi-scale, progressive); the construction follows MPRNet and is otherwise our choice.
@@ -89,8 +89,7 @@ class MAGENet(
     than the convolutions, so most blocks are wide and at 1/4.
 
     Args:
-        widths: Channels at 1/2, 1/4, 1/8 and 1/16 of the resolution. Multiples of 16, better of
-            32, suit the matrix units of CPUs and GPUs.
+        widths: Channels at 1/2, 1/4, 1/8, 1/16 of the resolution; multiples of 16 are fastest.
         blocks: Blocks at these resolutions in the encoder, and as many in the decoder; the last
             of them has attention.
         original_width: Channels of the last stage, which works on blocks of 2x2 pixels.
@@ -113,8 +112,7 @@ class MAGENet(
         original_resolution_stage: Whether to include the last stage.
         quality_map: Whether the stages that see the whole eye, and the detail stage, are told how
             far from clean the result is to be: a map that is 0 unless `quality` is given.
-        checkpointing: Whether to recompute activations in the backward pass (gradient
-            checkpointing): less memory, more time, the same result.
+        checkpointing: Whether to recompute activations in the backward pass, to save memory.
 
     Raises:
         ValueError: If there are not four widths and four blocks, no stage is left, or the structure
@@ -271,8 +269,8 @@ class MAGENet(
         Args:
             image: `(B, 3, H, W)` in [0, 1], any height and width from 32 px on; padded inside.
             mask: Not used.
-            window: Part of each photograph that the detail stage restores; the whole photograph, in
-                tiles when no gradient is needed, if None.
+            window: Part of each photograph that the detail stage restores, at its own scale alone;
+                the whole photograph if None, at all scales, see :func:`with_coarser`.
             quality: How far from clean each result is to be, `(B,)`, 0 or more, for a network with
                 a `quality_map`; 0 if None (Xiao et al., "QualiTeacher", arXiv 2603.08030).
 
@@ -381,6 +379,8 @@ class MAGENet(
             for tile, valid in windows(*frame, len(image), detail.multiple):
                 restored = self._in_window(detail, image, seen, context, tile)
                 tile.put(restored, last, valid)
+        if window is None:
+            last = with_coarser(last, image, lambda s: self._restore(detail, s, None, quality))
         return EnhancerOutput(
             (*whole.estimates, last), whole.logits, context.log_error, context.light_weight,
             context.log_gain,

@@ -22,8 +22,7 @@ from magenet.enhancement.uncertainty import uncertainty_score
 from magenet.imaging.crop import peak, resize
 from magenet.imaging.transfer import spread
 from magenet.models import MAGENet
-from magenet.models.window import whole_window
-from magenet.onnx_export import write_onnx
+from magenet.onnx_export import in_one_piece, write_onnx
 
 
 class Shown(nn.Module):
@@ -71,13 +70,9 @@ class OneView(nn.Module):
 
     def forward(self, view: Tensor) -> tuple[Tensor, ...]:
         """Return what the third graph needs of a view `(1, 3, S, S)`: the enhanced view first."""
-        detail = self.network.detail
-        if detail is None:
-            return (self.network(view).image,)
-        side = view.shape[-1]
-        output = self.network(view, window=whole_window((side, side), 1, detail.multiple))
-        assert output.log_error is not None  # a network with a detail stage tells both
-        assert output.light_weight is not None
+        output = in_one_piece(self.network, view)
+        if output.log_error is None or output.light_weight is None:  # without a detail stage
+            return (output.image,)
         return output.image, output.log_error, output.light_weight
 
 
