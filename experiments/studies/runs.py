@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -9,12 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.configurations import BASE
+from magenet.checkpoints import latest_checkpoint
+from magenet.errors import UserError
 
 TRAINED = "trained"
 """File in the folder of a training that was not stopped before its end."""
 
 RECIPE = "recipe.txt"
-"""File in the folder of a training: its options and configurations, which a resumed one shares."""
+"""File in the folder of a training or test: its options, and the hash of every file they name."""
 
 
 def run(*arguments: str) -> None:
@@ -29,6 +32,16 @@ def run(*arguments: str) -> None:
 def as_options(configs: Sequence[Path]) -> tuple[str, ...]:
     """Return the options of the command line for configurations, in their order."""
     return tuple(part for path in configs for part in ("--config", str(path)))
+
+
+def recipe_of(options: Sequence[str]) -> str:
+    """Return options, one a line, each file among them with the hash of its content."""
+    return "\n".join(
+        f"{option} {hashlib.sha256(Path(option).read_bytes()).hexdigest()}"
+        if Path(option).is_file()
+        else option
+        for option in options
+    )
 
 
 class Runs:
@@ -50,38 +63,44 @@ class Runs:
     def train(self, name: str, configs: Sequence[Path], *options: str) -> Path:
         """Train, unless that was done to its end, and return the checkpoint.
 
-        A training that was stopped goes on from its last resume point, if there is one and options
-        and configurations are the same; else it starts anew.
+        A training that was stopped goes on from its last resume point, if there is one and the
+        recipe is the same: options, and contents of the configurations and checkpoints that they
+        name; else it starts anew.
 
         Args:
             name: Of the training; its folder.
             configs: Configurations after `base.yaml`.
             options: Further options.
+
+        Raises:
+            UserError: If the training was done to its end by another recipe.
         """
-        folder = self.folder / name
-        checkpoint = self.checkpoint(name)
+        folder, checkpoint = self.folder / name, self.checkpoint(name)
+        command = (
+            "fit", *as_options([BASE, *configs]), *options, *as_options(self.layers),
+            *self._logged(name), "--checkpoint.dirpath", str(checkpoint.parent),
+        )  # fmt: skip
+        recipe, wanted = folder / RECIPE, recipe_of(command)
+        same = recipe.is_file() and recipe.read_text() == wanted
         if (folder / TRAINED).is_file():
+            if not same:
+                raise UserError(
+                    f"{folder}: was trained by another recipe, see {RECIPE} there: delete or move "
+                    "the folder"
+                )
             return checkpoint
-        recipe = folder / RECIPE
-        wanted = "\n".join(
-            [*options, *(path.read_text() for path in (BASE, *configs, *self.layers))]
-        )
-        goes_on = recipe.is_file() and recipe.read_text() == wanted
-        goes_on = goes_on and any(checkpoint.parent.glob("step_*.ckpt"))
-        if not goes_on:
+        if same and any(checkpoint.parent.glob("step_*.ckpt")):
+            run(*command, "--ckpt_path", str(latest_checkpoint(checkpoint.parent)))
+        else:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             recipe.write_text(wanted)
-        run(
-            "fit", *as_options([BASE, *configs]), *options, *as_options(self.layers),
-            *self._logged(name), "--checkpoint.dirpath", str(checkpoint.parent),
-            *(("--ckpt_path", "last") if goes_on else ()),
-        )  # fmt: skip
+            run(*command)
         (folder / TRAINED).touch()
         return checkpoint
 
     def test(self, name: str, configs: Sequence[Path], suffix: str = "tested") -> Path:
-        """Test the network of a training, unless that was done, and return the folder of the test.
+        """Test a trained network, unless it was tested so, and return the folder of the test.
 
         Args:
             name: Of the training.
@@ -89,13 +108,15 @@ class Runs:
             suffix: Of the name of the test's folder, where there are several tests.
         """
         folder = self.folder / f"{name}_{suffix}"
-        if not (folder / "scores.csv").is_file():
-            configs = [self.folder / name / "config.yaml", *configs, *self.layers]
-            run(
-                "test", *as_options(configs),
-                "--ckpt_path", str(self.checkpoint(name)), "--trainer.devices", "1",
-                *self._logged(folder.name),
-            )  # fmt: skip
+        command = (
+            "test", *as_options([self.folder / name / "config.yaml", *configs, *self.layers]),
+            "--ckpt_path", str(self.checkpoint(name)), "--trainer.devices", "1",
+            *self._logged(folder.name),
+        )  # fmt: skip
+        recipe, wanted = folder / RECIPE, recipe_of(command)
+        if not (recipe.is_file() and recipe.read_text() == wanted):
+            run(*command)
+            recipe.write_text(wanted)
         return folder
 
     def _logged(self, version: str) -> tuple[str, ...]:

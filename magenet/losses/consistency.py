@@ -123,8 +123,11 @@ def light_of(difference: Tensor, mask: Tensor, levels: int) -> Tensor:
     coarse, share = difference, mask
     for _ in range(levels):
         coarse, share = reduced(coarse), reduced(share)
-    light = coarse / share.clamp(min=1e-3)
-    return functional.interpolate(light, difference.shape[-2:], mode="bilinear")
+    size = difference.shape[-2:]
+    coarse, share = (functional.interpolate(c, size, mode="bilinear") for c in (coarse, share))
+    return coarse / share.clamp(
+        min=1e-3
+    )  # after enlarging: else the surround is mixed into the rim
 
 
 def agreeing(size: Tensor, mask: Tensor, trim: float) -> Tensor:

@@ -4,7 +4,7 @@ Command:  make adaptation-study          (`--only <arm> ...` for some of them, `
 Needs:    MAGENET_DATA=<folder of the photographs>.
 Hardware: 2 CPU cores with bf16.
 Time:     80 minutes for both sources and the severity measure, then 40 minutes an arm and seed.
-Writes:   experiments/results/adaptation.md, adaptation.csv and its other tables; runs/adaptation.
+Writes:   experiments/results/adaptation.md and adaptation.csv; runs/adaptation.
 
 What is trained and tested already is not run again, so the study can be stopped at any time.
 """
@@ -18,9 +18,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from experiments.configurations import CONFIGS, RESULTS
-from experiments.studies.adaptation.arms import ARMS, FOLDER, slug
+from experiments.studies.adaptation.arms import ARMS, FOLDER, REFERENCE, RUNS, slug
 from experiments.studies.adaptation.report import write_report
 from experiments.studies.runs import Runs
+from magenet.errors import UserError
 
 SOURCES: dict[str, tuple[Path, ...]] = {
     "source": (FOLDER / "source.yaml",),
@@ -38,13 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Adapt to a camera whose damage nobody drew.")
     parser.add_argument("--only", nargs="*", choices=ARMS, default=list(ARMS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument(
         "--layer", type=Path, nargs="*", default=[], help="more layers of every run"
     )
     options = parser.parse_args(arguments)
-    runs = Runs(options.runs / "adaptation", options.layer)
+    runs = Runs(RUNS, options.layer)
     for name, configs in SOURCES.items():
         runs.train(name, configs)
     sources = {name: runs.test(name, [PAIRS]) for name in ("source", "calibrated")}
@@ -52,8 +52,15 @@ def main(arguments: list[str] | None = None) -> int:
     for label, seed in tqdm([(a, s) for a in options.only for s in options.seeds], unit="arm"):
         name = f"{slug(label)}_{seed}"
         seeds = ("--seed_everything", str(seed), "--data.seed", str(seed))
-        runs.train(name, [FOLDER / "arms.yaml"], *ARMS[label], *seeds)
-        tests[label, seed] = runs.test(name, [PAIRS])
+        start = ("--model.start", str(runs.checkpoint("source")))
+        runs.train(name, [FOLDER / "arms.yaml"], *start, *ARMS[label], *seeds)
+        runs.test(name, [PAIRS])
+    for label in ARMS:  # those of earlier calls, too
+        for scores in sorted(RUNS.glob(f"{slug(label)}_[0-9]*_tested/scores.csv")):
+            seed = int(scores.parent.name.removeprefix(f"{slug(label)}_").removesuffix("_tested"))
+            tests[label, seed] = scores.parent
+    if all(label != REFERENCE for label, _ in tests):
+        raise UserError(f"every arm is compared with '{REFERENCE}': run it, too")
     write_report(options.results, sources, tests)
     return 0
 

@@ -8,16 +8,19 @@ from experiments.configurations import CONFIGS
 
 FOLDER = CONFIGS / "runs/adaptation"
 
+RUNS = Path("runs/adaptation")
+"""Folder of the trainings: `arms.yaml` names it, too."""
+
 TARGET = "--model.target"
 SEVERITY = (
     TARGET, "magenet.targets.TeacherTarget",
     f"{TARGET}.severity", "magenet.losses.SeverityMeasure",
     f"{TARGET}.severity.regressor", "magenet.models.SeverityRegressor",
-    f"{TARGET}.severity.checkpoint", "runs/adaptation/severity/checkpoints/best.ckpt",
+    f"{TARGET}.severity.checkpoint", str(RUNS / "severity/checkpoints/best.ckpt"),
 )  # fmt: skip
 SAME_VIEW = ("--data.strong_view", "data_modules.SameView")
 CALIBRATED = (
-    "--model.start", "runs/adaptation/calibrated/checkpoints/best.ckpt",
+    "--model.start", str(RUNS / "calibrated/checkpoints/best.ckpt"),
     "--config", str(FOLDER / "calibrated.yaml"),
 )  # fmt: skip
 NO_TEACHER = ("--model.consistency_weight", "0")
@@ -48,8 +51,3 @@ run."""
 def slug(label: str) -> str:
     """Return an arm's label as the name of a folder."""
     return label.replace(",", "").replace(" ", "_")
-
-
-def checkpoint(runs: Path, name: str) -> Path:
-    """Return the checkpoint of a run of the study."""
-    return runs / "adaptation" / name / "checkpoints" / "best.ckpt"

@@ -26,6 +26,9 @@ SCORES = {
 }  # fmt: skip
 """Labels of the scores, the primary endpoint first."""
 
+PILOT = 0
+"""Seed of the pilot. It chose which arms go on, and so does not count for those that did."""
+
 SUBJECTS = ("teacher", "student", "input")
 """Whose scores count: the teacher's, where there is one."""
 
@@ -173,6 +176,7 @@ def _comparisons(every: Mapping[str, Mapping[str, Mapping[int, Scored]]]) -> str
     ]  # fmt: skip
     for label, seeds in every[PRIMARY].items():
         common = [seed for seed in seeds if seed in every[PRIMARY][REFERENCE]]
+        common = [seed for seed in common if seed != PILOT] or common
         if label == REFERENCE or not common:
             continue
 
@@ -185,11 +189,11 @@ def _comparisons(every: Mapping[str, Mapping[str, Mapping[int, Scored]]]) -> str
         colour = against(pair("pair_colour", label), pair("pair_colour", REFERENCE))
         goal = every[PRIMARY].get(CALIBRATED_SOURCE, {})
         share = float("nan")
-        if goal:
+        if set(common) <= goal.keys():
             share = gap_closed(
                 interval(pair(PRIMARY, label)).mean,
                 interval(pair(PRIMARY, REFERENCE)).mean,
-                interval(pooled(list(goal.values()))).mean,
+                interval(pair(PRIMARY, CALIBRATED_SOURCE)).mean,
             )
         verdict = "yes" if is_convincing(gains, gain, share, colour) else "no"
         signs = ", ".join(f"{one.difference:+.3f}" for one in gains)

@@ -25,7 +25,8 @@ from tqdm import tqdm
 from data_modules import ManifestPhotographs, PairedDataModule, StrongView
 from data_modules.batch import Batch
 from experiments.configurations import RESULTS, comparison_recipe, photographs_folder
-from experiments.studies.adaptation.arms import checkpoint
+from experiments.studies.adaptation.arms import RUNS
+from experiments.studies.runs import Runs
 from magenet.atomic_write import atomic_write
 from magenet.checkpoints import read_network
 from magenet.degradation import CofeDegradation, CounterRNG
@@ -149,11 +150,12 @@ class Screen:
         """Append a value of one batch."""
         self.found.setdefault(label, []).append(value)
 
-    def report(self, size: int) -> str:
+    def report(self, size: int, draws: int) -> str:
         """Return the report as Markdown.
 
         Args:
             size: Photographs of a batch.
+            draws: Degradations of each photograph.
         """
         cosines = {"supervised": "same strong views, against the clean photographs"}
         cosines |= {label: label for label in (*TERMS, "direction", OTHER)}
@@ -164,27 +166,35 @@ class Screen:
                 "Made by `make adaptation-screen` by the study's "
                 "[protocol](../studies/adaptation/protocol.md) with the source network on good val "
                 f"photographs of HYGD under the calibrated mixture: {count} batches of {size}, "
-                "means over batches with 95 % intervals.", "",
+                f"means over batches, each drawn {draws} times, with 95 % intervals over batches.",
+                "",
                 "| mean absolute difference, grey levels of 255 | |", "|---|---|",
-                *(_row(text, self.found[name], 1) for name, text in ERRORS.items()), "",
+                *(_row(text, self.found[name], 1, draws) for name, text in ERRORS.items()), "",
                 "Direction of a training step: cosine of its gradient with that of the mean "
                 "absolute error, against the clean photograph, on the photograph itself.", "",
                 "| gradient of | cosine |", "|---|---|",
-                *(_row(text, self.found[name], 2) for name, text in cosines.items()), "",
+                *(_row(text, self.found[name], 2, draws) for name, text in cosines.items()), "",
             ]
         )  # fmt: skip
 
 
-def _row(text: str, values: list[float], digits: int) -> str:
-    """Return a row of the report: mean and 95 % interval."""
-    mean, low, high = bootstrap_interval(values, range(len(values)))
+def _row(text: str, values: list[float], digits: int, draws: int) -> str:
+    """Return a row of the report: mean and 95 % interval over the photographs of a batch.
+
+    Args:
+        text: Its label.
+        values: One a batch; the same photographs come again in each draw of degradations.
+        digits: Decimal places.
+        draws: How often they come.
+    """
+    batches = -(-len(values) // draws)
+    mean, low, high = bootstrap_interval(values, [index % batches for index in range(len(values))])
     return f"| {text} | {mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}] |"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure errors and gradients and write the report."""
     parser = argparse.ArgumentParser(description="Screen the terms of the adaptation study.")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument("--size", type=int, default=256, help="side of the photographs, in pixels")
     parser.add_argument("--batch", type=int, default=4, help="photographs a batch")
     parser.add_argument("--draws", type=int, default=6, help="degradations of each photograph")
@@ -192,8 +202,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     hint = "train it first ('make adaptation-study')"
     network, regressor = MAGENet.from_name("compact"), SeverityRegressor()
-    read_network(network, checkpoint(options.runs, "source"), hint)
-    read_network(regressor, checkpoint(options.runs, "severity"), hint)
+    read_network(network, Runs(RUNS).checkpoint("source"), hint)
+    read_network(regressor, Runs(RUNS).checkpoint("severity"), hint)
     photographs = ManifestPhotographs(
         str(photographs_folder() / "index.csv"), ["hygd"], ["good"], cache="runs/cache"
     )
@@ -207,7 +217,7 @@ def main(arguments: list[str] | None = None) -> None:
         rng = CounterRNG(keyed["key"], module.seed + 1)
         screen.add(module.prepare(keyed, training=False), rng)
     with atomic_write(options.results / "adaptation_screen.md") as path:
-        path.write_text(screen.report(options.batch))
+        path.write_text(screen.report(options.batch, options.draws))
 
 
 if __name__ == "__main__":

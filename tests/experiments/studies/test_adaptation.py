@@ -74,17 +74,18 @@ def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path) -> None:
         ("mean teacher", 1): scored(tmp_path / "m1", 0.55),
         ("bank", 0): scored(tmp_path / "b0", 0.55, colour=9.0),
         (CALIBRATED_SOURCE, 0): scored(tmp_path / "u0", 0.605),
+        (CALIBRATED_SOURCE, 1): scored(tmp_path / "u1", 0.61),
     }
     report.write_report(tmp_path, sources, tests)
     text = (tmp_path / "adaptation.md").read_text()
     assert "over the source: +0.100 [+0.100, +0.100]" in text
     lines = {line.split(" | ")[0]: line for line in text.split("## Against")[1].splitlines()}
-    assert "+0.035" in lines["| mean teacher"]
-    assert "+0.030, +0.040" in lines["| mean teacher"]
-    assert "| 35% |" in lines["| mean teacher"]
+    assert "| 1 | +0.040" in lines["| mean teacher"], "without the pilot, which chose it"
+    assert "| 40% |" in lines["| mean teacher"]
     assert lines["| mean teacher"].endswith("| yes |")
+    assert "| 1 | +0.050" in lines["| bank"], "the pilot alone"
     assert lines["| bank"].endswith("| no |"), "its colours are worse"
-    assert len((tmp_path / "adaptation.csv").read_text().splitlines()) == 1 + 6 * 14
+    assert len((tmp_path / "adaptation.csv").read_text().splitlines()) == 1 + 7 * 14
 
 
 def gain(difference: float, p: float = 0.001) -> Comparison:

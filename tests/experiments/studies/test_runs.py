@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from experiments.configurations import CONFIGS
 from experiments.studies import runs
 from experiments.studies.runs import TRAINED, Runs
+from magenet.errors import UserError
 from magenet.main import main
 from tests.command_line import LIMITS, SMALL
 
@@ -31,7 +33,7 @@ def stopped(*options: str, at: str | None = "step_000100.ckpt") -> Path:
     best.parent.mkdir()
     best.touch()
     if at is not None:
-        best.with_name(at).touch()
+        torch.save({"global_step": 100}, best.with_name(at))
     return best
 
 
@@ -43,10 +45,33 @@ def test_what_is_trained_is_not_trained_again(commands: list[tuple[str, ...]]) -
 
 def test_a_stopped_training_goes_on_from_its_resume_point(commands: list[tuple[str, ...]]) -> None:
     best = stopped("--seed_everything", "1")
+    newer = Path("runs/study/b/checkpoints/step_000200.ckpt")
+    newer.parent.mkdir(parents=True)
+    torch.save({"global_step": 200}, newer)
     assert Runs(Path("runs/study")).train("a", [], "--seed_everything", "1") == best
     assert best.is_file()
-    assert commands[-1][-2:] == ("--ckpt_path", "last")
+    assert commands[-1][-2:] == ("--ckpt_path", str(best.with_name("step_000100.ckpt")))
     assert (FOLDER / TRAINED).is_file()
+
+
+def test_one_trained_by_another_recipe_is_refused(commands: list[tuple[str, ...]]) -> None:
+    """Else its scores would pass for those of the recipe that was asked for."""
+    Path("start.ckpt").write_text("one")
+    for _ in range(2):
+        Runs(Path("runs/study")).train("a", [], "--model.start", "start.ckpt")
+    Path("start.ckpt").write_text("another")
+    with pytest.raises(UserError, match="trained by another recipe"):
+        Runs(Path("runs/study")).train("a", [], "--model.start", "start.ckpt")
+    assert len(commands) == 1
+
+
+def test_a_test_is_repeated_for_another_checkpoint(commands: list[tuple[str, ...]]) -> None:
+    best = stopped()
+    Path("runs/study/a_tested").mkdir()
+    for content, count in (("one", 2), ("one", 2), ("another", 3)):
+        best.write_text(content)
+        Runs(Path("runs/study")).test("a", [])
+        assert len(commands) == count
 
 
 @pytest.mark.parametrize("change", ["option", "layer", "no resume point"])
@@ -64,9 +89,15 @@ def test_one_of_another_recipe_or_without_a_resume_point_starts_anew(
 
 @pytest.mark.slow
 def test_the_command_line_goes_on_from_there(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(runs, "run", lambda *command: main(list(command)))
+    resumed: list[bool] = []
+
+    def run(*command: str) -> None:
+        resumed.append("--ckpt_path" in command)
+        assert main(list(command)) == 0
+
+    monkeypatch.setattr(runs, "run", run)
     for name, layer in (("limits", LIMITS), ("small", SMALL)):
         Path(f"{name}.yaml").write_text(layer)
     configs = [CONFIGS / "runs/phantoms/supervised.yaml", Path("limits.yaml"), Path("small.yaml")]
@@ -83,4 +114,4 @@ def test_the_command_line_goes_on_from_there(
         assert (FOLDER / "checkpoints/step_000004.ckpt").is_file()
         (FOLDER / TRAINED).unlink()
         (FOLDER / "checkpoints/step_000004.ckpt").unlink()
-    assert capsys.readouterr().err.count("the last checkpoint is") == 1
+    assert resumed == [False, True]
