@@ -220,7 +220,7 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         raise PictureError(
             f"{path}: cannot be read as a picture: damaged, or of a format that is not supported "
-            "(JPEG, PNG, TIFF, BMP and WebP are)"
+            "(JPEG, PNG, TIFF, BMP, WebP and DICOM are)"
         ) from None
     except PictureError:
         raise

@@ -33,7 +33,8 @@ def main(arguments: list[str]) -> int:
         prog="magenet enhance",
         description="Enhance fundus photographs at their own size. Each result has its "
         "photograph's name, with a report (.json) beside it; enhance.csv lists all of them. "
-        "Nothing outside the field of view changes. Not a medical device.",
+        "Nothing outside the field of view changes, except that a JPEG is encoded again. Not a "
+        "medical device.",
         epilog="Exit status: 0, or 1 if a photograph was not enhanced or the page not written, 2 "
         "for a mistake on the command line, 130 after Ctrl-C, 143 after SIGTERM. Either ends "
         "--watch with 0, or with 1 if the page was not written.",

@@ -86,9 +86,9 @@ class FundusCheck:
         distance = float(self.distance(image, mask))
         if distance > self.limit:
             raise NotAFundusError(
-                "does not look like a fundus photograph: light, colours and sharpness are "
-                f"{distance:.1f} standard deviations from those of fundus photographs (limit "
-                f"{self.limit:.1f}){FORCE_HINT}"
+                "does not look like a fundus photograph: its light, colours and sharpness are too "
+                f"far from theirs ({distance:.1f} standard deviations, limit {self.limit:.1f})"
+                f"{FORCE_HINT}"
             )
 
     @classmethod

@@ -97,7 +97,7 @@ def watch_folder(
                 page.publish()
             if len(whole) <= BATCH:
                 if whole:
-                    say(f"{len(done)} photograph(s) done; waiting for more")
+                    say(f"{len(done)} done; waiting for more")
                 arrivals.rest(received)
         left = arrivals.left()
         page.finish(all_added=not left)

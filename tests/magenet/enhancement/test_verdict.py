@@ -70,7 +70,7 @@ def test_the_worst_score_decides_and_every_reason_is_told() -> None:
     assert reasons == (
         "30% of the vessel length is gone",
         "colours change by 13 (mean CIEDE2000)",
-        "the expected error is 12 of 255 grey levels",
+        "the expected error is 12.5 of 255 grey levels (limit 12)",
         "30% of the field is expected to be worse than before",
         "new vessels (recovered or invented) of 3.0 times the length found before",
         "the field of view is uncertain (confidence 0.50)",
