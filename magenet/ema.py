@@ -16,9 +16,9 @@ class EMATeacher(nn.Module, Generic[Network]):
 
     The decay warms up with the number of updates t, min(1 - 1 / (t + 1), decay): until it reaches
     `decay` the teacher is the plain mean of the students so far, its initialisation forgotten.
-    Parameters are averaged in fp32 (keep them so:
-    in bf16 an update rounds to zero), buffers are copied. No gradient, always in evaluation mode;
-    as a submodule of a LightningModule it is saved and restored with it.
+    Parameters are averaged in fp32 (keep them so: in bf16 an update rounds to zero), buffers are
+    copied. No gradient, always in evaluation mode; as a submodule of a LightningModule it is saved
+    and restored with it.
 
     Args:
         student: Network to average; copied, so that no storage is shared.
@@ -29,7 +29,8 @@ class EMATeacher(nn.Module, Generic[Network]):
         ValueError: If the decay is not in [0, 1).
 
     References:
-        Tarvainen and Valpola, NeurIPS 2017; the warm-up is that of their code.
+        Tarvainen and Valpola, NeurIPS 2017. Deviation: their code counts the first update as the
+        second, so that half of the initialisation stays in the first mean.
     """
 
     def __init__(self, student: Network, decay: float = 0.999) -> None:

@@ -102,8 +102,11 @@ class TeacherTarget(nn.Module):
             window: Windows that the last estimate is to show; the whole photographs if None.
 
         Raises:
-            ValueError: If there are windows and a way that sees whole photographs.
+            ValueError: If there are windows and an option that sees whole photographs, or one alone
+                whose target is to be another's.
         """
+        if self.permuted and len(batch["image"]) < 2:
+            raise ValueError("permuted targets need batches of at least two photographs")
         if window is not None and (self.severity is not None or self.uncertainty_scale is not None):
             raise ValueError("in windows a target has neither uncertainty_scale nor severity")
         image, mask = batch["image"], batch["mask_fov"]
@@ -119,6 +122,7 @@ class TeacherTarget(nn.Module):
                 weight = believed if weight is None else weight * believed
             if self.permuted:
                 output = _moved(output, lambda part: part.roll(1, dims=0))
+                weight = None if weight is None else weight.roll(1, dims=0)
             quality = None
             if self.severity is not None:
                 shown = output.image * mask

@@ -20,19 +20,21 @@ def require_file(path: str | Path) -> None:
     """Raise unless a path is that of a regular file; nothing is opened, so no pipe can block.
 
     Raises:
-        PictureError: If it is missing, a folder, a pipe or a device.
+        PictureError: If it is missing, empty, a folder, a pipe or a device.
     """
     try:
-        mode = os.stat(path).st_mode
+        found = os.stat(path)
     except OSError as error:
         known = error.errno in (errno.ENOENT, errno.ENOTDIR)
         raise PictureError(f"{path}: {'no such file' if known else error.strerror}") from None
     except ValueError:  # a null character
         raise PictureError(f"{path}: no such file") from None
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(found.st_mode):
         raise PictureError(f"{path}: is a folder, not a picture")
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(found.st_mode):
         raise PictureError(f"{path}: is a pipe or a device, not a picture")
+    if found.st_size == 0:
+        raise PictureError(f"{path}: is empty")
 
 
 @contextmanager

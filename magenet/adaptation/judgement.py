@@ -72,7 +72,7 @@ def compare_held_out(
 
 
 def write_comparison(comparison: HeldOutComparison, weights: str, seed: int, path: Path) -> None:
-    """Write the comparison, with what it was made from, as JSON.
+    """Write the comparison, with the weights and the seed, as JSON.
 
     Args:
         comparison: Of the two networks.

@@ -16,7 +16,7 @@ from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.errors import UserError
 
 MINIMUM_PHOTOGRAPHS = 60
-"""Smallest number of photographs of a camera: of 60 patients, six judge on good ones."""
+"""Smallest number of photographs of a camera: seven of 60 patients judge on good ones."""
 
 
 class Surveyed(NamedTuple):

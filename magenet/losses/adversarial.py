@@ -35,8 +35,7 @@ class AdversarialTerm(LossTerm):
     reversed between the two, so that what the critic descends the enhancer climbs. It is random at
     the start, and needs no download. It needs mixed batches, whose real photographs the enhancer
     sees: a mean teacher on :class:`data_modules.AdaptationDataModule`; until the consistency losses
-    begin it rests, which on several devices needs `--trainer.strategy
-    ddp_find_unused_parameters_true`. The clean photographs are those of the pairs.
+    begin it rests. The clean photographs are those of the pairs.
 
     Args:
         weight: Weight of the term; 0.01 is our choice.

@@ -53,8 +53,13 @@ class Window(NamedTuple):
 
         Args:
             axes: -2 for rows, -1 for columns, or both.
+
+        Raises:
+            ValueError: If the windows are larger than the photographs.
         """
         rows, columns = self.frame
+        if rows < self.height or columns < self.width:
+            raise ValueError("windows that are larger than their photographs cannot be flipped")
 
         def moved(top: int, left: int) -> tuple[int, int]:
             """Return the corner after the flip."""

@@ -104,6 +104,12 @@ def test_the_bank_gives_the_best_target_in_the_photographs_orientation() -> None
     assert torch.allclose(shown(0.8, 0.9, first), better, atol=1e-3)
 
 
+def test_a_photograph_alone_has_no_permuted_target() -> None:
+    one = {key: value[:1] for key, value in BATCH.items()}
+    with pytest.raises(ValueError, match="at least two"):
+        TeacherTarget(permuted=True)(Slanted(0.0), one)  # type: ignore[arg-type]  # a part of a batch
+
+
 def test_permuted_targets_are_those_of_the_others() -> None:
     target = TeacherTarget(permuted=True)(Slanted(0.0), BATCH)
     assert torch.equal(target.output.image, IMAGE.flip(0))  # of two

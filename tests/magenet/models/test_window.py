@@ -86,3 +86,5 @@ def test_windows_of_a_flipped_photograph_show_the_same_places(axes: tuple[int, .
     window = places([[0, 16], [32, 16]], [[0, 48], [16, 16]], 16, frame)
     flipped = window.flipped(axes).cut(image.flip(axes)).flip(axes)
     assert torch.equal(flipped, window.cut(image))
+    with pytest.raises(ValueError, match="larger than their photographs"):
+        window._replace(height=window.frame[0] + 1).flipped(axes)
