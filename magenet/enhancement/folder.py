@@ -124,11 +124,12 @@ def enhance_photograph(
         }
         row |= {"status": "enhanced", **report, "reasons": [*result.report.reasons, *notes]}
     except NotAFundusError as error:
-        row |= {"status": "refused", "reasons": [f"{photograph.image}: {error}"]}
+        row |= {"status": "refused", "reasons": [f"{photograph.name}: {error}"]}
     except PictureError as error:
-        row["reasons"] = [str(error)]
+        # By its name: reports are handed on, and paths are not.
+        row["reasons"] = [str(error).replace(str(photograph.image), photograph.name)]
     except Exception as error:  # of memory, say: one photograph must not cost the others
-        row["reasons"] = [f"{photograph.image}: not enhanced ({error})"]
+        row["reasons"] = [f"{photograph.name}: not enhanced ({error})"]
     row["seconds"] = round(time.perf_counter() - start, 2)
     return Outcome(row, image, result)
 
@@ -185,7 +186,7 @@ def write_outcome(
             row |= error.row
         else:
             own = isinstance(error, PictureError)
-            reason = str(error) if own else f"{photograph.image}: cannot be written ({error})"
+            reason = str(error) if own else f"{photograph.name}: cannot be written ({error})"
             row = _failed(row, reason)
         outcome = replace(outcome, result=None)
     if isinstance(path, Path) and outcome.result is None:

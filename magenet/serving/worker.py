@@ -72,9 +72,8 @@ def shown_report(row: ReportRow, upload: Upload, folder: Path) -> ReportRow:
     """
 
     def shown(reason: str) -> str:
-        given = str(folder / upload.file)
-        text = reason.removeprefix(f"{given}: ").removesuffix(FORCE_HINT)
-        return printable(text.replace(given, upload.name).replace(f"{folder}/", ""))
+        text = reason.removeprefix(f"{upload.file}: ").removesuffix(FORCE_HINT)
+        return printable(text.replace(f"{folder}/", "").replace(upload.file, upload.name))
 
     kept = {name: value for name, value in row.items() if name not in PATHS}
     return kept | {"name": upload.name, "reasons": [shown(reason) for reason in row["reasons"]]}

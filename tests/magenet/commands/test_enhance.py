@@ -41,6 +41,7 @@ def test_a_folder_of_photographs_and_junk(
         if state != "enhanced":
             assert name in said.err
             assert found[name]["reason"].count(name) == 1, found[name]["reason"]
+            assert str(folder) not in found[name]["reason"], "reports are handed on"
     assert not (out / "notes.txt").exists()
 
 
