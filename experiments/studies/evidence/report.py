@@ -88,19 +88,31 @@ def pair_table(rows: Sequence[Row], labels: Mapping[str, str]) -> list[Cells]:
     return table
 
 
-def write(folder: Path, rows: Sequence[Row]) -> None:
-    """Write the scores and the page."""
+HEAD = """\
+# Evidence
+
+Made by `python -m experiments.studies.evidence`: good val photographs (detail, invention, harm) \
+and real pairs of one eye; the modules of `experiments/studies/evidence` say what each score \
+means. Scores of each photograph: [scores.csv](scores.csv).
+"""
+"""Head of the page."""
+
+
+def write(folder: Path, rows: Sequence[Row], head: str = HEAD) -> None:
+    """Write the scores and the page.
+
+    Args:
+        folder: Where.
+        rows: The scores.
+        head: Title of the page, and what is on it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / SCORES) as part, part.open("w", newline="") as stream:
         csv.writer(stream).writerow(Row._fields)
         csv.writer(stream).writerows((*row[:4], f"{row.value:.5g}") for row in rows)
     last = rows[-1].method
     lines = [
-        "# Evidence", "",
-        "Made by `python -m experiments.studies.evidence`: good val photographs (detail, "
-        "invention, harm) and real pairs of one eye; the modules of "
-        "`experiments/studies/evidence` say what each score means. Scores of "
-        "each photograph: [scores.csv](scores.csv).", "",
+        head,
         "Mean and 95 % interval over patients:", "",
         *table(rows), "",
         f"## Difference of {last} from each other method", "",

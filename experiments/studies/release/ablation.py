@@ -3,11 +3,12 @@
 Command:  make ablation-release          (`--only <variant> ...` for some of them)
 Needs:    MAGENET_DATA and MAGENET_DATA_2048; runs/release_light, the first part.
 Hardware: 2 CPU cores with bf16.
-Time:     13 minutes a variant and seed, and 4 to measure it.
-Writes:   experiments/results/ablation_release.md; runs/ablation_release.
+Time:     13 minutes a variant and seed, and 6 to measure it.
+Writes:   experiments/results/ablation_release; runs/ablation_release.
 
-A variant is `configs/runs/release/detail.yaml`, shortened, with the options named here. Those
-that were trained before are measured again, but not trained.
+A variant is `configs/runs/release/detail.yaml`, shortened, with the options named here. What was
+trained and measured before is kept, so the study can be stopped at any time; `--again` measures
+anew.
 """
 
 from __future__ import annotations
@@ -23,9 +24,8 @@ from experiments.checkpoints import load_network
 from experiments.configurations import CONFIGS, RESULTS, WEIGHTS
 from experiments.studies.evidence.__main__ import PARTS, measured
 from experiments.studies.evidence.methods import Method, method
-from experiments.studies.evidence.report import Row, table
+from experiments.studies.evidence.report import Row, merged, read_rows, write
 from experiments.studies.runs import Runs
-from magenet.atomic_write import atomic_write
 from magenet.degradation import CounterRNG, FundusDegradation
 from magenet.degradation.factor import Factor, Values
 from magenet.degradation.frame import Frame
@@ -39,11 +39,16 @@ STEPS = (
 """The one validation, whose checkpoint is used, is just before the end: the last photograph of an
 epoch may be a step of its own, so 300 steps are a little fewer than 600 photographs."""
 
+COARSE_TARGET = (
+    "--model.structure_target.segmenter", "magenet.models.VesselSegmenter",
+    "--model.structure_target.checkpoint", str(WEIGHTS / "structure.ckpt"),
+)  # fmt: skip
+
 VARIANTS: dict[str, tuple[str, ...]] = {
     "all": (),
-    "structure target at 256 px": (
-        "--model.structure_target.segmenter", "magenet.models.VesselSegmenter",
-        "--model.structure_target.checkpoint", str(WEIGHTS / "structure.ckpt"),
+    "structure target at 256 px": COARSE_TARGET,
+    "structure target at 256 px of twice the weight": (
+        *COARSE_TARGET, "--model.preservation_weight", "0.6",
     ),
     "loss sees light": ("--model.band_loss.init_args.detail_weight", "0.001"),
     "detail at 512 px": (
@@ -56,19 +61,21 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     ),
     "hygd counts as clean": ("--data.photographs.sets", "[hrf,chase_db1,idrid,hygd]"),
     "no preservation": ("--model.preservation_weight", "0.0"),
-    "preservation of weight 0.5": ("--model.preservation_weight", "0.5"),
+    "preservation of three times the weight": ("--model.preservation_weight", "0.9"),
     "light not held back": (),
 }  # fmt: skip
 """Options of each variant. The target at 256 px does not say so, else it would be refused. The last
 variant is the first, used without the weights of its light."""
 
+PAIRS = 99
+"""Most real pairs: all."""
+
 HEAD = """\
 # Ablation of the released network
 
-Made by `make ablation-release`: the second part of the release's training, shortened, with one
-choice undone in each run, each for 300 steps of two photographs from the same first part. Means
-with 95 % intervals over patients; scores as in `make evidence`.
-
+Made by `make ablation-release`: the second part of the release's training, shortened, with one \
+choice undone in each run, each for 300 steps of two photographs from the same first part. Four \
+photographs of each set, all real pairs. Scores of each photograph: [scores.csv](scores.csv).
 """
 
 
@@ -120,26 +127,34 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Undo one choice of the release at a time.")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=["detail", "harm"])
-    parser.add_argument("--count", type=int, default=4, help="photographs of each set")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=["pairs", "detail", "harm"])
+    parser.add_argument("--count", type=int, default=4, help="photographs of each set, not pairs")
+    parser.add_argument("--again", action="store_true", help="measure what was measured before")
     parser.add_argument(
         "--layer", type=Path, nargs="*", default=[], help="more layers of every run"
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
-    rows: list[Row] = []
+    folder = options.results / "ablation_release"
+    rows = read_rows(folder)
     runs = Runs(options.runs / "ablation_release", options.layer)
     for name in options.only:
-        for seed in options.seeds:
+        known = {row.part.split(",")[0] for row in rows if row.method == name}
+        parts = [part for part in options.parts if options.again or part not in known]
+        new: list[Row] = []
+        for seed in options.seeds if parts else ():
             source = "all" if name == "light not held back" else name
             seeds = ("--seed_everything", str(seed), "--data.seed", str(seed))
             run = f"{source.replace(' ', '_')}_{seed}"
             detail = CONFIGS / "runs/release/detail.yaml"
             checkpoint = runs.train(run, [detail], *STEPS, *VARIANTS[source], *seeds)
-            rows += measured(name, used(name, checkpoint), options.parts, options.count)
-    with atomic_write(options.results / "ablation_release.md") as path:
-        path.write_text(HEAD + "\n".join(table(rows)) + "\n")
+            for part in parts:
+                count = PAIRS if part == "pairs" else options.count
+                new += measured(name, used(name, checkpoint), [part], count)
+        rows = merged(rows, new)
+        # The last is the one that others are compared with.
+        write(folder, sorted(rows, key=lambda row: row.method == "all"), HEAD)
     return 0
 
 

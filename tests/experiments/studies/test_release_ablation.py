@@ -51,17 +51,20 @@ data: {init_args: {workers: 0, image_size: 64, least_size: 64, window_size: 32, 
     monkeypatch.setattr(ablation, "VARIANTS", {
         name: ablation.VARIANTS[name] for name in ("all", "loss sees light", "light not held back")
     })  # fmt: skip
-    monkeypatch.setattr(evidence, "MEASURES", {"harm": lambda enhance, count: iter(())})
+    rows = [("hrf", {"patient": [name]}, {"good": 1.0}) for name in ("one", "two")]
+    monkeypatch.setattr(evidence, "MEASURES", {"harm": lambda enhance, count: iter(rows)})
     command = ["--results", ".", "--layer", "try.yaml", "--parts", "harm", "--only"]
     assert ablation.main([*command, "all", "loss sees light", "light not held back"]) == 0
-    assert Path("ablation_release.md").is_file()
+    page = Path("ablation_release/README.md").read_text()
+    assert "| | score | loss sees light | light not held back | all |" in page
     folders = sorted(
         path.parent.name for path in Path("runs/ablation_release").glob("*/checkpoints")
     )
     assert folders == ["all_0", "loss_sees_light_0"]
     checkpoint = Path("runs/ablation_release/all_0/checkpoints/best.ckpt")
     before = checkpoint.stat().st_mtime
-    assert ablation.main([*command, "all"]) == 0
-    assert checkpoint.stat().st_mtime == before, "not trained again"
+    monkeypatch.setattr(evidence, "MEASURES", {})
+    assert ablation.main([*command, "all"]) == 0, "neither trained nor measured again"
+    assert checkpoint.stat().st_mtime == before
     config = Path("runs/ablation_release/loss_sees_light_0/config.yaml").read_text()
     assert "detail_weight: 0.001" in config
