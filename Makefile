@@ -37,6 +37,7 @@ endif
 
 .PHONY: install
 install: $(CORE) ## Create .venv with what enhancing, training and scoring need → .venv (a download of minutes)
+	@echo 'installed; next: . .venv/bin/activate && magenet --help'
 
 .PHONY: setup
 setup: $(DEV) ## Create .venv with everything needed to work on the project → .venv (a download of minutes)

@@ -211,7 +211,12 @@ def main(arguments: list[str] | None = None) -> None:
         photographs, comparison_recipe(), options.size, options.batch, workers=0
     )
     screen = Screen(network.eval(), SeverityMeasure(regressor), StrongView(CofeDegradation()))
-    batches = [(draw, batch) for draw in range(options.draws) for batch in module.val_dataloader()]
+    batches = [
+        (draw, batch)
+        for draw in range(options.draws)
+        for batch in module.val_dataloader()
+        if len(batch["name"]) > 1  # one alone has no permuted target
+    ]
     for draw, batch in tqdm(batches, "batches"):
         keyed = cast(Batch, batch | {"key": batch["key"] + draw})
         rng = CounterRNG(keyed["key"], module.seed + 1)
