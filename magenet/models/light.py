@@ -37,6 +37,11 @@ LEAST_MEAN = 0.02
 """Mean of a colour below which it counts as this one: its logarithm is needed."""
 
 
+def retina(image: Tensor) -> Tensor:
+    """Return where photographs `(B, 3, H, W)` show retina, `(B, 1, H, W)`, 0 or 1."""
+    return (image.amax(dim=1, keepdim=True) > RETINA_LEVEL).to(image.dtype)
+
+
 def retina_mean(field: Tensor, image: Tensor) -> Tensor:
     """Return the mean of a coarse field over the retina, `(B, C, 1, 1)`: without the surround.
 
@@ -44,8 +49,9 @@ def retina_mean(field: Tensor, image: Tensor) -> Tensor:
         field: `(B, C, h, w)` over the whole photographs.
         image: The photographs, `(B, 3, H, W)` in [0, 1].
     """
-    retina = (image.amax(dim=1, keepdim=True) > RETINA_LEVEL).to(field.dtype)
-    share = functional.adaptive_avg_pool2d(retina, (field.shape[-2], field.shape[-1]))
+    share = functional.adaptive_avg_pool2d(
+        retina(image).to(field.dtype), (field.shape[-2], field.shape[-1])
+    )
     area = share.sum(dim=(2, 3), keepdim=True).clamp(min=1e-3)
     return (field * share).sum(dim=(2, 3), keepdim=True) / area
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from magenet.models.enhancer import EnhancerOutput, resized_to
 from magenet.models.information import clipped
-from magenet.models.light import RETINA_LEVEL
+from magenet.models.light import retina
 
 COARSEST = 384
 """Least side of a reduced photograph, in pixels; the coarsest scale is below twice as much. On the
@@ -46,8 +46,3 @@ def with_coarser(own: Tensor, image: Tensor, restore: Callable[[Tensor], Enhance
     fine = resized_to((own - image) * retina(image), half) / area  # without the black surround
     wide = resized_to(restore(reduced).stages[-1] - reduced - fine, [height, width])
     return own + (1 - clipped(image)) * retina(image) * wide
-
-
-def retina(image: Tensor) -> Tensor:
-    """Return where photographs show retina, `(B, 1, H, W)`, 0 or 1."""
-    return (image.amax(dim=1, keepdim=True) > RETINA_LEVEL).to(image.dtype)
