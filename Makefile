@@ -311,7 +311,7 @@ paper-table: $(CORE) ## Put the published scores of the paper and its relatives 
 	$(BIN)/python -m experiments.studies.paper
 
 .PHONY: ablation-release
-ablation-release: $(CORE) runs/release_light/checkpoints/best.ckpt ## Undo one choice of the released network's training at a time → experiments/results/ablation_release.md (17 minutes a variant)
+ablation-release: $(CORE) runs/release_light/checkpoints/best.ckpt ## Undo one choice of the released network's training at a time → experiments/results/ablation_release (19 minutes a variant)
 	$(BIN)/python -m experiments.studies.release.ablation
 
 .PHONY: table-ablation
