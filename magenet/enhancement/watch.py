@@ -13,7 +13,7 @@ from data_modules.files.output_paths import require_outside
 from magenet.enhancement.arrivals import LOOK, Arrivals, say
 from magenet.enhancement.decisions import Decision
 from magenet.enhancement.enhancer import PhotographEnhancer
-from magenet.enhancement.folder import FolderOptions, enhance_all
+from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_all
 from magenet.enhancement.folder_run import Summary, record
 from magenet.enhancement.listing import Listing
 from magenet.enhancement.origin import ReportRow
@@ -97,7 +97,9 @@ def watch_folder(
                 page.publish()
             if len(whole) <= BATCH:
                 if whole:
-                    say(f"{len(done)} done; waiting for more")
+                    failed = sum(row["status"] in NOT_ENHANCED for _, row in done.values())
+                    without = f", {failed} not enhanced" if failed else ""
+                    say(f"{len(done) - failed} done{without}; waiting for more")
                 arrivals.rest(received)
         left = arrivals.left()
         page.finish(all_added=not left)

@@ -125,9 +125,8 @@ def light_of(difference: Tensor, mask: Tensor, levels: int) -> Tensor:
         coarse, share = reduced(coarse), reduced(share)
     size = difference.shape[-2:]
     coarse, share = (functional.interpolate(c, size, mode="bilinear") for c in (coarse, share))
-    return coarse / share.clamp(
-        min=1e-3
-    )  # after enlarging: else the surround is mixed into the rim
+    # Divided after enlarging: else the surround is mixed into the rim of the field.
+    return coarse / share.clamp(min=1e-3)
 
 
 def agreeing(size: Tensor, mask: Tensor, trim: float) -> Tensor:

@@ -116,6 +116,23 @@ def test_permuted_targets_are_those_of_the_others() -> None:
     assert torch.equal(target.output.structure_logits, IMAGE[:, 1:2].flip(0))
 
 
+def test_a_permuted_target_keeps_how_far_it_is_believed() -> None:
+    class Brightening(Slanted):
+        """Adds more to the right of what it sees, in proportion to the photograph."""
+
+        def forward(self, image: Tensor) -> EnhancerOutput:
+            return EnhancerOutput((image * (1 + torch.linspace(0.0, self.by, image.shape[-1])),))
+
+    plain, permuted = (
+        TeacherTarget(flips=True, uncertainty_scale=0.1, permuted=way)(Brightening(0.3), BATCH)
+        for way in (False, True)
+    )
+    assert plain.weight is not None
+    assert permuted.weight is not None
+    assert not torch.allclose(plain.weight[0], plain.weight[1], atol=1e-3)
+    assert torch.equal(permuted.weight, plain.weight.flip(0))
+
+
 def test_ways_that_lack_something_are_refused() -> None:
     with pytest.raises(ValueError, match="needs flips"):
         TeacherTarget(uncertainty_scale=0.1)

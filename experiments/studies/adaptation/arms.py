@@ -9,7 +9,7 @@ from experiments.configurations import CONFIGS
 FOLDER = CONFIGS / "runs/adaptation"
 
 RUNS = Path("runs/adaptation")
-"""Folder of the trainings: `arms.yaml` names it, too."""
+"""Folder of the trainings."""
 
 TARGET = "--model.target"
 SEVERITY = (

@@ -128,8 +128,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=["pairs", "detail", "harm"])
-    parser.add_argument("--count", type=int, default=4, help="photographs of each set, not pairs")
-    parser.add_argument("--again", action="store_true", help="measure what was measured before")
+    parser.add_argument("--count", type=int, default=4, help="photographs of each set; all pairs")
+    parser.add_argument(
+        "--again", action="store_true", help="measure anew, as by other seeds or counts"
+    )
     parser.add_argument(
         "--layer", type=Path, nargs="*", default=[], help="more layers of every run"
     )

@@ -52,7 +52,9 @@ def test_settings_survive_the_weights_file(enhancer: PhotographEnhancer) -> None
     network = MAGENet(**TINY)
     network.use.update(enhancer.settings.as_config())
     assert Settings.of(network) == enhancer.settings
-    del network.use["fundus_check"]
+    network.use["looks"] = network.use.pop("fundus_check")  # as up to release 0.2.1
+    assert Settings.of(network) == enhancer.settings
+    del network.use["looks"]
     with pytest.raises(UserError, match="fundus_check"):
         Settings.of(network)
 

@@ -88,7 +88,9 @@ def test_what_stays_damaged_is_told_once_and_listed(
     assert watch(until=3 * PATIENCE) == 0
     found = rows(tmp_path / "out")
     assert (found["a.png"]["status"], found["torn.jpg"]["status"]) == ("enhanced", "failed")
-    assert capsys.readouterr().err.count("magenet: not enhanced: ") == 1
+    said = capsys.readouterr().err
+    assert said.count("magenet: not enhanced: ") == 1
+    assert "magenet: 1 done, 1 not enhanced; waiting for more" in said
     assert on_page(tmp_path / "out") == ["a.png", "torn.jpg"]
 
 

@@ -112,7 +112,7 @@ def test_without_light_only_detail_has_to_agree() -> None:
     assert image_distance(loss, 0.1 * torch.ones(2, 3, SIDE, SIDE)) == pytest.approx(0, abs=1e-6)
     assert image_distance(loss, detail) == pytest.approx(0.1, rel=0.1)
     places = torch.arange(SIDE) - SIDE / 2 + 0.5
-    eye = (places.square()[:, None] + places.square() < (0.45 * SIDE) ** 2).float()
+    eye = (places.square()[:, None] + places.square() < (0.3 * SIDE) ** 2).float()
     eye = eye.expand(2, 1, SIDE, SIDE)
     constant = 0.1 * torch.ones(2, 3, SIDE, SIDE)
     assert image_distance(loss, constant, mask=eye) == pytest.approx(0, abs=1e-5), "no rim"

@@ -37,10 +37,8 @@ def test_fine_change_is_of_the_own_scale_and_wide_change_of_the_coarser_one() ->
     fine = 0.05 * chequered(SIDE) * inside
     result = with_coarser(image + fine - 0.2 * inside, image, brighter)
     wanted = image + (0.1 + fine) * inside
-    edge = 104
-    assert float((result - wanted)[..., edge:, :].abs().max()) < LEVEL
+    assert float((result - wanted).abs().max()) < LEVEL, "up to the rim of the field"
     assert torch.equal(result[..., :100, :], image[..., :100, :]), "nothing beside the retina"
-    assert float((result - image)[..., 100:, :].amax()) < 0.15 + LEVEL, "no bright rim"
 
 
 def test_equal_scales_change_nothing() -> None:
