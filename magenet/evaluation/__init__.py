@@ -6,7 +6,7 @@ from magenet.evaluation.full_reference import FullReference
 from magenet.evaluation.judge import Judge, NetworkJudge
 from magenet.evaluation.lesions import LesionJudge
 from magenet.evaluation.naturalness import NaturalnessJudge
-from magenet.evaluation.pairs import PairJudge
+from magenet.evaluation.pairs import PairJudge, PairVesselJudge
 from magenet.evaluation.quality import QualityJudge
 from magenet.evaluation.retinopathy import RetinopathyJudge
 from magenet.evaluation.scores import Scores
@@ -21,6 +21,7 @@ __all__ = [
     "NaturalnessJudge",
     "NetworkJudge",
     "PairJudge",
+    "PairVesselJudge",
     "QualityJudge",
     "RetinopathyJudge",
     "Scores",

@@ -6,7 +6,7 @@ from itertools import product
 
 import torch
 from kornia.filters import gaussian_blur2d
-from torch import Tensor
+from torch import Tensor, nn
 
 from data_modules.batch import Batch
 from magenet.evaluation.judge import NetworkJudge, started
@@ -64,34 +64,35 @@ def moved(image: Tensor, shift: Tensor) -> Tensor:
     return torch.stack([torch.roll(x, s, (1, 2)) for x, s in zip(image, shifts, strict=True)])
 
 
-class PairJudge(NetworkJudge):
-    """Judge against the aligned high-quality photograph, inside the area that both show well.
+class PairVesselJudge(NetworkJudge):
+    """Judge of the vessels against the aligned high-quality photograph, where both are valid.
 
     - `pair_vessel_dice`, `pair_vessel_iou`: agreement of the vessels that a segmenter finds in the
       result and in the high-quality photograph, at the best of 25 shifts of at most 2 px.
     - `pair_vessel_auc`: area under the ROC curve of the result's vessels at that shift: unlike the
       Dice coefficient it does not depend on the segmenter's threshold.
-    - `pair_psnr`, `pair_ssim`: after a blur of both, at the best shift and with colours matched;
-      their ceiling is low, so compare with the unenhanced photograph.
-    - `pair_colour`: mean CIEDE2000 without blur, shift or matching; lower is better.
 
     Args:
         network: Segmenter that returns vessel logits, `(B, 1, H, W)`.
         checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
+        name: Second word of the scores' names; another one for a second segmenter.
     """
 
     advice = "train it first ('make judges')"
 
     high_vessels: Tensor | None = None
     """Vessels segmented in the high-quality photographs of the batch."""
-    high_blurred: Tensor | None = None
-    """The high-quality photographs of the batch, blurred."""
+
+    def __init__(
+        self, network: nn.Module, checkpoint: str | None = None, name: str = "vessel"
+    ) -> None:
+        super().__init__(network, checkpoint)
+        self.name = name
 
     def start_batch(self, batch: Batch) -> None:
-        """Segment and blur the high-quality photographs; see :meth:`Judge.start_batch`."""
+        """Segment the high-quality photographs; see :meth:`Judge.start_batch`."""
         high = batch.get("image_high")
         self.high_vessels = None if high is None else (self.logits(high) > 0).float()
-        self.high_blurred = None if high is None else blurred(high)
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
         """See :meth:`Judge.forward`.
@@ -101,25 +102,68 @@ class PairJudge(NetworkJudge):
         """
         if "image_high" not in batch:
             return {}
-        high, valid = batch["image_high"], batch["mask_valid"]
+        valid = batch["mask_valid"]
         vessels, vessels_high = self.logits(image).sigmoid(), started(self.high_vessels)
-        soft, target = blurred(image), started(self.high_blurred)
         # torch.roll wraps pixels around the border, where both photographs are black.
-        dice, psnr = [], []
+        dice, of_dice = torch.stack([
+            masked_dice(
+                torch.roll(vessels, shift, (2, 3)),
+                vessels_high,
+                valid * torch.roll(valid, shift, (2, 3)),
+            )
+            for shift in SHIFTS
+        ]).max(dim=0)  # fmt: skip
+        found = moved(vessels, of_dice)
+        return {
+            f"pair_{self.name}_dice": dice,
+            f"pair_{self.name}_iou": dice / (2.0 - dice),
+            f"pair_{self.name}_auc": roc_auc(
+                found, vessels_high > 0, (valid * moved(valid, of_dice)) > 0
+            ),
+        }
+
+
+class PairJudge(PairVesselJudge):
+    """Judge of vessels, as :class:`PairVesselJudge`, and of the image itself.
+
+    - `pair_psnr`, `pair_ssim`: after a blur of both, at the best shift and with colours matched;
+      their ceiling is low, so compare with the unenhanced photograph.
+    - `pair_colour`: mean CIEDE2000 without blur, shift or matching; lower is better.
+
+    Args:
+        network: Segmenter that returns vessel logits, `(B, 1, H, W)`.
+        checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
+        name: See :class:`PairVesselJudge`.
+    """
+
+    high_blurred: Tensor | None = None
+    """The high-quality photographs of the batch, blurred."""
+
+    def start_batch(self, batch: Batch) -> None:
+        """Segment and blur the high-quality photographs; see :meth:`Judge.start_batch`."""
+        super().start_batch(batch)
+        high = batch.get("image_high")
+        self.high_blurred = None if high is None else blurred(high)
+
+    def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """See :meth:`Judge.forward`.
+
+        Raises:
+            RuntimeError: If :meth:`start_batch` was not called before.
+        """
+        scores = super().forward(image, batch)
+        if not scores:
+            return {}
+        high, valid = batch["image_high"], batch["mask_valid"]
+        soft, target = blurred(image), started(self.high_blurred)
+        psnr = []
         for shift in SHIFTS:
             inside = valid * torch.roll(valid, shift, (2, 3))
-            dice.append(masked_dice(torch.roll(vessels, shift, (2, 3)), vessels_high, inside))
             fitted = matched(torch.roll(soft, shift, (2, 3)), target, inside)
             psnr.append(masked_psnr(fitted, target, inside))
-        best_dice, of_dice = torch.stack(dice).max(dim=0)
         best_psnr, of_psnr = torch.stack(psnr).max(dim=0)
-        found = moved(vessels, of_dice)
-        auc = roc_auc(found, vessels_high > 0, (valid * moved(valid, of_dice)) > 0)
         shown, inside = moved(soft, of_psnr), valid * moved(valid, of_psnr)
-        return {
-            "pair_vessel_dice": best_dice,
-            "pair_vessel_iou": best_dice / (2.0 - best_dice),
-            "pair_vessel_auc": auc,
+        return scores | {
             "pair_psnr": best_psnr,
             "pair_ssim": masked_ssim(matched(shown, target, inside), target, inside),
             "pair_colour": colour_difference(image, high, valid),

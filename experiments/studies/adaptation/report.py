@@ -20,9 +20,11 @@ from magenet.evaluation.statistics import (
 from magenet.evaluation.tables import write_table
 
 PRIMARY = "pair_vessel_dice"
+RIDGE, COLOUR = "pair_ridge_dice", "pair_colour"
 SCORES = {
-    PRIMARY: "vessel Dice", "pair_vessel_auc": "vessel AUC", "pair_colour": "colour distance",
-    "pair_psnr": "PSNR after matching",
+    PRIMARY: "vessel Dice ↑", "pair_vessel_auc": "vessel AUC ↑", RIDGE: "by a ridge filter, Dice ↑",
+    COLOUR: "colour distance ↓", "pair_psnr": "PSNR after matching ↑", "fiqa": "FIQA ↑",
+    "wfqa": "WFQA ↑", "vessel_lost": "vessels lost ↓",
 }  # fmt: skip
 """Labels of the scores, the primary endpoint first."""
 
@@ -71,8 +73,9 @@ def pooled(seeds: Sequence[Scored]) -> Scored:
 
 
 def interval(scored: Scored) -> Interval:
-    """Return the mean of a score with its interval over patients."""
-    return bootstrap_interval(list(scored.values()), [patient for _, patient in scored])
+    """Return the mean of a score, where it is defined, with its interval over patients."""
+    defined = {key: value for key, value in scored.items() if np.isfinite(value)}
+    return bootstrap_interval(list(defined.values()), [patient for _, patient in defined])
 
 
 def against(one: Scored, other: Scored) -> Comparison:
@@ -171,8 +174,9 @@ def _comparisons(every: Mapping[str, Mapping[str, Mapping[int, Scored]]]) -> str
     """Return the comparisons of each arm with the continued source, pooled over common seeds."""
     lines = [
         f"## Against the {REFERENCE}", "",
-        "| arm | seeds | vessel Dice | by seed | share of the gap | colour distance | convincing |",
-        "|---|---|---|---|---|---|---|",
+        "| arm | seeds | vessel Dice | by seed | share of the gap | ridge filter, Dice "
+        "| colour distance | convincing |",
+        "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for label, seeds in every[PRIMARY].items():
         common = [seed for seed in seeds if seed in every[PRIMARY][REFERENCE]]
@@ -186,7 +190,8 @@ def _comparisons(every: Mapping[str, Mapping[str, Mapping[int, Scored]]]) -> str
 
         gains = [against(seeds[seed], every[PRIMARY][REFERENCE][seed]) for seed in common]
         gain = against(pair(PRIMARY, label), pair(PRIMARY, REFERENCE))
-        colour = against(pair("pair_colour", label), pair("pair_colour", REFERENCE))
+        ridge = against(pair(RIDGE, label), pair(RIDGE, REFERENCE))
+        colour = against(pair(COLOUR, label), pair(COLOUR, REFERENCE))
         goal = every[PRIMARY].get(CALIBRATED_SOURCE, {})
         share = float("nan")
         if set(common) <= goal.keys():
@@ -199,7 +204,7 @@ def _comparisons(every: Mapping[str, Mapping[str, Mapping[int, Scored]]]) -> str
         signs = ", ".join(f"{one.difference:+.3f}" for one in gains)
         lines.append(
             f"| {label} | {len(common)} | {_difference(gain)} | {signs} | {share:.0%} "
-            f"| {colour.difference:+.2f} | {verdict} |"
+            f"| {_difference(ridge)} | {colour.difference:+.2f} | {verdict} |"
         )
     return "\n".join(lines) + "\n"
 

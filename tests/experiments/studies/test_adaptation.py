@@ -1,13 +1,24 @@
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from experiments.configurations import BASE
 from experiments.studies.adaptation import __main__ as study
 from experiments.studies.adaptation import report
-from experiments.studies.adaptation.arms import ARMS, CALIBRATED_SOURCE, REFERENCE, slug
-from experiments.studies.runs import Runs
+from experiments.studies.adaptation.arms import (
+    ARMS,
+    CALIBRATED_SOURCE,
+    FOLDER,
+    REFERENCE,
+    slug,
+)
+from experiments.studies.runs import Runs, as_options
 from magenet.evaluation.score_rows import ScoreRow, write_rows
 from magenet.evaluation.statistics import Comparison
+from magenet.main import main
 from tests.conftest import ROOT
 
 SMALL = """
@@ -50,12 +61,37 @@ def test_every_arm_is_trained_and_tested_once(
     assert "data_modules.SameView" in same
 
 
+@pytest.mark.usefixtures("workplace")
+@pytest.mark.parametrize("label", ARMS)
+def test_the_options_of_every_arm_are_the_command_lines(
+    label: str, photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layers = as_options([BASE, FOLDER / "arms.yaml"])
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", *layers, "--model.start", "source.ckpt", *ARMS[label], "--print_config"])
+    assert ended.value.code == 0
+    parsed = yaml.safe_load(capsys.readouterr().out)
+    for option, value in pairwise(ARMS[label]):
+        if option.startswith(("--model.", "--data.")):
+            assert found(parsed, option) == yaml.safe_load(value), option
+
+
+def found(parsed: dict[str, Any], option: str) -> Any:
+    """Return the value of an option in a parsed configuration; of a class its path."""
+    value: Any = parsed
+    for key in option.removeprefix("--").split("."):
+        value = value.get("init_args", value)[key] if isinstance(value, dict) else value[key]
+    return value.get("class_path", value) if isinstance(value, dict) else value
+
+
 def scored(folder: Path, level: float, colour: float = 8.0) -> Path:
     rows: list[ScoreRow] = [
         {
             "subject": subject, "name": f"eye {index}", "patient": f"patient {index}",
             "condition": "pair", "pair_vessel_dice": level + 0.002 * index,
-            "pair_vessel_auc": 0.9, "pair_colour": colour, "pair_psnr": 25.0,
+            "pair_vessel_auc": 0.9, "pair_ridge_dice": level, "pair_colour": colour,
+            "pair_psnr": 25.0, "fiqa": index % 2, "wfqa": 1.0,
+            "vessel_lost": 0.1 if index else float("nan"),
         }
         for subject in ("input", "student", "teacher")
         for index in range(14)
@@ -79,6 +115,7 @@ def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path) -> None:
     report.write_report(tmp_path, sources, tests)
     text = (tmp_path / "adaptation.md").read_text()
     assert "over the source: +0.100 [+0.100, +0.100]" in text
+    assert "nan" not in text, "an eye without vessels says nothing about those lost"
     lines = {line.split(" | ")[0]: line for line in text.split("## Against")[1].splitlines()}
     assert "| 1 | +0.040" in lines["| mean teacher"], "without the pilot, which chose it"
     assert "| 40% |" in lines["| mean teacher"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from magenet.evaluation import PairJudge
+from magenet.evaluation import PairJudge, PairVesselJudge
 from magenet.evaluation.judge import Batch
 from magenet.evaluation.pairs import matched
 from tests.magenet.evaluation.conftest import Darkness, only
@@ -67,3 +67,16 @@ def test_matching_is_the_least_squares_fit(batch: Batch) -> None:
     image, mask = batch["image"], batch["mask_fov"]
     like = (0.6 * image + 0.05) * mask
     assert torch.allclose(matched(image, like, mask) * mask, like, atol=1e-4)
+
+
+def test_a_second_judge_of_vessels_has_names_of_its_own(batch: Batch) -> None:
+    high = batch["image"]
+    pair = {**batch, "image_high": high, "mask_valid": batch["mask_fov"]}
+    first, second = PairJudge(Darkness()), PairVesselJudge(Darkness(), name="ridge")
+    for judge in (first, second):
+        judge.start_batch(pair)
+    scores, own = first(high, pair), second(high, pair)
+    assert set(own) == {"pair_ridge_dice", "pair_ridge_iou", "pair_ridge_auc"}
+    for score, value in own.items():
+        assert torch.equal(value, scores[score.replace("ridge", "vessel")])
+    assert second(high, batch) == {}, "no pair"
