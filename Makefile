@@ -326,6 +326,11 @@ adaptation-study: $(CORE) need-photographs ## Train and test the arms of the stu
 adaptation-screen: $(CORE) need-photographs ## Compare steps of each consistency term with the clean photograph → experiments/results/adaptation_screen.md (15 minutes)
 	$(BIN)/python -m experiments.studies.adaptation.screen
 
+.PHONY: adaptation-pictures
+adaptation-pictures: ARM := mean teacher
+adaptation-pictures: $(CORE) need-photographs ## Draw the arms of the study, and where one differs (ARM="mean teacher") → docs/images/adaptation.svg and .jpg (1 minute)
+	$(BIN)/python -m experiments.studies.adaptation.pictures --arm "$(ARM)"
+
 .PHONY: photographs
 photographs: $(SEGMENTER) ## Train the teacher-student network on real photographs → runs/photographs_mean_teacher (45 minutes)
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/photographs/mean_teacher.yaml

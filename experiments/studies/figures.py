@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import argparse
 import csv
-import math
 import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-from xml.sax.saxutils import escape
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +24,10 @@ from PIL import Image, ImageDraw, ImageFont
 import magenet
 from experiments.configurations import EXPERIMENTS, RESULTS
 from experiments.studies.evidence.report import pair_table, read_rows
+from experiments.studies.interval_plot import OURS, TEXT, Panel, interval_plot
 from experiments.studies.tables import EARLIER, RELEASED
 from magenet.errors import UserError
+from magenet.evaluation.statistics import Interval
 from magenet.evaluation.tables import LABELS, Cells, as_markdown
 
 ROOT = EXPERIMENTS.parent
@@ -58,34 +58,10 @@ Enhance = Callable[[Path], tuple[NDArray[np.uint8], str]]
 """From a file to the enhanced photograph `(H, W, 3)` and its verdict."""
 
 
-class Panel(NamedTuple):
-    """Panel of the figure.
-
-    Attributes:
-        score: Score that it shows.
-        title: First line above it.
-        subtitle: Second line above it.
-        step: Distance between two ticks.
-    """
-
-    score: str
-    title: str
-    subtitle: str
-    step: float
-
-
 PANELS = (
     Panel(DICE, "Vessels, Dice: right is better", "agreement with the better photograph", 0.1),
     Panel(COLOUR, "Colour distance: left is better", "CIEDE2000 to the better photograph", 2.0),
 )
-
-WIDTH, LABEL_WIDTH, PANEL_WIDTH, BETWEEN = 800, 168, 282, 46
-TOP, ROW_HEIGHT, BOTTOM = 62, 25, 40
-"""Measures of the figure, in pixels at full size."""
-
-TEXT, QUIET, GRID, BAND, OURS, OTHERS = (
-    "#1c2530", "#596575", "#e3e7ec", "#eef1f4", "#0b6a88", "#6b7683",
-)  # fmt: skip
 
 
 def five_rows(table: Sequence[Cells]) -> str:
@@ -128,8 +104,6 @@ def put_five_rows(path: Path, table: Sequence[Cells]) -> None:
 def figure(table: Sequence[Cells]) -> str:
     """Return the figure of the real pairs as SVG: a mean and its 95 % interval per method.
 
-    A dashed line and a band mark the mean and the interval of doing nothing.
-
     Args:
         table: Lines of :func:`experiments.studies.evidence.report.pair_table`.
 
@@ -138,80 +112,16 @@ def figure(table: Sequence[Cells]) -> str:
     """
     cells = {(c["row"], c["score"]): c for c in table if c["condition"] == "pair"}
     rows = [row for row in METHODS.values() if (row, DICE) in cells]
-    if NOTHING not in rows or any((row, p.score) not in cells for row in rows for p in PANELS):
+    wanted = [(row, panel.score) for row in rows for panel in PANELS]
+    if NOTHING not in rows or any(key not in cells for key in wanted):
         raise UserError("the table of real pairs lacks a score or the row of doing nothing")
-    height = TOP + len(rows) * ROW_HEIGHT + BOTTOM
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
-        f'height="{height}" font-family="system-ui, Helvetica, Arial, DejaVu Sans, sans-serif" '
-        'font-size="13">',
-        "<title>Vessel Dice and colour distance on real pairs, per method</title>",
-        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-    ]
-    for index, row in enumerate(rows):
-        weight = ' font-weight="600"' if row == RELEASED else ""
-        colour = TEXT if row == NOTHING else _colour(row)
-        parts.append(
-            f'<text class="row" x="{LABEL_WIDTH - 10}" y="{_middle(index) + 4.5:g}" '
-            f'text-anchor="end" fill="{colour}"{weight}>{escape(row)}</text>'
-        )
-    for number, panel in enumerate(PANELS):
-        left = LABEL_WIDTH + number * (PANEL_WIDTH + BETWEEN)
-        parts += _panel(panel, [(row, cells[row, panel.score]) for row in rows], left, height)
-    return "\n".join((*parts, "</svg>", ""))
-
-
-def _middle(index: int) -> float:
-    """Return the y coordinate of the middle of a row, in pixels."""
-    return TOP + (index + 0.5) * ROW_HEIGHT
-
-
-def _colour(row: str) -> str:
-    """Return the colour of a row."""
-    return OURS if "MAGE-Net" in row else OTHERS
-
-
-def _panel(
-    panel: Panel, rows: Sequence[tuple[str, Cells]], left: float, height: float
-) -> list[str]:
-    """Return the elements of one panel."""
-    first = math.floor(min(float(c["low"]) for _, c in rows) / panel.step)
-    last = math.ceil(max(float(c["high"]) for _, c in rows) / panel.step)
-    scale = PANEL_WIDTH / ((last - first) * panel.step)
-
-    def x(value: float) -> float:
-        return round(left + (value - first * panel.step) * scale, 1)
-
-    bottom = height - BOTTOM
-    nothing = dict(rows)[NOTHING]
-    low, mean, high = (x(float(nothing[key])) for key in ("low", "mean", "high"))
-    parts = [
-        f'<text x="{left:g}" y="22" font-weight="600" fill="{TEXT}">{escape(panel.title)}</text>',
-        f'<text x="{left:g}" y="41" fill="{QUIET}">{escape(panel.subtitle)}</text>',
-        f'<rect x="{low}" y="{TOP}" width="{high - low:.1f}" height="{bottom - TOP}" '
-        f'fill="{BAND}"/>',
-    ]
-    for tick in range(first, last + 1):
-        value = tick * panel.step
-        parts += [
-            f'<path d="M{x(value)} {TOP}V{bottom}" stroke="{GRID}"/>',
-            f'<text x="{x(value)}" y="{bottom + 19}" text-anchor="middle" font-size="12" '
-            f'fill="{QUIET}">{value:g}</text>',
-        ]
-    parts.append(
-        f'<path class="nothing" d="M{mean} {TOP}V{bottom}" stroke="{TEXT}" stroke-dasharray="4 3"/>'
-    )
-    for index, (row, c) in enumerate(rows):
-        y = _middle(index)
-        colour = TEXT if row == NOTHING else _colour(row)
-        thick, radius = (3, 5.5) if row == RELEASED else (1.75, 4)
-        parts += [
-            f'<path class="interval" d="M{x(float(c["low"]))} {y:g}H{x(float(c["high"]))}" '
-            f'stroke="{colour}" stroke-width="{thick}"/>',
-            f'<circle class="mean" cx="{x(float(c["mean"]))}" cy="{y:g}" r="{radius}" '
-            f'fill="{colour}"/>',
-        ]
-    return parts
+    found = {
+        key: Interval(*(float(cells[key][end]) for end in ("mean", "low", "high")))
+        for key in wanted
+    }
+    title = "Vessel Dice and colour distance on real pairs, per method"
+    colours = {row: OURS for row in rows if "MAGE-Net" in row} | {NOTHING: TEXT}
+    return interval_plot(title, PANELS, found, NOTHING, colours, RELEASED)
 
 
 def before_after(photographs: Path, enhance: Enhance, pairs: Sequence[str] = PAIRS) -> Image.Image:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from data_modules.datasets.phantom import draw_phantom
 from experiments.configurations import RESULTS
-from experiments.studies import figures
+from experiments.studies import figures, interval_plot
 from experiments.studies.evidence.report import REAL, pair_table, read_rows
 from experiments.studies.tables import EARLIER
 from magenet.commands.table import main
@@ -114,7 +114,7 @@ def test_the_figure_is_to_scale(table: list[Cells]) -> None:
             assert math.isclose(x - found[0], scale * (mean - values[0][0]), abs_tol=1.5)
             assert math.isclose(x - start, scale * (mean - low), abs_tol=1.5)
             assert math.isclose(end - x, scale * (high - mean), abs_tol=1.5)
-            assert 0 < start <= x <= end < figures.WIDTH
+            assert 0 < start <= x <= end < interval_plot.WIDTH
         assert references[number].startswith(f"M{found[0]:g} ")
 
 
