@@ -22,6 +22,9 @@ from magenet.errors import UsageError, printable
 WORDS = {"abstain": "do not use (abstain)"}
 """Words for a verdict or status in the summary, where they are not its value."""
 
+NAMED = 3
+"""Photographs at most that a message names."""
+
 
 def main(arguments: list[str]) -> int:
     """Run the command and return the exit status.
@@ -134,16 +137,20 @@ def main(arguments: list[str]) -> int:
     counts = Counter(row["verdict"] or row["status"] for row in done.rows)
     summary = ", ".join(f"{count} {WORDS.get(key, key)}" for key, count in counts.items())
     photographs = "photograph" if len(done.rows) == 1 else "photographs"
+    if skipped := sum(row["status"] == "skipped" for row in done.rows):
+        photographs += f" ({skipped} enhanced before)"
     earlier = f"; enhance.csv also lists {done.earlier} of earlier runs" if done.earlier else ""
     if done.earlier is None:
         earlier = "; the last part to finish writes enhance.csv"
     folder = printable(str(options.out))
     print(f"{len(done.rows)} {photographs}: {summary or 'none'}; results in {folder}{earlier}")
-    if done.other_decisions:
+    if others := done.other_decisions:
+        names = [printable(one.photograph) for one in others if one.photograph][:NAMED]
+        of = f" ({', '.join(names)}{', ...' if len(others) > len(names) else ''})" if names else ""
         print(
-            f"magenet: {printable(str(options.decisions))}: {done.other_decisions} of "
-            f"{len(decisions)} decisions are on other photographs, or on earlier results of these; "
-            "the page does not show them",
+            f"magenet: {printable(str(options.decisions))}: {len(others)} of {len(decisions)} "
+            f"decisions{of} are on other photographs, or on earlier results of these; the page "
+            "does not show them",
             file=sys.stderr,
         )
     failed = not options.watch and any(row["status"] in NOT_ENHANCED for row in done.rows)

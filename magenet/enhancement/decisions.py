@@ -27,11 +27,13 @@ class Decision(NamedTuple):
         note: Free text.
         date: When, in UTC, as `2026-11-28T09:30:00Z`; empty if it is not known. On the page the
             later of two decisions counts.
+        photograph: Its file, for messages; empty where the column was deleted.
     """
 
     decision: Choice
     note: str = ""
     date: str = ""
+    photograph: str = ""
 
 
 def read_decisions(path: Path) -> dict[str, Decision]:
@@ -73,7 +75,9 @@ def read_decisions(path: Path) -> dict[str, Decision]:
                 )
             if choice or row["note"] or row["date"]:
                 note = QUOTED.sub("", row["note"])
-                decisions[row["id"]] = Decision(cast(Choice, choice), note, row["date"])
+                decisions[row["id"]] = Decision(
+                    cast(Choice, choice), note, row["date"], row.get("photograph") or ""
+                )
     except csv.Error as error:
         raise UserError(f"{path}: is no CSV file ({error})") from None
     return decisions

@@ -33,13 +33,13 @@ class Summary(NamedTuple):
         earlier: Number of photographs that the listing has from earlier runs only; None if there is
             no listing yet, since other shards are left.
         page_failed: Whether a page was asked for and could not be written.
-        other_decisions: Number of decisions that are on none of these photographs and results.
+        other_decisions: Decisions that are on none of these photographs and results.
     """
 
     rows: list[ReportRow]
     earlier: int | None
     page_failed: bool
-    other_decisions: int = 0
+    other_decisions: Sequence[Decision] = ()
 
 
 def enhance_to_folder(

@@ -137,9 +137,12 @@ class ReportPage:
                 self.writer.path.with_name(EARLIER).unlink(missing_ok=True)
 
     @property
-    def others(self) -> int:
-        """Number of decisions that are on none of the photographs that were added."""
-        return 0 if self.writer is None else len(self.writer.decisions) - len(self.writer.decided)
+    def others(self) -> list[Decision]:
+        """Decisions that are on none of the photographs that were added."""
+        if self.writer is None:
+            return []
+        decided = self.writer.decided
+        return [one for key, one in self.writer.decisions.items() if key not in decided]
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:

@@ -86,9 +86,11 @@ def test_decisions_go_into_the_next_page_while_the_result_is_the_same(
     assert '"decision": "reject"' in page
     assert "blurred rim" in page
     assert "of another run" not in page
-    assert "1 of 2 decisions are on other photographs" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "1 of 2 decisions (b.png) are on other photographs" in said.err
+    assert "1 photograph (1 enhanced before): " in said.out
     assert enhance(*again, "--strength", "0.5") == 0
     assert "blurred rim" not in (out / "report.html").read_text()
-    assert "2 of 2 decisions are on other photographs" in capsys.readouterr().err
+    assert "2 of 2 decisions (a.png, b.png) are on other photographs" in capsys.readouterr().err
     assert enhance(*given, "--decisions", decisions) == 2
     assert "--decisions needs --html" in capsys.readouterr().err

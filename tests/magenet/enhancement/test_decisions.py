@@ -22,9 +22,9 @@ def test_what_a_spreadsheet_makes_of_them_is_read(tmp_path: Path, mark: str, beg
     path = tmp_path / "decisions.csv"
     path.write_text(begin + text.replace(",", mark), encoding="utf-8", newline="")
     assert read_decisions(path) == {
-        "p1": Decision("accept", "", "2026-01-01T00:00:00Z"),
-        "p2": Decision("reject", 'blurred "at" the rim', ""),
-        "p4": Decision("", "only a note", ""),
+        "p1": Decision("accept", "", "2026-01-01T00:00:00Z", "a.jpg"),
+        "p2": Decision("reject", 'blurred "at" the rim', "", "b.jpg"),
+        "p4": Decision("", "only a note", "", "d.jpg"),
     }
 
 
