@@ -34,9 +34,11 @@ def transfer(
     Returns:
         A photograph of the type and shape of `original`, bit for bit equal to it outside the field.
     """
-    change = spread((enhanced.float() - seen.float())[None], inside.float()[None])[0]
     maximum = float(peak(original))
     square = field.square
+    change = enhanced.float() - seen.float()
+    if square.side != change.shape[-1]:  # else the edge of the field is where it was
+        change = spread(change[None], inside.float()[None])[0]
     height, width = original.shape[-2:]
     left, right = max(square.left, 0), min(square.left + square.side, width)
     columns = torch.arange(left, right) - square.left

@@ -20,7 +20,7 @@ from magenet.models.enhancer import (
     padded_to,
     resized_to,
 )
-from magenet.models.information import MAPS, clipped, information_maps
+from magenet.models.information import CLIPPING, MAPS, information_maps
 from magenet.models.pretrained import Pretrained
 from magenet.models.scales import with_coarser
 from magenet.models.stages import (
@@ -32,7 +32,7 @@ from magenet.models.stages import (
     enlarge,
 )
 from magenet.models.structure import StructurePreservation
-from magenet.models.window import Window, whole_window, windows
+from magenet.models.window import TILE, Window, whole_window, windows
 
 STRIDES: tuple[int, ...] = (2, 4, 8, 16)
 """Pixels of the photograph per pixel of the features, at the resolutions of the stages."""
@@ -56,8 +56,8 @@ COMPACT_WIDTH = 32
 BYTES_PER_PIXEL = 700
 """Memory of a forward pass of `compact` per pixel: measured 360 at 2048 px, doubled to be safe."""
 
-TILE_BYTES = 120 << 20
-"""Memory of one tile of the detail stage, at widths of (32, 48, 64): measured 97 MiB."""
+TILE_BYTES_PER_PIXEL = 420
+"""Memory of one tile of the detail stage, at widths of (32, 48, 64): measured 370 in fp32."""
 
 OWN_SCALE_BYTES_PER_PIXEL = 130
 """Memory of a photograph at its own scale beside its tile, per pixel: measured 121 in fp32."""
@@ -255,7 +255,8 @@ class MAGENet(
         if self.detail is None:
             return int(BYTES_PER_PIXEL * wide) * pixels
         wide = max(wide, self.detail.carry.out_channels / COMPACT_WIDTH)
-        return int(TILE_BYTES * wide) + OWN_SCALE_BYTES_PER_PIXEL * pixels
+        tile = int(TILE_BYTES_PER_PIXEL * wide) * min(pixels, TILE**2)
+        return tile + OWN_SCALE_BYTES_PER_PIXEL * pixels
 
     def forward(
         self,
@@ -361,8 +362,7 @@ class MAGENet(
         frame = (image.shape[-2], image.shape[-1])
         seen = self._seen(image, quality)
         size = [self._context_side(side, max(frame)) for side in frame]
-        reduced = [resized_to(picture, size) for picture in (image, seen)]
-        whole = self._see(*reduced)
+        whole = self._see(resized_to(image, size), resized_to(seen, size))
         assert whole.carried is not None
         assert whole.light is not None
         known = torch.cat([whole.carried, *whole.guides[:1]], dim=1)
@@ -371,9 +371,8 @@ class MAGENet(
             last = self._in_window(detail, image, seen, context, window)
         elif torch.is_grad_enabled():
             padded = whole_window(frame, len(image), detail.multiple)
-            last = self._in_window(detail, image, seen, context, padded)[
-                ..., : frame[0], : frame[1]
-            ]
+            last = self._in_window(detail, image, seen, context, padded)
+            last = last[..., : frame[0], : frame[1]]
         else:
             last = torch.empty_like(image)
             for tile, valid in windows(*frame, len(image), detail.multiple):
@@ -390,9 +389,9 @@ class MAGENet(
         self, detail: DetailStage, image: Tensor, seen: Tensor, context: Context, window: Window
     ) -> Tensor:
         """Return the estimate of a window, `(B, 3, height, width)`; clipped places stay."""
-        part = window.cut(image)
-        restored: Tensor = detail(part, window.cut(seen), context, window)
-        return part + (1 - clipped(part)) * (restored - part)
+        part, seen = window.cut(image), window.cut(seen)
+        restored: Tensor = detail(part, seen, context, window)
+        return part + (1 - seen[:, CLIPPING]) * (restored - part)
 
     def _context_side(self, side: int, longest: int) -> int:
         """Return the side at which the whole photograph is seen: a multiple, not too large."""

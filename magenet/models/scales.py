@@ -42,7 +42,8 @@ def with_coarser(own: Tensor, image: Tensor, restore: Callable[[Tensor], Enhance
     if min(half) < COARSEST:
         return own
     reduced = resized_to(image, half)
-    area = resized_to(retina(image), half).clamp(min=1e-3)
-    fine = resized_to((own - image) * retina(image), half) / area  # without the black surround
+    inside = retina(image)
+    area = resized_to(inside, half).clamp(min=1e-3)
+    fine = resized_to((own - image) * inside, half) / area  # without the black surround
     wide = resized_to(restore(reduced).stages[-1] - reduced - fine, [height, width])
-    return own + (1 - clipped(image)) * retina(image) * wide
+    return own + (1 - clipped(image)) * inside * wide

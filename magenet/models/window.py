@@ -13,7 +13,7 @@ MARGIN = 96
 """Pixels around a window beyond which the photograph hardly changes the result inside (measured:
 less than 1/255)."""
 
-TILE = 512
+TILE = 1024
 """Side of the windows that photographs are cut into, without their margins, in pixels."""
 
 
@@ -90,22 +90,48 @@ class Window(NamedTuple):
             float32 `(B K, C, height / stride, width / stride)`: those parts of what `interpolate`
             returns for the whole photograph, whatever the window.
         """
-        first = torch.tensor(self.corners, device=field.device)  # (B, K, 2)
-        places = []
+        axes = []
         for axis, count in enumerate((self.height, self.width)):
-            offsets = (torch.arange(count // stride, device=field.device) + 0.5) * stride
-            places.append((first[..., axis, None] + offsets) * (2 / self.frame[axis]) - 1)
-        rows, columns = places  # (B, K, h) and (B, K, w)
-        size = (*rows.shape, columns.shape[-1])
-        grid = torch.stack(
-            [columns[:, :, None, :].expand(size), rows[..., None].expand(size)], dim=-1
+            first = [[corner[axis] for corner in photograph] for photograph in self.corners]
+            source = field.shape[2 + axis]
+            axes.append(interpolation(first, count // stride, stride, self.frame[axis], source))
+        (rows, height), (columns, width) = (
+            (needed, weights.to(field.device)) for needed, weights in axes
         )
         with torch.autocast(field.device.type, enabled=False):
-            sampled = functional.grid_sample(  # the K windows one below the other
-                field.float(), grid.flatten(1, 2), padding_mode="border", align_corners=False
-            )
-        sampled = sampled.view(*sampled.shape[:2], *size[1:])  # (B, C, K, h, w)
-        return sampled.transpose(1, 2).flatten(0, 1)
+            # (B, K, 1, height, h) x (B, 1, C, h, w) x (B, K, 1, w, width)
+            part = field[..., rows, columns].float()[:, None]
+            sampled = height[:, :, None] @ part @ width[:, :, None].mT
+        return sampled.flatten(0, 1)
+
+
+def interpolation(
+    first: Sequence[Sequence[int]], count: int, stride: int, frame: int, source: int
+) -> tuple[slice, Tensor]:
+    """Return the weights of a bilinear interpolation along one axis.
+
+    Two products with them take less time than `grid_sample`, and far less in the backward pass.
+
+    Args:
+        first: Where each window begins, K numbers for each photograph, in pixels of the photograph.
+        count: Pixels of the result.
+        stride: Pixels of the photograph per pixel of the result.
+        frame: Pixels of the photograph.
+        source: Pixels of the field that lies over the whole photograph.
+
+    Returns:
+        The pixels of the field that are needed, and their weights, `(B, K, count, needed)`.
+    """
+
+    def place(pixel: Tensor) -> Tensor:
+        return ((pixel + 0.5 * stride) * (source / frame) - 0.5).clamp(0.0, source - 1.0)
+
+    corners = torch.tensor(first)
+    least, most = place(corners.min()), place(corners.max() + (count - 1) * stride)
+    needed = slice(int(least), int(most.ceil()) + 1)
+    places = place(corners[..., None] + stride * torch.arange(count))
+    distance = places[..., None] - torch.arange(needed.start, needed.stop)
+    return needed, (1.0 - distance.abs()).clamp(min=0.0)
 
 
 def whole_window(frame: tuple[int, int], batch: int, multiple: int) -> Window:

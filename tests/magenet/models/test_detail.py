@@ -37,7 +37,7 @@ def shown(network: MAGENet, image: Tensor, window: Window | None = None) -> Enha
 
 
 @pytest.mark.parametrize(
-    ("size", "tile"), [((299, 411), 128), ((256, 130), 128), ((1000, 777), window_module.TILE)]
+    ("size", "tile"), [((299, 411), 128), ((256, 130), 128), ((1100, 1040), window_module.TILE)]
 )
 def test_a_photograph_in_tiles_is_the_photograph_as_a_whole(
     size: tuple[int, int], tile: int, monkeypatch: pytest.MonkeyPatch

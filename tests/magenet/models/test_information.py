@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from magenet.models.information import (
     BLOCK,
@@ -81,3 +82,17 @@ def test_the_maps_carry_no_gradient_and_are_fp32_under_autocast() -> None:
     assert not plain.requires_grad
     assert mixed.dtype == torch.float32
     assert torch.equal(plain, mixed)
+
+
+def test_slices_are_what_pooling_and_a_convolution_would_give() -> None:
+    """Also at the borders."""
+    image = 0.9 + 0.1 * torch.rand(2, 3, 41, 38)
+    share = ((image.amin(dim=1, keepdim=True) - 0.94) / 0.04).clamp(0.0, 1.0)
+    greatest = functional.max_pool2d(share, 3, 1, 1)
+    wanted = functional.avg_pool2d(greatest, 5, 1, 2, count_include_pad=False)
+    assert torch.allclose(clipped(image), wanted)
+    kernel = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
+    grey = functional.pad(image.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")
+    curvature = functional.conv2d(grey, kernel[None, None]).abs()
+    found, wanted = noise_level(image)[..., 16, 16], curvature[..., 16:24, 16:24].mean(dim=(2, 3))
+    assert torch.allclose(found / found[0], wanted / wanted[0], rtol=1e-4)
