@@ -11,10 +11,10 @@ from torch.nn import functional
 
 from data_modules.batch import Batch
 from magenet.bank import TargetBank
-from magenet.enhancement.enhancer import VIEWS
 from magenet.losses import SeverityMeasure
 from magenet.metrics import vessel_clarity
 from magenet.models import Enhancer, EnhancerOutput, Window
+from magenet.models.enhancer import VIEWS
 from magenet.models.severity import CLEAN
 
 BELIEVED_FALL = 0.25

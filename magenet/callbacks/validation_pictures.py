@@ -15,10 +15,10 @@ from data_modules.paired import CONDITIONS, ConditionDegradation
 from magenet.atomic_write import atomic_write
 from magenet.callbacks.logged import PictureRow, log_pictures, sheet_of
 from magenet.degradation import CounterRNG
-from magenet.enhancement.enhancer import VIEWS
 from magenet.enhancement.uncertainty import uncertainty_score
 from magenet.imaging.crop import at_side
 from magenet.models import Enhancer
+from magenet.models.enhancer import VIEWS
 from magenet.tasks.enhancement import EnhancementTask
 
 BRIGHT = 0.1

@@ -29,10 +29,8 @@ from magenet.imaging.field_of_view import FieldOfView, estimate_field
 from magenet.imaging.transfer import enlarged, transfer
 from magenet.metrics import fidelity
 from magenet.models import Enhancer, EnhancerOutput, MAGENet, VesselSegmenter
+from magenet.models.enhancer import VIEWS
 from magenet.models.pretrained import tensor_hash
-
-VIEWS = ((), (-1,), (-2,), (-2, -1))
-"""Axes along which the photograph is flipped for each augmented view; the first is upright."""
 
 REPORT_SIDE = 512
 """Greatest side at which the report measures vessels and colours, in pixels: that at which the

@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+VIEWS = ((), (-1,), (-2,), (-2, -1))
+"""Axes along which the photograph is flipped for each augmented view; the first is upright."""
+
 
 def padded_to(image: Tensor, multiple: int) -> Tensor:
     """Return photographs `(B, 3, H, W)` with sides that are multiples, by repeating the border."""

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.enhancement.calibration_curve import CalibrationCurve
-from magenet.enhancement.enhancer import VIEWS
 from magenet.enhancement.settings import Settings
 from magenet.enhancement.shrinkage import rms_inside, split_bands
 from magenet.enhancement.uncertainty import uncertainty_score
 from magenet.imaging.crop import peak, resize
 from magenet.imaging.transfer import spread
 from magenet.models import MAGENet
+from magenet.models.enhancer import VIEWS
 from magenet.onnx_export import in_one_piece, write_onnx
 
 
