@@ -211,7 +211,8 @@ def _refused(name: Any, path: Path) -> UserError:
     """Return the error for a checkpoint that names foreign code."""
     return UserError(
         f"{path}: refused: its hyperparameters name '{name}'; a checkpoint may only name classes "
-        f"of {', '.join(ALLOWED)}, and what the command's own configuration names, too"
+        f"of {', '.join(ALLOWED)}, and what the command's own configuration names, too: if this "
+        "class is yours, add the --config that names it"
     )
 
 

@@ -32,6 +32,11 @@ NO_CLASS = (
 )
 """Parts of jsonargparse's messages on a class that it does not find, with the class's path."""
 
+UNION = "Does not validate against any of the Union subtypes"
+WITHOUT_CLASS = (
+    ": options of a class need the class first, as --model.losses.ssim magenet.losses.SSIMTerm"
+)
+
 MOST_KEYS = 20
 """Keys of a class that are all listed where none is near what was written (our choice)."""
 
@@ -87,12 +92,14 @@ class OneLineParser(LightningArgumentParser):
         if path := re.search(NO_CLASS, message):
             name = ".".join(part for part in path.groups() if part)
             if not _is_importable(name):
-                return f"{where}no class '{name}'{class_meant(name)}"
+                return f"{where}no class '{name}'{class_meant(name)}{module_here(name)}"
         lines = [line.strip() for line in message.splitlines() if line.strip()]
         reasons = [line for line in lines if not line.startswith(("Parser key", "Problem"))]
         if key and reasons:
             wrong = re.match(r"Expected an? <class '(\w+)'>\. Got value: (.*)", reasons[0])
-            return where + (f"expected {wrong[1]}, got {wrong[2]}" if wrong else reasons[0])
+            if wrong:
+                return f"{where}expected {wrong[1]}, got {wrong[2]}"
+            return where + reasons[0] + (WITHOUT_CLASS if UNION in reasons[0] else "")
         parts = lines[:1]
         if reasons and reasons[0] != lines[0]:
             parts.append(reasons[0])
@@ -125,6 +132,18 @@ def missing_file(path: Path) -> str:
     if not meant and (name := named(path)):
         meant = f" (did you mean {name}?)"
     return f"{shown}: no such configuration{meant}"
+
+
+def module_here(path: str) -> str:
+    """Return what to do where a class is in a file of this folder that Python does not look for.
+
+    Args:
+        path: Class path.
+    """
+    module = path.partition(".")[0]
+    if not Path(f"{module}.py").is_file() or _is_importable(module):
+        return ""
+    return f"; {module}.py is in this folder: put PYTHONPATH=. before the command"
 
 
 def class_meant(path: str) -> str:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from magenet.commands.parser import CommandParser
 from magenet.errors import UsageError
-from magenet.evaluation.tables import SCORES, make_table, overview, put_into, read_table
+from magenet.evaluation.tables import (
+    SCORES,
+    against_path,
+    make_table,
+    overview,
+    put_into,
+    read_table,
+)
 
 
 def named(runs: list[str]) -> dict[str, Path]:
@@ -57,6 +65,8 @@ def main(arguments: list[str]) -> int:
         raise UsageError("--scores is for printing: with --into, the page's marker names them")
     runs = named(options.runs)
     table = make_table(options.csv, runs, options.against) if runs else read_table(options.csv)
+    if options.against and not against_path(options.csv).is_file():
+        print("magenet: no comparison: it needs two patients at least", file=sys.stderr)
     for path in options.into:
         put_into(path, options.csv.stem, table)
     if not options.into:

@@ -52,7 +52,10 @@ def collect(inputs: list[str], results: Path | None = None) -> list[Photograph]:
         if others == [str(Path(path))]:
             faults.append(f"{path}: not a picture by its name")
         elif others:
-            faults.append(f"{path}: {len(others)} file(s) that are no pictures: {listed(others)}")
+            none = "" if photographs else "no photographs in it, but "
+            faults.append(
+                f"{path}: {none}{len(others)} file(s) that are no pictures: {listed(others)}"
+            )
         kept = [one for one in photographs if results is None or not _is_result(one, results)]
         if len(kept) < len(photographs):
             number = len(photographs) - len(kept)

@@ -17,6 +17,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -82,12 +83,17 @@ def make_table(path: Path, runs: Mapping[str, Path], against: Sequence[str] = ()
     table = lines_of(entries)
     write_table(path, COLUMNS, table)
     write_table(path.with_name(f"{path.stem}_runs.csv"), ("row", *FACTS), facts)
-    comparisons_path = path.with_name(f"{path.stem}_against.csv")
+    comparisons_path = against_path(path)
     if paired:
         write_table(comparisons_path, AGAINST, paired)
     else:
         comparisons_path.unlink(missing_ok=True)  # an earlier table's
     return table
+
+
+def against_path(path: Path) -> Path:
+    """Return the file of the comparisons that belong to a table's CSV file."""
+    return path.with_name(f"{path.stem}_against.csv")
 
 
 def label(name: str, subject: str, subjects: Iterable[str]) -> str:
@@ -251,7 +257,10 @@ def as_markdown(table: Sequence[Cells], scores: Sequence[str], conditions: Seque
     for condition in conditions:
         for score in scores:
             if not any(key[1:] == (condition, score) for key in cells):
-                raise UsageError(f"the table has no score '{score}' under '{condition}'")
+                known = sorted({key[2] for key in cells if key[1] == condition})
+                near = get_close_matches(score, known, n=1)
+                meant = f" (did you mean {near[0]}?)" if near else f"; it has {', '.join(known)}"
+                raise UsageError(f"the table has no score '{score}' under '{condition}'{meant}")
     rows = list(dict.fromkeys(c["row"] for c in table))
     if len(conditions) == 1:
         heads = [f"{condition}: {score}" for condition in conditions for score in scores]

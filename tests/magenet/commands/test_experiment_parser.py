@@ -41,6 +41,7 @@ def test_a_command_in_another_folder_is_told_the_name(
         (["--model.network", "magenet.models.UNett"], ["network: no class", "models.peers.UNet?"]),
         (["--trainer.max_epoks", "3"], ["max_epoks", "did you mean --trainer.max_epochs?"]),
         (["--ckpt-path", "a.ckpt"], ["did you mean --ckpt_path?"]),
+        (["--model.losses.ssim.weight", "1"], ["the class first", "ssim magenet.losses.SSIMTerm"]),
         (["--data.batch_size", "many"], ["batch_size", "many"]),
     ],
 )
@@ -51,6 +52,18 @@ def test_a_wrong_key_or_value_is_named(
     assert status == 2
     assert all(word in line for word in words), line
     assert len(line) < 300, line
+
+
+def test_a_class_in_a_file_of_this_folder_is_told_how_to_be_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my_terms.py").write_text("")
+    _, line = said(["fit", *FIT, "--model.losses.own", "my_terms.Own"], capsys)
+    assert "no class 'my_terms.Own'" in line
+    assert "PYTHONPATH=. before the command" in line
+    _, line = said(["fit", *FIT, "--model.losses.own", "other_terms.Own"], capsys)
+    assert "PYTHONPATH" not in line
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,22 @@ def test_a_table_is_made_printed_and_put_into_a_page(
     assert printed in page.read_text()
     assert main(["table", "--csv", str(path), "--scores", "ssim"]) == 0
     assert "psnr" not in capsys.readouterr().out
+    assert main(["table", "--csv", str(path), "--scores", "pnsr"]) == 2
+    assert "(did you mean psnr?)" in capsys.readouterr().err
+
+
+def test_a_comparison_that_cannot_be_made_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [run(tmp_path / name, {"input": 10.0, "student": 20.0}) for name in ("a", "b")]
+    for folder in folders:
+        heading, *rows = (folder / "scores.csv").read_text().splitlines()
+        first = rows[0].split(",")[heading.split(",").index("patient")]
+        kept = [row for row in rows if f",{first}," in row]
+        (folder / "scores.csv").write_text("\n".join([heading, *kept, ""]))
+    tests = [f"a={folders[0]}", f"b={folders[1]}", "--against", "a"]
+    assert main(["table", *tests, "--csv", str(tmp_path / "t.csv")]) == 0
+    assert "no comparison: it needs two patients at least" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
