@@ -29,6 +29,8 @@ BANK = (*SEVERITY, f"{TARGET}.flips", "true", f"{TARGET}.bank", "true")
 REFERENCE = "continued source"
 CALIBRATED_SOURCE = "calibrated"
 CONTROL = "permuted"
+SCREENED = "flips, detail alone"
+"""What the screen found best."""
 
 ARMS: dict[str, tuple[str, ...]] = {
     REFERENCE: NO_TEACHER,
@@ -40,12 +42,15 @@ ARMS: dict[str, tuple[str, ...]] = {
     ),
     "bank": (*SAME_VIEW, *BANK),
     "bank, detail alone": (*SAME_VIEW, *BANK, "--model.consistent_light", "false"),
+    SCREENED: (
+        *SAME_VIEW, TARGET, "magenet.targets.TeacherTarget", f"{TARGET}.flips", "true",
+        "--model.consistent_light", "false",
+    ),
     CONTROL: (TARGET, "magenet.targets.TeacherTarget", f"{TARGET}.permuted", "true"),
     CALIBRATED_SOURCE: (*CALIBRATED, *NO_TEACHER),
     "calibrated, mean teacher": CALIBRATED,
 }  # fmt: skip
-"""By label; all are compared with the first. What the screen found best is added here before it is
-run."""
+"""By label; all are compared with the first."""
 
 
 def slug(label: str) -> str:
