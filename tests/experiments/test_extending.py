@@ -65,8 +65,10 @@ def test_an_added_factor_darkens_and_leaves_the_others_as_they_were(
     assert float(change.min()) < -0.1
 
 
-def test_a_loss_is_added_and_another_one_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    given, own = commands("add_loss.md", monkeypatch)
+def test_a_loss_is_added_and_another_one_left_out(
+    monkeypatch: pytest.MonkeyPatch, photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, own, predict = commands("add_loss.md", monkeypatch)
     assert main([*own, *SMALLER, "--trainer.log_every_n_steps", "1"]) == 0
     logged = next(Path("runs").rglob("metrics.csv")).read_text().splitlines()[0].split(",")
     assert {"train/colour", "train/charbonnier"} <= set(logged)
@@ -74,6 +76,15 @@ def test_a_loss_is_added_and_another_one_left_out(monkeypatch: pytest.MonkeyPatc
     assert main([*given, *SMALLER, "--trainer.log_every_n_steps", "1"]) == 0
     logged = Path("runs/phantoms_supervised/version_1/metrics.csv").read_text().splitlines()[0]
     assert {"train/ssim", "train/enhancement"} <= set(logged.split(","))
+    (trained,) = Path("runs/phantoms_supervised/version_0").rglob("best.ckpt")
+    predict = [word.replace("<run>/checkpoints/best.ckpt", str(trained)) for word in predict]
+    predict = [word.replace("<folder>", str(photographs / "hygd")) for word in predict]
+    small = ["--output.force", "true", "--trainer.accelerator", "cpu", "--data.workers", "0"]
+    assert main([*predict, *small]) == 0
+    assert list(Path("enhanced").glob("eye_*.png"))
+    layer = predict.index("my_loss.yaml")
+    assert main([*predict[: layer - 1], *predict[layer + 1 :], *small]) == 1
+    assert "if this class is yours, add the --config" in capsys.readouterr().err
 
 
 def test_a_network_is_trained_tested_and_enhances(
