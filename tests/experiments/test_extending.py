@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from magenet.main import main
+from magenet.sweeps.sweep_file import read_sweep
 from tests.command_line import configs
 from tests.conftest import ROOT
 
@@ -68,7 +70,7 @@ def test_an_added_factor_darkens_and_leaves_the_others_as_they_were(
 def test_a_loss_is_added_and_another_one_left_out(
     monkeypatch: pytest.MonkeyPatch, photographs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given, own, predict = commands("add_loss.md", monkeypatch)
+    given, own, predict, _ = commands("add_loss.md", monkeypatch)
     assert main([*own, *SMALLER, "--trainer.log_every_n_steps", "1"]) == 0
     logged = next(Path("runs").rglob("metrics.csv")).read_text().splitlines()[0].split(",")
     assert {"train/colour", "train/charbonnier"} <= set(logged)
@@ -85,6 +87,19 @@ def test_a_loss_is_added_and_another_one_left_out(
     layer = predict.index("my_loss.yaml")
     assert main([*predict[: layer - 1], *predict[layer + 1 :], *small]) == 1
     assert "if this class is yours, add the --config" in capsys.readouterr().err
+
+
+def test_a_sweep_of_its_weight_is_accepted_by_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    *_, (command, path) = commands("add_loss.md", monkeypatch)
+    assert command == "sweep"
+    words = read_sweep(Path(path)).words({"model.losses.colour.weight": 0.4})[1:]
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "--print_config"])
+    assert stop.value.code == 0
+    losses = yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]["losses"]
+    assert losses["colour"]["init_args"]["weight"] == 0.4
 
 
 def test_a_network_is_trained_tested_and_enhances(
