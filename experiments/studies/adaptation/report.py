@@ -152,8 +152,12 @@ def _gap(sources: Mapping[str, Path]) -> str:
         _difference(against(*(scores_of(sources[run], one) for run in ("calibrated", "source"))))
         for one in (PRIMARY, RIDGE)
     )
-    text = f"Vessel Dice of the calibrated source over the source: {gap}; by a ridge filter {by_ridge}."
-    lines += ["", text, ""]
+    lines += [
+        "",
+        f"Vessel Dice of the calibrated source over the source: {gap}; "
+        f"by a ridge filter {by_ridge}.",
+        "",
+    ]
     return "\n".join(lines) + "\n"
 
 
