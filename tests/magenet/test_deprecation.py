@@ -28,8 +28,9 @@ def test_an_old_class_path_leads_to_the_class(path: str) -> None:
     assert found.__module__.startswith(OLD[path])
 
 
-def test_every_public_name_of_the_evaluation_has_its_old_path() -> None:
-    assert set(magenet.scoring.NAMES) == set(evaluation.__all__)
+def test_every_old_name_of_the_evaluation_is_public() -> None:
+    """Names that came later, such as `PairVesselJudge`, never had an old path."""
+    assert set(magenet.scoring.NAMES) <= set(evaluation.__all__)
 
 
 def test_a_name_that_never_was_is_refused() -> None:
