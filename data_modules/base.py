@@ -152,13 +152,14 @@ class FundusDataModule(LightningDataModule, ABC):
     def _dump(self, prepared: Batch) -> None:
         """Write the images of a training batch, and the degradation parameters of each."""
         trainer = self.trainer
-        if trainer is None or trainer.log_dir is None or not trainer.is_global_zero:
+        folder = None if trainer is None else trainer.log_dir  # every process asks: they agree on it
+        if trainer is None or folder is None or not trainer.is_global_zero:
             return
         for name, part in _parts(prepared).items():
             found = dict(part.items())
             views = [found[view] for view in VIEWS if view in found]
             suffix = f"_{name}" if name else ""
-            path = Path(trainer.log_dir) / f"first_batch{suffix}.png"
+            path = Path(folder) / f"first_batch{suffix}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             sheet(list(zip(*views, strict=True))).save(path)
             if "parameters" in part:

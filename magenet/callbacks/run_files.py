@@ -1,4 +1,4 @@
-"""The files of a run, for loggers that keep files."""
+"""The files of a run: where they are, and for loggers that keep files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from magenet.callbacks.logged import log_files
 KINDS = (".json", ".csv", ".yaml", ".png")
 """Files that are logged: scores and their summary, provenance, configuration, sheets."""
 
+FOUND = {
+    TrainerFn.FITTING: "run: {0}; its page: magenet report {0}",
+    TrainerFn.TESTING: "scores and pictures: {0}",
+}
+"""What tells where a run's files are, by what it did."""
+
 
 class RunFiles(Callback):
-    """Logger of what a run has written, but for checkpoints, when it has ended.
+    """Says where a run's files are when it has ended, and logs them, but for checkpoints.
 
     Only loggers that keep files get them: Weights & Biases. The best checkpoint it logs by itself
     (`log_model`).
@@ -28,8 +34,10 @@ class RunFiles(Callback):
         self.folder = None if trainer.log_dir is None else Path(trainer.log_dir)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Log the files: the last callbacks to write theirs have done so."""
+        """Say where the files are and log them: the last callbacks to write theirs have done so."""
         if self.folder is None or not trainer.is_global_zero or stage == TrainerFn.PREDICTING:
             return
+        if stage in FOUND:
+            print(FOUND[TrainerFn(stage)].format(self.folder))
         files = [path for path in sorted(self.folder.rglob("*")) if path.suffix in KINDS]
         log_files(trainer.loggers, TrainerFn(stage).value, self.folder, files)

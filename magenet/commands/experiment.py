@@ -100,10 +100,6 @@ def main(arguments: list[str] | None) -> int:
         if reason := refusal(error):
             raise UserError(reason) from None
         raise
-    if cli.subcommand == "fit" and cli.trainer.is_global_zero and cli.trainer.log_dir:
-        print(f"run: {cli.trainer.log_dir}; its page: magenet report {cli.trainer.log_dir}")
-    if cli.subcommand == "test" and cli.trainer.is_global_zero:
-        print(f"scores and pictures: {cli.trainer.log_dir}")
     if cli.subcommand == "predict":
         return _report(cli.trainer)
     return 0

@@ -63,7 +63,7 @@ def start(folder: Path, last: bool) -> subprocess.Popen[str]:
     environment = kept | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "magenet.main", *command(last)], cwd=folder, env=environment,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
 
@@ -116,10 +116,11 @@ def run_with_kills(folder: Path, kills: int, number: int, generator: random.Rand
                 # Terminals and schedulers send to all processes, but the killer of memory to one.
                 send = os.kill if number == signal.SIGKILL else os.killpg
                 send(process.pid, number)
-        _, said = process.communicate(timeout=240)
+        told, said = process.communicate(timeout=240)
         if process.returncode != -signal.SIGKILL:  # else a loader's worker may say what it misses
             assert "Traceback" not in said, said[-3000:]
         if process.returncode == 0:
+            assert told.count("its page: magenet report") == 1, "said by the first process alone"
             return
         if process.returncode == -signal.SIGTERM:  # in the last moments of the process
             assert "`Trainer.fit` stopped" in said, "before the training was complete"
