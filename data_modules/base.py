@@ -152,7 +152,7 @@ class FundusDataModule(LightningDataModule, ABC):
     def _dump(self, prepared: Batch) -> None:
         """Write the images of a training batch, and the degradation parameters of each."""
         trainer = self.trainer
-        folder = None if trainer is None else trainer.log_dir  # every process asks: they agree on it
+        folder = trainer.log_dir if trainer else None  # every process asks: they agree on it
         if trainer is None or folder is None or not trainer.is_global_zero:
             return
         for name, part in _parts(prepared).items():
