@@ -27,7 +27,7 @@ NO_TEACHER = ("--model.consistency_weight", "0")
 BANK = (*SEVERITY, f"{TARGET}.flips", "true", f"{TARGET}.bank", "true")
 
 REFERENCE = "continued source"
-CALIBRATED_SOURCE = "calibrated"
+UPPER_REFERENCE = "calibrated"
 CONTROL = "permuted"
 SCREENED = "flips, detail alone"
 """What the screen found best."""
@@ -47,10 +47,16 @@ ARMS: dict[str, tuple[str, ...]] = {
         "--model.consistent_light", "false",
     ),
     CONTROL: (TARGET, "magenet.targets.TeacherTarget", f"{TARGET}.permuted", "true"),
-    CALIBRATED_SOURCE: (*CALIBRATED, *NO_TEACHER),
+    UPPER_REFERENCE: (*CALIBRATED, *NO_TEACHER),
     "calibrated, mean teacher": CALIBRATED,
 }  # fmt: skip
 """By label; all are compared with the first."""
+
+
+def needs(label: str) -> list[str]:
+    """Return the trainings that an arm needs before its own: whose checkpoints its options name."""
+    checkpoints = [Path(option) for option in ARMS[label] if option.endswith(".ckpt")]
+    return [path.relative_to(RUNS).parts[0] for path in checkpoints]
 
 
 def slug(label: str) -> str:

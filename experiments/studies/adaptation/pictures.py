@@ -19,15 +19,14 @@ from tqdm import tqdm
 
 from data_modules.batch import Batch
 from experiments.configurations import EXPERIMENTS, RESULTS, photographs_folder
-from experiments.studies.adaptation.arms import ARMS, CALIBRATED_SOURCE, REFERENCE, RUNS, slug
-from experiments.studies.adaptation.report import PRIMARY, RIDGE, Scored, interval, pooled
+from experiments.studies.adaptation.arms import ARMS, REFERENCE, RUNS, UPPER_REFERENCE, slug
+from experiments.studies.adaptation.scores import PRIMARY, RIDGE, interval, pooled, read_scores
 from experiments.studies.evidence.pairs import pair_batches
 from experiments.studies.interval_plot import OURS, TEXT, Panel, interval_plot
 from experiments.studies.runs import Runs
 from magenet.checkpoints import read_network
 from magenet.errors import UserError
 from magenet.evaluation.statistics import Interval
-from magenet.evaluation.tables import read_table
 from magenet.imaging.transfer import enhance_at
 from magenet.losses import masked_mean
 from magenet.models import MAGENet
@@ -53,19 +52,16 @@ def arms_plot(path: Path) -> str:
     Args:
         path: `adaptation.csv` of the study.
     """
-    every: dict[str, dict[str, dict[str, Scored]]] = {}
-    for row in read_table(path):
-        for score in (PRIMARY, RIDGE):
-            seeds = every.setdefault(row["arm"], {}).setdefault(score, {})
-            seeds.setdefault(row["seed"], {})[row["name"], row["patient"]] = float(row[score])
+    table = read_scores(path)
+    arms = [label for label in ARMS if label in table[PRIMARY]]
     found: dict[tuple[str, str], Interval] = {
-        (label, score): interval(pooled(list(seeds.values())))
-        for label, scores in every.items()
-        for score, seeds in scores.items()
+        (label, score): interval(pooled(list(table[score][label].values())))
+        for label in arms
+        for score in (PRIMARY, RIDGE)
     }
-    colours = dict.fromkeys(every, OURS) | {REFERENCE: TEXT}
+    colours = dict.fromkeys(arms, OURS) | {REFERENCE: TEXT}
     title = "Vessel Dice of every arm on real pairs, by two judges"
-    return interval_plot(title, PANELS, found, REFERENCE, colours, CALIBRATED_SOURCE)
+    return interval_plot(title, PANELS, found, REFERENCE, colours, UPPER_REFERENCE)
 
 
 def enhanced(label: str, seed: int, size: int, pairs: Sequence[Batch]) -> list[Tensor]:

@@ -10,10 +10,18 @@ from experiments.studies.adaptation import __main__ as study
 from experiments.studies.adaptation import report
 from experiments.studies.adaptation.arms import (
     ARMS,
-    CALIBRATED_SOURCE,
     FOLDER,
     REFERENCE,
+    UPPER_REFERENCE,
+    needs,
     slug,
+)
+from experiments.studies.adaptation.scores import (
+    CALIBRATED_SOURCE,
+    DO_NOTHING,
+    SOURCE,
+    add_tests,
+    read_scores,
 )
 from experiments.studies.runs import Runs, as_options
 from magenet.evaluation.score_rows import ScoreRow, write_rows
@@ -101,19 +109,37 @@ def scored(folder: Path, level: float, colour: float = 8.0) -> Path:
     return folder
 
 
-def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path) -> None:
-    sources = {"source": scored(tmp_path / "s", 0.5), "calibrated": scored(tmp_path / "c", 0.6)}
+def test_an_arm_needs_what_its_options_name() -> None:
+    assert needs(REFERENCE) == needs("same view") == []
+    assert needs("bank") == ["severity"]
+    assert needs(UPPER_REFERENCE) == ["calibrated"]
+    assert {name for label in ARMS for name in needs(label)} | {"source"} == study.SOURCES.keys()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    checkpoint = tmp_path / "source.ckpt"
+    checkpoint.write_bytes(b"a network")
+    return checkpoint
+
+
+def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path, source: Path) -> None:
+    scores, written = tmp_path / "adaptation.csv", tmp_path / "adaptation.md"
     tests = {
+        (DO_NOTHING, 0): scored(tmp_path / "s", 0.5),
+        (SOURCE, 0): tmp_path / "s",
+        (CALIBRATED_SOURCE, 0): scored(tmp_path / "c", 0.6),
         (REFERENCE, 0): scored(tmp_path / "r0", 0.50),
         (REFERENCE, 1): scored(tmp_path / "r1", 0.51),
         ("mean teacher", 0): scored(tmp_path / "m0", 0.53),
         ("mean teacher", 1): scored(tmp_path / "m1", 0.55),
         ("bank", 0): scored(tmp_path / "b0", 0.55, colour=9.0),
-        (CALIBRATED_SOURCE, 0): scored(tmp_path / "u0", 0.605),
-        (CALIBRATED_SOURCE, 1): scored(tmp_path / "u1", 0.61),
+        (UPPER_REFERENCE, 0): scored(tmp_path / "u0", 0.605),
+        (UPPER_REFERENCE, 1): scored(tmp_path / "u1", 0.61),
     }
-    report.write_report(tmp_path, sources, tests)
-    text = (tmp_path / "adaptation.md").read_text()
+    add_tests(scores, source, tests)
+    report.write_report(scores, written)
+    text = written.read_text()
     assert "over the source: +0.100 [+0.100, +0.100]" in text
     assert "nan" not in text, "an eye without vessels says nothing about those lost"
     lines = {line.split(" | ")[0]: line for line in text.split("## Against")[1].splitlines()}
@@ -122,7 +148,33 @@ def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path) -> None:
     assert lines["| mean teacher"].endswith("| yes |")
     assert "| 1 | +0.050" in lines["| bank"], "the pilot alone"
     assert lines["| bank"].endswith("| no |"), "its colours are worse"
-    assert len((tmp_path / "adaptation.csv").read_text().splitlines()) == 1 + 7 * 14
+
+
+def test_scores_outlive_the_trainings_of_the_same_source_alone(
+    tmp_path: Path, source: Path
+) -> None:
+    scores = tmp_path / "adaptation.csv"
+    add_tests(scores, source, {(REFERENCE, 0): scored(tmp_path / "one", 0.5)})
+    add_tests(scores, source, {("bank", 0): scored(tmp_path / "two", 0.6, colour=5.0)})
+    add_tests(scores, source, {(REFERENCE, 0): scored(tmp_path / "anew", 0.4)})
+    table = read_scores(scores)
+    assert table["pair_ridge_dice"][REFERENCE][0]["eye 3", "patient 3"] == 0.4
+    assert table["pair_colour"]["bank"][0]["eye 3", "patient 3"] == 5.0
+    source.write_bytes(b"another network")
+    add_tests(scores, source, {("same view", 0): tmp_path / "one"})
+    assert list(read_scores(scores)["pair_colour"]) == ["same view"]
+
+
+def test_untouched_photographs_are_the_inputs_of_a_test(tmp_path: Path, source: Path) -> None:
+    folder = scored(tmp_path / "one", 0.5)
+    text = (folder / "scores.csv").read_text()
+    (folder / "scores.csv").write_text(
+        text.replace("input,eye 3,patient 3,pair,0.506", "input,eye 3,patient 3,pair,0.1")
+    )
+    add_tests(tmp_path / "a.csv", source, {(DO_NOTHING, 0): folder, (SOURCE, 0): folder})
+    found = read_scores(tmp_path / "a.csv")["pair_vessel_dice"]
+    assert found[DO_NOTHING][0]["eye 3", "patient 3"] == 0.1
+    assert found[SOURCE][0]["eye 3", "patient 3"] == 0.506
 
 
 def gain(difference: float, p: float = 0.001) -> Comparison:

@@ -7,7 +7,7 @@ import torch
 from data_modules.batch import Batch
 from experiments.studies.adaptation import pictures
 from experiments.studies.adaptation.arms import REFERENCE
-from experiments.studies.adaptation.report import PRIMARY, RIDGE
+from experiments.studies.adaptation.scores import PRIMARY, RIDGE, SCORES
 from magenet.errors import UserError
 from magenet.evaluation.tables import write_table
 
@@ -36,7 +36,7 @@ def test_every_arm_is_in_the_figure_pooled_over_its_seeds(tmp_path: Path) -> Non
     levels = {(REFERENCE, 0): 0.50, ("bank", 0): 0.50, ("bank", 1): 0.60}
     lines = [
         {"arm": arm, "seed": str(seed), "name": f"eye {eye}", "patient": f"patient {eye}",
-         PRIMARY: f"{level}", RIDGE: f"{level}"}
+         **dict.fromkeys(SCORES, "0"), PRIMARY: f"{level}", RIDGE: f"{level}"}
         for (arm, seed), level in levels.items() for eye in range(4)
     ]  # fmt: skip
     write_table(tmp_path / "adaptation.csv", tuple(lines[0]), lines)
