@@ -37,6 +37,12 @@ WITHOUT_CLASS = (
     ": options of a class need the class first, as --model.losses.ssim magenet.losses.SSIMTerm"
 )
 
+PARTS = (
+    "; what is trained begins with --model., photographs with --data., the run with --trainer.: "
+    "--model.losses.edge.weight"
+)
+"""Where an option's name is near none: most often its beginning is missing."""
+
 MOST_KEYS = 20
 """Keys of a class that are all listed where none is near what was written (our choice)."""
 
@@ -104,7 +110,10 @@ class OneLineParser(LightningArgumentParser):
         if reasons and reasons[0] != lines[0]:
             parts.append(reasons[0])
         line = " ".join(parts)
-        return line + options_meant(line, self._option_string_actions)
+        meant = options_meant(line, self._option_string_actions)
+        if not meant and line.startswith("unrecognized arguments: --"):
+            return line + PARTS
+        return line + meant
 
     def _keys(self, subcommand: str | None = None) -> list[str]:
         """Return the keys that a configuration may have here, or for a subcommand."""

@@ -41,6 +41,7 @@ def test_a_command_in_another_folder_is_told_the_name(
         (["--model.network", "magenet.models.UNett"], ["network: no class", "models.peers.UNet?"]),
         (["--trainer.max_epoks", "3"], ["max_epoks", "did you mean --trainer.max_epochs?"]),
         (["--ckpt-path", "a.ckpt"], ["did you mean --ckpt_path?"]),
+        (["--losses.edge.weight", "2"], ["--losses.edge.weight 2; what is trained begins with"]),
         (["--model.losses.ssim.weight", "1"], ["the class first", "ssim magenet.losses.SSIMTerm"]),
         (["--data.batch_size", "many"], ["batch_size", "many"]),
     ],
