@@ -1,6 +1,7 @@
 """Lightning callbacks: provenance, pictures, run files, resume point, time, writer, progress."""
 
 from magenet.callbacks.before_after import BeforeAfterPictures
+from magenet.callbacks.logged import NumbersWandbLogger
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.callbacks.provenance import Provenance
 from magenet.callbacks.resume_point import ResumePoint
@@ -12,6 +13,7 @@ from magenet.callbacks.validation_pictures import ValidationPictures
 __all__ = [
     "BeforeAfterPictures",
     "EnhancedPhotographWriter",
+    "NumbersWandbLogger",
     "Provenance",
     "ResumePoint",
     "RunFiles",

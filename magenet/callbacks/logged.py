@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 import torch
@@ -13,6 +13,20 @@ from PIL import Image
 from torch import Tensor
 
 from magenet.imaging.contact_sheet import sheet
+
+
+class NumbersWandbLogger(WandbLogger):
+    """Logger to Weights & Biases of numbers and the configuration alone.
+
+    No photograph, file or checkpoint of a run is sent. W&B itself adds what it notes of every run:
+    the command with its paths, what is printed, the machine, the address of a git repository.
+
+    Args:
+        options: As of Lightning's `WandbLogger`, but for `log_model`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(log_model=False, **options)
 
 
 class PictureRow(NamedTuple):
@@ -59,11 +73,16 @@ def log_pictures(
         step: Optimizer step that they are of.
     """
     for logger in loggers:
-        if isinstance(logger, WandbLogger):
+        if _keeps_files(logger):
             _log_table(logger, name, rows, step)
         elif isinstance(logger, TensorBoardLogger):
             picture = np.asarray(sheet_of(rows))
             logger.experiment.add_image(name, picture, step, dataformats="HWC")
+
+
+def _keeps_files(logger: Logger) -> TypeGuard[WandbLogger]:
+    """Return whether a logger is W&B's, and may get pictures and files."""
+    return isinstance(logger, WandbLogger) and not isinstance(logger, NumbersWandbLogger)
 
 
 def _log_table(logger: WandbLogger, name: str, rows: Sequence[PictureRow], step: int) -> None:
@@ -95,7 +114,7 @@ def log_files(loggers: Sequence[Logger], kind: str, folder: Path, files: Sequenc
         files: Files below it.
     """
     for logger in loggers:
-        if isinstance(logger, WandbLogger):
+        if _keeps_files(logger):
             import wandb  # an extra
 
             artifact = wandb.Artifact(f"{kind}-{logger.experiment.id}", type="run_files")

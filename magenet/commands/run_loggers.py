@@ -55,7 +55,7 @@ def folder_of_staged_files(loggers: Sequence[Any]) -> str | None:
     is uploaded.
     """
     for logger in loggers:
-        if logger.class_path.endswith(".WandbLogger"):
+        if logger.class_path.endswith("WandbLogger"):  # or the one of numbers alone
             return str(Path(logger.init_args.save_dir or ".", "wandb").absolute())
     return None
 

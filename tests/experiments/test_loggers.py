@@ -19,6 +19,7 @@ pytestmark = pytest.mark.usefixtures("workplace")
 
 PHANTOMS = CONFIGS / "runs/phantoms/mean_teacher.yaml"
 WANDB = CONFIGS / "layers/logging/wandb.yaml"
+NUMBERS = CONFIGS / "layers/logging/wandb_numbers.yaml"
 TENSORBOARD = CONFIGS / "layers/logging/tensorboard.yaml"
 LAYERS = [BASE, PHANTOMS, TINY, "limits.yaml", "small.yaml"]
 OPTIONS = ["--model.ema_decay", "0.9", "--trainer.log_every_n_steps", "1"]
@@ -97,6 +98,20 @@ def test_an_offline_run_of_wandb_holds_numbers_pictures_and_files() -> None:
         for path in {**artifacts(records, "run_files"), **artifacts(records, "run_table")}.values():
             assert path.resolve().is_relative_to(Path("runs").resolve())
             assert path.is_file()
+
+
+def test_with_numbers_alone_no_photograph_or_checkpoint_is_sent() -> None:
+    wandb = pytest.importorskip("wandb", reason="needs the extra: pip install 'magenet[wandb]'")
+    wandb.teardown()
+    assert main(["fit", *configs(*LAYERS, NUMBERS), *OPTIONS]) == 0
+    (fit,) = offline_runs()
+    begun = next(record["run"] for record in fit if record["type"] == "run")
+    assert begun["display_name"] == NAME
+    assert {"val/psnr", "train/loss"} <= set(history(fit))
+    assert not any("pictures" in key for key in history(fit))
+    assert not any(record["type"] == "artifact" for record in fit)
+    kept = {path.suffix for path in Path("runs/wandb").rglob("*") if path.is_file()}
+    assert not kept & {".png", ".jpg", ".ckpt", ".csv"}
 
 
 def test_tensorboard_holds_numbers_configuration_and_a_sheet() -> None:
