@@ -11,6 +11,7 @@ from typing import Any
 
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from magenet.errors import StoppedError
 
@@ -33,6 +34,9 @@ class ResumePoint(Callback):
     epoch, resumes one epoch too far (Lightning 2.6.6); the first batch of the next epoch saves
     instead. A run with epochs of a single batch therefore has no resume point, as it
     says at its start.
+
+    A training that ends before its first validation, which would have chosen a checkpoint, is saved
+    at its last step.
 
     Args:
         every_n_steps: Optimizer steps between checkpoints.
@@ -97,6 +101,22 @@ class ResumePoint(Callback):
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Finish a resume point; see :meth:`_finish`."""
         self._finish(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the last step if no validation has chosen a checkpoint: else it would be lost."""
+        best = trainer.checkpoint_callback
+        if not isinstance(best, ModelCheckpoint) or best.best_model_path or best.last_model_path:
+            return
+        if trainer.log_dir is None:
+            return
+        if self.saved_step != trainer.global_step:
+            self._save(trainer)
+        if trainer.is_global_zero and self.paths:
+            print(
+                "magenet: the training ended before its first validation; its last step, unscored: "
+                f"{self.paths[-1]}",
+                file=sys.stderr,
+            )
 
     def _finish(self, trainer: Trainer) -> None:
         """Write what was logged up to the latest resume point, then stop if a signal came.

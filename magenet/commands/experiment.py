@@ -370,6 +370,8 @@ def _silence_warnings() -> None:
         "Found .* module.s. in eval mode at the start of training",
         # The model summary counts parameters; it does not run them.
         "Precision bf16-mixed is not supported by the model summary",
+        # Said in other words at the end: the training had no validation yet, or none at all.
+        r"`ModelCheckpoint\(monitor=.*\)` could not find the monitored key",
         # The words of the command line, with paths in place of named configurations.
         "LightningCLI's args parameter is intended to run from within Python",
     ):

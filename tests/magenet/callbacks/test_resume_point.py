@@ -5,6 +5,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
 
 from magenet.callbacks.resume_point import ResumePoint
 from magenet.models import MAGENet
@@ -49,8 +50,6 @@ def test_resumed_equals_uninterrupted_bit_for_bit(
 
 
 def test_resume_points_follow_each_other_and_avoid_the_end_of_an_epoch(tmp_path: Path) -> None:
-    from lightning.pytorch.loggers import CSVLogger
-
     kept: list[list[str]] = []
 
     class Look(Callback):
@@ -77,3 +76,25 @@ def test_a_run_that_cannot_save_says_so_at_its_start(
         task(), data()
     )
     assert capsys.readouterr().err.count("Ctrl-C will save nothing") == (batches == 1)
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_a_training_without_validation_is_not_lost(
+    tmp_path: Path, validated: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = ModelCheckpoint(tmp_path, "best", monitor="val/psnr", mode="max")
+    trained = task()
+    trainer(
+        tmp_path, max_steps=2, max_epochs=-1, enable_checkpointing=True,
+        val_check_interval=2 if validated else None, callbacks=[ResumePoint(), best],
+        check_val_every_n_epoch=None if validated else 1,
+        logger=CSVLogger(tmp_path, name="", version="run"),
+    ).fit(trained, data())  # fmt: skip
+    saved = tmp_path / "run/checkpoints/step_000002.ckpt"
+    assert (tmp_path / "best.ckpt").is_file() == validated
+    assert saved.is_file() == (not validated)
+    assert (str(saved) in capsys.readouterr().err) == (not validated)
+    if not validated:
+        weights = torch.load(saved, weights_only=True)["state_dict"]
+        for name, weight in trained.state_dict().items():
+            assert torch.equal(weights[name], weight), name
