@@ -46,6 +46,7 @@ ARMS: dict[str, tuple[str, ...]] = {
         *SAME_VIEW, TARGET, "magenet.targets.TeacherTarget", f"{TARGET}.flips", "true",
         "--model.consistent_light", "false",
     ),
+    "own good photographs": (*NO_TEACHER, "--data.synthetic.sets", "[hrf,chase_db1,idrid,hygd]"),
     CONTROL: (TARGET, "magenet.targets.TeacherTarget", f"{TARGET}.permuted", "true"),
     UPPER_REFERENCE: (*CALIBRATED, *NO_TEACHER),
     "calibrated, mean teacher": CALIBRATED,
