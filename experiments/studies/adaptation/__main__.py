@@ -1,6 +1,7 @@
 """Train and test the arms of the adaptation study, then write its report.
 
-Command:  make adaptation-study          (`--only <arm> ...` for some of them, `--seeds 0 1 2`)
+Command:  make adaptation-study          (`--only <arm> ...` for some of them, `--seeds 0 1 2`,
+                                          `--source <checkpoint>` to begin with a network there is)
 Needs:    MAGENET_DATA=<folder of the photographs>.
 Hardware: 2 CPU cores with bf16.
 Time:     80 minutes for both sources and the severity measure, then 40 minutes an arm and seed.
@@ -40,31 +41,34 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Adapt to a camera whose damage nobody drew.")
     parser.add_argument("--only", nargs="*", choices=ARMS, default=list(ARMS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--source", type=Path, help="source network; trained and tested if missing")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument(
         "--layer", type=Path, nargs="*", default=[], help="more layers of every run"
     )
     options = parser.parse_args(arguments)
     runs = Runs(RUNS, options.layer)
-    names = ["source", *(name for label in options.only for name in needs(label))]
-    for name in dict.fromkeys(names):
+    needed = dict.fromkeys(name for label in options.only for name in needs(label))
+    source = options.source or runs.train("source", SOURCES["source"])
+    for name in needed:
         runs.train(name, SOURCES[name])
     scores = options.results / "adaptation.csv"
 
     def add(label: str, seed: int, name: str) -> None:
         """Test a network, add its scores to the file, and write the report anew."""
         tested = runs.test(name, [PAIRS])
-        add_tests(scores, runs.checkpoint("source"), {(label, seed): tested})
+        add_tests(scores, source, {(label, seed): tested})
         write_report(scores, options.results / "adaptation.md")
 
-    add(DO_NOTHING, 0, "source")
-    add(SOURCE, 0, "source")
-    if "calibrated" in names:
+    if options.source is None:
+        add(DO_NOTHING, 0, "source")
+        add(SOURCE, 0, "source")
+    if "calibrated" in needed:
         add(CALIBRATED_SOURCE, 0, "calibrated")
     for label, seed in tqdm([(a, s) for a in options.only for s in options.seeds], unit="arm"):
         name = f"{slug(label)}_{seed}"
         seeds = ("--seed_everything", str(seed), "--data.seed", str(seed))
-        start = ("--model.start", str(runs.checkpoint("source")))
+        start = ("--model.start", str(source))
         runs.train(name, [FOLDER / "arms.yaml"], *start, *ARMS[label], *seeds)
         add(label, seed, name)
     return 0

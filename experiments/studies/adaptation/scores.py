@@ -62,7 +62,7 @@ def add_tests(path: Path, source: Path, tests: Mapping[tuple[str, int], Path]) -
     for line in read_table(path) if path.is_file() else []:
         if line.get("source") == digest and (line["arm"], int(line["seed"])) not in tests:
             lines.append(line)
-    lines.sort(key=lambda line: int(line["seed"]))
+    lines.sort(key=lambda line: (line["arm"], int(line["seed"])))
     write_table(path, COLUMNS, [{name: line[name] for name in COLUMNS} for line in lines])
 
 

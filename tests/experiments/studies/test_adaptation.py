@@ -123,6 +123,26 @@ def source(tmp_path: Path) -> Path:
     return checkpoint
 
 
+def test_a_source_network_that_there_is_is_not_trained(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: dict[str, tuple[str, ...]] = {}
+
+    def train(self: Runs, name: str, configs: list[Path], *options: str) -> Path:
+        trained[name] = options
+        return self.checkpoint(name)
+
+    folder = scored(tmp_path / "tested", 0.5)
+    monkeypatch.setattr(Runs, "train", train)
+    monkeypatch.setattr(Runs, "test", lambda *_: folder)
+    given = ["--source", str(source), "--results", str(tmp_path), "--only", REFERENCE, "bank"]
+    assert study.main(given) == 0
+    assert list(trained) == ["severity", f"{slug(REFERENCE)}_0", "bank_0"]
+    for name in list(trained)[1:]:
+        assert trained[name][:2] == ("--model.start", str(source))
+    assert set(read_scores(tmp_path / "adaptation.csv")["fiqa"]) == {REFERENCE, "bank"}
+
+
 def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path, source: Path) -> None:
     scores, written = tmp_path / "adaptation.csv", tmp_path / "adaptation.md"
     tests = {
