@@ -73,9 +73,8 @@ def decide_verdict(
     if expected_error > ERROR_LIMITS[0]:
         exceeded = max(limit for limit in ERROR_LIMITS if expected_error > limit)
         verdict = max(verdict, 1 + ERROR_LIMITS.index(exceeded))
-        reasons.append(
-            f"the expected error is {expected_error:.1f} of 255 grey levels (limit {exceeded:g})"
-        )
+        above = math.ceil(10 * expected_error) / 10  # an error of 12.04 is above 12
+        reasons.append(f"the expected error is {above:.1f} of 255 grey levels (limit {exceeded:g})")
     if harmed_share > HARM_LIMITS[0]:
         verdict = max(verdict, 2 if harmed_share > HARM_LIMITS[1] else 1)
         reasons.append(f"{harmed_share:.0%} of the field is expected to be worse than before")

@@ -23,6 +23,11 @@ def test_an_uncertain_field_is_never_shown_at_the_limit(confidence: float, shown
     assert decide_verdict(GOOD, 0.0, UNKNOWN, LEAST_CONFIDENCE, VESSELS) == ("ok", ())
 
 
+def test_an_error_above_the_limit_is_never_shown_at_it() -> None:
+    _, (reason,) = decide_verdict(GOOD, 12.001, UNKNOWN, 1.0, VESSELS)
+    assert reason == "the expected error is 12.1 of 255 grey levels (limit 12)"
+
+
 @pytest.mark.parametrize(
     ("evidence", "said"),
     [
