@@ -6,6 +6,7 @@ kept. Of the rest `keep` keeps all, `clinical` and `none` only what is listed he
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def kept_attributes(dataset: Dataset, choice: str) -> Dataset:
         if _describes_original(element):
             continue
         if choice == "keep" or element.keyword in (CLINICAL if choice == "clinical" else PICTURE):
-            kept.add(element)
+            kept.add(deepcopy(element))  # what is set in the result must not change the original
     if choice != "keep":
         kept.remove_private_tags()  # those within sequences
     return kept

@@ -18,6 +18,9 @@ COLUMNS = ("id", "decision", "note", "date")
 QUOTED = re.compile(r"\A'(?='*[=+@\t\r-])")
 """Begins a note that a spreadsheet would take for a formula."""
 
+DATE = re.compile(r"\d{4}-\d\d-\d\dT[\d:]{8}Z")
+"""Dates that can be compared as texts."""
+
 
 class Decision(NamedTuple):
     """What a person says of one photograph.
@@ -25,8 +28,8 @@ class Decision(NamedTuple):
     Attributes:
         decision: `accept`, `reject`, or empty where only a note was written.
         note: Free text.
-        date: When, in UTC, as `2026-11-28T09:30:00Z`; empty if it is not known. On the page the
-            later of two decisions counts.
+        date: When, in UTC, as `2026-11-28T09:30:00Z`; empty if it is not known, or was written by
+            a spreadsheet in its own way. On the page the later of two decisions counts.
         photograph: Its file, for messages; empty where the column was deleted.
     """
 
@@ -75,8 +78,9 @@ def read_decisions(path: Path) -> dict[str, Decision]:
                 )
             if choice or row["note"] or row["date"]:
                 note = QUOTED.sub("", row["note"])
+                date = row["date"] if DATE.fullmatch(row["date"]) else ""
                 decisions[row["id"]] = Decision(
-                    cast(Choice, choice), note, row["date"], row.get("photograph") or ""
+                    cast(Choice, choice), note, date, row.get("photograph") or ""
                 )
     except csv.Error as error:
         raise UserError(f"{path}: is no CSV file ({error})") from None

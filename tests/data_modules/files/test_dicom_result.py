@@ -67,9 +67,11 @@ def test_what_nobody_here_knows_is_not_made_up(tmp_path: Path) -> None:
     assert result_of(tmp_path / "b.dcm").ImageLaterality == "R"
 
 
-def test_a_result_names_its_source_and_what_made_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("choice", ["clinical", "keep"])
+def test_a_result_names_its_source_and_what_made_it(tmp_path: Path, choice: MetadataChoice) -> None:
     source = photograph(tmp_path / "a.dcm", noise((40, 50, 3)))
-    result = result_of(tmp_path / "a.dcm")
+    result = result_of(tmp_path / "a.dcm", choice)
+    assert result.SOPInstanceUID != source.SOPInstanceUID
     assert result.SourceImageSequence[0].ReferencedSOPInstanceUID == source.SOPInstanceUID
     assert result.SourceImageSequence[0].ReferencedSOPClassUID == source.SOPClassUID
     camera, ours = result.ContributingEquipmentSequence

@@ -15,7 +15,7 @@ HEAD = "photograph,verdict,decision,note,date,result,id\r\n"
 def test_what_a_spreadsheet_makes_of_them_is_read(tmp_path: Path, mark: str, begin: str) -> None:
     text = HEAD + (
         "a.jpg,ok,accept,,2026-01-01T00:00:00Z,a.jpg,p1\r\n"
-        'b.jpg,check, Reject ,"blurred ""at"" the rim",,b.jpg,p2\r\n'
+        'b.jpg,check, Reject ,"blurred ""at"" the rim",1.2.2026 9:30,b.jpg,p2\r\n'
         "c.jpg,ok,,,,c.jpg,p3\r\n"
         "d.jpg,ok,,only a note,,d.jpg,p4\r\n"
     )

@@ -150,6 +150,33 @@ def test_what_is_not_of_this_page_or_older_is_left_out_and_told(
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("agreed", [False, True])
+def test_a_decision_without_a_date_replaces_one_that_is_here_only_if_agreed(
+    opened: Open, tmp_path: Path, agreed: bool
+) -> None:
+    tab = opened(f"undated {agreed}")
+    asked: list[str] = []
+
+    def answer(dialog: Any) -> None:
+        asked.append(dialog.message)
+        dialog.accept() if agreed else dialog.dismiss()
+
+    tab.on("dialog", answer)
+    tab.keyboard.press("r")
+    path = tmp_path / "decisions.csv"
+    (one, other) = (entry_id(photograph.name, photograph.result) for photograph in PHOTOGRAPHS[:2])
+    path.write_text(f"id,decision,note,date\n{one},accept,,29.11.2026 22:23\n{other},accept,,\n")
+    said = read(tab, path)
+    assert said.startswith(f"Read {1 + agreed} decisions")
+    assert ("1 without a date" in said) == (not agreed)
+    assert [message.partition(" ")[0] for message in asked] == ["1"]
+    assert cells(tab) == ["accepted" if agreed else "rejected", "", "accepted"]
+    path.write_text(f"id,decision,note,date\n{other},accept,,\n")
+    read(tab, path)
+    assert len(asked) == 1, "what says the same as the page asks nothing"
+
+
+@pytest.mark.browser
 def test_links_lead_to_the_files(context: Any, tmp_path: Path) -> None:
     from tests.magenet.enhancement.test_report_page import page_of
 
