@@ -144,6 +144,9 @@ def main(arguments: list[str]) -> int:
         earlier = "; the last part to finish writes enhance.csv"
     folder = printable(str(options.out))
     print(f"{len(done.rows)} {photographs}: {summary or 'none'}; results in {folder}{earlier}")
+    if options.decisions:
+        shown = len(decisions) - len(done.other_decisions)
+        print(f"report.html shows {shown} decisions or notes; give --decisions in later runs, too")
     if others := done.other_decisions:
         names = [printable(one.photograph) for one in others if one.photograph][:NAMED]
         of = f" ({', '.join(names)}{', ...' if len(others) > len(names) else ''})" if names else ""

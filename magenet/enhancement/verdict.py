@@ -73,17 +73,21 @@ def decide_verdict(
     if expected_error > ERROR_LIMITS[0]:
         exceeded = max(limit for limit in ERROR_LIMITS if expected_error > limit)
         verdict = max(verdict, 1 + ERROR_LIMITS.index(exceeded))
-        above = math.ceil(10 * expected_error) / 10  # an error of 12.04 is above 12
-        reasons.append(f"the expected error is {above:.1f} of 255 grey levels (limit {exceeded:g})")
+        shown = rounded_up(expected_error, 1)
+        reasons.append(f"the expected error is {shown:.1f} of 255 grey levels (limit {exceeded:g})")
     if harmed_share > HARM_LIMITS[0]:
-        verdict = max(verdict, 2 if harmed_share > HARM_LIMITS[1] else 1)
-        reasons.append(f"{harmed_share:.0%} of the field is expected to be worse than before")
+        exceeded = max(limit for limit in HARM_LIMITS if harmed_share > limit)
+        verdict = max(verdict, 1 + HARM_LIMITS.index(exceeded))
+        reasons.append(
+            f"{rounded_up(harmed_share, 2):.0%} of the field is expected to be worse than before "
+            f"(limit {exceeded:.0%})"
+        )
     new_vessels = float(scores["vessel_invented"])
     if new_vessels > MOST_NEW_VESSELS:
         verdict = max(verdict, 1)
         reasons.append(
-            f"new vessels (recovered or invented) of {new_vessels:.1f} times the length found "
-            "before"
+            f"new vessels (recovered or invented) of {rounded_up(new_vessels, 1):.1f} times the "
+            f"length found before (limit {MOST_NEW_VESSELS:g})"
         )
     doubts = _vessel_doubts(evidence)
     if doubts:
@@ -96,17 +100,31 @@ def decide_verdict(
     return VERDICTS[verdict], tuple(reasons)
 
 
+def rounded_up(value: float, digits: int) -> float:
+    """Return a value that is above a limit so that it is never shown at the limit.
+
+    Example:
+        >>> rounded_up(12.04, 1), rounded_up(0.3, 2)
+        (12.1, 0.3)
+    """
+    scale: int = 10**digits
+    return math.ceil(round(value * scale, 6)) / scale
+
+
 def _fidelity_reasons(scores: Mapping[str, float]) -> list[str]:
     """Return which limits of fidelity are exceeded, or that no vessel could be compared."""
-    texts = {
-        "vessel_lost": "{:.0%} of the vessel length is gone",
-        "colour_change": "colours change by {:.0f} (mean CIEDE2000)",
-    }
-    return [
-        texts[name].format(scores[name])
-        for name, (check, _) in FIDELITY_LIMITS.items()
-        if scores[name] > check
-    ]
+    reasons = []
+    for name, limits in FIDELITY_LIMITS.items():
+        score = scores[name]
+        exceeded = [limit for limit in limits if score > limit]
+        if exceeded and name == "vessel_lost":
+            shown = rounded_up(score, 2)
+            reasons.append(f"{shown:.0%} of the vessel length is gone (limit {exceeded[-1]:.0%})")
+        elif exceeded:
+            shown = rounded_up(score, 0)
+            limit = f"limit {exceeded[-1]:g}"
+            reasons.append(f"colours change by {shown:.0f} (mean CIEDE2000, {limit})")
+    return reasons
 
 
 def _vessel_doubts(evidence: VesselEvidence) -> list[str]:

@@ -87,6 +87,12 @@ def serve(
         )
         with _signals_end_it():
             uvicorn.Server(config).run(sockets=[listening])
+        if held := sum(len(job.uploads) for job in store.snapshot()):
+            print(
+                f"magenet: {held} photograph(s) stay in {store.folder} until the server starts "
+                "again, or you delete that folder",
+                flush=True,
+            )
 
 
 def url(address: Address, port: int, token: str | None) -> str:

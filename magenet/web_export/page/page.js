@@ -10,6 +10,7 @@ const worker = new Worker(URL.createObjectURL(new Blob([`import ${JSON.stringify
 let settings;
 let name = "photograph"; // of the file, without its ending
 let applying = false; // whether the worker applies a strength at the moment
+let next; // photograph that came while another, or the network, was worked on
 
 get("message").hidden = true;
 working(0, 1, "Loading the network");
@@ -43,17 +44,27 @@ function rest() {
   file.disabled = false;
   file.value = ""; // the same photograph can be chosen again
   get("progress").hidden = true;
+  if (!next) return;
+  const photograph = next;
+  next = undefined;
+  enhance(photograph);
 }
 
 function fail(text) {
+  if (!settings) next = undefined;
   rest();
-  file.disabled = !settings;
+  if (!settings) file.disabled = true;
   get("message").textContent = text;
   get("message").hidden = false;
 }
 
 function enhance(photograph) {
-  if (!photograph || file.disabled) return;
+  if (!photograph) return;
+  if (file.disabled) {
+    next = photograph;
+    if (settings || !get("progress").hidden) get("step").textContent += `; ${photograph.name} comes next`;
+    return;
+  }
   name = photograph.name.replace(/\.[^.]*$/, "") || "photograph";
   get("message").hidden = true;
   get("result").hidden = true;

@@ -73,11 +73,11 @@ def test_the_worst_score_decides_and_every_reason_is_told() -> None:
     verdict, reasons = decide_verdict(scores, 12.5, 0.3, 0.5, VESSELS)
     assert verdict == "abstain"
     assert reasons == (
-        "30% of the vessel length is gone",
-        "colours change by 13 (mean CIEDE2000)",
+        "30% of the vessel length is gone (limit 25%)",
+        "colours change by 13 (mean CIEDE2000, limit 12)",
         "the expected error is 12.5 of 255 grey levels (limit 12)",
-        "30% of the field is expected to be worse than before",
-        "new vessels (recovered or invented) of 3.0 times the length found before",
+        "30% of the field is expected to be worse than before (limit 25%)",
+        "new vessels (recovered or invented) of 3.0 times the length found before (limit 2)",
         "the field of view is uncertain (confidence 0.50)",
     )
     assert decide_verdict(GOOD, 17.0, UNKNOWN, 0.5, VESSELS)[0] == "abstain", (

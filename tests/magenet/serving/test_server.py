@@ -69,10 +69,13 @@ def test_the_example_of_the_docs_runs_and_a_signal_ends_the_server(
     assert (tmp_path / "uncertainty.png").read_bytes().startswith(b"\x89PNG")
     assert zipfile.ZipFile(tmp_path / "results.zip").namelist()[0] == "eye.png"
     assert files_below(tmp_path / "served") == set(), "deleted at the end of the example"
+    subprocess.run(["curl", "-sf", "-F", "files=@eye.png", f"{address}enhance"], cwd=tmp_path,
+                   check=True, stdout=subprocess.DEVNULL)  # fmt: skip
     process.send_signal(signal.SIGTERM)
-    said = process.communicate(timeout=60)[1]
+    printed, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert "Traceback" not in said
+    assert f"1 photograph(s) stay in {tmp_path / 'served'} until the server starts" in printed
 
 
 @pytest.mark.slow

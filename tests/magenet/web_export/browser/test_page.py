@@ -153,6 +153,27 @@ def test_what_cannot_be_enhanced_is_told_and_the_next_photograph_is(
     assert tab.locator("#message").is_hidden()
 
 
+SLOW_WORKER = """
+const Real = Worker;
+window.Worker = class extends Real {
+  set onmessage(hear) { super.onmessage = (event) => setTimeout(() => hear(event), 500); }
+};
+"""
+
+
+def test_a_photograph_that_comes_while_the_network_is_loaded_is_next(
+    context: Any, address: str, tmp_path: Path
+) -> None:
+    tab = context.new_page()
+    tab.add_init_script(SLOW_WORKER)
+    tab.goto(address)
+    tab.set_input_files("#file", saved(drawn(), tmp_path / "eye.png"))
+    assert tab.locator("#step").inner_text().endswith("; eye.png comes next")
+    tab.wait_for_selector("#result:not([hidden])")
+    assert tab.locator("#facts").inner_text().replace("\n", " ").startswith("Size 251 x 190 px")
+    tab.close()
+
+
 def test_a_person_compares_and_looks_at_the_uncertainty(tab: Any, tmp_path: Path) -> None:
     tab.set_viewport_size({"width": 390, "height": 800})
     enhanced_on_page(tab, saved(drawn(), tmp_path / "eye.png"))
