@@ -26,6 +26,7 @@ $(CORE): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "magenet needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	@echo 'installing torch, then magenet and what it needs into $(VENV): minutes'
 	$(BIN)/pip install --quiet --constraint constraints.txt torch  # first: a machine with a CPU build gets that one
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
