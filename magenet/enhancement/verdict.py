@@ -108,7 +108,7 @@ def rounded_up(value: float, digits: int) -> float:
         (12.1, 0.3)
     """
     scale: int = 10**digits
-    return math.ceil(round(value * scale, 6)) / scale
+    return math.ceil(round(value * scale, 4)) / scale  # 30.000001 is 30 in float32
 
 
 def _fidelity_reasons(scores: Mapping[str, float]) -> list[str]:
