@@ -85,6 +85,12 @@ def serve(
             "after their upload; Ctrl-C ends the server",
             flush=True,
         )
+        if not is_private:
+            print(
+                "magenet: what is sent is not encrypted: on a network, put a proxy with TLS in "
+                "front (docs/serve.md)",
+                flush=True,
+            )
         with _signals_end_it():
             uvicorn.Server(config).run(sockets=[listening])
         if held := sum(len(job.uploads) for job in store.snapshot()):

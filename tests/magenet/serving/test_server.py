@@ -89,8 +89,8 @@ def test_other_machines_need_the_token(started: Any) -> None:
     with urlopen(Request(page + "jobs", headers={"Authorization": f"Bearer {found[2]}"})) as answer:
         assert answer.read() == b"[]"
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 0
+    assert "not encrypted" in process.stdout.read()
+    assert process.wait(timeout=60) == 0
 
 
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
