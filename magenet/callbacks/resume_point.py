@@ -105,9 +105,10 @@ class ResumePoint(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the last step if no validation has chosen a checkpoint: else it would be lost."""
         best = trainer.checkpoint_callback
-        if not isinstance(best, ModelCheckpoint) or best.best_model_path or best.last_model_path:
-            return
-        if trainer.log_dir is None:
+        chosen = isinstance(best, ModelCheckpoint) and (
+            best.best_model_path or best.last_model_path
+        )
+        if best is None or chosen or trainer.log_dir is None:
             return
         if self.saved_step != trainer.global_step:
             self._save(trainer)

@@ -146,7 +146,7 @@ def main(arguments: list[str]) -> int:
     print(f"{len(done.rows)} {photographs}: {summary or 'none'}; results in {folder}{earlier}")
     if options.decisions:
         shown = len(decisions) - len(done.other_decisions)
-        print(f"report.html shows {shown} decisions or notes; give --decisions in later runs, too")
+        print(f"decisions or notes on report.html: {shown}; give --decisions in later runs, too")
     if others := done.other_decisions:
         names = [printable(one.photograph) for one in others if one.photograph][:NAMED]
         of = f" ({', '.join(names)}{', ...' if len(others) > len(names) else ''})" if names else ""

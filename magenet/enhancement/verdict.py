@@ -103,6 +103,10 @@ def decide_verdict(
 def rounded_up(value: float, digits: int) -> float:
     """Return a value that is above a limit so that it is never shown at the limit.
 
+    Args:
+        value: Any score.
+        digits: Decimals that are shown.
+
     Example:
         >>> rounded_up(12.04, 1), rounded_up(0.3, 2)
         (12.1, 0.3)
@@ -112,18 +116,15 @@ def rounded_up(value: float, digits: int) -> float:
 
 
 def _fidelity_reasons(scores: Mapping[str, float]) -> list[str]:
-    """Return which limits of fidelity are exceeded, or that no vessel could be compared."""
+    """Return which limits of fidelity are exceeded."""
+    texts = {
+        "vessel_lost": ("{:.0%} of the vessel length is gone (limit {:.0%})", 2),
+        "colour_change": ("colours change by {:.0f} (mean CIEDE2000, limit {:g})", 0),
+    }
     reasons = []
-    for name, limits in FIDELITY_LIMITS.items():
-        score = scores[name]
-        exceeded = [limit for limit in limits if score > limit]
-        if exceeded and name == "vessel_lost":
-            shown = rounded_up(score, 2)
-            reasons.append(f"{shown:.0%} of the vessel length is gone (limit {exceeded[-1]:.0%})")
-        elif exceeded:
-            shown = rounded_up(score, 0)
-            limit = f"limit {exceeded[-1]:g}"
-            reasons.append(f"colours change by {shown:.0f} (mean CIEDE2000, {limit})")
+    for name, (text, digits) in texts.items():
+        if exceeded := [limit for limit in FIDELITY_LIMITS[name] if scores[name] > limit]:
+            reasons.append(text.format(rounded_up(scores[name], digits), exceeded[-1]))
     return reasons
 
 

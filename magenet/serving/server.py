@@ -85,7 +85,7 @@ def serve(
             "after their upload; Ctrl-C ends the server",
             flush=True,
         )
-        if not is_private:
+        if not is_loopback(address.host):
             print(
                 "magenet: what is sent is not encrypted: on a network, put a proxy with TLS in "
                 "front (docs/serve.md)",

@@ -83,7 +83,7 @@ def _gap(table: Table) -> str:
         cells = [_cell(interval(table[score][name][PILOT])) for score in SCORES]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines.append("")
-    if CALIBRATED_SOURCE in names:
+    if {SOURCE, CALIBRATED_SOURCE} <= set(names):
         gap, by_ridge = (
             _difference(
                 against(table[score][CALIBRATED_SOURCE][PILOT], table[score][SOURCE][PILOT])

@@ -62,7 +62,7 @@ function enhance(photograph) {
   if (!photograph) return;
   if (file.disabled) {
     next = photograph;
-    if (settings || !get("progress").hidden) get("step").textContent += `; ${photograph.name} comes next`;
+    get("step").textContent += `; ${photograph.name} comes next`;
     return;
   }
   name = photograph.name.replace(/\.[^.]*$/, "") || "photograph";

@@ -88,7 +88,7 @@ def test_decisions_go_into_the_next_page_while_the_result_is_the_same(
     assert "of another run" not in page
     said = capsys.readouterr()
     assert "1 of 2 decisions (b.png) are on other photographs" in said.err
-    assert "shows 1 decisions or notes" in said.out
+    assert "decisions or notes on report.html: 1;" in said.out
     assert "1 photograph (1 enhanced before): " in said.out
     assert enhance(*again, "--strength", "0.5") == 0
     assert "blurred rim" not in (out / "report.html").read_text()
