@@ -1,10 +1,12 @@
 """Choice of the device and of the precision."""
 
+import time
 from contextlib import nullcontext
 
 import pytest
 import torch
 
+from magenet.enhancement import device
 from magenet.enhancement.device import device_for, half_precision
 from magenet.errors import UsageError
 
@@ -37,12 +39,36 @@ def test_a_name_of_no_device_is_refused(name: str) -> None:
         device_for(name)
 
 
-@pytest.mark.parametrize("known", [{"amx_bf16": True}, {"avx512_bf16": True}, {}])
-def test_a_cpu_computes_in_bf16_if_it_has_instructions_for_it(
-    known: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("known", "measured", "half"),
+    [
+        ({"amx_bf16": True, "avx512_bf16": True}, False, True),
+        ({"avx512_bf16": True}, True, True),
+        ({"avx512_bf16": True}, False, False),
+        ({}, True, False),
+    ],
+)
+def test_a_cpu_computes_in_bf16_if_it_is_faster_in_it(
+    known: dict[str, bool], measured: bool, half: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
-    assert half_precision(torch.device("cpu")) == bool(known)
+    monkeypatch.setattr(device, "faster_in_bf16", lambda: measured)
+    assert half_precision(torch.device("cpu")) == half
+
+
+@pytest.mark.parametrize("slow", [torch.float32, torch.bfloat16])
+def test_which_precision_is_faster_is_measured(
+    slow: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def convolve(layer: torch.nn.Conv2d, image: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.02 if image.dtype == slow else 0.001)
+        assert layer.weight.dtype == image.dtype
+        return image
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", convolve)
+    device.faster_in_bf16.cache_clear()
+    assert device.faster_in_bf16() == (slow == torch.float32)
+    device.faster_in_bf16.cache_clear()
 
 
 @pytest.mark.parametrize(("major", "native"), [(6, False), (7, False), (8, True), (9, True)])
