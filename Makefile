@@ -199,7 +199,7 @@ $(SEGMENTER): | $(CORE) need-photographs
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/photographs/segmenter.yaml
 
 .PHONY: segmenter
-segmenter: $(SEGMENTER) ## Train the vessel segmenter on real photographs, if there is none yet → runs/photographs_segmenter (8 minutes)
+segmenter: $(SEGMENTER) ## Train the vessel segmenter on real photographs, if there is none yet → runs/photographs_segmenter (7 minutes)
 
 QUALITY_GRADER := runs/quality_grader/checkpoints/best.ckpt
 $(QUALITY_GRADER): | $(CORE) need-photographs

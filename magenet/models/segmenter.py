@@ -25,6 +25,8 @@ class VesselSegmenter(
         width: Channels at the finest level.
         growth: Channels added per level.
         blocks: Residual blocks per level, in the encoder and in the decoder.
+        stride: Pixels of the photograph per pixel of the finest level, along one axis; 2 sees the
+            same pixels at two fifths of the arithmetic and a quarter of the memory traffic.
 
     Example:
         >>> import torch
@@ -32,24 +34,26 @@ class VesselSegmenter(
         torch.Size([2, 1, 50, 64])
     """
 
-    def __init__(self, width: int = 24, growth: int = 12, blocks: int = 1) -> None:
+    def __init__(self, width: int = 24, growth: int = 12, blocks: int = 1, stride: int = 1) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, width, 3, padding=1)
+        self.stride = stride
+        self.stem = nn.Conv2d(3 * stride**2, width, 3, padding=1)
         self.stage = EncoderDecoderStage(
             [width + level * growth for level in range(LEVELS)],
             [blocks] * LEVELS,
             channel_attention=False,
             spatial_attention=False,
         )
-        self.head = nn.Conv2d(width, 1, 3, padding=1)
+        self.head = nn.Conv2d(width, stride**2, 3, padding=1)
         nn.init.constant_(self.head.bias, -2.0)  # type: ignore[arg-type]  # a Conv2d has a bias by default
 
     def forward(self, image: Tensor) -> Tensor:
         """Return vessel logits, `(B, 1, H, W)`, for photographs `(B, 3, H, W)` in [0, 1]."""
         height, width = image.shape[-2:]
-        padded = padded_to(image, 2 ** (LEVELS - 1))
-        decoded = self.stage.decode(self.stage.encode(self.stem(padded)))
-        logits: Tensor = self.head(decoded[0])
+        padded = padded_to(image, self.stride * 2 ** (LEVELS - 1))
+        seen = functional.pixel_unshuffle(padded, self.stride)
+        decoded = self.stage.decode(self.stage.encode(self.stem(seen)))
+        logits = functional.pixel_shuffle(self.head(decoded[0]), self.stride)
         return logits[..., :height, :width]
 
 

@@ -41,6 +41,9 @@ epoch may be a step of its own, so 300 steps are a little fewer than 600 photogr
 
 COARSE_TARGET = (
     "--model.structure_target.segmenter", "magenet.models.VesselSegmenter",
+    "--model.structure_target.segmenter.width", "32",
+    "--model.structure_target.segmenter.growth", "16",
+    "--model.structure_target.segmenter.stride", "2",
     "--model.structure_target.checkpoint", str(WEIGHTS / "structure.ckpt"),
 )  # fmt: skip
 

@@ -41,7 +41,9 @@ model:
     structure_target:
       class_path: magenet.losses.SegmenterTarget
       init_args:
-        segmenter: {class_path: magenet.models.VesselSegmenter}
+        segmenter:
+          class_path: magenet.models.VesselSegmenter
+          init_args: {width: 32, growth: 16, stride: 2}
         checkpoint: experiments/weights/structure.ckpt
     network: {init_args: {widths: [8, 8, 8, 8], blocks: [1, 1, 1, 1], guide_width: 8,
                           detail_widths: [8, 8, 8], context_size: 64}}
