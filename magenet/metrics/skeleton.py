@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from magenet.metrics.masks import check_masks, dilate, require_numbers
 
-_BIT = torch.tensor([[128.0, 1.0, 2.0], [64.0, 0.0, 4.0], [32.0, 16.0, 8.0]])
-"""Weights of the eight neighbours in a pixel's 8-bit code: north is bit 0, then clockwise."""
+_NEIGHBOURS = ((0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0))
+"""Row and column of a pixel's eight neighbours in the square around it, in the order of the bits of
+its 8-bit code: north, then clockwise."""
 
 
 def _removable(first: bool) -> Tensor:
@@ -59,15 +60,24 @@ def skeleton(mask: Tensor) -> Tensor:
         >>> skeleton(bar)[0, 0].int().sum(dim=1).tolist()
         [0, 0, 5, 0, 0]
     """
-    weights, passes = _BIT.to(mask.device)[None, None], _PASSES.to(mask.device)
+    passes = _PASSES.to(mask.device)
     while True:
         thinner = mask
         for removable in passes:
-            code = functional.conv2d(thinner.float(), weights, padding=1).long()
-            thinner = thinner & ~removable[code]
+            thinner = thinner & ~removable[_neighbourhood(thinner).int()]
         if torch.equal(thinner, mask):
             return mask
         mask = thinner
+
+
+def _neighbourhood(mask: Tensor) -> Tensor:
+    """Return the code of each pixel's eight neighbours, uint8 like `mask`; outside is not set."""
+    height, width = mask.shape[-2:]
+    padded = functional.pad(mask.to(torch.uint8), (1, 1, 1, 1))
+    code = torch.zeros_like(mask, dtype=torch.uint8)
+    for bit, (row, column) in enumerate(_NEIGHBOURS):
+        code |= padded[..., row : row + height, column : column + width] << bit
+    return code
 
 
 def centerline_dice(probability: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
