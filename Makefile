@@ -194,6 +194,11 @@ need-photographs:
 	@test -f "$(MAGENET_DATA)/index.csv" || \
 	  { echo "Set MAGENET_DATA to the folder that holds index.csv and the photographs."; exit 1; }
 
+.PHONY: need-larger-photographs
+need-larger-photographs: need-photographs
+	@test -f "$(MAGENET_DATA_2048)/index.csv" || \
+	  { echo "Set MAGENET_DATA_2048 to a folder like MAGENET_DATA, with photographs of up to 2048 px, or to the same one."; exit 1; }
+
 SEGMENTER := runs/photographs_segmenter/checkpoints/best.ckpt
 $(SEGMENTER): | $(CORE) need-photographs
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/photographs/segmenter.yaml
@@ -260,7 +265,7 @@ runs/comparison_%/checkpoints/best.ckpt: | $(CORE) need-photographs
 comparison: $(RUNS) ## Train the learned rows of the tables that are not trained yet → runs/comparison_<row>/seed<N> (25 minutes a row)
 
 .PHONY: table-synthetic table-real table-downstream
-table-synthetic table-real table-downstream: table-%: $(CORE) need-photographs ## Test every row that there is → its CSV and rows/ in experiments/results (2 to 5 minutes a row)
+table-synthetic table-real table-downstream: table-%: $(CORE) need-photographs ## Test every row that there is → its CSV and rows/ in experiments/results (1 to 5 minutes a row)
 	$(BIN)/python -m experiments.studies.tables $*
 
 .PHONY: costs
@@ -279,7 +284,7 @@ input-sizes: $(CORE) need-photographs ## Score the released network by the size 
 fundus-check: $(CORE) need-photographs ## Count the photographs that the fundus check refuses → experiments/results/fundus_check.md and .csv (5 minutes)
 	$(BIN)/python -m experiments.studies.fundus_check
 
-runs/release_light/checkpoints/best.ckpt: | need-photographs
+runs/release_light/checkpoints/best.ckpt: | need-larger-photographs
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/release/light.yaml
 
 runs/release_detail/checkpoints/best.ckpt: | runs/release_light/checkpoints/best.ckpt
@@ -300,7 +305,7 @@ train-release: $(CORE) $(WHOLE) ## Train the network of the package, if there is
 # The release before, and the network in the package or a checkpoint.
 METHODS = --weights experiments/weights/mage_net_0.1 $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT),mage_net)
 .PHONY: evidence
-evidence: $(CORE) need-photographs ## Measure detail, invention, harm and real pairs of the releases → experiments/results/evidence, with CHECKPOINT=<file> runs/evidence (20 minutes a method)
+evidence: $(CORE) need-larger-photographs ## Measure detail, invention, harm and real pairs of the releases → experiments/results/evidence, with CHECKPOINT=<file> runs/evidence (25 minutes a method)
 	$(BIN)/python -m experiments.studies.evidence $(METHODS) --out $(if $(CHECKPOINT),runs,experiments/results)/evidence
 
 .PHONY: sheet

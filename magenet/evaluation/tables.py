@@ -37,7 +37,7 @@ from magenet.evaluation.summary import (
     summarise,
 )
 
-LABELS = {UNTOUCHED: "do nothing", CLEAN: "clean", HIGH: "the high photograph itself"}
+LABELS = {UNTOUCHED: "do nothing", CLEAN: "clean", HIGH: "the better photograph itself"}
 """Names of the rows that are not a method's, by subject."""
 
 SCORES = ("psnr", "ssim")

@@ -3,8 +3,9 @@
 Command:  make adaptation-study          (`--only <arm> ...` for some of them, `--seeds 0 1 2`,
                                           `--source <checkpoint>` to begin with a network there is)
 Needs:    MAGENET_DATA=<folder of the photographs>.
-Hardware: 2 CPU cores with bf16.
-Time:     80 minutes for both sources and the severity measure, then 40 minutes an arm and seed.
+Hardware: 2 CPU cores.
+Time:     80 minutes for both sources and the severity measure, then 20 to 50 minutes an arm and
+          seed: half of it without a teacher.
 Writes:   experiments/results/adaptation.md and adaptation.csv; runs/adaptation.
 
 What is trained and tested already is not run again, so the study can be stopped at any time. The

@@ -94,6 +94,10 @@ HEAD = """\
 Made by `python -m experiments.studies.evidence`: good val photographs (detail, invention, harm) \
 and real pairs of one eye; the modules of `experiments/studies/evidence` say what each score \
 means. Scores of each photograph: [scores.csv](scores.csv).
+
+`untouched` does nothing, `mage_net` is the released network and `mage_net_0.1` that of release \
+0.1; "network" among the vessel scores is our segmenter. PSNR and SSIM of real pairs are after \
+matching colours. `..._contrast` is the change of a lesion's contrast: 0 is unchanged, above 0 easier to see.
 """
 """Head of the page."""
 
