@@ -97,7 +97,8 @@ means. Scores of each photograph: [scores.csv](scores.csv).
 
 `untouched` does nothing, `mage_net` is the released network and `mage_net_0.1` that of release \
 0.1; "network" among the vessel scores is our segmenter. PSNR and SSIM of real pairs are after \
-matching colours. `..._contrast` is the change of a lesion's contrast: 0 is unchanged, above 0 easier to see.
+matching colours. `..._contrast` is the change of a lesion's contrast: 0 is unchanged, above 0 \
+easier to see.
 """
 """Head of the page."""
 
