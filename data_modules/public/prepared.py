@@ -75,11 +75,14 @@ def write_manifest(public_set: PublicSet, prepared: Prepared, path: Path) -> Non
 
 
 def write_pairs(prepared: Prepared, path: Path) -> None:
-    """Write the pairs of one eye, as :func:`data_modules.evaluation.read_pairs` reads them."""
-    sides: dict[str, dict[bool, Examined]] = {}
-    for one, _ in prepared.photographs:
-        if one.entry.pair:
-            sides.setdefault(one.entry.pair, {})[one.entry.quality == "good"] = one
+    """Write the test part's pairs, as :func:`data_modules.evaluation.read_pairs` reads them.
+
+    Not the others: the better photograph of each is one that trainings learn from.
+    """
+    sides: dict[str, dict[bool, tuple[Examined, str]]] = {}
+    for (one, split), patient in zip(prepared.photographs, prepared.members, strict=True):
+        if one.entry.pair and split == "test":
+            sides.setdefault(one.entry.pair, {})[one.entry.quality == "good"] = one, patient
     whole = {pair: both for pair, both in sides.items() if len(both) == 2}
     if not whole:
         return
@@ -87,8 +90,8 @@ def write_pairs(prepared: Prepared, path: Path) -> None:
         writer = csv.writer(stream)
         writer.writerow(("pair_id", "patient", "low", "high_aligned", "valid_mask"))
         for pair, both in whole.items():
-            low, high = both[False], both[True]
-            writer.writerow((pair, low.entry.patient, low.image, high.image, low.masks["fov_mask"]))
+            (low, patient), (high, _) = both[False], both[True]
+            writer.writerow((pair, patient, low.image, high.image, low.masks["fov_mask"]))
 
 
 def write_report(public_set: PublicSet, prepared: Prepared, missing: list[str], path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,9 @@ from magenet.errors import UserError
 
 TRAINED = "trained"
 """File in the folder of a training that was not stopped before its end."""
+
+CHECKPOINT = re.compile(r"[\w./-]+\.ckpt\b")
+"""Path of a checkpoint in a configuration."""
 
 RECIPE = "recipe.txt"
 """File in the folder of a training or test: its options, and the hash of every file they name."""
@@ -35,13 +39,25 @@ def as_options(configs: Sequence[Path]) -> tuple[str, ...]:
 
 
 def recipe_of(options: Sequence[str]) -> str:
-    """Return options, one a line, each file among them with the hash of its content."""
-    return "\n".join(
-        f"{option} {hashlib.sha256(Path(option).read_bytes()).hexdigest()}"
-        if Path(option).is_file()
-        else option
-        for option in options
-    )
+    """Return options, one a line, and every file among them with the hash of its content.
+
+    Checkpoints that a configuration names, of judges and structure targets, follow it.
+    """
+    lines = []
+    for option in options:
+        if not Path(option).is_file():
+            lines.append(option)
+            continue
+        lines.append(f"{option} {_hash(option)}")
+        if option.endswith(".yaml"):
+            named = CHECKPOINT.findall(Path(option).read_text(encoding="utf-8"))
+            lines += [f"  {path} {_hash(path)}" for path in named if Path(path).is_file()]
+    return "\n".join(lines)
+
+
+def _hash(path: str) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 class Runs:
@@ -73,12 +89,16 @@ class Runs:
             options: Further options.
 
         Raises:
-            UserError: If the training was done to its end by another recipe.
+            UserError: If the training was done to its end by another recipe, or its last
+                validation was lost.
         """
         folder, checkpoint = self.folder / name, self.checkpoint(name)
         command = (
             "fit", *as_options([BASE, *configs]), *options, *as_options(self.layers),
             *self._logged(name), "--checkpoint.dirpath", str(checkpoint.parent),
+            # After a kill the checkpoint of an earlier validation may be there: replaced, not kept
+            # beside a "best-v1.ckpt" that nobody reads.
+            "--checkpoint.enable_version_counter", "false",
         )  # fmt: skip
         recipe, wanted = folder / RECIPE, recipe_of(command)
         same = recipe.is_file() and recipe.read_text() == wanted
@@ -96,6 +116,8 @@ class Runs:
             folder.mkdir(parents=True)
             recipe.write_text(wanted)
             run(*command)
+        if not checkpoint.is_file():
+            raise UserError(f"{folder}: the training ended without a checkpoint: delete the folder")
         (folder / TRAINED).touch()
         return checkpoint
 

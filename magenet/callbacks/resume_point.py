@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
@@ -33,7 +34,8 @@ class ResumePoint(Callback):
     Never at an epoch's last batch: a checkpoint saved there, before Lightning has counted the
     epoch, resumes one epoch too far (Lightning 2.6.6); the first batch of the next epoch saves
     instead. A run with epochs of a single batch therefore has no resume point, as it
-    says at its start.
+    says at its start. Nor where a validation is due: a training resumed from there would go on
+    without it, and at its last step end without a checkpoint that one has chosen.
 
     A training that ends before its first validation, which would have chosen a checkpoint, is saved
     at its last step.
@@ -85,7 +87,8 @@ class ResumePoint(Callback):
         self.seen_step = trainer.global_step
         stop = trainer.strategy.reduce_boolean_decision(self.signal is not None, all=False)
         due = stop or trainer.global_step - self.saved_step >= self.every_n_steps
-        can_save = trainer.log_dir is not None and not trainer.is_last_batch
+        at_border = trainer.is_last_batch or _validation_is_due(trainer)
+        can_save = trainer.log_dir is not None and not at_border
         if due and stepped and can_save:
             self._save(trainer)
         # Without a state to wait for, stop at once.
@@ -146,6 +149,17 @@ class ResumePoint(Callback):
         for old in self.paths[:-KEPT]:
             trainer.strategy.remove_checkpoint(old)
         self.paths = self.paths[-KEPT:]
+
+
+def _validation_is_due(trainer: Trainer) -> bool:
+    """Return whether a validation follows this batch; not where one follows every batch."""
+    every = trainer.val_check_batch
+    if every is None or math.isinf(every) or every == 1:
+        return False
+    loop = trainer.fit_loop
+    across_epochs = trainer.check_val_every_n_epoch is None
+    batch = loop.total_batch_idx if across_epochs else loop.batch_idx
+    return (batch + 1) % every == 0
 
 
 def _requeue_signal(trainer: Trainer) -> int | None:

@@ -125,7 +125,9 @@ def test_pairs_are_written_as_tests_of_pairs_read_them(tmp_path: Path) -> None:
     prepare(SETS["real_fundus"], tmp_path / "src", tmp_path / "out", partial=True, workers=0)
     manifest = Manifest.from_csv(tmp_path / "out/index.csv")
     pairs = read_pairs(tmp_path / "out/pairs.csv", manifest)
-    assert [pair.name for pair in pairs] == ["1", "2", "3"]
+    split = {photograph.name: photograph.split for photograph in manifest}
+    assert {split[pair.low.name] for pair in pairs} == {"test"}, "no photograph of a training"
+    assert len(pairs) == list(split.values()).count("test") / 2 < len(manifest) / 2
     assert all(pair.low.quality == "usable" and "gt" in pair.high.parts for pair in pairs)
 
 

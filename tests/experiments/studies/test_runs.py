@@ -21,7 +21,15 @@ FOLDER = Path("runs/study/a")
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """Take down the commands instead of running them."""
     taken: list[tuple[str, ...]] = []
-    monkeypatch.setattr(runs, "run", lambda *command: taken.append(command))
+
+    def run(*command: str) -> None:
+        taken.append(command)
+        if command[0] == "fit":
+            best = Path(command[command.index("--checkpoint.dirpath") + 1]) / "best.ckpt"
+            best.parent.mkdir(exist_ok=True)
+            best.touch()
+
+    monkeypatch.setattr(runs, "run", run)
     return taken
 
 
@@ -30,8 +38,6 @@ def stopped(*options: str, at: str | None = "step_000100.ckpt") -> Path:
     Runs(Path("runs/study")).train("a", [], *options)
     (FOLDER / TRAINED).unlink()
     best = FOLDER / "checkpoints/best.ckpt"
-    best.parent.mkdir()
-    best.touch()
     if at is not None:
         torch.save({"global_step": 100}, best.with_name(at))
     return best
@@ -65,6 +71,25 @@ def test_one_trained_by_another_recipe_is_refused(commands: list[tuple[str, ...]
     assert len(commands) == 1
 
 
+def test_a_judge_that_a_configuration_names_is_part_of_the_recipe(
+    commands: list[tuple[str, ...]],
+) -> None:
+    Path("weights").mkdir()
+    Path("judged.yaml").write_text("data: {x: {checkpoint: weights/judge.ckpt}}\n")
+    for content, count in (("one", 1), ("one", 1), ("another", 2)):
+        Path("weights/judge.ckpt").write_text(content)
+        Path("runs/study/a_tested").mkdir(parents=True, exist_ok=True)
+        Runs(Path("runs/study")).test("a", [Path("judged.yaml")])
+        assert len(commands) == count
+
+
+def test_a_training_without_a_checkpoint_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "run", lambda *command: None)
+    with pytest.raises(UserError, match="ended without a checkpoint"):
+        Runs(Path("runs/study")).train("a", [])
+    assert not (FOLDER / TRAINED).exists()
+
+
 def test_a_test_is_repeated_for_another_checkpoint(commands: list[tuple[str, ...]]) -> None:
     best = stopped()
     Path("runs/study/a_tested").mkdir()
@@ -79,12 +104,14 @@ def test_one_of_another_recipe_or_without_a_resume_point_starts_anew(
     commands: list[tuple[str, ...]], change: str
 ) -> None:
     best = stopped(at=None if change == "no resume point" else "step_000100.ckpt")
+    old = best.with_name("old.ckpt")
+    old.touch()
     Path("layer.yaml").write_text("trainer: {max_steps: 2}\n")
     layers = [Path("layer.yaml")] if change == "layer" else []
     options = ["--seed_everything", "1"] if change == "option" else []
     Runs(Path("runs/study"), layers).train("a", [], *options)
     assert "--ckpt_path" not in commands[-1]
-    assert not best.exists()
+    assert not old.exists()
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
@@ -65,6 +65,34 @@ def test_resume_points_follow_each_other_and_avoid_the_end_of_an_epoch(tmp_path:
     # An epoch has 4 steps: step 4 and step 8 end one, so 5 and 9 stand in for them.
     steps = [[], [2], [2], [2], [2, 5], [2, 5], [5, 7], [5, 7], [7, 9]]
     assert kept == [[f"step_{step:06d}.ckpt" for step in saved] for saved in steps]
+
+
+def test_a_resumed_training_misses_no_validation(tmp_path: Path) -> None:
+    """An epoch has 4 steps: after step 3 and 6 a validation is due, and so is a resume point."""
+    options: dict[str, Any] = {
+        "max_epochs": -1, "check_val_every_n_epoch": None, "val_check_interval": 3,
+        "enable_checkpointing": True,
+    }  # fmt: skip
+    validated: list[int] = []
+
+    class Note(Callback):
+        def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            validated.append(trainer.global_step)
+
+    def parts(run: str) -> dict[str, Any]:
+        best = ModelCheckpoint(tmp_path, "best", monitor="val/psnr", mode="max")
+        logger = CSVLogger(tmp_path, name="", version=run)
+        return {"callbacks": [ResumePoint(every_n_steps=3), best, Note()], "logger": logger}
+
+    trainer(tmp_path, max_steps=7, **options, **parts("one")).fit(task(), data())
+    point = max(tmp_path.glob("one/checkpoints/step_*.ckpt"))
+    validated.clear()
+    trainer(tmp_path, max_steps=9, **options, **parts("other")).fit(
+        task(), data(), ckpt_path=point, weights_only=True
+    )
+    after = int(point.stem.removeprefix("step_"))
+    assert validated == [step for step in (3, 6, 9) if step > after]
+    assert not {3, 6} & {int(p.stem[5:]) for p in tmp_path.rglob("step_*.ckpt")}
 
 
 @pytest.mark.parametrize("batches", [1, 2])
