@@ -121,7 +121,8 @@ class TeacherTarget(nn.Module):
                 believed = self._believed(image, output.image * mask)
                 weight = believed if weight is None else weight * believed
             if self.permuted:
-                output = _moved(output, lambda part: part.roll(1, dims=0))
+                # a photograph's windows follow one another, and go to the next one together
+                output = _moved(output, lambda part: part.roll(len(part) // len(image), dims=0))
                 weight = None if weight is None else weight.roll(1, dims=0)
             quality = None
             if self.severity is not None:

@@ -6,7 +6,8 @@ Hardware: see experiments/configs/ablation/scales.
 Time:     see there. What is trained and tested already is not run again.
 Writes:   ablation_<scale>.md, ablation_<scale>_network.csv and _teacher.csv with the files beside
           them, in experiments/results; at the scale smoke in runs/ablation_smoke.
-Expected: PSNR of the whole network under the fundus recipe in :data:`EXPECTED`; it fails otherwise.
+Expected: PSNR of the whole network under the fundus recipe in :data:`EXPECTED`, where the scale has
+          been measured; it fails otherwise.
 
 A variant is a file of `experiments/configs/ablation/network` or `teacher`, a layer that says what
 it is without. All variants of a scale have the same steps, photographs and seeds.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -74,16 +75,27 @@ def label(group: str, name: str, seed: int) -> str:
 
 
 def tested(runs: Runs, scale: str, group: str, only: Sequence[str], seeds: int) -> dict[str, Path]:
-    """Train and test what is missing of a group, and return the folder of each row's test."""
+    """Train and test what is missing of a group, and return the folder of each row's test.
+
+    Args:
+        runs: The trainings and tests.
+        scale: See :data:`SCALES`.
+        group: See :data:`BASES`.
+        only: Variants to train and test; all if empty. Others are rows if they were tested before.
+        seeds: Number of seeds of the main variants.
+    """
     rows = [
         (name, layers, seed)
         for name, layers in variants(group).items()
         for seed in range(seeds if name == "whole" or name in TWICE else 1)
-        if name in only or not only
     ]
     found = {}
     for name, layers, seed in tqdm(rows, group):
         run = f"{group}_{name}_{seed}"
+        if only and name not in only:
+            if (folder := runs.tested(run)) is not None:
+                found[label(group, name, seed)] = folder
+            continue
         numbers = ("--seed_everything", str(seed), "--data.seed", str(seed))
         base, *changes = layers
         runs.train(run, [PROTOCOL, base, *scale_layers(scale, group), *changes], *numbers)
@@ -92,13 +104,26 @@ def tested(runs: Runs, scale: str, group: str, only: Sequence[str], seeds: int) 
     return found
 
 
+def wholes(group: str, tests: Collection[str]) -> list[str]:
+    """Return the rows of a table that nothing is missing from, one of each seed.
+
+    Args:
+        group: See :data:`BASES`.
+        tests: Names of the tests that there are.
+    """
+    of_seeds = [label(group, "whole", seed) for seed in range(len(tests))]
+    ending = ", teacher" if WHOLE[group].endswith(", teacher") else ""
+    return [f"{name}{ending}" for name in of_seeds if name in tests]
+
+
 def page(scale: str, tables: Mapping[str, Sequence[Cells]]) -> str:
     """Return the page of a scale."""
     parts = [
         "# Ablation", "",
         f"Made by `make table-ablation SCALE={scale}`: each row is trained like the first, without "
         "one of its parts ([configurations](../configs/ablation)). Mean and 95 % interval over "
-        "patients; paired comparisons with the first row: `*_against.csv`.",
+        "patients; paired comparisons with the whole network of each seed, to be read within a "
+        "seed: `*_against.csv`.",
     ]  # fmt: skip
     for group, table in tables.items():
         scores, conditions = SHOWN[group]
@@ -142,15 +167,12 @@ def main(arguments: list[str] | None = None) -> int:
     folder = options.runs / f"ablation_{options.scale}"
     results = options.results or (folder if options.scale == "smoke" else RESULTS)
     runs = Runs(folder)
-    tables = {}
+    paths = {group: results / f"ablation_{options.scale}_{group}.csv" for group in BASES}
     for group in options.groups:
         tests = tested(runs, options.scale, group, options.only, options.seeds)
-        path = results / f"ablation_{options.scale}_{group}.csv"
-        whole = [
-            name for name in (WHOLE[group],) if WHOLE[group].removesuffix(", teacher") in tests
-        ]
-        make_table(path, tests, whole)
-        tables[group] = read_table(path)
+        if tests:
+            make_table(paths[group], tests, wholes(group, tests))
+    tables = {group: read_table(path) for group, path in paths.items() if path.is_file()}
     with atomic_write(results / f"ablation_{options.scale}.md") as path:
         path.write_text(page(options.scale, tables), encoding="utf-8")
     try:

@@ -141,6 +141,11 @@ class Runs:
             recipe.write_text(wanted)
         return folder
 
+    def tested(self, name: str, suffix: str = "tested") -> Path | None:
+        """Return the folder of a training's test, or None if it was not tested."""
+        folder = self.folder / f"{name}_{suffix}"
+        return folder if (folder / RECIPE).is_file() else None
+
     def _logged(self, version: str) -> tuple[str, ...]:
         """Return the options that name the folder of a run."""
         return (

@@ -116,6 +116,16 @@ def test_permuted_targets_are_those_of_the_others() -> None:
     assert torch.equal(target.output.structure_logits, IMAGE[:, 1:2].flip(0))
 
 
+def test_permuted_targets_in_windows_are_those_of_another_photograph() -> None:
+    class Cut(Slanted):
+        def forward(self, image: Tensor, window: Window | None = None) -> EnhancerOutput:
+            return EnhancerOutput((image if window is None else window.cut(image),))
+
+    window = Window([[(0, 0), (16, 0)], [(0, 16), (16, 16)]], 16, 16, (32, 32))
+    target = TeacherTarget(permuted=True)(Cut(0.0), BATCH, window)
+    assert torch.equal(target.output.image, window.cut(IMAGE).roll(2, dims=0)), "both of the other"
+
+
 def test_a_permuted_target_keeps_how_far_it_is_believed() -> None:
     class Brightening(Slanted):
         """Adds more to the right of what it sees, in proportion to the photograph."""

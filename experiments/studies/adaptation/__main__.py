@@ -9,7 +9,9 @@ Time:     80 minutes for both sources and the severity measure, then 20 to 50 mi
 Writes:   experiments/results/adaptation.md and adaptation.csv; runs/adaptation.
 
 What is trained and tested already is not run again, so the study can be stopped at any time. The
-report is written after every arm; scores outlive the folder of the trainings.
+report is written after every arm; an arm whose scores it has is not run again even where the folder
+of the trainings is lost. With other seeds than the pilot's the continued source is
+run, too: arms are compared within a seed.
 """
 
 from __future__ import annotations
@@ -21,9 +23,15 @@ from pathlib import Path
 from tqdm import tqdm
 
 from experiments.configurations import CONFIGS, RESULTS
-from experiments.studies.adaptation.arms import ARMS, FOLDER, RUNS, needs, slug
-from experiments.studies.adaptation.report import write_report
-from experiments.studies.adaptation.scores import CALIBRATED_SOURCE, DO_NOTHING, SOURCE, add_tests
+from experiments.studies.adaptation.arms import ARMS, FOLDER, REFERENCE, RUNS, needs, slug
+from experiments.studies.adaptation.report import PILOT, write_report
+from experiments.studies.adaptation.scores import (
+    CALIBRATED_SOURCE,
+    DO_NOTHING,
+    SOURCE,
+    add_tests,
+    tested,
+)
 from experiments.studies.runs import Runs
 
 SOURCES: dict[str, tuple[Path, ...]] = {
@@ -49,11 +57,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     runs = Runs(RUNS, options.layer)
-    needed = dict.fromkeys(name for label in options.only for name in needs(label))
     source = options.source or runs.train("source", SOURCES["source"])
+    scores = options.results / "adaptation.csv"
+    done = tested(scores, source)
+    arms = [*options.only, *([] if options.seeds == [PILOT] else [REFERENCE])]
+    wanted = dict.fromkeys((arm, seed) for seed in options.seeds for arm in arms)
+    missing = [one for one in wanted if one not in done]
+    needed = dict.fromkeys(name for label, _ in missing for name in needs(label))
     for name in needed:
         runs.train(name, SOURCES[name])
-    scores = options.results / "adaptation.csv"
 
     def add(label: str, seed: int, name: str) -> None:
         """Test a network, add its scores to the file, and write the report anew."""
@@ -66,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         add(SOURCE, 0, "source")
     if "calibrated" in needed:
         add(CALIBRATED_SOURCE, 0, "calibrated")
-    for label, seed in tqdm([(a, s) for a in options.only for s in options.seeds], unit="arm"):
+    for label, seed in tqdm(missing, unit="arm"):
         name = f"{slug(label)}_{seed}"
         seeds = ("--seed_everything", str(seed), "--data.seed", str(seed))
         start = ("--model.start", str(source))

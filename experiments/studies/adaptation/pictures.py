@@ -20,6 +20,7 @@ from tqdm import tqdm
 from data_modules.batch import Batch
 from experiments.configurations import EXPERIMENTS, RESULTS, photographs_folder
 from experiments.studies.adaptation.arms import ARMS, REFERENCE, RUNS, UPPER_REFERENCE, slug
+from experiments.studies.adaptation.report import common_seeds
 from experiments.studies.adaptation.scores import PRIMARY, RIDGE, interval, pooled, read_scores
 from experiments.studies.evidence.pairs import pair_batches
 from experiments.studies.interval_plot import OURS, TEXT, Panel, interval_plot
@@ -47,15 +48,17 @@ TILE, GAP, HEAD = 300, 6, 26
 
 
 def arms_plot(path: Path) -> str:
-    """Return the figure of every arm, pooled over its seeds, as SVG.
+    """Return the figure of the arms, pooled over their seeds, as SVG: of those with the same seeds.
 
     Args:
         path: `adaptation.csv` of the study.
     """
     table = read_scores(path)
-    arms = [label for label in ARMS if label in table[PRIMARY]]
+    counted = {label: common_seeds(table, label) for label in ARMS if label in table[PRIMARY]}
+    seeds = counted[REFERENCE]
+    arms = [label for label in counted if counted[label] == seeds]
     found: dict[tuple[str, str], Interval] = {
-        (label, score): interval(pooled(list(table[score][label].values())))
+        (label, score): interval(pooled([table[score][label][seed] for seed in seeds]))
         for label in arms
         for score in (PRIMARY, RIDGE)
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -115,6 +116,16 @@ def _arms(table: Table) -> str:
     return "\n".join(lines) + "\n\n"
 
 
+def common_seeds(table: Table, label: str) -> list[int]:
+    """Return the seeds that an arm shares with the continued source, in order.
+
+    The pilot's seed counts only for an arm that has no other: it chose those that have.
+    """
+    arms = table[PRIMARY]
+    seeds = sorted(arms[label].keys() & arms.get(REFERENCE, {}).keys())
+    return seeds if set(arms[label]) == {PILOT} else [seed for seed in seeds if seed != PILOT]
+
+
 def _comparisons(table: Table) -> str:
     """Return the comparisons of each arm with the continued source, pooled over common seeds."""
     lines = [
@@ -125,9 +136,7 @@ def _comparisons(table: Table) -> str:
     ]  # fmt: skip
     reference = table[PRIMARY].get(REFERENCE, {})
     for label in (label for label in ARMS if label in table[PRIMARY]):
-        seeds = table[PRIMARY][label]
-        common = sorted(seeds.keys() & reference.keys())
-        common = [seed for seed in common if seed != PILOT] or common
+        seeds, common = table[PRIMARY][label], common_seeds(table, label)
         if label == REFERENCE or not common:
             continue
 
@@ -148,9 +157,10 @@ def _comparisons(table: Table) -> str:
                 interval(pair(PRIMARY, UPPER_REFERENCE)).mean,
             )
         verdict = "yes" if is_convincing(gains, gain, share, colour) else "no"
+        closed = "not known" if math.isnan(share) else f"{share:.0%}"
         signs = ", ".join(f"{one.difference:+.3f}" for one in gains)
         lines.append(
-            f"| {label} | {len(common)} | {_difference(gain)} | {signs} | {share:.0%} "
+            f"| {label} | {len(common)} | {_difference(gain)} | {signs} | {closed} "
             f"| {_difference(ridge)} | {colour.difference:+.2f} | {verdict} |"
         )
     return "\n".join(lines) + "\n"

@@ -52,7 +52,7 @@ def add_tests(path: Path, source: Path, tests: Mapping[tuple[str, int], Path]) -
         source: Checkpoint of the source network.
         tests: Folder of each test, by the label of its arm and its seed.
     """
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    digest = _digest(source)
     lines = [
         {"arm": label, "seed": str(seed), "source": digest}
         | {name: f"{v:.6g}" if isinstance(v, float) else v for name, v in row.items()}
@@ -64,6 +64,23 @@ def add_tests(path: Path, source: Path, tests: Mapping[tuple[str, int], Path]) -
             lines.append(line)
     lines.sort(key=lambda line: (line["arm"], int(line["seed"])))
     write_table(path, COLUMNS, [{name: line[name] for name in COLUMNS} for line in lines])
+
+
+def tested(path: Path, source: Path) -> set[tuple[str, int]]:
+    """Return the arms and seeds that the file has scores of, those that began with this source.
+
+    Args:
+        path: The file; it need not exist.
+        source: Checkpoint of the source network.
+    """
+    digest = _digest(source)
+    lines = read_table(path) if path.is_file() else []
+    return {(line["arm"], int(line["seed"])) for line in lines if line.get("source") == digest}
+
+
+def _digest(source: Path) -> str:
+    """Return the start of the SHA-256 of a source network."""
+    return hashlib.sha256(source.read_bytes()).hexdigest()[:12]
 
 
 def _rows(folder: Path, label: str) -> list[dict[str, str | float]]:

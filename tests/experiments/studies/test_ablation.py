@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from experiments.studies import ablation
+from experiments.studies.runs import RECIPE, Runs
 from magenet.errors import UserError
 from magenet.evaluation.tables import read_table
 from tests.conftest import ROOT
@@ -35,6 +36,45 @@ def test_an_unexpected_result_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(ablation, "EXPECTED", {"cpu": (23.0, 25.0)})
     with pytest.raises(UserError, match=r"22\.00 dB under the fundus recipe, expected are 23"):
         ablation.require_expected("cpu", [row])
+
+
+def test_rows_that_were_tested_before_stay_and_each_seed_has_its_whole_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tests: list[str] = []
+
+    def test(self: Runs, name: str, configs: list[Path]) -> Path:
+        folder = self.folder / f"{name}_tested"
+        folder.mkdir(parents=True)
+        (folder / RECIPE).touch()
+        tests.append(name)
+        return folder
+
+    tables: dict[str, tuple[list[str], list[str]]] = {}
+    monkeypatch.setattr(Runs, "train", lambda *_: None)
+    monkeypatch.setattr(Runs, "test", test)
+    monkeypatch.setattr(
+        ablation, "make_table",
+        lambda path, rows, wholes: tables.update({path.stem: (list(rows), wholes)}),
+    )  # fmt: skip
+    monkeypatch.setattr(ablation, "read_table", lambda path: [])
+    for only in (["whole", "one_stage"], ["two_stages"]):
+        tests.clear()
+        command = ["--groups", "network", "--results", ".", "--only", *only]
+        assert ablation.main(command) == 0
+        assert len(tests) == 2 * len(only), "two seeds of each, nothing twice"
+    rows, wholes = tables.pop("ablation_smoke_network")
+    assert wholes == ["MAGE-Net", "MAGE-Net, seed 1"]
+    assert set(rows) == {
+        *wholes,
+        "one stage",
+        "one stage, seed 1",
+        "two stages",
+        "two stages, seed 1",
+    }
+    assert ablation.main(["--groups", "teacher", "--results", ".", "--only", "one_stage"]) == 0
+    assert not tables, "no row, no table: an earlier one stays"
+    assert ablation.wholes("teacher", ["T-S MAGE-Net"]) == ["T-S MAGE-Net, teacher"]
 
 
 @pytest.mark.slow

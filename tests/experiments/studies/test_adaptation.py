@@ -141,6 +141,12 @@ def test_a_source_network_that_there_is_is_not_trained(
     for name in list(trained)[1:]:
         assert trained[name][:2] == ("--model.start", str(source))
     assert set(read_scores(tmp_path / "adaptation.csv")["fiqa"]) == {REFERENCE, "bank"}
+    trained.clear()
+    assert study.main([*given, "same view", "--seeds", "0"]) == 0
+    assert list(trained) == ["same_view_0"], "scores are there, whatever became of the trainings"
+    trained.clear()
+    assert study.main([*given[:-2], "bank", "--seeds", "0", "2"]) == 0
+    assert list(trained) == ["severity", "bank_2", f"{slug(REFERENCE)}_2"], "within a seed"
 
 
 def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path, source: Path) -> None:
@@ -154,6 +160,8 @@ def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path, source: Pat
         ("mean teacher", 0): scored(tmp_path / "m0", 0.53),
         ("mean teacher", 1): scored(tmp_path / "m1", 0.55),
         ("bank", 0): scored(tmp_path / "b0", 0.55, colour=9.0),
+        ("gated", 0): tmp_path / "b0",
+        ("gated", 2): tmp_path / "b0",
         (UPPER_REFERENCE, 0): scored(tmp_path / "u0", 0.605),
         (UPPER_REFERENCE, 1): scored(tmp_path / "u1", 0.61),
     }
@@ -167,6 +175,7 @@ def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path, source: Pat
     assert "| 40% |" in lines["| mean teacher"]
     assert lines["| mean teacher"].endswith("| yes |")
     assert "| 1 | +0.050" in lines["| bank"], "the pilot alone"
+    assert "| gated" not in lines, "without a reference of its seed, and the pilot chose it"
     assert lines["| bank"].endswith("| no |"), "its colours are worse"
 
 

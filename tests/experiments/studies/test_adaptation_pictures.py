@@ -32,8 +32,11 @@ def test_the_pairs_that_an_arm_changes_most_come_first() -> None:
     assert picture.shape[0] == middle[-1] + pictures.TILE // 2, "as many as are shown"
 
 
-def test_every_arm_is_in_the_figure_pooled_over_its_seeds(tmp_path: Path) -> None:
-    levels = {(REFERENCE, 0): 0.50, ("bank", 0): 0.50, ("bank", 1): 0.60}
+def test_arms_with_the_seeds_of_the_reference_are_in_the_figure(tmp_path: Path) -> None:
+    levels = {
+        (REFERENCE, 0): 0.70, (REFERENCE, 1): 0.50, (REFERENCE, 2): 0.52, ("bank", 0): 0.70,
+        ("bank", 1): 0.60, ("bank", 2): 0.52, ("same view", 0): 0.50,
+    }  # fmt: skip
     lines = [
         {"arm": arm, "seed": str(seed), "name": f"eye {eye}", "patient": f"patient {eye}",
          **dict.fromkeys(SCORES, "0"), PRIMARY: f"{level}", RIDGE: f"{level}"}
