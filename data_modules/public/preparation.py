@@ -125,16 +125,19 @@ def _require_new(folder: Path, source: Path) -> None:
 
 
 def _require_different(entries: list[Entry]) -> None:
-    """Raise if two photographs would have one name.
+    """Raise if two photographs would have one name, or one is there twice.
 
     Raises:
         UserError: If they would.
     """
     first: dict[str, Path] = {}
     for entry in entries:
-        other = first.setdefault(entry.name, entry.image)
-        if other is not entry.image:
+        other = first.get(entry.name)
+        if other == entry.image:
+            raise UserError(f"{entry.image}: a table of the set names it twice; remove one line")
+        if other is not None:
             raise UserError(f"{entry.image} and {other}: have one name, {entry.name}; remove one")
+        first[entry.name] = entry.image
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image, ImageChops
+
 from data_modules.public.examination import FOLDERS, Examined
 from data_modules.public.public_set import PublicSet, Skipped
 from data_modules.public.splits import LEFT_OUT
@@ -15,6 +17,9 @@ from magenet.imaging.field_of_view import LEAST_CONFIDENCE
 
 MANIFEST, REPORT, PAIRS = "index.csv", "preparation.json", "pairs.csv"
 """Files of a prepared folder: the manifest, what was done, and pairs of one eye where there are."""
+
+VALID = "valid"
+"""Folder of the masks of what both photographs of a pair show."""
 
 COLUMNS = (
     "set", "split", "image", "quality", "patient", *FOLDERS, "dr_grade", "part", "width", "height",
@@ -91,7 +96,28 @@ def write_pairs(prepared: Prepared, path: Path) -> None:
         writer.writerow(("pair_id", "patient", "low", "high_aligned", "valid_mask"))
         for pair, both in whole.items():
             (low, patient), (high, _) = both[False], both[True]
-            writer.writerow((pair, patient, low.image, high.image, low.masks["fov_mask"]))
+            valid = _write_shared_field(low, high, path.parent)
+            writer.writerow((pair, patient, low.image, high.image, valid))
+
+
+def _write_shared_field(low: Examined, high: Examined, folder: Path) -> str:
+    """Write the part of the field of view that both photographs of a pair show.
+
+    Args:
+        low: The poor photograph.
+        high: The better one.
+        folder: The prepared folder.
+
+    Returns:
+        The mask's path in the folder; that of the poor photograph's field if sizes differ.
+    """
+    fields = [Image.open(folder / one.masks["fov_mask"]).convert("1") for one in (low, high)]
+    if fields[0].size != fields[1].size:
+        return low.masks["fov_mask"]
+    name = f"{VALID}/{low.entry.name}.png"
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    ImageChops.logical_and(*fields).save(folder / name, optimize=True)
+    return name
 
 
 def write_report(public_set: PublicSet, prepared: Prepared, missing: list[str], path: Path) -> None:

@@ -28,6 +28,7 @@ from data_modules.datasets.photographs import cut_to_field, find_field
 from data_modules.files.reading import read_photograph
 from data_modules.grading import DECODED, Grade
 from experiments.configurations import BASE, CONFIGS, WEIGHTS, build, read_config
+from experiments.studies.patients import CHILDREN
 from magenet.callbacks.provenance import commit
 from magenet.checkpoints import read_network
 from magenet.imaging.field_of_view import FieldOfView, estimate_field, field_from_mask
@@ -73,7 +74,7 @@ def data(folder: Path, label: Grade, part: str, size: int) -> GradingDataModule:
     labels = {"quality": ("hygd", None), "dr_grade": ("idrid", ["idrid"])}[label]
     photographs = ManifestPhotographs(
         str(folder / "index.csv"), test_split=part, only_with=label, sets=labels[1],
-        labels=[str(folder / labels[0] / "labels.csv")],
+        labels=[str(folder / labels[0] / "labels.csv"), str(CHILDREN)],
     )  # fmt: skip
     return GradingDataModule(photographs, label, image_size=size, workers=0)
 

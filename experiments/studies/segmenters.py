@@ -32,6 +32,7 @@ from experiments.configurations import (
     photographs_folder,
     read_config,
 )
+from experiments.studies.patients import patients_of
 from magenet.callbacks.provenance import commit
 from magenet.checkpoints import read_network
 from magenet.evaluation.statistics import bootstrap_interval
@@ -39,7 +40,6 @@ from magenet.imaging.crop import crop, resize
 from magenet.imaging.field_of_view import field_from_mask
 from magenet.metrics import vessel_scores
 
-CHILDREN = CONFIGS / "tests/chase_db1_children.csv"
 SCORES = ("dice", "iou", "balanced_accuracy", "roc_auc", "cldice")
 
 
@@ -104,8 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder to write to")
     options = parser.parse_args(arguments)
     folder = photographs_folder()
-    known = Manifest.from_csv(folder / "index.csv", [CHILDREN])
-    patients = {photograph.name: photograph.patient or photograph.name for photograph in known}
+    patients = patients_of(folder)
     tables: dict[str, list[dict[str, Any]]] = {}
     for name in ("vessels", "disc"):
         network, data = build_experiment(CONFIGS / f"runs/judges/{name}.yaml")

@@ -72,6 +72,8 @@ class PairVesselJudge(NetworkJudge):
     - `pair_vessel_auc`: area under the ROC curve of the result's vessels at that shift: unlike the
       Dice coefficient it does not depend on the segmenter's threshold.
 
+    All are NaN where no vessel is found in the high-quality photograph.
+
     Args:
         network: Segmenter that returns vessel logits, `(B, 1, H, W)`.
         checkpoint: Checkpoint of the task that trained it; the network is used as it is if null.
@@ -114,6 +116,9 @@ class PairVesselJudge(NetworkJudge):
             for shift in SHIFTS
         ]).max(dim=0)  # fmt: skip
         found = moved(vessels, of_dice)
+        # No vessel in the better photograph says nothing of those in the result.
+        known = ((vessels_high > 0) & (valid > 0)).flatten(1).any(dim=1)
+        dice = torch.where(known, dice, torch.nan)
         return {
             f"pair_{self.name}_dice": dice,
             f"pair_{self.name}_iou": dice / (2.0 - dice),

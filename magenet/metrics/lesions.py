@@ -87,7 +87,7 @@ def detectability(
     return 1 - area if dark else area
 
 
-def preservation(before: Tensor, after: Tensor, chance: float = 0.0) -> Tensor:
+def preservation(before: Tensor, after: Tensor, chance: float = 0.0, least: float = 0.05) -> Tensor:
     """Return the preserved share of a score above chance: 1 if unchanged, more if raised.
 
     Args:
@@ -95,15 +95,17 @@ def preservation(before: Tensor, after: Tensor, chance: float = 0.0) -> Tensor:
         after: Score of the enhanced photograph, same shape.
         chance: Score of an invisible lesion: 0 for :func:`lesion_contrast`, 0.5 for
             :func:`detectability`.
+        least: Excess over chance before, below which the share is one of noise (our choice).
 
     Returns:
-        `(B,)`; NaN where the score before does not exceed chance.
+        `(B,)`; NaN where the score before does not exceed chance by `least`.
 
     Example:
         >>> preservation(torch.tensor([0.9]), torch.tensor([0.7]), chance=0.5)
         tensor([0.5000])
     """
-    return torch.where(before > chance, (after - chance) / (before - chance), torch.nan)
+    excess = before - chance
+    return torch.where(excess >= least, (after - chance) / excess, torch.nan)
 
 
 def _lesion_and_ring(

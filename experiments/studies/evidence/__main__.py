@@ -32,6 +32,7 @@ from experiments.studies.evidence import (
 )
 from experiments.studies.evidence.methods import Method, methods
 from experiments.studies.evidence.report import Row
+from experiments.studies.patients import patients_of
 from magenet.checkpoints import read_network
 from magenet.evaluation.pairs import PairJudge
 from magenet.models import VesselSegmenter
@@ -71,9 +72,10 @@ def photographs(name: str, side: int = SIDE, labels: bool = False) -> Iterator[B
         str(folder / "index.csv"), [name], ["good"], cache="runs/cache", **own
     )
     dataset = source.dataset("val", LABELLED_SIDE if labels else side)
+    patients = patients_of(folder)
     for index in range(len(dataset)):
         sample: dict[str, Any] = dataset[index]
-        batch: dict[str, Any] = {"name": [sample["name"]], "patient": [sample["patient"]]}
+        batch: dict[str, Any] = {"name": [sample["name"]], "patient": [patients[sample["name"]]]}
         for name, value in sample.items():
             if isinstance(value, Tensor) and name.startswith(("image", "mask")):
                 batch[name] = value.float()[None] / (255 if value.dtype == torch.uint8 else 1)

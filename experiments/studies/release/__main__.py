@@ -79,15 +79,16 @@ def as_markdown(measured: Measured, settings: Settings) -> str:
         name: torch.tensor([spearmanr(*row).statistic for row in zip(plane, error, strict=True)])
         for name, plane in (("expected error", score), ("size of the change", change))
     }
-    expected = 255 * cross_fitted(score, error, of_degraded.photograph).mean(dim=1)
+    expected = 255 * cross_fitted(score, error, of_degraded.patient).mean(dim=1)
     levels = 255 * error.mean(dim=1)
-    harm = cross_fitted(measured.harm, measured.harmed, measured.photograph)
+    harm = cross_fitted(measured.harm, measured.harmed, measured.patient)
     flags = "| flag | limit | flagged | above limit | both | precision | recall |"
+    count = int(measured.degraded.sum()) // DRAWS
     lines = [
         "# Calibration of the released network", "",
-        f"Made by `python -m experiments.studies.release` on {int(measured.photograph.max()) + 1} "
+        f"Made by `python -m experiments.studies.release` on {count} "
         f"good val photographs at up to {SIZE} px, each degraded {DRAWS} times and as it is; "
-        f"{PLACES} places in each. Curves are tested on photographs that they were not fitted on.",
+        f"{PLACES} places in each. Curves are tested on patients that they were not fitted on.",
         "",
         "## Expected error", "",
         "Spearman's correlation with the measured error around the place, degraded photographs:",

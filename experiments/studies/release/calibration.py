@@ -31,15 +31,15 @@ def fit_curve(x: Tensor, y: Tensor) -> CalibrationCurve:
     return CalibrationCurve(tuple(x.tolist()), tuple(y.tolist()))
 
 
-def cross_fitted(x: Tensor, y: Tensor, photograph: Tensor) -> Tensor:
+def cross_fitted(x: Tensor, y: Tensor, patient: Tensor) -> Tensor:
     """Return what curves predict that were fitted on other photographs, `(n,)`.
 
     Args:
         x: Predictions, `(n,)`, or `(n, m)` for m places of each.
         y: Measured values, likewise.
-        photograph: Number of the photograph, int64 `(n,)`: all of one are in one of two folds.
+        patient: Number of the patient, int64 `(n,)`: all of one are in one of two folds.
     """
-    fold = photograph % 2
+    fold = patient % 2
     predicted = torch.empty_like(x)
     for held_out in (0, 1):
         curve = fit_curve(x[fold != held_out].flatten(), y[fold != held_out].flatten())

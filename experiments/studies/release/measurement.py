@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from data_modules import ManifestPhotographs, PairedDataModule
 from experiments.configurations import comparison_recipe, photographs_folder
+from experiments.studies.patients import patients_of
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.uncertainty import HARM, local_mean
 
@@ -32,8 +33,8 @@ class Measured(NamedTuple):
     """Predictions and errors of n photographs, errors in [0, 1].
 
     Attributes:
-        photograph: Number of the photograph, int64 `(n,)`: it occurs undegraded and degraded.
-        degraded: Whether it was, bool `(n,)`.
+        patient: Number of the patient, int64 `(n,)`.
+        degraded: Whether the photograph was degraded, bool `(n,)`.
         score: Uncertainty score at :data:`PLACES`, `(n, PLACES)`.
         change: Mean absolute change around these places, an alternative score.
         error: Mean absolute error around these places.
@@ -41,7 +42,7 @@ class Measured(NamedTuple):
         harmed: Share of the field that is made worse, `(n,)`.
     """
 
-    photograph: Tensor
+    patient: Tensor
     degraded: Tensor
     score: Tensor
     change: Tensor
@@ -54,14 +55,16 @@ def draws() -> Iterator[tuple[int, bool, dict[str, Tensor]]]:
     """Yield the good val photographs of clear sets, degraded :data:`DRAWS` times, and as they are.
 
     Yields:
-        Number of the photograph, whether it is degraded, and its pair.
+        Number of its patient, whether it is degraded, and its pair.
     """
     good = ManifestPhotographs(
         str(photographs_folder() / "index.csv"), SETS, qualities=["good"], own_scale=True,
         cache="runs/cache",
     )  # fmt: skip
     module = PairedDataModule(good, comparison_recipe(), SIZE, batch_size=1, workers=0)
-    for number, batch in enumerate(tqdm(module.val_dataloader(), "photographs")):
+    patients, numbers = patients_of(photographs_folder()), dict[str, int]()
+    for batch in tqdm(module.val_dataloader(), "photographs"):
+        number = numbers.setdefault(patients[batch["name"][0]], len(numbers))
         for draw in range(DRAWS):
             prepared: Any = module.prepare(batch | {"key": batch["key"] + draw}, training=False)
             names = ("image_degraded", "image_clean", "mask_fov")

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from experiments.configurations import BASE, CONFIGS, photographs_folder
 from magenet.atomic_write import atomic_write, make_folder
@@ -170,6 +171,12 @@ class Folder:
                 moments |= {
                     name: moments[name].to(torch.bfloat16) for name in MOMENTS if name in moments
                 }
+        # The best network so far stays behind, and so must its score: no later one might exceed it.
+        content["callbacks"] = {
+            name: callback
+            for name, callback in content.get("callbacks", {}).items()
+            if not name.startswith(ModelCheckpoint.__name__)
+        }
         VerifiedCheckpointIO().save_checkpoint(content, self.point)
         _remove(self.light)
 

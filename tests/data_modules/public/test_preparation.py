@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from PIL import Image
 
 from data_modules.datasets.manifest import Manifest
 from data_modules.files.reading import read_mask, read_photograph
+from data_modules.public.entry import Entry
 from data_modules.public.folder import folder_set
-from data_modules.public.preparation import prepare
+from data_modules.public.preparation import _require_different, prepare
 from data_modules.public.prepared import Prepared, summary
 from data_modules.public.sets import SETS
 from magenet.errors import UserError
@@ -193,3 +195,11 @@ def test_the_summary_tells_counts(source: Path, tmp_path: Path) -> None:
     lines = summary(result)
     assert lines[0].startswith(f"{tmp_path / 'out/index.csv'}: 5 photographs of 4 patients (")
     assert "1 near-duplicates, each on one side with its first" in lines
+
+
+def test_a_photograph_that_a_table_names_twice_is_refused(source: Path, tmp_path: Path) -> None:
+    entry = Entry(image=source / "a.png", name="a")
+    with pytest.raises(UserError, match=r"a\.png: a table of the set names it twice"):
+        _require_different([entry, replace(entry)])
+    with pytest.raises(UserError, match="have one name, a"):
+        _require_different([entry, replace(entry, image=source / "b.png")])

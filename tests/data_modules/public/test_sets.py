@@ -9,7 +9,8 @@ import torch
 
 from data_modules.datasets.manifest import Manifest
 from data_modules.datasets.sources import ManifestPhotographs
-from data_modules.files.reading import read_mask
+from data_modules.files.reading import read_mask, read_photograph
+from data_modules.files.writing import write_photograph
 from data_modules.public.preparation import prepare
 from data_modules.public.sets import SETS
 from magenet.errors import UserError
@@ -122,6 +123,10 @@ def test_pairs_are_written_as_tests_of_pairs_read_them(tmp_path: Path) -> None:
     from data_modules.evaluation import read_pairs
 
     TREES["real_fundus"](tmp_path / "src")
+    for better in tmp_path.glob("src/Real_Fundus/gt/*.png"):  # of a smaller field
+        image = read_photograph(better)
+        image[..., : image.shape[-1] // 4] = 0
+        write_photograph(image, better)
     prepare(SETS["real_fundus"], tmp_path / "src", tmp_path / "out", partial=True, workers=0)
     manifest = Manifest.from_csv(tmp_path / "out/index.csv")
     pairs = read_pairs(tmp_path / "out/pairs.csv", manifest)
@@ -129,6 +134,11 @@ def test_pairs_are_written_as_tests_of_pairs_read_them(tmp_path: Path) -> None:
     assert {split[pair.low.name] for pair in pairs} == {"test"}, "no photograph of a training"
     assert len(pairs) == list(split.values()).count("test") / 2 < len(manifest) / 2
     assert all(pair.low.quality == "usable" and "gt" in pair.high.parts for pair in pairs)
+    field = {one.image: read_mask(one.fov_mask) for one in manifest if one.fov_mask is not None}
+    for pair in pairs:
+        shared = field[pair.low.image] * field[pair.high]
+        assert torch.equal(read_mask(pair.valid), shared), "what both show"
+        assert shared.sum() < field[pair.low.image].sum()
 
 
 def test_photographs_without_a_grade_keep_none(tmp_path: Path) -> None:

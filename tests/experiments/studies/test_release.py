@@ -74,12 +74,12 @@ def test_equal_measurements_give_a_constant_curve() -> None:
         torch.testing.assert_close(curve(torch.tensor([0.0, 0.5, 1.0])), torch.full((3,), 0.02))
 
 
-def test_an_expected_error_is_by_a_curve_fitted_on_other_photographs() -> None:
+def test_an_expected_error_is_by_a_curve_fitted_on_other_patients() -> None:
     """One fold has twice the error of the other: each is expected to have the other's."""
     score = torch.linspace(0.01, 0.1, 50).repeat(8, 1)
-    photograph = torch.arange(8) // 2  # two degradations of each
-    factor = 1.0 + photograph % 2
-    expected = cross_fitted(score, factor[:, None] * score, photograph)
+    patient = torch.arange(8) // 2  # two degradations of each
+    factor = 1.0 + patient % 2
+    expected = cross_fitted(score, factor[:, None] * score, patient)
     torch.testing.assert_close(
         expected.mean(dim=1), (3.0 - factor) * score.mean(), rtol=0.02, atol=0
     )

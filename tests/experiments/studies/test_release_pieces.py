@@ -92,6 +92,10 @@ def test_a_carried_resume_point_is_small_and_goes_on(tmp_path: Path) -> None:
     folder.light.write_bytes(b"not needed any more")
     folder.keep_point(source)
     before, after = read_checkpoint(source), read_checkpoint(folder.point)
+    assert any(name.startswith("ModelCheckpoint") for name in before["callbacks"])
+    assert not after["callbacks"], (
+        "the score of a network that is left behind would never be beaten"
+    )
     for name, value in before["state_dict"].items():
         assert torch.equal(value, after["state_dict"][name])
     (old,), (new,) = (x["optimizer_states"] for x in (before, after))

@@ -80,3 +80,12 @@ def test_a_second_judge_of_vessels_has_names_of_its_own(batch: Batch) -> None:
     for score, value in own.items():
         assert torch.equal(value, scores[score.replace("ridge", "vessel")])
     assert second(high, batch) == {}, "no pair"
+
+
+def test_a_better_photograph_without_vessels_says_nothing_of_them(batch: Batch) -> None:
+    high = torch.full_like(batch["image"], 0.9)
+    pair = {**batch, "image_high": high, "mask_valid": batch["mask_fov"]}
+    judge = PairVesselJudge(Darkness())
+    judge.start_batch(pair)
+    for shown in (high, batch["image"]):  # neither one that shows none, nor one that shows some
+        assert all(bool(score.isnan().all()) for score in judge(shown, pair).values())

@@ -113,3 +113,5 @@ def test_preservation_is_what_is_left_above_chance() -> None:
     assert preservation(before, after).tolist() == nan
     area = preservation(torch.tensor([0.9, 0.9, 0.5]), torch.tensor([0.5, 0.9, 0.9]), chance=0.5)
     assert area.tolist() == pytest.approx([0.0, 1.0, float("nan")], nan_ok=True)
+    hardly = preservation(torch.tensor([0.51, 0.56]), torch.tensor([0.9, 0.62]), chance=0.5)
+    assert hardly.tolist() == pytest.approx([float("nan"), 2.0], nan_ok=True), "a ratio of noise"
