@@ -50,7 +50,7 @@ TINY := supervised mean_teacher
 REPORTS := $(TINY:%=$(REPRODUCED)/%/fit/report.html)
 PHANTOMS := $(REPRODUCED)/photographs/phantom_0005.png
 
-$(TINY:%=$(REPRODUCED)/%/fit/checkpoints/best.ckpt): $(REPRODUCED)/%/fit/checkpoints/best.ckpt: | $(CORE)
+$(TINY:%=$(REPRODUCED)/%/fit/checkpoints/best.ckpt): $(REPRODUCED)/%/fit/checkpoints/best.ckpt: experiments/configs/base.yaml experiments/configs/runs/phantoms/%.yaml | $(CORE)
 	rm -rf $(REPRODUCED)/$*/fit
 	$(BIN)/magenet fit $(BASE) --config experiments/configs/runs/phantoms/$*.yaml \
 	  --trainer.logger.save_dir $(REPRODUCED) --trainer.logger.name $* --trainer.logger.version fit

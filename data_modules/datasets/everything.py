@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,7 +94,7 @@ def _folder(folder: Path) -> Everything:
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in folders:
             path = Path(parent, name)
-            if stat.S_ISLNK(os.lstat(path).st_mode):
+            if os.path.islink(path):
                 fault = "is a link to a folder, which is not followed: give that folder, too"
                 found[path] = Photograph(path, path.relative_to(folder).as_posix(), fault=fault)
         for name in files:

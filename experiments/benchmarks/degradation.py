@@ -60,6 +60,7 @@ def rates(options: argparse.Namespace, device: torch.device) -> list[dict[str, o
     threads = sorted({1, os.cpu_count() or 1}) if device.type == "cpu" else [1]
     settings = [(s, b, t) for s in options.sizes for b in options.batches for t in threads]
     rows: list[dict[str, object]] = []
+    before = torch.get_num_threads()  # which what is measured next is to have
     for size, batch, count in tqdm(settings, desc="degradation", unit="setting"):
         torch.set_num_threads(count)
         image, mask = photographs(batch, size, device)
@@ -90,6 +91,7 @@ def rates(options: argparse.Namespace, device: torch.device) -> list[dict[str, o
                 "images_per_s": round(1e3 / (seconds * each), 2),
                 "ms_per_image": round(seconds * each, 3), "spread_ms": round(spread * each, 3),
             })  # fmt: skip
+    torch.set_num_threads(before)
     return rows
 
 

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+
 from data_modules.datasets.phantom import draw_phantom
 from experiments.benchmarks.degradation import rates
 from experiments.benchmarks.inference import memory
@@ -56,6 +58,8 @@ def enhancing(setting: Setting) -> Iterator[Table]:
     enhancer = PhotographEnhancer.from_pretrained("mage_net", setting.device, MEMORY)
     for size in setting.inference_sizes:
         phantom = draw_phantom(0, size)
+        if setting.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(setting.device)
         timing = median_of(
             lambda phantom=phantom: enhancer(phantom.image, phantom.field, force=True),  # type: ignore[misc]
             setting.device,

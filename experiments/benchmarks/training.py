@@ -11,6 +11,7 @@ from data_modules import AdaptationDataModule, ManifestPhotographs, PairedDataMo
 from data_modules.base import FundusDataModule
 from experiments.benchmarks.networks import sized
 from experiments.configurations import BASE, build, read_config
+from magenet.commands.experiment_trainer import choose_precision
 from magenet.tasks import MeanTeacherTask, SupervisedTask
 from magenet.tasks.enhancement import EnhancementTask
 
@@ -29,6 +30,9 @@ def base_trainer(folder: str | Path, steps: int, **changes: Any) -> Trainer:
         "max_steps": steps, "limit_val_batches": 0, "enable_checkpointing": False,
         "enable_progress_bar": False, "enable_model_summary": False, **changes,
     }  # fmt: skip
+    # As the command line does where none is given.
+    accelerator = str(arguments["accelerator"])
+    arguments["precision"], _ = choose_precision(arguments["precision"], accelerator)
     return build(Trainer, {"class_path": "lightning.pytorch.Trainer", "init_args": arguments})
 
 

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -111,8 +110,6 @@ class Runs:
                 )
             return checkpoint
         if same and any(checkpoint.parent.glob("step_*.ckpt")):
-            if (log := folder / "metrics.csv").is_file():  # which Lightning would delete
-                log.rename(folder / f"metrics_{time.strftime('%Y-%m-%dT%H-%M-%S')}.csv")
             run(*command, "--ckpt_path", str(latest_checkpoint(checkpoint.parent)))
         else:
             shutil.rmtree(folder, ignore_errors=True)

@@ -107,13 +107,13 @@ def chosen(checkpoint: Path | None) -> tuple[int, str]:
     """Return the optimizer step of a checkpoint, and how it was chosen.
 
     Returns:
-        0 and `nothing to choose` without a checkpoint; else its step, and `the last` or
-        `best <metric>: <value>`.
+        0 and `nothing to choose` without a checkpoint; else its step, and `the last`, `best
+        <metric>: <value>`, or `unknown` for a checkpoint of weights alone.
     """
     if checkpoint is None:
         return 0, "nothing to choose"
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    how = "the last"
+    how = "the last" if "callbacks" in content else "unknown"
     for name, state in content.get("callbacks", {}).items():
         has_best = name.startswith("ModelCheckpoint") and state.get("best_model_score") is not None
         if has_best and Path(state["best_model_path"]).name == checkpoint.name:

@@ -47,7 +47,8 @@ class TimeBudget(Callback):
         assert isinstance(pl_module, FundusTask)  # whose schedule is a function of its total steps
         passed = max(1e-6, time.time() - self.begun)
         whole = self.spent_before + max(passed, self.end - self.begun)
-        share = (self.spent_before + passed) / whole
+        # One clock for all ranks: their learning rates must not differ.
+        share = trainer.strategy.broadcast((self.spent_before + passed) / whole)
         # The schedule looks up the step that this batch completes.
         pl_module.total_steps = max(1, round((trainer.global_step + 1) / share))
 

@@ -156,5 +156,13 @@ def main(arguments: list[str]) -> int:
             "does not show them",
             file=sys.stderr,
         )
+    if done.missing:
+        some = ", ".join(map(printable, done.missing[:NAMED]))
+        print(
+            f"magenet: {len(done.missing)} photographs came while the parts ran and are in none of "
+            f"them ({some}{', ...' if len(done.missing) > NAMED else ''}): run once more without "
+            "--shard, with --skip-existing",
+            file=sys.stderr,
+        )
     failed = not options.watch and any(row["status"] in NOT_ENHANCED for row in done.rows)
-    return int(done.page_failed or failed)
+    return int(done.page_failed or failed or bool(done.missing))

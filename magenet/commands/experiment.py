@@ -39,7 +39,7 @@ from magenet.commands.experiment_help import SUBCOMMANDS, example
 from magenet.commands.experiment_parser import OneLineParser, without_base
 from magenet.commands.experiment_trainer import ExperimentTrainer, choose_precision
 from magenet.commands.named_configs import with_paths
-from magenet.commands.run_configuration import RunConfigCallback
+from magenet.commands.run_configuration import RunConfigCallback, keep_earlier_run
 from magenet.commands.run_loggers import every_logger, folder_of_staged_files, name_runs, refusal
 from magenet.errors import StoppedError, UsageError, UserError
 from magenet.evaluation import Scores
@@ -202,6 +202,7 @@ class MageNetCLI(LightningCLI):
         """Choose the precision, name the run, print model options that the checkpoint overrides."""
         options = self.config[self.subcommand]
         self._choose_precision(options.trainer)
+        keep_earlier_run(options, self.subcommand)
         name_runs(options, self.arguments)
         if folder := folder_of_staged_files(options.loggers):
             os.environ.setdefault("WANDB_DATA_DIR", folder)
@@ -293,14 +294,16 @@ def _report(trainer: Trainer) -> int:
 
 
 def _experiment_folder(options: Any) -> Path:
-    """Return the folder of an experiment's runs, as its logger names it.
+    """Return the folder of an experiment's runs, as its logger names it, or of the one it names.
 
     Raises:
         UsageError: If the logger is configured in another way than ours.
     """
     logger = options.trainer.logger
     try:
-        return Path(logger.init_args.save_dir, logger.init_args.name)
+        folder = Path(logger.init_args.save_dir, logger.init_args.name)
+        version = logger.init_args.version
+        return folder if version is None else folder / str(version)
     except (AttributeError, TypeError):
         raise UsageError(
             "--ckpt_path last needs trainer.logger with save_dir and name; give the file's path"

@@ -4,14 +4,50 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 LATEST = "latest"
 """Name of the link to the latest training, in the folder of all runs."""
+
+TRAINED = "train/"
+"""Start of the columns that only a training's log has."""
+
+
+METRICS = "metrics.csv"
+"""Log of a run in its folder."""
+
+
+def keep_earlier_run(options: Any, subcommand: str | None) -> None:
+    """Let a run replace no training's log where a configuration names its folder (`version`).
+
+    Lightning's CSV logger deletes the log that it finds in its folder. A saved configuration names
+    the folder of its training: a test by it gets a folder of its own. A training that goes on, or
+    starts anew, in a folder keeps the log that is there beside its own.
+
+    Args:
+        options: Of the subcommand.
+        subcommand: `fit`, `validate`, `test` or `predict`.
+    """
+    arguments: Any = getattr(options.trainer.logger, "init_args", None)
+    version = getattr(arguments, "version", None)
+    if version is None:
+        return
+    log = Path(arguments.save_dir, arguments.name, str(version), METRICS)
+    if not log.is_file():
+        return
+    if subcommand != "fit":
+        if TRAINED in log.read_text(encoding="utf-8").partition("\n")[0]:
+            arguments.version = None
+    elif rank_zero_only.rank == 0:  # type: ignore[attr-defined]  # set by Lightning
+        moment = time.strftime("%Y-%m-%dT%H-%M-%S", time.localtime(log.stat().st_mtime))
+        log.rename(log.with_name(f"{log.stem}_until_{moment}{log.suffix}"))
 
 
 class RunConfigCallback(SaveConfigCallback):

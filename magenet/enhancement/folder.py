@@ -141,6 +141,7 @@ def write_outcome(
     metadata: MetadataChoice = "clinical",
     source: ReportRow | None = None,
     frames: EnhancedFrames | None = None,
+    overwrite: bool = False,
 ) -> Outcome:
     """Write an enhanced photograph and its report, `<name>.json`, each whole or not at all.
 
@@ -155,6 +156,7 @@ def write_outcome(
         metadata: What the picture keeps of the photograph's metadata.
         source: See :class:`Prepared`; read from the photograph's file if None.
         frames: The results, where a file holds several; each is enhanced when it is to be written.
+        overwrite: Whether to replace the result of another photograph.
 
     Returns:
         The outcome; it is a failure if the picture or the report cannot be written.
@@ -166,12 +168,12 @@ def write_outcome(
         if isinstance(path, PictureError):
             raise path
         if frames is not None:
-            _require_own(path, row)
+            _require_own(path, row, overwrite)
             write_frames(frames, path, photograph.image, metadata, processing_of(row))
             outcome = frames.outcome()
             row |= outcome.row
         elif outcome.result is not None:
-            _require_own(path, row)
+            _require_own(path, row, overwrite)
             image = outcome.result.image
             write_photograph(image, path, photograph.image, metadata, processing_of(row))
         if outcome.result is not None:
@@ -237,7 +239,14 @@ def enhance_all(
             outcomes = [enhance_photograph(enhancer, photograph, decoded, options)]
             del decoded  # whoever takes the outcome holds the photograph alone
             outcomes.append(
-                write_outcome(outcomes.pop(), photograph, path, options.metadata, source)
+                write_outcome(
+                    outcomes.pop(),
+                    photograph,
+                    path,
+                    options.metadata,
+                    source,
+                    overwrite=options.overwrite,
+                )
             )
             yield outcomes.pop()
 
@@ -258,7 +267,9 @@ def _enhance_frames(
         "name": photograph.name, "status": "failed", "verdict": "", "reasons": [],
         "weights": options.weights, **_recipe(enhancer, options), "seconds": 0.0,
     }  # fmt: skip
-    return write_outcome(Outcome(row), photograph, path, options.metadata, source, frames)
+    return write_outcome(
+        Outcome(row), photograph, path, options.metadata, source, frames, options.overwrite
+    )
 
 
 def _recipe(enhancer: PhotographEnhancer, options: Options) -> ReportRow:
@@ -287,13 +298,20 @@ def _prepare(
         return Prepared(source, PictureError(f"{photograph.image}: cannot be read ({error})"))
 
 
-def _require_own(path: Path, row: ReportRow) -> None:
+def _require_own(path: Path, row: ReportRow, overwrite: bool) -> None:
     """Make a path that of a photograph's result before anything is written there.
 
     Raises:
-        PictureError: If the report cannot be written.
+        PictureError: If the report cannot be written, or the result of another photograph came
+            since the paths were given out, as where a file system takes two names for one.
     """
-    if read_report(path).get("source") != row["source"]:
+    source = read_report(path).get("source")
+    if source != row["source"]:
+        if path.exists() and source is not None and not overwrite:
+            raise PictureError(
+                f"{path.name}: the result of {Path(source).name} is there, whose name this file "
+                "system takes for the same; rename one of the two"
+            )
         path.unlink(missing_ok=True)
         write_report(path, _failed(row, "the run ended while the result was written"))
 

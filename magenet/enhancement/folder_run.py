@@ -16,7 +16,7 @@ from magenet.enhancement.decisions import Decision
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_all
 from magenet.enhancement.inputs import collect
-from magenet.enhancement.listing import Listing, Merged, merge_shards
+from magenet.enhancement.listing import Listing, Merged, merge_shards, require_alone
 from magenet.enhancement.origin import ReportRow
 from magenet.enhancement.outcome import Outcome
 from magenet.enhancement.report_page import PAGE, ReportPage, about
@@ -34,12 +34,14 @@ class Summary(NamedTuple):
             no listing yet, since other shards are left.
         page_failed: Whether a page was asked for and could not be written.
         other_decisions: Decisions that are on none of these photographs and results.
+        missing: Names of photographs that are in no shard.
     """
 
     rows: list[ReportRow]
     earlier: int | None
     page_failed: bool
     other_decisions: Sequence[Decision] = ()
+    missing: Sequence[str] = ()
 
 
 def enhance_to_folder(
@@ -71,6 +73,8 @@ def enhance_to_folder(
     rows: list[ReportRow] = []
     outcomes = enhance_all(enhancer, photographs, options, shard)
     own = shard.of(photographs)
+    if shard.total > 1:
+        require_alone(shard, options.folder)
     made_by = about(options.weights, enhancer.hashes["weights_sha256"], options.strength)
     with (
         stoppable() as received,
@@ -90,7 +94,8 @@ def enhance_to_folder(
         merged: Merged | None = listing.finish(own)
     if shard.total > 1:
         merged = merge_shards(shard, options.folder, photographs)
-    return Summary(rows, merged and len(merged.earlier), page.failed, page.others)
+    missing = merged.missing if merged else []
+    return Summary(rows, merged and len(merged.earlier), page.failed, page.others, missing)
 
 
 def record(outcome: Outcome, photograph: Photograph, listing: Listing, page: ReportPage) -> None:

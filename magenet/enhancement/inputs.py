@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import replace
 from glob import glob, has_magic
@@ -75,26 +76,39 @@ def collect(inputs: list[str], results: Path | None = None) -> list[Photograph]:
 def distinct(found: dict[Path, Photograph]) -> list[Photograph]:
     """Return photographs with unique names: shared names get as much of their path as needed.
 
+    Names that differ in upper and lower case alone, or in how accents are encoded, count as shared:
+    many file systems take them for one.
+
     Args:
         found: Photographs by their absolute path.
     """
     of_name: defaultdict[str, list[Path]] = defaultdict(list)
     for path, photograph in found.items():
-        of_name[photograph.name].append(path)
+        of_name[_folded(photograph.name)].append(path)
     names = {path: photograph.name for path, photograph in found.items()}
     for same in of_name.values():
-        length, shared = 2, same if len(same) > 1 else []
+        # Of one folder no more of the path would tell them apart.
+        length, shared = 2, same if len({path.parent for path in same}) > 1 else []
         while shared:
-            ends = Counter(path.parts[-length:] for path in shared)
+            ends = Counter(_folded("/".join(path.parts[-length:])) for path in shared)
             for path in shared:
                 names[path] = "/".join(path.parts[-length:]).lstrip("/")
-            shared = [path for path in shared if ends[path.parts[-length:]] > 1]
+            shared = [
+                path
+                for path in shared
+                if ends[_folded("/".join(path.parts[-length:]))] > 1 and length < len(path.parts)
+            ]
             length += 1
     counts = Counter(names.values())
     for path, name in names.items():
         if counts[name] > 1:  # the name that another one has without it
             names[path] = "/".join(path.parts).lstrip("/")
     return [replace(photograph, name=names[path]) for path, photograph in found.items()]
+
+
+def _folded(name: str) -> str:
+    """Return a name as file systems compare it that do not tell case or encodings apart."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _is_result(photograph: Photograph, results: Path) -> bool:

@@ -49,10 +49,13 @@ class Merged(NamedTuple):
     Attributes:
         given: Those of this run's photographs, in their order, as texts.
         earlier: Those of earlier runs.
+        missing: Names of photographs of this run without a line: those that came to a folder
+            while shards ran, which each list what they find.
     """
 
     given: list[ReportRow]
     earlier: list[ReportRow]
+    missing: list[str]
 
 
 class Listing:
@@ -193,7 +196,8 @@ class Listing:
         _replace(self.whole, [*given, *earlier])
         for part in self.parts:
             part.unlink()
-        return Merged(given, earlier)
+        listed = {_key(line) for line in given}
+        return Merged(given, earlier, [str(key[0]) for key in keys if key not in listed])
 
     def close(self) -> None:
         """Leave a listing that was not finished: incomplete, with the last line of each result."""
@@ -228,6 +232,32 @@ def merge_shards(shard: Shard, results: Path, photographs: Sequence[Photograph])
                 return None
             time.sleep(0.1)
     return None
+
+
+def require_alone(shard: Shard, results: Path) -> None:
+    """Wait while another kind of run writes to the folder: a whole one, or one of other shards.
+
+    Args:
+        shard: The shard that is to begin.
+        results: Folder of the results.
+
+    Raises:
+        FolderInUseError: If it still does after :data:`PATIENCE`: a last shard merges for a moment.
+    """
+    others = [p for p in results.glob(f"{SHARDS}/*of*") if not p.name.endswith(f"of{shard.total}")]
+    until = time.monotonic() + PATIENCE
+    for folder in (folder for folder in (results, *others) if folder.is_dir()):
+        lock = FolderLock(folder)
+        while True:
+            try:
+                lock.acquire()
+            except FolderInUseError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+            else:
+                lock.release()
+                break
 
 
 def _key(line: ReportRow) -> tuple[str, str]:

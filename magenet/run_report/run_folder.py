@@ -122,8 +122,16 @@ def runs_of(path: Path) -> tuple[RunFolder | None, list[RunFolder]]:
 
 
 def checkpoints_of(path: Path) -> set[str]:
-    """Return the SHA-256 of each checkpoint of a run, from the files beside them."""
-    files = [hash_path(file) for file in (path / "checkpoints").glob("*.ckpt")]
+    """Return the SHA-256 of each checkpoint of a run, from the files beside them.
+
+    They are in the run's folder, and in the one that its configuration names for the best.
+    """
+    folders, configuration = [path / "checkpoints"], path / "config.yaml"
+    if configuration.is_file():
+        options = yaml.safe_load(configuration.read_text("utf-8")) or {}
+        if named := (options.get("checkpoint") or {}).get("dirpath"):
+            folders.append(Path(named))
+    files = [hash_path(file) for folder in folders for file in folder.glob("*.ckpt")]
     return {file.read_text("utf-8").split()[0] for file in files if file.is_file()}
 
 

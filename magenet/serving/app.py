@@ -8,6 +8,7 @@ import errno
 import json
 import secrets
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from importlib.resources import files
 from pathlib import PurePosixPath
@@ -24,7 +25,7 @@ from data_modules.files.reading import NATIVE_SUFFIXES
 from magenet import pages
 from magenet.enhancement.listing import NAME as LISTING
 from magenet.enhancement.listing import listing_of
-from magenet.enhancement.origin import ReportRow
+from magenet.enhancement.origin import ReportRow, file_hash
 from magenet.errors import UserError
 from magenet.installation import version
 from magenet.serving.access import Access, Gate
@@ -124,7 +125,10 @@ def create_app(
 async def _sweep(store: Store) -> None:
     """Delete what is over, for as long as the server runs."""
     while True:
-        await asyncio.to_thread(store.remove_expired)
+        try:
+            await asyncio.to_thread(store.remove_expired)
+        except OSError as error:  # in use, say: tried again
+            print(f"magenet: what is over could not be deleted: {error}", file=sys.stderr)
         await asyncio.sleep(SWEEP)
 
 
@@ -325,17 +329,27 @@ def _archive(store: Store, jobs: list[Job]) -> StreamingResponse:
     def members() -> Iterator[Member]:
         reports: list[ReportRow] = []
         names: set[str] = set()
+        changed: list[str] = []
         for upload in uploads:
             if upload.report is None:
                 continue
+            given = upload.report
             name = unique_name(upload.name, names)
-            report = upload.report | {"name": name}
+            report = given | {"name": name}
             if upload.has_result:
+                file = store.folder_of(upload) / RESULTS / upload.file
+                # Enhanced anew since, or at work: the report would be that of another result.
+                if file_hash(file) != given.get("result_sha256"):
+                    changed.append(name)
+                    continue
                 report["result"] = PurePosixPath(name).name
-                yield Member(name, store.folder_of(upload) / RESULTS / upload.file)
+                yield Member(name, file)
             yield Member(f"{name}.json", (json.dumps(report, indent=1) + "\n").encode("utf-8"))
             reports.append(report)
         yield Member(LISTING, listing_of(reports))
+        if changed:
+            said = "Enhanced anew meanwhile, download again:\n" + "\n".join(changed) + "\n"
+            yield Member("left_out.txt", said.encode("utf-8"))
 
     headers = {"Content-Disposition": _attachment("enhanced.zip")}
     return StreamingResponse(zipped(members()), media_type="application/zip", headers=headers)

@@ -32,11 +32,13 @@ class Enhanced(NamedTuple):
         report: See :attr:`Upload.report`.
         pictures: See :attr:`Upload.pictures`.
         shown_strength: See :attr:`Upload.shown_strength`.
+        shown_by: See :attr:`Upload.shown_by`.
     """
 
     report: ReportRow
     pictures: list[str]
     shown_strength: float | None
+    shown_by: str = ""
 
 
 @dataclass
@@ -194,7 +196,7 @@ class Store:
                     if upload.job not in self.jobs:
                         folder.parent.rmdir()
                 return
-            kept.report, kept.pictures, kept.shown_strength = enhanced
+            kept.report, kept.pictures, kept.shown_strength, kept.shown_by = enhanced
             kept.attempts = 0
             kept.write(self.folder_of(kept))
 
@@ -256,15 +258,17 @@ class Store:
             found = self.jobs.get(job)
             if found is None or (number is not None and number not in found.uploads):
                 return False
-            folder = self.folder / "jobs" / job
+            whole = number is None or len(found.uploads) == 1
+            folder = self.folder / "jobs" / job / ("" if whole else str(number))
+            moving = self.folder / "moving"
+            moving.mkdir(exist_ok=True)  # cleaners of temporary folders take empty ones
+            away = moving / secrets.token_hex(12)
+            with contextlib.suppress(FileNotFoundError):
+                folder.replace(away)  # before it is forgotten: what cannot be moved is still known
+            if whole:
+                del self.jobs[job]
             if number is not None:
                 del found.uploads[number]
-                folder /= str(number) if found.uploads else ""
-            if number is None or not found.uploads:
-                del self.jobs[job]
-            away = self.folder / "moving" / secrets.token_hex(12)
-            with contextlib.suppress(FileNotFoundError):
-                folder.replace(away)
             self._tell()
         shutil.rmtree(away, ignore_errors=True)
         return True

@@ -53,6 +53,7 @@ class Upload:
             None while it waits.
         pictures: Kinds of the reduced pictures that there are.
         shown_strength: Strength of the enhancement that these show, 0 to 1.
+        shown_by: Hashes of the weights and settings that made it.
     """
 
     job: str
@@ -66,6 +67,7 @@ class Upload:
     report: ReportRow | None = None
     pictures: list[str] = field(default_factory=list)
     shown_strength: float | None = None
+    shown_by: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> Self:

@@ -55,11 +55,13 @@ class UploadEnhancer:
         )
         (outcome,) = enhance_all(self.enhancer, [photograph], options)
         report = shown_report(outcome.row, upload, folder)
-        # The page shows less strength than that of its pictures, never more.
-        if upload.shown_strength is not None and upload.strength <= upload.shown_strength:
-            return Enhanced(report, upload.pictures, upload.shown_strength)
+        # The page shows less strength than that of its pictures, never more, and not what other
+        # weights made before the server was started anew.
+        by, shown = " ".join(self.enhancer.hashes.values()), upload.shown_strength
+        if shown is not None and upload.strength <= shown and upload.shown_by == by:
+            return Enhanced(report, upload.pictures, shown, by)
         pictures = write_pictures(outcome, folder)
-        return Enhanced(report, pictures, upload.strength if "after" in pictures else None)
+        return Enhanced(report, pictures, upload.strength if "after" in pictures else None, by)
 
 
 def shown_report(row: ReportRow, upload: Upload, folder: Path) -> ReportRow:

@@ -49,6 +49,7 @@ def fit_command(
         "--loggers=[]",  # a command for W&B's agent logs there, too
         f"--trainer.logger={CSV_LOGGER}",
         f"--trainer.logger.save_dir={folder.parent}", f"--trainer.logger.name={folder.name}",
+        "--trainer.logger.version=null",  # a name that is fixed would be that of all trials
         "--checkpoint.dirpath=null",  # a path that is fixed would be that of all trials
     ]  # fmt: skip
 

@@ -201,7 +201,8 @@ class EnhancementTask(FundusTask):
         (`train/gradient_light`): terms whose gradients differ by orders do not act together.
         """
         self.log_dict({f"train/{name}": term for name, term in terms.items()})
-        if self.gradients_every and self.global_step % self.gradients_every == 0:
+        # The logger writes after every tenth step, not before it.
+        if self.gradients_every and (self.global_step + 1) % self.gradients_every == 0:
             parameters = [p for p in self.student.parameters() if p.requires_grad]
             for name, term in terms.items():
                 if term.requires_grad:

@@ -57,7 +57,7 @@ def export_web(weights: str, out: Path, runtime: Path | None = None) -> str:
         write_runtime(part / "onnxruntime-web", runtime)
         write_graphs(part, network, settings, side)
         deviation, seconds, torch_seconds = compared(part, network, settings, side)
-        if deviation > TOLERANCE:
+        if not deviation <= TOLERANCE:  # nor NaN
             raise UserError(
                 f"{out}: not written, since the exported network differs by {deviation:.2g} from "
                 f"PyTorch (at most {TOLERANCE:g})"

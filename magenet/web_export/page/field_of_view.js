@@ -27,14 +27,18 @@ export function estimateField(pixels, width, height, draws) {
 
   const circle = steepest(level, fitted.circle, w, h);
   const [top, bottom] = straightEdges(bright, circle, w, h);
-  const small = disc(circle, w, h);
-  small.fill(0, 0, Math.max(0, top) * w).fill(0, bottom * w);
+  const [left, right] = straightEdges(transposed(bright, w, h), [circle[1], circle[0], circle[2]], h, w);
+  // Points on a straight edge say nothing about the circle.
+  const roundPart = fitted.points.filter(({ at: [y, x] }) =>
+    y >= top + 2 && y < bottom - 2 && x >= left + 2 && x < right - 2);
+  const agreement = roundPart.filter(({ inlier }) => inlier).length / Math.max(1, roundPart.length);
+  const small = part(disc(circle, w, h), w, [top, bottom], [left, right]);
   let both = 0, either = 0;
   for (let i = 0; i < small.length; i++) { both += small[i] & bright[i]; either += small[i] | bright[i]; }
-  const confidence = Math.max(0, Math.min(1, 0.7 * fitted.agreement + 0.3 * both / Math.max(1, either)));
+  const confidence = Math.max(0, Math.min(1, 0.7 * agreement + 0.3 * both / Math.max(1, either)));
   const [y, x, radius] = circle.map((value) => value / scale);
-  const mask = disc([y + 0.5 / scale - 0.5, x + 0.5 / scale - 0.5, radius], width, height);
-  mask.fill(0, 0, round(top / scale) * width).fill(0, round(bottom / scale) * width);
+  const mask = part(disc([y + 0.5 / scale - 0.5, x + 0.5 / scale - 0.5, radius], width, height), width,
+    [top, bottom].map((row) => round(row / scale)), [left, right].map((column) => round(column / scale)));
   return mask.includes(1) ? withSquare(mask, width, height, confidence) : whole(0);
 }
 
@@ -161,7 +165,7 @@ function edgePoints(bright, w, h) {
     .filter(([y, x]) => y > 1 && y < h - 2 && x > 1 && x < w - 2);
 }
 
-/** Return the circle [y, x, radius] with most inliers (RANSAC), and their share; null without one. */
+/** Return the circle [y, x, radius] with most inliers (RANSAC), and which points they are; null without one. */
 function fitCircle(points, w, h, draws) {
   const short = Math.min(h, w), long = Math.max(h, w), tolerance = f32(0.008 * long);
   let best = null, most = -1;
@@ -179,7 +183,7 @@ function fitCircle(points, w, h, draws) {
     inliers = points.filter((point) => distance(point, circle) < tolerance);
     if (inliers.length < 8) return null;
   }
-  return { circle: best, agreement: inliers.length / points.length };
+  return { circle: best, points: points.map((at) => ({ at, inlier: distance(at, best) < tolerance })) };
 }
 
 /** Return how far a point is from a circle. */
@@ -246,18 +250,41 @@ function squaredDistance(row, column, y, x) {
 /** Return the first row of the field and the one after its last. */
 function straightEdges(bright, [y, x, radius], w, h) {
   const lit = [];
-  for (let row = 0; row < h; row++) if (bright.subarray(row * w, (row + 1) * w).includes(1)) lit.push(row);
+  let first = w, last = -1; // columns where the chord is clipped, too
+  for (let row = 0; row < h; row++) {
+    const chord = bright.subarray(row * w, (row + 1) * w);
+    if (!chord.includes(1)) continue;
+    lit.push(row);
+    first = Math.min(first, chord.indexOf(1));
+    last = Math.max(last, chord.lastIndexOf(1));
+  }
   const edges = [0, h];
   for (const [end, row, outward] of [[0, lit[0], -1], [1, lit.at(-1), 1]]) {
     const inner = row - 2 * outward;
     const halfChord = Math.sqrt(radius ** 2 - Math.min(Math.abs(inner - y), radius) ** 2);
-    const left = Math.max(0, round(x - halfChord)), right = Math.min(w, round(x + halfChord));
+    const left = Math.max(first, round(x - halfChord)), right = Math.min(last + 1, round(x + halfChord));
     const chord = bright.subarray(inner * w + left, inner * w + right);
     if (right - left > 0.3 * 2 * radius && sum(chord) / chord.length > 0.9) {
       edges[end] = outward < 0 ? row : row + 1;
     }
   }
   return edges;
+}
+
+function transposed(mask, w, h) {
+  const turned = new Uint8Array(w * h);
+  for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) turned[x * h + y] = mask[y * w + x];
+  return turned;
+}
+
+/** Return the part of a mask from the first row and column to before the last ones; the mask itself is changed. */
+function part(mask, w, [top, bottom], [left, right]) {
+  const h = mask.length / w;
+  for (let y = 0; y < h; y++) {
+    if (y < top || y >= bottom) mask.fill(0, y * w, (y + 1) * w);
+    else mask.fill(0, y * w, y * w + Math.max(0, left)).fill(0, y * w + Math.min(w, right), (y + 1) * w);
+  }
+  return mask;
 }
 
 /** Return a disc, 1 inside, clipped to the frame. */

@@ -10,6 +10,7 @@ const worker = new Worker(URL.createObjectURL(new Blob([`import ${JSON.stringify
 let settings;
 let name = "photograph"; // of the file, without its ending
 let applying = false; // whether the worker applies a strength at the moment
+let run = 0; // number of the photograph; what the worker tells of an earlier one is out of date
 let next; // photograph that came while another, or the network, was worked on
 
 get("message").hidden = true;
@@ -17,6 +18,7 @@ working(0, 1, "Loading the network");
 worker.onerror = () => fail("A part of this page could not be loaded. Load it again.");
 
 worker.onmessage = ({ data }) => {
+  if (data.run !== undefined && data.run !== run) return;
   if (data.ready) ready(data.ready);
   else if (data.failed) fail(data.failed);
   else if (data.text) working(data.step, data.of, data.text);
@@ -51,6 +53,7 @@ function rest() {
 }
 
 function fail(text) {
+  applying = false;
   if (!settings) next = undefined;
   rest();
   if (!settings) file.disabled = true;
@@ -68,8 +71,9 @@ function enhance(photograph) {
   name = photograph.name.replace(/\.[^.]*$/, "") || "photograph";
   get("message").hidden = true;
   get("result").hidden = true;
+  applying = false;
   working(0, 1, "Reading the photograph");
-  worker.postMessage({ enhance: photograph });
+  worker.postMessage({ run: ++run, enhance: photograph });
 }
 
 file.addEventListener("change", () => enhance(file.files[0]));
@@ -147,7 +151,7 @@ function request() {
   get("share").textContent = `${strength.value} %`;
   if (applying) return;
   applying = true;
-  worker.postMessage({ strength: strength.value / 100 });
+  worker.postMessage({ run, strength: strength.value / 100 });
 }
 strength.addEventListener("input", request);
 

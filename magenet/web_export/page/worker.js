@@ -1,8 +1,9 @@
 // Enhances photographs, beside the page, which stays responsive: messages in, messages out.
 //
-// In:  { enhance: File }           enhance a photograph
-//      { strength: 0 to 1 }        apply another share of the change to the last one
-// Out: { ready: settings }
+// In:  { run, enhance: File }      enhance a photograph, the run-th
+//      { run, strength: 0 to 1 }   apply another share of its change
+// Out, with the run that it is of, if it is of one:
+//      { ready: settings }
 //      { step, of, text }          progress
 //      { photograph, field, ... }  what was found
 //      { result: ImageData, strength }
@@ -64,12 +65,12 @@ function requireTrueCanvas() {
   }
 }
 
-async function enhance(file) {
+async function enhance(file, run) {
   last = undefined;
   const begun = performance.now();
   let steps = 0, of = 5;
   // A step is told before it is made, so that the page can show it meanwhile.
-  const tell = (text) => postMessage({ step: steps++, of, text });
+  const tell = (text) => postMessage({ run, step: steps++, of, text });
   tell("Reading the photograph");
   requireTrueCanvas();
   const { data: pixels, width, height } = await readPixels(file);
@@ -95,10 +96,11 @@ async function enhance(file) {
   const seen = new ort.Tensor("float32", views.data.subarray(0, length), [1, 3, small, small]);
   const outcome = await graphs.change.run({ ...told, seen, inside });
   tell("Transferring to the photograph's own resolution");
-  last = { pixels, width, height, field, change: outcome.change.data, side: small };
+  last = { run, pixels, width, height, field, change: outcome.change.data, side: small };
   const error = outcome.expected_error?.data;
   const area = inside.data.reduce((total, value) => total + value, 0);
   postMessage({
+    run,
     photograph: new ImageData(pixels, width, height),
     square: field.square,
     confidence: field.confidence,
@@ -118,9 +120,9 @@ function stacked(tensors) {
 }
 
 function apply(strength) {
-  const { pixels, width, height, field, change, side } = last;
+  const { run, pixels, width, height, field, change, side } = last;
   const data = transferred(pixels, width, height, field, change, side, strength);
-  postMessage({ result: new ImageData(data, width, height), strength }, [data.buffer]);
+  postMessage({ run, result: new ImageData(data, width, height), strength }, [data.buffer]);
 }
 
 const started = start().then(
@@ -131,10 +133,10 @@ const started = start().then(
 onmessage = async ({ data }) => {
   try {
     await started;
-    if (data.enhance) await enhance(data.enhance);
-    else if (last) apply(data.strength);
+    if (data.enhance) await enhance(data.enhance, data.run);
+    else if (last?.run === data.run) apply(data.strength);
   } catch (error) {
     const text = error instanceof Told ? error.message : `The photograph could not be enhanced (${error.message ?? error}). A large one may need more memory than the browser has.`;
-    postMessage({ failed: text });
+    postMessage({ run: data.run, failed: text });
   }
 };

@@ -2,10 +2,11 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from magenet.commands.run_configuration import link_latest
+from magenet.commands.run_configuration import keep_earlier_run, link_latest
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
@@ -24,3 +25,30 @@ def test_what_is_no_link_keeps_its_name(tmp_path: Path) -> None:
     (tmp_path / "latest").mkdir()
     link_latest(tmp_path, tmp_path / "net")
     assert not (tmp_path / "latest").is_symlink()
+
+
+@pytest.mark.parametrize("command", ["fit", "test", "validate"])
+@pytest.mark.parametrize("training", [True, False])
+def test_no_run_replaces_the_log_of_a_training(
+    tmp_path: Path, command: str, training: bool
+) -> None:
+    folder = tmp_path / "net/seed0"
+    folder.mkdir(parents=True)
+    (folder / "metrics.csv").write_text(f"{'train/loss' if training else 'test/psnr'},step\n1,2\n")
+    logger = SimpleNamespace(save_dir=str(tmp_path), name="net", version="seed0")
+    options = SimpleNamespace(trainer=SimpleNamespace(logger=SimpleNamespace(init_args=logger)))
+    keep_earlier_run(options, command)
+    assert (logger.version is None) == (command != "fit" and training), "a folder of its own"
+    kept = [path.read_text() for path in folder.glob("metrics*.csv")]
+    assert len(kept) == 1
+    assert (folder / "metrics.csv").exists() == (command != "fit")
+
+
+def test_a_run_without_a_folder_of_that_name_is_as_it_was(tmp_path: Path) -> None:
+    for logger in (
+        None, SimpleNamespace(init_args=SimpleNamespace(version=None)),
+        SimpleNamespace(init_args=SimpleNamespace(save_dir=tmp_path, name="a", version="b")),
+    ):  # fmt: skip
+        options = SimpleNamespace(trainer=SimpleNamespace(logger=logger))
+        keep_earlier_run(options, "test")
+        assert logger is None or getattr(logger.init_args, "version", None) in (None, "b")

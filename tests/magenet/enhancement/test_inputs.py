@@ -14,6 +14,19 @@ def test_equal_names_get_as_much_of_their_path_as_is_needed() -> None:
     assert [p.name for p in distinct(found)] == ["x/a/OD.png", "y/a/OD.png", "b/OD.png", "OS.png"]
 
 
+def test_names_that_a_file_system_may_take_for_one_count_as_equal() -> None:
+    def named(*paths: str) -> list[str]:
+        found = {Path(path): Photograph(Path(path), Path(path).name) for path in paths}
+        return [photograph.name for photograph in distinct(found)]
+
+    assert named("/ann/OD.png", "/bob/od.png") == ["ann/OD.png", "bob/od.png"]
+    assert named("/a/\u00e9.png", "/b/e\u0301.png") == ["a/\u00e9.png", "b/e\u0301.png"]
+    assert named("/eyes/OD.png", "/eyes/od.png") == ["OD.png", "od.png"], (
+        "no folder tells them apart"
+    )
+    assert len(set(named("/a/x/OD.png", "/A/x/od.png"))) == 2
+
+
 def test_only_what_has_a_report_with_a_verdict_is_an_earlier_result(tmp_path: Path) -> None:
     reports = {"none": None, "torn": '{"verdict": "o', "number": "7", "other": '{"age": 70}',
                "result": '{"verdict": "ok"}'}  # fmt: skip

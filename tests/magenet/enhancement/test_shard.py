@@ -7,7 +7,7 @@ import pytest
 
 from data_modules.datasets.manifest import Photograph
 from magenet.enhancement.folder_lock import FolderInUseError, FolderLock
-from magenet.enhancement.listing import NAME, Listing, merge_shards
+from magenet.enhancement.listing import NAME, Listing, merge_shards, require_alone
 from magenet.enhancement.shard import WHOLE, Shard
 from magenet.errors import UsageError
 from tests.magenet.enhancement.test_listing import photographs, read, row
@@ -100,3 +100,35 @@ def test_an_earlier_listing_is_added_to(tmp_path: Path) -> None:
     run(WHOLE, tmp_path, [other])
     assert [run(shard, tmp_path) for shard in THREE] == [None, None, 5]
     assert [name for name, *_ in read(tmp_path / NAME)][5:] == ["z.png"]
+
+
+def test_a_photograph_that_comes_while_shards_run_is_named(tmp_path: Path) -> None:
+    first, second = Shard(1, 2), Shard(2, 2)
+    assert run(first, tmp_path, GIVEN[1:]) is None  # before the first one came
+    with Listing(second.folder(tmp_path)) as listing:
+        for photograph in second.of(GIVEN):
+            listing.add(row(photograph))
+        listing.finish(second.of(GIVEN))
+    merged = merge_shards(second, tmp_path, GIVEN)
+    assert merged is not None
+    assert merged.missing == ["a.png", "c.png", "e.png"], "both parts took the others"
+
+
+@pytest.mark.parametrize("other", [WHOLE, Shard(1, 4)])
+def test_no_shard_begins_beside_another_kind_of_run(
+    tmp_path: Path, other: Shard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("magenet.enhancement.listing.PATIENCE", 0.0)
+    place = other.folder(tmp_path)
+    place.mkdir(parents=True, exist_ok=True)
+    lock = FolderLock(place)
+    lock.acquire()
+    with pytest.raises(FolderInUseError):
+        require_alone(Shard(1, 2), tmp_path)
+    lock.release()
+    require_alone(Shard(1, 2), tmp_path)
+    beside = FolderLock(Shard(2, 2).folder(tmp_path))
+    beside.path.parent.mkdir(parents=True, exist_ok=True)
+    beside.acquire()
+    require_alone(Shard(1, 2), tmp_path)  # its own kind
+    beside.release()

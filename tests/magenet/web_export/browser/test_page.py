@@ -38,6 +38,13 @@ def drawn() -> Tensor:
     return image
 
 
+def turned() -> Tensor:
+    """Return a drawn retina whose field black bars clip at left and right."""
+    image = torch.zeros(3, 250, 230, dtype=torch.uint8)
+    image[:, 15:235, 20:210] = retina(5, 220)[:, :, 15:205]
+    return image
+
+
 def small() -> Tensor:
     """Return a drawn retina with fewer pixels than the network sees."""
     return retina(3, 118)
@@ -80,7 +87,7 @@ def compare(given: NDArray[Any], wanted: EnhancedPhotograph, image: Tensor) -> N
     assert np.abs(result - before).mean() > 1.0, "nothing was to be compared"
 
 
-@pytest.mark.parametrize("photograph", [drawn, small, photographed])
+@pytest.mark.parametrize("photograph", [drawn, turned, small, photographed])
 def test_the_page_gives_what_magenet_enhance_gives(
     photograph: Any, tab: Any, enhancer: PhotographEnhancer, tmp_path: Path
 ) -> None:
@@ -171,6 +178,30 @@ def test_a_photograph_that_comes_while_the_network_is_loaded_is_next(
     assert tab.locator("#step").inner_text().endswith("; eye.png comes next")
     tab.wait_for_selector("#result:not([hidden])")
     assert tab.locator("#facts").inner_text().replace("\n", " ").startswith("Size 251 x 190 px")
+    tab.close()
+
+
+LATE_RESULTS = """
+const Real = Worker;
+window.Worker = class extends Real {
+  set onmessage(hear) {
+    super.onmessage = (event) => setTimeout(() => hear(event), event.data.result ? 1500 : 0);
+  }
+};
+"""
+
+
+def test_a_late_result_of_one_photograph_is_not_shown_for_the_next(
+    context: Any, address: str, enhancer: PhotographEnhancer, tmp_path: Path
+) -> None:
+    tab = context.new_page()
+    tab.add_init_script(LATE_RESULTS)
+    tab.goto(address)
+    enhanced_on_page(tab, saved(drawn(), tmp_path / "first.png"))
+    tab.locator("#strength").fill("60")  # its result is under way
+    image = small()
+    given = enhanced_on_page(tab, saved(image, tmp_path / "second.png"))
+    compare(given, enhancer(image, force=True), image)
     tab.close()
 
 
