@@ -155,7 +155,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
             header = _header(photograph)
             future = self.pool.submit(
                 write_outcome, prediction.pop(0), photograph, self.paths[photograph.name],
-                self.metadata,
+                self.metadata, overwrite=self.overwrite,
             )  # fmt: skip
             self.pending.append(Pending(future, 0 if header is None else header.encoding))
         first = (batch_idx + 1) * self.batch_size

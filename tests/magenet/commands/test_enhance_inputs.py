@@ -1,5 +1,6 @@
 """What `magenet enhance` enhances: files, folders, patterns, manifests, each once."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.files.writing import write_photograph
+from magenet.enhancement import folder as folder_module
 from magenet.enhancement.inputs import distinct
 from tests.magenet.commands.enhancing import enhance, rows
 from tests.magenet.conftest import retina
@@ -32,6 +34,29 @@ def test_photographs_of_one_name_are_told_apart(weights: Path, tmp_path: Path) -
     assert enhance(*folders, "-o", out, "--weights", weights) == 0
     assert set(rows(out)) == {"ann/OD.png", "bob/OD.png", "OS.png"}
     assert (out / "ann/OD.png").read_bytes() != (out / "bob/OD.png").read_bytes()
+
+
+def test_two_names_of_one_file_are_no_two_results(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that takes `OD.png` and `od.png` for one."""
+    for seed, name in enumerate(("OD", "od")):
+        write_photograph(retina(seed), tmp_path / f"eyes/{name}.png")
+    out = tmp_path / "out/OD.png"
+    monkeypatch.setattr(
+        folder_module,
+        "output_paths",
+        lambda folder, photographs: {p.name: out for p in photographs},
+    )
+    into = ["-o", tmp_path / "out", "--weights", weights]
+    assert enhance(tmp_path / "eyes", *into) == 1
+    found = rows(tmp_path / "out")
+    assert found["OD.png"]["status"] == "enhanced"
+    assert found["od.png"]["status"] == "failed"
+    assert "takes for the same" in found["od.png"]["reason"]
+    report = json.loads(out.with_name("OD.png.json").read_text())
+    assert Path(report["source"]).name == "OD.png", "whose result it is"
+    assert enhance(tmp_path / "eyes/od.png", *into, "--overwrite") == 0
 
 
 def test_what_a_pattern_finds_besides_photographs_is_left_out(

@@ -80,26 +80,6 @@ def test_a_patient_never_gets_the_result_of_another(
     assert len((out / "enhance.csv").read_text().splitlines()) == 2, "Ann's is gone"
 
 
-def test_two_names_of_one_file_are_no_two_results(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on a disk that takes `OD.png` and `od.png` for one."""
-    for seed, name in enumerate(("OD", "od")):
-        write_photograph(retina(seed), tmp_path / f"eyes/{name}.png")
-    out = tmp_path / "out/OD.png"
-    monkeypatch.setattr(
-        module, "output_paths", lambda folder, photographs: {p.name: out for p in photographs}
-    )
-    assert run(tmp_path / "eyes") == 1
-    found = rows(tmp_path / "out")
-    assert found["OD.png"]["status"] == "enhanced"
-    assert found["od.png"]["status"] == "failed"
-    assert "takes for the same" in found["od.png"]["reason"]
-    report = json.loads(out.with_name("OD.png.json").read_text())
-    assert Path(report["source"]).name == "OD.png", "whose result it is"
-    assert run(tmp_path / "eyes/od.png", "--overwrite") == 0
-
-
 @pytest.mark.parametrize("report", [None, "not JSON", "[]", '{"status": "enhanced"}'])
 @pytest.mark.parametrize("options", [[], ["--skip-existing"]])
 def test_a_file_of_unknown_origin_is_never_overwritten(
