@@ -320,7 +320,12 @@ def test_an_experiment_runs_with_its_own_network(name: str, photographs: Path) -
     layers = configs(BASE, CONFIGS / name, "limits.yaml", "small.yaml")
     layers += one_at_a_time(CONFIGS / name)
     if "segmenter" in name or name.startswith(
-        ("runs/judges/", "runs/release/structure", "runs/adaptation/severity")
+        (
+            "runs/judges/",
+            "runs/release/structure",
+            "runs/release/vessels",
+            "runs/adaptation/severity",
+        )
     ):
         run_all(layers, photographs, enhances=False)
         return
