@@ -90,6 +90,29 @@ def test_another_strength_gives_the_result_that_the_slider_has_shown(client: Any
     assert finished(client, job)[0]["strength"] == 1.0
 
 
+def test_pictures_of_other_weights_are_made_anew(client: Any, stand_in: StandIn) -> None:
+    """As after a restart with other weights."""
+    job = send(client, ("eye.png", picture()))["job"]
+    finished(client, job)
+    stand_in.hashes["weights_sha256"] = "2" * 64
+    client.patch(f"/jobs/{job}/photographs/0", json={"strength": 0.4})
+    (second,) = finished(client, job)
+    assert second["shown_strength"] == 0.4, "not the other network's whole change"
+
+
+def test_an_archive_pairs_no_report_with_another_result(client: Any, tmp_path: Path) -> None:
+    """As where a photograph is enhanced anew while the archive is sent."""
+    job = send(client, ("a.png", picture(0)), ("b.png", picture(1)))["job"]
+    finished(client, job)
+    results = sorted(tmp_path.glob("served/jobs/*/*/enhanced/given.png"))
+    assert len(results) == 2
+    results[0].write_bytes(results[1].read_bytes())
+    archive = zipfile.ZipFile(io.BytesIO(client.get("/results.zip").content))
+    assert "a.png" in archive.read("left_out.txt").decode()
+    assert {"b.png", "b.png.json"} <= set(archive.namelist())
+    assert not {"a.png", "a.png.json"} & set(archive.namelist())
+
+
 def test_nothing_is_changed_while_it_is_at_work(client: Any, stand_in: StandIn) -> None:
     stand_in.open.clear()
     job = send(client, ("eye.png", picture()))["job"]

@@ -181,3 +181,25 @@ def test_a_job_on_disk_is_whole_or_absent(tmp_path: Path) -> None:
     assert files_below(tmp_path / "s") == set()
     job = added(store, "a.png")
     assert json.loads((tmp_path / "s/jobs" / job / "job.json").read_text())["created"] > 0
+
+
+def test_what_cannot_be_deleted_is_still_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where a file is open for a download."""
+    store = Store(tmp_path / "s", Limits(), Clock())
+    job = added(store, "a.png", "b.png")
+
+    def in_use(self: Path, target: Path) -> Path:
+        raise PermissionError("in use")
+
+    with monkeypatch.context() as blocked:
+        blocked.setattr(Path, "replace", in_use)
+        for number in (0, None):
+            with pytest.raises(PermissionError):
+                store.remove(job, number)
+    assert store.find(job, 0) is not None
+    shutil.rmtree(tmp_path / "s/moving")  # as a cleaner of temporary folders does
+    assert store.remove(job)
+    assert store.find(job, 0) is None
+    assert not files_below(tmp_path / "s/jobs")
