@@ -152,9 +152,12 @@ class ResumePoint(Callback):
 
 
 def _validation_is_due(trainer: Trainer) -> bool:
-    """Return whether a validation follows this batch; not where one follows every batch."""
+    """Return whether a validation follows this batch; not where one follows every step.
+
+    There it could never be saved otherwise, nor stopped.
+    """
     every = trainer.val_check_batch
-    if every is None or math.isinf(every) or every == 1:
+    if every is None or math.isinf(every) or every <= trainer.accumulate_grad_batches:
         return False
     loop = trainer.fit_loop
     across_epochs = trainer.check_val_every_n_epoch is None

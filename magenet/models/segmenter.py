@@ -25,8 +25,8 @@ class VesselSegmenter(
         width: Channels at the finest level.
         growth: Channels added per level.
         blocks: Residual blocks per level, in the encoder and in the decoder.
-        stride: Pixels of the photograph per pixel of the finest level, along one axis; 2 sees the
-            same pixels at two fifths of the arithmetic and a quarter of the memory traffic.
+        stride: Pixels of the photograph per pixel of the finest level, along one axis: at 2 the
+            same width takes a quarter of the arithmetic and of the memory traffic.
 
     Example:
         >>> import torch

@@ -95,6 +95,15 @@ def test_a_resumed_training_misses_no_validation(tmp_path: Path) -> None:
     assert not {3, 6} & {int(p.stem[5:]) for p in tmp_path.rglob("step_*.ckpt")}
 
 
+def test_a_training_that_is_validated_at_every_step_has_resume_points(tmp_path: Path) -> None:
+    trainer(
+        tmp_path, max_steps=3, max_epochs=-1, accumulate_grad_batches=2, val_check_interval=2,
+        check_val_every_n_epoch=None, callbacks=[ResumePoint(every_n_steps=1)],
+        logger=CSVLogger(tmp_path, name="", version="run"),
+    ).fit(task(), data())  # fmt: skip
+    assert list(tmp_path.rglob("step_*.ckpt"))
+
+
 @pytest.mark.parametrize("batches", [1, 2])
 def test_a_run_that_cannot_save_says_so_at_its_start(
     tmp_path: Path, batches: int, capsys: pytest.CaptureFixture[str]
