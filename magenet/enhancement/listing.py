@@ -96,8 +96,8 @@ class Listing:
     def start(self) -> None:
         """Lock the folder, and start this rank's part with, on the first, the earlier lines.
 
-        The page of an earlier run is set aside with its listing. After :meth:`publish` it goes on
-        with the listing that was published.
+        The page of an earlier run is set aside with its listing. After :meth:`publish`, also one
+        that failed, it goes on with what is listed, and the folder stays locked if it fails.
 
         The first rank must have started before the others do.
 
@@ -107,8 +107,8 @@ class Listing:
         """
         folder = self.whole.parent
         make_folder(folder)
+        goes_on = self.is_open
         try:
-            goes_on = self.is_open
             if self.rank == 0 and not goes_on:
                 self.lock.acquire()
             self.is_open = True
@@ -123,12 +123,12 @@ class Listing:
                     set_aside_page(folder)
             else:
                 _replace(self.part, [])
-        except OSError as error:
-            self.lock.release()
+        except (OSError, UserError) as error:
+            if not goes_on:
+                self.lock.release()
+            if isinstance(error, UserError):
+                raise
             raise UserError(f"{self.whole}: cannot be written ({error.strerror})") from None
-        except UserError:
-            self.lock.release()
-            raise
 
     def _left(self) -> list[Path]:
         """Return the listings that earlier runs left incomplete, and those of shards.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -19,7 +19,7 @@ from magenet.enhancement.listing import Listing
 from magenet.enhancement.origin import ReportRow
 from magenet.enhancement.report_page import PAGE, ReportPage, about
 from magenet.enhancement.stop_signals import stoppable
-from magenet.errors import UsageError
+from magenet.errors import UsageError, UserError
 
 BATCH = 20
 """Photographs after which listing and page are brought up to date (our choice)."""
@@ -43,7 +43,8 @@ def watch_folder(
     """Enhance the photographs in a folder, and those that arrive, until Ctrl-C or SIGTERM.
 
     What an earlier watch or run has enhanced is skipped. Whenever nothing is enhanced,
-    `enhance.csv` and the page are complete.
+    `enhance.csv` and the page are complete. While another program holds `enhance.csv`, as Excel on
+    Windows does, `enhance.incomplete.csv` has the lines, and it is tried again.
 
     Args:
         arrivals: The folder.
@@ -67,6 +68,25 @@ def watch_folder(
     enhancer = PhotographEnhancer.from_pretrained(options.weights, device, options.max_memory)
     made_by = about(options.weights, enhancer.hashes["weights_sha256"], options.strength)
     done: dict[str, tuple[Photograph, ReportRow]] = {}
+    told = ""
+
+    def succeeds(step: Callable[[], object]) -> bool:
+        """Return whether a step of the listing succeeds, and say once why it does not."""
+        nonlocal told
+        try:
+            step()
+        except UserError as error:
+            if told != str(error):
+                say(f"{error}; tried again until it can be: close it in other programs")
+            told = str(error)
+            return False
+        return True
+
+    def publish() -> None:
+        nonlocal merged, told
+        merged = listing.publish([photograph for photograph, _ in done.values()])
+        told = ""
+        page.publish()
 
     def enhance(batch: Sequence[Photograph]) -> None:
         outcomes = enhance_all(enhancer, batch, options)
@@ -88,19 +108,23 @@ def watch_folder(
     ):
         merged = listing.publish([])
         say(f"watching {folder}, every {LOOK:g} s; Ctrl-C ends it")
+        is_current = True
         while not received:
             whole = arrivals.look()
-            if whole:
-                listing.start()
-                enhance(whole[:BATCH])
-                merged = listing.publish([photograph for photograph, _ in done.values()])
-                page.publish()
-            if len(whole) <= BATCH:
-                if whole:
+            if whole or not is_current:
+                is_current = succeeds(listing.start)
+                if is_current:
+                    enhance(whole[:BATCH])
+                    is_current = succeeds(publish)
+            if len(whole) <= BATCH or not is_current:
+                if whole and is_current:
                     failed = sum(row["status"] in NOT_ENHANCED for _, row in done.values())
                     without = f", {failed} not enhanced" if failed else ""
                     say(f"{len(done) - failed} done{without}; waiting for more")
                 arrivals.rest(received)
+        if not is_current:
+            listing.start()
+            publish()
         left = arrivals.left()
         page.finish(all_added=not left)
     if left:

@@ -146,6 +146,45 @@ def test_no_other_process_writes_to_the_folder_meanwhile(
     assert refused == [1, 1]
 
 
+@pytest.mark.parametrize("held", ["replace", "unlink"])
+def test_a_listing_that_another_program_holds_is_written_later(
+    held: str, watch: Watch, camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    out = tmp_path / "out"
+    is_held = False
+    release: dict[str, Any] = {"replace": Path.replace, "unlink": Path.unlink}
+
+    def refused(path: Path, *given: Any, **named: Any) -> Any:
+        file = given[0] if held == "replace" else path
+        if is_held and file == out / "enhance.csv":
+            raise PermissionError(13, "Permission denied")
+        return release[held](path, *given, **named)
+
+    def hold(value: bool) -> None:
+        nonlocal is_held
+        is_held = value
+
+    monkeypatch.setattr(Path, held, refused)
+    between: list[bool] = []
+    status = watch(
+        (8, lambda: hold(True)),
+        (8, lambda: write_photograph(retina(1), camera / "b.png")),
+        (30, lambda: between.append(is_held and (out / "enhance.incomplete.csv").exists())),
+        (31, lambda: hold(False)),
+        until=45,
+    )
+    assert status == 0
+    assert between == [True]
+    assert {name: row["status"] for name, row in rows(out).items()} == {
+        "a.png": "enhanced", "b.png": "enhanced"
+    }  # fmt: skip
+    assert on_page(out) == ["a.png", "b.png"]
+    assert not (out / "enhance.incomplete.csv").exists()
+    said = capsys.readouterr().err
+    assert said.count("enhance.csv: cannot be written (Permission denied); tried again") == 1
+
+
 def test_it_takes_one_folder_that_is_there(
     camera: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
