@@ -149,7 +149,8 @@ def _describe_derivation(
     from pydicom import Dataset
     from pydicom.sr.codedict import codes
 
-    former = [*(original.get("ImageType") or []), "", "", "", ""]
+    kind = original.get("ImageType") or []  # a single value is a text, against the standard
+    former = [*([kind] if isinstance(kind, str) else kind), "", "", "", ""]
     # The standard lets ophthalmic photographs have no other second value than PRIMARY
     # (C.8.17.2.1.4). Derived ones have a third; MONTAGE is the only one that it defines.
     is_ophthalmic = original.SOPClassUID in OPHTHALMIC.values()

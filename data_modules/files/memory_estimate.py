@@ -48,8 +48,12 @@ class Header(NamedTuple):
     frames: int = 1
 
 
-def parsed_memory(text: str) -> int:
+def parsed_memory(text: str, option: str = "max_memory") -> int:
     """Return the number of bytes in a text such as `1.5G`, `900M` or `2GiB`.
+
+    Args:
+        text: The text.
+        option: Where it was given, for the message.
 
     Raises:
         UsageError: If it is not an amount of memory.
@@ -61,7 +65,7 @@ def parsed_memory(text: str) -> int:
     number = r"([0-9]+(?:\.[0-9]*)?)"
     match = re.fullmatch(rf"\s*{number}\s*([KMGT]?)(i?B)?\s*", text, re.IGNORECASE)
     if match is None:
-        raise UsageError(f"max_memory: '{text}' is not an amount of memory: write 1.5G or 900M")
+        raise UsageError(f"{option}: '{text}' is not an amount of memory: write 1.5G or 900M")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from huggingface_hub import constants
 from lightning.pytorch import seed_everything
+from safetensors import SafetensorError
 
 from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.output_paths import require_outside
@@ -61,10 +62,11 @@ def adapt(
         adapted = train(released, training, device, steps, seed)
         comparison = compare_held_out(released, adapted, judging, device, max_memory)
 
+    if comparison.better:  # before the verdict: one without its weights would mislead
+        _write_weights(adapted, out)
     write_comparison(comparison, weights, seed, out / "verdict.json")
     print(summary(comparison))
     if comparison.better:
-        _write_weights(adapted, out)
         print(f"better: magenet enhance PHOTOS -o RESULTS --weights {out}")
     else:
         print("not better: keep the released weights; none are written")
@@ -83,9 +85,16 @@ def _require_output_folder(out: Path, inputs: list[str]) -> None:
 
 
 def _write_weights(network: MAGENet, folder: Path) -> None:
-    """Write the weights of a network into a folder, each file whole."""
-    with tempfile.TemporaryDirectory(dir=folder) as part:
-        network.save_pretrained(part)
-        # The configuration last: a folder without it does not count as weights.
-        for file in sorted(Path(part).iterdir(), key=lambda file: file.name == "config.json"):
-            file.replace(folder / file.name)
+    """Write the weights of a network into a folder, each file whole.
+
+    Raises:
+        UserError: If they cannot be written.
+    """
+    try:
+        with tempfile.TemporaryDirectory(dir=folder) as part:
+            network.save_pretrained(part)
+            # The configuration last: a folder without it does not count as weights.
+            for file in sorted(Path(part).iterdir(), key=lambda file: file.name == "config.json"):
+                file.replace(folder / file.name)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{folder}: the adapted weights cannot be written ({error})") from None

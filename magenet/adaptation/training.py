@@ -18,6 +18,7 @@ from magenet.checkpoints import VerifiedCheckpointIO, read_network
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
 from magenet.enhancement.device import half_precision
 from magenet.enhancement.settings import Settings
+from magenet.errors import StoppedError
 from magenet.losses import SegmenterTarget
 from magenet.models import MAGENet, VesselSegmenter
 from magenet.tasks import MeanTeacherTask
@@ -41,6 +42,9 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
         device: Where to train.
         steps: Greatest number of optimizer steps.
         seed: Of the data.
+
+    Raises:
+        StoppedError: After Ctrl-C.
     """
     least, most = Settings.of(network).sides()
     own = network.own_scale
@@ -70,7 +74,12 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
         logger=CSVLogger(manifest.parent, name="", version="log"), plugins=VerifiedCheckpointIO(),
     )  # fmt: skip
     keep_freed_memory()
-    trainer.fit(task, data)
+    try:
+        trainer.fit(task, data)
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's answer to Ctrl-C
+            raise StoppedError("stopped by Ctrl-C; no weights are written") from None
+        raise
     adapted = copy.deepcopy(network)
     read_network(adapted, best.best_model_path, "the training wrote none", "teacher.network.")
     return adapted

@@ -19,8 +19,10 @@ from magenet.errors import StoppedError
 KEPT = 2
 """Resume points that are kept: if the latest is damaged, there is the one before."""
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-"""Signals by which a person (Ctrl-C) or a scheduler stops a training."""
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
+)
+"""Signals by which a person (Ctrl-C) or a scheduler stops a training; Windows has no SIGUSR1."""
 
 
 class ResumePoint(Callback):

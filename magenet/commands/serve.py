@@ -124,8 +124,9 @@ def main(arguments: list[str]) -> int:
         Address(options.host, options.port, tuple(options.name), options.token),
         options.folder or default_folder(),
         Limits(
-            parsed_memory(options.max_upload), options.max_pixels, options.max_photographs,
-            parsed_memory(options.max_disk), options.keep,
+            parsed_memory(options.max_upload, "--max-upload"), options.max_pixels,
+            options.max_photographs,
+            parsed_memory(options.max_disk, "--max-disk"), options.keep,
         ),
         FolderOptions(
             options.weights, max_memory=parsed_memory(options.max_memory), metadata=options.metadata

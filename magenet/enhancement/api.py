@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
@@ -91,11 +92,11 @@ def enhance(
     if not 0.0 <= strength <= 1.0:
         raise ValueError(f"strength must lie in [0, 1], got {strength}")
     enhancer = _enhancer(str(weights), device, max_memory)
-    field = None
+    field, notes = None, ()
     if isinstance(image, (str, PathLike)):
         path = Path(image)
         _require_memory(str(path), read_header(path), enhancer.max_memory)
-        tensor, field, _ = read_with_field(Photograph(path, path.name), enhancer.max_memory)
+        tensor, field, notes = read_with_field(Photograph(path, path.name), enhancer.max_memory)
     else:
         _require_memory("the array", _header(image), enhancer.max_memory)
         tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
@@ -105,7 +106,8 @@ def enhance(
         field = field_from_mask(torch.from_numpy(np.ascontiguousarray(mask, dtype=bool))[None])
     result = enhancer(tensor, field, strength, force)
     uncertainty: NDArray[np.float32] = (255.0 * result.uncertainty()).numpy()
-    return Enhanced(result.image.permute(1, 2, 0).numpy(), uncertainty, result.report)
+    report = replace(result.report, reasons=(*result.report.reasons, *notes))
+    return Enhanced(result.image.permute(1, 2, 0).numpy(), uncertainty, report)
 
 
 def _header(image: NDArray[Any]) -> Header:

@@ -41,6 +41,19 @@ class FolderLock:
 
         Raises:
             FolderInUseError: If another process has it.
+            UserError: If the file cannot be written: a full disk, a read-only folder.
+        """
+        try:
+            self._take()
+        except OSError as error:
+            self.release()
+            raise UserError(f"{self.path}: cannot be written ({error.strerror})") from None
+
+    def _take(self) -> None:
+        """Take the lock, see :meth:`acquire`.
+
+        Raises:
+            OSError: If the file cannot be written.
         """
         while self.file is None:
             file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -66,6 +67,9 @@ def enhance_to_folder(
         UserError: For what concerns all photographs: weights, the folder, the listing.
         StoppedError: After Ctrl-C or SIGTERM.
     """
+    own_folder = options.folder.resolve()
+    # `photos/*` finds an earlier run's folder of results, `photos/enhanced`, too
+    inputs = [given for given in inputs if Path(given).resolve() != own_folder] or inputs
     photographs = collect(list(inputs), options.folder)
     for given in inputs:
         require_outside(options.folder, given)

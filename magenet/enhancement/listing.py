@@ -183,7 +183,7 @@ class Listing:
             Its lines.
 
         Raises:
-            UserError: If it cannot be written; the parts are left.
+            UserError: If it cannot be written, or a part cannot be removed; the parts are left.
         """
         keys = {
             (_cell("name", photograph.name), _cell("source", source_path(photograph))): number
@@ -195,7 +195,10 @@ class Listing:
         earlier = [line for line in lines if _key(line) not in keys]
         _replace(self.whole, [*given, *earlier])
         for part in self.parts:
-            part.unlink()
+            try:
+                part.unlink()
+            except OSError as error:
+                raise UserError(f"{part}: cannot be removed ({error.strerror})") from None
         listed = {_key(line) for line in given}
         return Merged(given, earlier, [str(key[0]) for key in keys if key not in listed])
 

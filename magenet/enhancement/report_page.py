@@ -152,6 +152,7 @@ class ReportPage:
         except Exception as error:  # of the disk, of memory, of a picture
             if self.writer is not None:
                 self.writer.discard()
+                set_aside_page(self.writer.path.parent)  # what it shows so far would seem to be all
             self.writer, self.failed = None, True
             tqdm.write(
                 f"magenet: warning: no page: {printable(str(error))}; the photographs are enhanced "

@@ -17,7 +17,7 @@ from magenet.atomic_write import atomic_write
 from magenet.enhancement.folder_lock import FolderLock
 from magenet.enhancement.origin import ReportRow
 from magenet.serving.limits import Limits
-from magenet.serving.private_folder import private_folder
+from magenet.serving.private_folder import MARK, private_folder
 from magenet.serving.upload import NewUpload, Upload
 
 MOST_ATTEMPTS = 3
@@ -87,8 +87,7 @@ class Store:
         self._changed = threading.Condition()
         self._ended = False
         shutil.rmtree(self.folder / "moving", ignore_errors=True)
-        for name in ("moving", "jobs"):
-            (self.folder / name).mkdir(exist_ok=True)
+        self._keep_folders()
         for found in (self.folder / "jobs").iterdir():
             self._load(found)
         self.jobs = dict(sorted(self.jobs.items(), key=lambda item: item[1].created))
@@ -110,6 +109,7 @@ class Store:
     def arrival(self) -> Iterator[Path]:
         """Yield a folder for photographs that arrive; whatever is not accepted is removed."""
         folder = self.folder / "moving" / secrets.token_hex(12)
+        self._keep_folders()
         folder.mkdir()
         try:
             yield folder
@@ -152,6 +152,7 @@ class Store:
             part.write_text(json.dumps({"created": job.created}), encoding="utf-8")
         with self._changed:
             self.require_room(len(arrived), sum(one.size for one in job.uploads.values()))
+            self._keep_folders()
             folder.replace(self.folder / "jobs" / job.id)
             self.jobs[job.id] = job
             self._tell()
@@ -260,9 +261,8 @@ class Store:
                 return False
             whole = number is None or len(found.uploads) == 1
             folder = self.folder / "jobs" / job / ("" if whole else str(number))
-            moving = self.folder / "moving"
-            moving.mkdir(exist_ok=True)  # cleaners of temporary folders take empty ones
-            away = moving / secrets.token_hex(12)
+            self._keep_folders()
+            away = self.folder / "moving" / secrets.token_hex(12)
             with contextlib.suppress(FileNotFoundError):
                 folder.replace(away)  # before it is forgotten: what cannot be moved is still known
             if whole:
@@ -280,6 +280,7 @@ class Store:
 
     def remove_expired(self) -> None:
         """Delete the jobs whose time is over."""
+        self._keep_folders()
         for job in list(self.jobs.values()):
             if self._is_expired(job):
                 self.remove(job.id)
@@ -290,6 +291,13 @@ class Store:
 
     def _is_expired(self, job: Job) -> bool:
         return self.clock() >= self.expires(job)
+
+    def _keep_folders(self) -> None:
+        """Have the folders and the mark, which cleaners of temporary files take when unused."""
+        with contextlib.suppress(OSError):  # what needs them says so
+            (self.folder / MARK).touch()
+            for name in ("moving", "jobs"):
+                (self.folder / name).mkdir(exist_ok=True)
 
     def _tell(self) -> None:
         """Note a change; the lock is held."""

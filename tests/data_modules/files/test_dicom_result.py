@@ -193,6 +193,12 @@ def test_other_photographs_keep_their_kind(tmp_path: Path) -> None:
     assert np.array_equal(result.pixel_array.shape, (40, 50, 3))
 
 
+def test_a_kind_of_one_value_is_a_text(tmp_path: Path) -> None:
+    """Against the standard, which demands two."""
+    photograph(tmp_path / "a.dcm", noise((40, 50, 3)), ImageType="ORIGINAL")
+    assert list(result_of(tmp_path / "a.dcm").ImageType) == ["DERIVED", "PRIMARY", "ENHANCED"]
+
+
 def test_dates_are_in_the_time_zone_of_the_original(tmp_path: Path) -> None:
     photograph(tmp_path / "east.dcm", noise((40, 50, 3)), TimezoneOffsetFromUTC="+1400")
     photograph(tmp_path / "west.dcm", noise((40, 50, 3)), TimezoneOffsetFromUTC="-1000")

@@ -120,6 +120,24 @@ def test_what_tells_patients_is_private_and_never_beside_the_weights(
         assert not any(image.name.encode() in content for image in camera.iterdir())
 
 
+def test_no_verdict_without_the_weights_it_is_on(
+    camera: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def full(*rest: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    comparison = Comparison(1.0, 0.5, 1.5, wins=5, ties=0, losses=0, p=0.01)
+    monkeypatch.setattr(run, "train", lambda network, *rest: network)
+    monkeypatch.setattr(
+        run, "compare_held_out", lambda *rest: HeldOutComparison(True, comparison, comparison)
+    )
+    monkeypatch.setattr(MAGENet, "save_pretrained", full)
+    assert adapt(camera, tmp_path / "own", weights) == 1
+    assert "the adapted weights cannot be written" in capsys.readouterr().err
+    assert not list((tmp_path / "own").iterdir())
+
+
 @pytest.mark.parametrize("stopped", ["error", "signal"])
 def test_nothing_of_patients_is_left_where_it_stops(
     camera: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

@@ -59,6 +59,16 @@ def test_two_names_of_one_file_are_no_two_results(
     assert enhance(tmp_path / "eyes/od.png", *into, "--overwrite") == 0
 
 
+def test_a_pattern_that_finds_the_folder_of_the_results_goes_on(
+    folder: Path, weights: Path
+) -> None:
+    into = ["-o", folder / "out", "--weights", weights, "--html"]
+    assert enhance(folder / "a.png", *into) == 0
+    assert enhance(folder / "a.png", folder / "out", *into, "--skip-existing") == 0
+    assert set(rows(folder / "out")) == {"a.png"}
+    assert enhance(folder / "out", *into) == 1, "the results alone"
+
+
 def test_what_a_pattern_finds_besides_photographs_is_left_out(
     folder: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

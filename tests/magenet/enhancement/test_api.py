@@ -66,3 +66,10 @@ def test_the_uncertainty_map_counts(weights: Path, tmp_path: Path) -> None:
     for given in (monstrous, array):
         with pytest.raises(UserError, match=r"9000x9000 px and needs .*max_memory"):
             magenet.enhance(given, weights=weights, max_memory="1.5G")
+
+
+def test_what_a_result_lacks_of_its_file_is_told(weights: Path, tmp_path: Path) -> None:
+    pages = [Image.fromarray(retina(seed).permute(1, 2, 0).numpy()) for seed in (1, 2)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    reasons = magenet.enhance(tmp_path / "a.tif", weights=weights).report.reasons
+    assert any("first of 2 pages" in reason for reason in reasons)

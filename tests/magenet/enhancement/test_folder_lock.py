@@ -80,3 +80,18 @@ def test_a_file_that_was_removed_meanwhile_is_not_the_lock(
     with pytest.raises(UserError, match="another magenet"):
         FolderLock(tmp_path).acquire()
     lock.release()
+
+
+def test_a_folder_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(folder_lock.os, "write", full)
+    lock = FolderLock(tmp_path)
+    with pytest.raises(UserError, match=r"enhance\.lock: cannot be written \(No space left"):
+        lock.acquire()
+    assert lock.file is None
+    with pytest.raises(UserError, match="cannot be written"):
+        FolderLock(tmp_path / "none").acquire()

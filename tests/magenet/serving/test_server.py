@@ -19,7 +19,7 @@ import pytest
 
 from magenet.commands.serve import main
 from magenet.errors import UserError
-from magenet.serving.server import Address, url
+from magenet.serving.server import Address, _listen, url
 from tests.conftest import ROOT
 from tests.magenet.serving.serving import files_below, picture
 
@@ -108,6 +108,7 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         (["--keep", "nan"], "--keep must be above 0"),
         (["--port", "70000"], "--port must lie"),
         (["--max-photographs", "0"], "must be at least 1"),
+        (["--max-disk", "200X"], "--max-disk: '200X' is not an amount"),
         (["--token", "short"], "--token must be at least 16"),
         (["--host", "256.1.2.3"], "cannot be listened on"),
     ],
@@ -120,3 +121,12 @@ def test_a_wrong_option_is_named(arguments: list[str], said: str, tmp_path: Path
 def test_the_address_of_all_is_one_that_can_be_opened() -> None:
     assert re.fullmatch(r"http://[\d.]+:80/", url(Address("0.0.0.0"), 80, None))
     assert "0.0.0.0" not in url(Address("0.0.0.0"), 80, None)
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_every_address_is_also_one_of_ipv4() -> None:
+    with (
+        _listen(Address("::", port=0)) as listening,
+        socket.create_connection(("127.0.0.1", listening.getsockname()[1]), timeout=5),
+    ):
+        pass

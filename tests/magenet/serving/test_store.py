@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from magenet.errors import UserError
 from magenet.serving.limits import Limits
+from magenet.serving.private_folder import MARK
 from magenet.serving.store import MOST_ATTEMPTS, Enhanced, Store
 from magenet.serving.upload import NewUpload, Upload
 from tests.magenet.serving.serving import (
@@ -203,3 +204,15 @@ def test_what_cannot_be_deleted_is_still_known(
     assert store.remove(job)
     assert store.find(job, 0) is None
     assert not files_below(tmp_path / "s/jobs")
+
+
+def test_a_cleaner_of_temporary_files_stops_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s", Limits(), Clock())
+    for name in ("moving", "jobs"):
+        shutil.rmtree(tmp_path / "s" / name)
+    (tmp_path / "s" / MARK).unlink()
+    job = added(store, "a.png")
+    store.close()
+    again = Store(tmp_path / "s", Limits(), Clock())
+    assert again.find(job, 0) is not None
+    again.close()
