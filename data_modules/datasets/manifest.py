@@ -66,6 +66,9 @@ class Photograph:
 
 FILE_COLUMNS = ("vessel_mask", "fov_mask", "disc_mask", "cup_mask", "lesion_bitmask")
 TEXT_COLUMNS = ("set", "split", "patient")
+COLUMNS = ("image", "quality", "dr_grade", *TEXT_COLUMNS, *FILE_COLUMNS)
+"""All columns of a manifest."""
+
 LABEL_COLUMNS = ("patient", "disc_mask", "cup_mask", "lesion_bitmask", "dr_grade")
 """Columns that a file of labels may add to a manifest."""
 
@@ -98,7 +101,8 @@ class Manifest:
         """Read a manifest; file names in it are relative to its folder.
 
         Columns: `image` is required; `set, split, quality, vessel_mask, fov_mask, patient,
-        disc_mask, cup_mask, lesion_bitmask, dr_grade` are optional; others are ignored.
+        disc_mask, cup_mask, lesion_bitmask, dr_grade` are optional; others are ignored. Spaces
+        around a column's name and around a text count for nothing.
 
         Args:
             path: The CSV file.
@@ -114,7 +118,8 @@ class Manifest:
                 is unknown, or files that it names are missing (the first ten are named).
         """
         path = Path(path)
-        _, rows = read_rows(path, ("image",))
+        columns, rows = read_rows(path, ("image",))
+        _require_spelling(columns, path)
         labels_of_image = _read_labels(labels, path, rows)
         photographs = []
         seen: set[str] = set()
@@ -254,6 +259,8 @@ def listed(faults: Sequence[str]) -> str:
 def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict[str, str]]]:
     """Return the columns and rows of a CSV file that describes photographs.
 
+    Spaces around the columns' names are dropped.
+
     Args:
         path: The file, in UTF-8; a file name in it that is not valid UTF-8 keeps its bytes.
         required: Columns that it must have, with a value in each row; other cells that a short row
@@ -267,7 +274,8 @@ def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as stream:
             reader = csv.DictReader(stream, restval="")
-            columns = list(reader.fieldnames or [])
+            columns = [column.strip() for column in reader.fieldnames or []]
+            reader.fieldnames = columns
             rows = list(reader)
     except csv.Error as error:
         raise ManifestError(f"{path}: not a CSV file ({error})") from None
@@ -299,7 +307,7 @@ def _read_labels(
         if not given:
             raise ManifestError(f"{file}: none of the columns {', '.join(LABEL_COLUMNS)} is in it")
         for line, row in enumerate(rows, start=2):
-            values = {column: row[column] for column in given if row[column]}
+            values = {column: _text(row, column) for column in given if _text(row, column)}
             _require_grade(values.get("dr_grade", ""), Path(file), line)
             labels.setdefault(row["image"], {}).update(values)
         images = {row["image"] for row in rows}
@@ -318,16 +326,16 @@ def _photograph(row: dict[str, str], path: Path, line: int) -> Photograph:
     Raises:
         ManifestError: If a quality or a grade is unknown.
     """
-    quality = row.get("quality") or "unknown"
+    quality = _text(row, "quality") or "unknown"
     if quality not in get_args(Quality):
         raise ManifestError(
             f"{path}: line {line} has quality '{quality}'; use one of "
             f"{', '.join(get_args(Quality))}"
         )
-    grade = row.get("dr_grade") or ""
+    grade = _text(row, "dr_grade")
     _require_grade(grade, path, line)
     files = {column: path.parent / row[column] for column in FILE_COLUMNS if row.get(column)}
-    texts = {column: row[column] for column in TEXT_COLUMNS if row.get(column)}
+    texts = {column: text for column in TEXT_COLUMNS if (text := _text(row, column))}
     return Photograph(
         image=path.parent / row["image"],
         name=row["image"],
@@ -336,6 +344,23 @@ def _photograph(row: dict[str, str], path: Path, line: int) -> Photograph:
         **files,  # type: ignore[arg-type]  # files go to file fields by name
         **texts,  # type: ignore[arg-type]  # texts go to text fields by name
     )
+
+
+def _text(row: dict[str, str], column: str) -> str:
+    """Return a cell, a text without the spaces around it; the name of a file may begin with one."""
+    cell = row.get(column) or ""
+    return cell if column in FILE_COLUMNS else cell.strip()
+
+
+def _require_spelling(columns: Sequence[str], path: Path) -> None:
+    """Raise for a column that is a manifest's but for upper and lower case: it would be ignored.
+
+    Raises:
+        ManifestError: If there is one.
+    """
+    for column in columns:
+        if column not in COLUMNS and column.lower() in COLUMNS and column.lower() not in columns:
+            raise ManifestError(f"{path}: the column '{column}' must be '{column.lower()}'")
 
 
 def _require_grade(grade: str, path: Path, line: int) -> None:

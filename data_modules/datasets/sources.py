@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from data_modules.datasets.cache import Cache
 from data_modules.datasets.dust import DEEPEST, Dust
-from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
+from data_modules.datasets.manifest import FILE_COLUMNS, Manifest, ManifestError, Photograph
 from data_modules.datasets.phantom import Camera, draw_phantom
 from data_modules.datasets.photographs import (
     LESIONS,
@@ -179,6 +182,22 @@ def hold_out(manifest: Manifest, split: Split, share: float) -> Manifest:
     return Manifest(part, manifest.source)
 
 
+def in_size_of(version: Photograph, photograph: Photograph) -> Photograph:
+    """Return a photograph with the picture and the masks of its version in another size."""
+    files = {column: getattr(version, column) for column in ("image", *FILE_COLUMNS)}
+    return replace(photograph, **files)
+
+
+def require_share(share: float) -> None:
+    """Raise unless a share held out lies in [0, 1].
+
+    Raises:
+        ValueError: If it does not, as 20 for 20 %.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"val_share must lie in [0, 1], got {share:g}")
+
+
 class ManifestPhotographs(PhotographSource):
     """Photographs of a CSV manifest.
 
@@ -198,9 +217,13 @@ class ManifestPhotographs(PhotographSource):
             it may be deleted at any time. Not cached if null.
         own_scale: Whether photographs that are smaller than asked for keep their own size; a batch
             then must be one of them (`batch_size` 1).
-        larger: CSV file with larger versions of some of the photographs, of the same names.
+        larger: CSV file with larger versions of some of the photographs and their masks, of the
+            same names; its other columns are not used.
         dust: Whether samples tell the dust of their camera, found in its training photographs of
             any quality; see :class:`data_modules.datasets.dust.Dust`.
+
+    Raises:
+        ValueError: If the share is not one.
     """
 
     def __init__(
@@ -219,6 +242,7 @@ class ManifestPhotographs(PhotographSource):
         larger: str | None = None,
         dust: bool = False,
     ) -> None:
+        require_share(val_share)
         self.path = path
         self.sets = sets
         self.qualities = qualities
@@ -236,11 +260,19 @@ class ManifestPhotographs(PhotographSource):
         manifest = Manifest.from_csv(self.path, self.labels or ())
         if self.larger is not None:
             versions = {p.name: p for p in Manifest.from_csv(self.larger, self.labels or ())}
-            manifest = Manifest([versions.get(p.name, p) for p in manifest], self.path)
+            given = [in_size_of(versions.get(p.name, p), p) for p in manifest]
+            manifest = Manifest(given, self.path)
         manifest = manifest.select(sets=self.sets)
         dust = self._dust_of(manifest) if self.dust else None
         manifest = manifest.select(qualities=self.qualities)
-        if any(photograph.split for photograph in manifest):
+        without = sum(not photograph.split for photograph in manifest)
+        if without < len(manifest):
+            if without:
+                warnings.warn(
+                    f"{self.path}: {without} of {len(manifest)} photographs have no split and are "
+                    "in no part",
+                    stacklevel=2,
+                )
             manifest = manifest.select(splits=[self.splits[split]])
         else:
             manifest = hold_out(manifest, split, self.val_share)
@@ -273,6 +305,7 @@ class FolderPhotographs(PhotographSource):
     """
 
     def __init__(self, path: str, val_share: float = 0.2, cache: str | None = None) -> None:
+        require_share(val_share)
         self.path = path
         self.val_share = val_share
         self.cache = cache

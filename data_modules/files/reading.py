@@ -172,21 +172,31 @@ def read_native(path: str | Path) -> Tensor:
 
 
 def read_mask(path: str | Path, like: Tensor | None = None) -> Tensor:
-    """Read a binary mask: brighter than middle grey is inside; in a mask of 0 and 1, not 0.
+    """Read a binary mask: above middle grey is inside; in a mask of 0 and 1, not 0.
 
     Args:
-        path: A picture of any mode; a mask of several colours counts by its brightness.
+        path: A picture of any mode; of colours the brightest channel counts.
         like: The photograph that the mask belongs to, `(3, H, W)`.
 
     Returns:
         bool `(1, H, W)`.
 
     Raises:
-        PictureError: If it cannot be read, or has another size than the photograph.
+        PictureError: If it cannot be read, has another size than the photograph, or is dark all
+            over, as a map of labels 0, 1 and 2 is.
     """
     picture = _decode(path, like)
-    grey = np.array(picture.convert("L"))
-    return torch.from_numpy(grey > (127 if grey.max(initial=0) > 1 else 0))[None]
+    if picture.mode in ("1", "L", "LA") or picture.mode.startswith("I") or picture.mode == "F":
+        level = np.array(picture.convert("L"))
+    else:
+        level = np.array(picture.convert("RGB")).max(axis=2)
+    most = int(level.max(initial=0))
+    if 1 < most <= 127:
+        raise PictureError(
+            f"{path}: is no mask of black and white, or of 0 and 1: its greatest value is {most}; "
+            "of a map of labels write a mask for each"
+        )
+    return torch.from_numpy(level > (127 if most > 1 else 0))[None]
 
 
 def read_bits(path: str | Path, like: Tensor) -> Tensor:

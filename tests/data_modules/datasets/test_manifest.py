@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from data_modules import ManifestPhotographs
+from data_modules import FolderPhotographs, ManifestPhotographs
 from data_modules.datasets.manifest import Manifest, ManifestError, Photograph
 from data_modules.datasets.photographs import Split
 from data_modules.files.errors import PictureError
@@ -75,6 +75,7 @@ def test_a_selection_by_a_column_that_is_not_there_says_so(tmp_path: Path) -> No
         ("image,set\n,hrf\n", "line 2 has no value in the column 'image'"),
         ("image\na.png\na.png\n", "line 3 repeats a.png"),
         ("", "columns: none"),
+        ("image,Patient\na.png,Ada\n", "the column 'Patient' must be 'patient'"),
         ("PK\x03\x04\0\0image", "not a CSV file: its first line is no text"),
     ],
 )
@@ -153,6 +154,39 @@ def test_both_eyes_of_a_patient_are_held_out_together(tmp_path: Path) -> None:
     few = manifest(tmp_path, "image,patient\neye_0.png,Ada\neye_1.png,Ada\n")
     with pytest.raises(ManifestError, match="one patient is too few to hold some out"):
         ManifestPhotographs(str(few)).dataset("train", 32)
+
+
+def test_spaces_around_names_and_texts_count_for_nothing(tmp_path: Path) -> None:
+    text = "image, patient , split,quality, dr_grade\na.png, Ada, train , good,2 \n"
+    (photograph,) = Manifest.from_csv(manifest(tmp_path, text, "a.png"))
+    assert (photograph.patient, photograph.split) == ("Ada", "train")
+    assert (photograph.quality, photograph.dr_grade) == ("good", 2)
+
+
+def test_larger_versions_change_neither_split_nor_patient(tmp_path: Path) -> None:
+    rows = [f"eye_{i}.png,p{i},{'val' if i < 3 else 'train'},good" for i in range(8)]
+    names = [f"eye_{i}.png" for i in range(8)]
+    path = manifest(tmp_path, "\n".join(["image,patient,split,quality", *rows]), *names)
+    (tmp_path / "large").mkdir()
+    large = manifest(tmp_path / "large", "\n".join(["image", *names[:5]]), *names)
+    source = ManifestPhotographs(str(path), larger=str(large), qualities=["good"])
+    held_out = source.dataset("val", 32).photographs
+    assert [(p.name, p.patient) for p in held_out] == [(f"eye_{i}.png", f"p{i}") for i in range(3)]
+    assert {p.image.parent.name for p in held_out} == {"large"}
+    assert len(source.dataset("train", 32)) == 5
+
+
+def test_photographs_in_no_part_are_told(tmp_path: Path) -> None:
+    path = manifest(tmp_path, "image,split\na.png,train\nb.png,\n", "a.png", "b.png")
+    with pytest.warns(UserWarning, match="1 of 2 photographs have no split"):
+        assert len(ManifestPhotographs(str(path)).dataset("train", 32)) == 1
+
+
+@pytest.mark.parametrize("share", [20, -0.1, float("nan")])
+def test_a_share_in_percent_is_refused(share: float) -> None:
+    for source in (ManifestPhotographs, FolderPhotographs):
+        with pytest.raises(ValueError, match="val_share must lie"):
+            source("anywhere", val_share=share)
 
 
 def test_select_says_what_it_looked_for(tmp_path: Path) -> None:

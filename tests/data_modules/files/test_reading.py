@@ -171,6 +171,27 @@ def test_masks_of_0_and_1_are_masks(tmp_path: Path) -> None:
     assert torch.equal(read_mask(tmp_path / "mask.png")[0], torch.from_numpy(mask > 0))
 
 
+@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 0, 255), (255, 255, 255)])
+@pytest.mark.parametrize("mode", ["RGB", "P"])
+def test_masks_of_any_colour_are_masks(
+    tmp_path: Path, mode: str, colour: tuple[int, int, int]
+) -> None:
+    picture = Image.new("RGB", (40, 40))
+    picture.paste(colour, (0, 10, 40, 20))
+    picture.convert(mode).save(tmp_path / "mask.png")
+    mask = read_mask(tmp_path / "mask.png")[0]
+    assert bool(mask[10:20].all())
+    assert int(mask.sum()) == 400
+
+
+def test_a_map_of_labels_is_no_mask(tmp_path: Path) -> None:
+    labels = np.zeros((40, 40), np.uint8)
+    labels[10:30], labels[15:20] = 1, 2
+    Image.fromarray(labels).save(tmp_path / "labels.png")
+    with pytest.raises(PictureError, match=r"labels\.png: is no mask .* greatest value is 2"):
+        read_mask(tmp_path / "labels.png")
+
+
 def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     image = torch.zeros(3, 40, 40, dtype=torch.uint8)
     with pytest.raises(PictureError, match="unknown picture ending"):
