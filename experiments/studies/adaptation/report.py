@@ -23,7 +23,7 @@ from experiments.studies.adaptation.scores import (
     read_scores,
 )
 from magenet.atomic_write import atomic_write
-from magenet.evaluation.statistics import Comparison, Interval, gap_closed
+from magenet.evaluation.statistics import Comparison, Interval
 
 PILOT = 0
 """Seed of the pilot. It chose which arms go on, and so does not count for those that did."""
@@ -48,7 +48,7 @@ def is_convincing(
     Args:
         gains: In the primary endpoint over the continued source, of each seed.
         pooled_gain: The same, pooled over seeds.
-        share: Of the gap to the calibrated source that it closes.
+        share: Of the gap to the calibrated arm that it closes; NaN if that is not known.
         colour: Change of the colour distance, pooled.
     """
     enough = share >= CONVINCING_SHARE or pooled_gain.difference >= CONVINCING_GAIN
@@ -126,6 +126,24 @@ def common_seeds(table: Table, label: str) -> list[int]:
     return seeds if set(arms[label]) == {PILOT} else [seed for seed in seeds if seed != PILOT]
 
 
+def _gap_of(table: Table, seeds: Sequence[int]) -> float:
+    """Return the lead of the calibrated arm over the continued source in the primary endpoint.
+
+    Args:
+        table: The scores.
+        seeds: Seeds to pool; the pilot's alone where the calibrated arm has not all of them.
+
+    Returns:
+        NaN where it was not measured, or its interval includes 0.
+    """
+    reference, goal = (table[PRIMARY].get(name, {}) for name in (REFERENCE, UPPER_REFERENCE))
+    shared = list(seeds) if set(seeds) <= goal.keys() else [PILOT]
+    if not set(shared) <= goal.keys() & reference.keys():
+        return math.nan
+    gap = against(*(pooled([arm[seed] for seed in shared]) for arm in (goal, reference)))
+    return gap.difference if gap.low > 0 else math.nan
+
+
 def _comparisons(table: Table) -> str:
     """Return the comparisons of each arm with the continued source, pooled over common seeds."""
     lines = [
@@ -148,15 +166,10 @@ def _comparisons(table: Table) -> str:
         gain = against(pair(PRIMARY, label), pair(PRIMARY, REFERENCE))
         ridge = against(pair(RIDGE, label), pair(RIDGE, REFERENCE))
         colour = against(pair(COLOUR, label), pair(COLOUR, REFERENCE))
-        goal = table[PRIMARY].get(UPPER_REFERENCE, {})
-        share = float("nan")
-        if set(common) <= goal.keys():
-            share = gap_closed(
-                interval(pair(PRIMARY, label)).mean,
-                interval(pair(PRIMARY, REFERENCE)).mean,
-                interval(pair(PRIMARY, UPPER_REFERENCE)).mean,
-            )
+        share = gain.difference / _gap_of(table, common)
         verdict = "yes" if is_convincing(gains, gain, share, colour) else "no"
+        if math.isnan(share) and is_convincing(gains, gain, 1.0, colour) and verdict == "no":
+            verdict = "not known"
         closed = "not known" if math.isnan(share) else f"{share:.0%}"
         signs = ", ".join(f"{one.difference:+.3f}" for one in gains)
         lines.append(

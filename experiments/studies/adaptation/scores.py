@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from magenet.errors import UserError
 from magenet.evaluation.score_rows import read_rows
 from magenet.evaluation.statistics import (
     Comparison,
@@ -45,37 +46,46 @@ Table = dict[str, dict[str, dict[int, Scored]]]
 def add_tests(path: Path, source: Path, tests: Mapping[tuple[str, int], Path]) -> None:
     """Add the scores of tests to the file, in the place of those of the same arm and seed.
 
-    Scores of arms that began with another source network are dropped: they compare with none.
-
     Args:
         path: The file, `adaptation.csv`; it need not exist.
         source: Checkpoint of the source network.
         tests: Folder of each test, by the label of its arm and its seed.
+
+    Raises:
+        UserError: If the file has scores of arms that began with another source network.
     """
-    digest = _digest(source)
+    done, digest = tested(path, source), _digest(source)
     lines = [
         {"arm": label, "seed": str(seed), "source": digest}
         | {name: f"{v:.6g}" if isinstance(v, float) else v for name, v in row.items()}
         for (label, seed), folder in tests.items()
         for row in _rows(folder, label)
     ]
-    for line in read_table(path) if path.is_file() else []:
-        if line.get("source") == digest and (line["arm"], int(line["seed"])) not in tests:
-            lines.append(line)
+    if done:
+        lines += [
+            line for line in read_table(path) if (line["arm"], int(line["seed"])) not in tests
+        ]
     lines.sort(key=lambda line: (line["arm"], int(line["seed"])))
     write_table(path, COLUMNS, [{name: line[name] for name in COLUMNS} for line in lines])
 
 
 def tested(path: Path, source: Path) -> set[tuple[str, int]]:
-    """Return the arms and seeds that the file has scores of, those that began with this source.
+    """Return the arms and seeds that the file has scores of.
 
     Args:
         path: The file; it need not exist.
         source: Checkpoint of the source network.
+
+    Raises:
+        UserError: If they began with another source network: they compare with none of this one.
     """
-    digest = _digest(source)
     lines = read_table(path) if path.is_file() else []
-    return {(line["arm"], int(line["seed"])) for line in lines if line.get("source") == digest}
+    if any(line["source"] != _digest(source) for line in lines):
+        raise UserError(
+            f"{path}: has scores of another source network than {source}; give another folder of "
+            "--results, or move them away"
+        )
+    return {(line["arm"], int(line["seed"])) for line in lines}
 
 
 def _digest(source: Path) -> str:

@@ -24,6 +24,7 @@ from experiments.studies.adaptation.scores import (
     read_scores,
 )
 from experiments.studies.runs import Runs, as_options
+from magenet.errors import UserError
 from magenet.evaluation.score_rows import ScoreRow, write_rows
 from magenet.evaluation.statistics import Comparison
 from magenet.main import main
@@ -161,7 +162,9 @@ def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path, source: Pat
         ("mean teacher", 1): scored(tmp_path / "m1", 0.55),
         ("bank", 0): scored(tmp_path / "b0", 0.55, colour=9.0),
         ("gated", 0): tmp_path / "b0",
-        ("gated", 2): tmp_path / "b0",
+        ("gated", 3): tmp_path / "b0",
+        (REFERENCE, 2): scored(tmp_path / "r2", 0.50),
+        ("own good photographs", 2): scored(tmp_path / "o2", 0.542),
         (UPPER_REFERENCE, 0): scored(tmp_path / "u0", 0.605),
         (UPPER_REFERENCE, 1): scored(tmp_path / "u1", 0.61),
     }
@@ -175,8 +178,23 @@ def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path, source: Pat
     assert "| 40% |" in lines["| mean teacher"]
     assert lines["| mean teacher"].endswith("| yes |")
     assert "| 1 | +0.050" in lines["| bank"], "the pilot alone"
+    assert "| 40% |" in lines["| own good photographs"], "of the pilot's gap"
+    assert lines["| own good photographs"].endswith("| yes |")
     assert "| gated" not in lines, "without a reference of its seed, and the pilot chose it"
     assert lines["| bank"].endswith("| no |"), "its colours are worse"
+
+
+def test_what_needs_a_gap_that_nobody_measured_is_not_known(tmp_path: Path, source: Path) -> None:
+    tests = {
+        (REFERENCE, 0): scored(tmp_path / "r", 0.5),
+        ("bank", 0): scored(tmp_path / "b", 0.51),
+        ("same view", 0): scored(tmp_path / "v", 0.49),
+    }
+    add_tests(tmp_path / "adaptation.csv", source, tests)
+    report.write_report(tmp_path / "adaptation.csv", tmp_path / "adaptation.md")
+    lines = (tmp_path / "adaptation.md").read_text().split("## Against")[1].splitlines()
+    ends = {line.split(" | ")[0]: line.split(" | ")[-1] for line in lines}
+    assert (ends["| bank"], ends["| same view"]) == ("not known |", "no |")
 
 
 def test_scores_outlive_the_trainings_of_the_same_source_alone(
@@ -190,8 +208,10 @@ def test_scores_outlive_the_trainings_of_the_same_source_alone(
     assert table["pair_ridge_dice"][REFERENCE][0]["eye 3", "patient 3"] == 0.4
     assert table["pair_colour"]["bank"][0]["eye 3", "patient 3"] == 5.0
     source.write_bytes(b"another network")
-    add_tests(scores, source, {("same view", 0): tmp_path / "one"})
-    assert list(read_scores(scores)["pair_colour"]) == ["same view"]
+    before = scores.read_bytes()
+    with pytest.raises(UserError, match=r"scores of another source network than .*source\.ckpt"):
+        add_tests(scores, source, {("same view", 0): tmp_path / "one"})
+    assert scores.read_bytes() == before
 
 
 def test_untouched_photographs_are_the_inputs_of_a_test(tmp_path: Path, source: Path) -> None:
