@@ -14,7 +14,7 @@ from data_modules.datasets.dust import DEEPEST
 from data_modules.datasets.photographs import PhotographSource
 from data_modules.orientation import Orientation
 from data_modules.paired import PairedDataModule
-from data_modules.windows import draw_corners, draw_side
+from data_modules.windows import draw_corners, draw_side, require_window_size
 from magenet.degradation import CounterRNG, Degradation
 from magenet.degradation.camera import Camera
 from magenet.degradation.frame import Frame
@@ -40,10 +40,13 @@ class DetailDataModule(PairedDataModule):
         degradation: See :class:`PairedDataModule`.
         args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
         least_size: Smallest side of a training batch, in pixels.
-        window_size: Side of the windows, in pixels.
+        window_size: Side of the windows, in pixels; a multiple of 16.
         windows: Windows of each photograph.
         camera: Greatest severity of the random camera, 0 to 1.
         kwargs: Arguments of :class:`PairedDataModule`, by name.
+
+    Raises:
+        ValueError: If the windows are no multiple of 16 px.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class DetailDataModule(PairedDataModule):
         camera: float = 0.6,
         **kwargs: Any,
     ) -> None:
+        require_window_size(window_size)
         super().__init__(photographs, degradation, *args, **kwargs)
         self.least_size = least_size
         self.window_size = window_size

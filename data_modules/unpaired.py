@@ -10,7 +10,7 @@ from data_modules.base import SourceDataModule, jitter_light, to_unit
 from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographSource
 from data_modules.orientation import Orientation
-from data_modules.windows import draw_corners, draw_side
+from data_modules.windows import draw_corners, draw_side, require_window_size
 from magenet.degradation import CounterRNG, Degradation, FundusDegradation
 from magenet.imaging.crop import at_side
 
@@ -68,7 +68,7 @@ class UnpairedDataModule(SourceDataModule):
         args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
         windows: Windows of each photograph, at a random scale, for a network at the photographs'
             own scale; 0 for none.
-        window_size: Side of the windows, in pixels.
+        window_size: Side of the windows, in pixels; a multiple of 16, else a ValueError is raised.
         least_size: Smallest side of a batch with windows, in pixels.
         kwargs: Arguments of :class:`FundusDataModule`, by name.
     """
@@ -83,6 +83,7 @@ class UnpairedDataModule(SourceDataModule):
         least_size: int = 512,
         **kwargs: Any,
     ) -> None:
+        require_window_size(window_size)
         super().__init__(photographs, *args, **kwargs)
         self.windows = windows
         self.window_size = window_size

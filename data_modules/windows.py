@@ -13,6 +13,16 @@ MULTIPLE = 16
 """Sides of photographs, and sides and corners of windows, are multiples of this, in pixels."""
 
 
+def require_window_size(size: int) -> None:
+    """Raise unless windows of a size can lie on the grid of :data:`MULTIPLE`.
+
+    Raises:
+        ValueError: If they cannot.
+    """
+    if size < MULTIPLE or size % MULTIPLE:
+        raise ValueError(f"window_size must be a multiple of {MULTIPLE} px, got {size}")
+
+
 def draw_side(rng: CounterRNG, least: int, own: int) -> int:
     """Return the side of a batch, log-uniform from `least` to its own.
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from data_modules.batch import Batch
 from magenet.bank import TargetBank
+from magenet.errors import UsageError
 from magenet.losses import SeverityMeasure
 from magenet.metrics import vessel_clarity
 from magenet.models import Enhancer, EnhancerOutput, Window
@@ -102,13 +103,9 @@ class TeacherTarget(nn.Module):
             window: Windows that the last estimate is to show; the whole photographs if None.
 
         Raises:
-            ValueError: If there are windows and an option that sees whole photographs, or one alone
-                whose target is to be another's.
+            UsageError: See :meth:`require_possible`.
         """
-        if self.permuted and len(batch["image"]) < 2:
-            raise ValueError("permuted targets need batches of at least two photographs")
-        if window is not None and (self.severity is not None or self.uncertainty_scale is not None):
-            raise ValueError("in windows a target has neither uncertainty_scale nor severity")
+        self.require_possible(batch, window)
         image, mask = batch["image"], batch["mask_fov"]
         with torch.no_grad():
             if self.flips:
@@ -129,6 +126,18 @@ class TeacherTarget(nn.Module):
                 shown = output.image * mask
                 quality = (self.severity.severity(shown, mask) - CLEAN).clamp(min=0.0)
         return Target(output, weight, quality)
+
+    def require_possible(self, batch: Batch, window: Window | None) -> None:
+        """Raise for options that a batch of real photographs does not allow.
+
+        Raises:
+            UsageError: If there are windows and an option that sees whole photographs, or a single
+                photograph, whose target is to be another's.
+        """
+        if self.permuted and len(batch["image"]) < 2:
+            raise UsageError("permuted targets need batches of at least two photographs")
+        if window is not None and (self.severity is not None or self.uncertainty_scale is not None):
+            raise UsageError("in windows a target has neither uncertainty_scale nor severity")
 
     def _believed(self, image: Tensor, target: Tensor) -> Tensor:
         """Return how far each block is believed, `(B, 1, H, W)`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from magenet.errors import UsageError
 from magenet.losses.bands import BandLoss
 from magenet.losses.masked import EnhancementLoss
 from magenet.losses.term import LossTerm, Restored
@@ -61,8 +62,18 @@ class RestorationTerms(LossTerm):
         return torch.stack(list(self.weighted("enhancement", restored).values())).sum()
 
     def weighted(self, name: str, restored: Restored) -> dict[str, Tensor]:
-        """Return MPRNet's loss by the term's name, or each part of the bands by its own."""
+        """Return MPRNet's loss by the term's name, or each part of the bands by its own.
+
+        Raises:
+            UsageError: If a network with a detail stage is to learn without windows: its gains and
+                errors would learn nothing, and its light be held back.
+        """
         if restored.window is not None:
             return self.bands.parts(restored)
+        if restored.output.log_error is not None:
+            raise UsageError(
+                "a network with detail_widths learns in windows: train it on a DetailDataModule, "
+                "or an AdaptationDataModule with windows"
+            )
         batch = restored.batch
         return {name: self.whole(restored.output, batch["image_clean"], batch["mask_fov"])}

@@ -153,6 +153,12 @@ class EnhancementTask(FundusTask):
                 read_network(self.network, self.start, "train it first")
         super().setup(stage)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Do not name the weights of the start: a training that goes on needs them no more."""
+        super().on_save_checkpoint(checkpoint)
+        if "start" in checkpoint["hyper_parameters"]:
+            checkpoint["hyper_parameters"]["start"] = None
+
     def trained_parameters(self) -> list[nn.Parameter]:
         """Return the parameters of the network and of the terms of the loss that learn."""
         learning = [p for p in self.losses.parameters() if p.requires_grad]
@@ -198,7 +204,8 @@ class EnhancementTask(FundusTask):
         """Return the sum of the terms of the loss, and log each.
 
         Every :attr:`gradients_every` steps the norm of each term's gradient is logged, too
-        (`train/gradient_light`): terms whose gradients differ by orders do not act together.
+        (`train/gradient_light`), where the logger writes at that step (`log_every_n_steps`): terms
+        whose gradients differ by orders do not act together.
         """
         self.log_dict({f"train/{name}": term for name, term in terms.items()})
         # The logger writes after every tenth step, not before it.

@@ -15,7 +15,7 @@ from magenet.ema import EMATeacher
 from magenet.errors import UsageError
 from magenet.losses import ConsistencyLoss, DirectionLoss, masked_mean, ramp_up, window_of
 from magenet.metrics import local_contrast
-from magenet.models import Enhancer, EnhancerOutput
+from magenet.models import Enhancer, EnhancerOutput, Window
 from magenet.targets import TeacherTarget
 from magenet.tasks.enhancement import EnhancementTask
 
@@ -56,8 +56,9 @@ class MeanTeacherTask(EnhancementTask):
         kwargs: See :class:`EnhancementTask`; the teacher starts from `start`, too.
 
     Raises:
-        ValueError: If `ramp_share` is not positive, `consistency_trim` not in [0, 1), or
-            `quality_conditioned` lacks what it needs.
+        ValueError: If `ramp_share` is not positive, `consistency_trim` not in [0, 1),
+            `quality_conditioned` lacks what it needs, or `consistent_light` is asked of a network
+            at the photographs' own scale, whose teacher applies a share of its light only.
 
     References:
         Guo et al., arXiv 2302.11795 (abstract). Tarvainen and Valpola, NeurIPS 2017. Xiao et al.,
@@ -87,6 +88,9 @@ class MeanTeacherTask(EnhancementTask):
         if ramp_share <= 0.0:
             raise ValueError(f"ramp_share must be positive, got {ramp_share}")
         measured = target is not None and target.severity is not None
+        if network.own_scale and consistent_light:
+            # In training the student applies its light wholly, the teacher a share of it.
+            raise ValueError("a network at its own scale needs consistent_light: false")
         if quality_conditioned and not (getattr(network, "quality_map", False) and measured):
             raise ValueError("quality_conditioned needs a network's quality_map, target.severity")
         self.target = target or TeacherTarget()
@@ -129,7 +133,8 @@ class MeanTeacherTask(EnhancementTask):
         Raises:
             UsageError: In bf16-true the average stops moving; 16-mixed skips optimizer steps
                 silently, and the teacher would be updated all the same. Also for a bank of targets
-                on several devices, and for a data module without real photographs.
+                on several devices, for a data module without real photographs, and for a term of
+                the loss that needs them if the consistency weight is 0.
         """
         data = getattr(self.trainer, "datamodule", None)
         if stage == "fit" and isinstance(data, SourceDataModule):
@@ -147,6 +152,8 @@ class MeanTeacherTask(EnhancementTask):
         self.target.load()
         if self.direction is not None:
             self.direction.measure.load()
+        if self.consistency_weight == 0.0:  # then the student sees no real photograph
+            self.losses.require_pairs_alone()
         if self.start is not None:
             self.teacher.network.load_state_dict(self.student.state_dict())
 
@@ -166,12 +173,14 @@ class MeanTeacherTask(EnhancementTask):
         """Return the supervised loss plus the weighted consistency losses.
 
         Raises:
-            UsageError: If the batch lacks one of its two parts, or has windows beside a directional
-                term.
+            UsageError: If the batch lacks one of its two parts, or an option does not fit it; also
+                in the supervised part of the training, not hours later.
         """
         if not {"synthetic", "real"} <= batch.keys():
             raise UsageError(MIXED)
         synthetic, real = batch["synthetic"], batch["real"]
+        window = window_of(real)
+        self._require_possible(synthetic, real, window)
         weight = self.current_weight()
         self.log("train/ema_decay", self.teacher.current_decay)
         if weight == 0.0:
@@ -179,9 +188,6 @@ class MeanTeacherTask(EnhancementTask):
             return self.summed(self.supervised_terms(output, synthetic))
 
         real["image"] = self.laid_out(real["image"])
-        window = window_of(real)
-        if window is not None and self.direction is not None:
-            raise UsageError("the directional term sees whole photographs: not those in windows")
         target = self.target(self.teacher.network, real, window)
         on_pairs, on_real = self._outputs(synthetic, real, target.quality)
         terms = self.supervised_terms(on_pairs, synthetic, (on_real, real))
@@ -195,6 +201,19 @@ class MeanTeacherTask(EnhancementTask):
         terms |= {f"consistency_{name}": weight * term for name, term in consistency.items()}
         self.log("train/consistency_weight", weight)
         return self.summed(terms)
+
+    def _require_possible(self, synthetic: Batch, real: Batch, window: Window | None) -> None:
+        """Raise for options that a batch does not allow."""
+        if window is not None and self.direction is not None:
+            raise UsageError("the directional term sees whole photographs: not those in windows")
+        if window is None:
+            sides = [x.shape[-1] for x in (synthetic["image_degraded"], real["image_strong"])]
+            if sides[0] != sides[1]:
+                raise UsageError(
+                    f"pairs of {sides[0]} px and real photographs of {sides[1]} px: without "
+                    "windows (data.windows) both need one size (own_scale: false)"
+                )
+        self.target.require_possible(real, window)
 
     def _outputs(
         self, synthetic: Batch, real: Batch, quality: Tensor | None

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from data_modules import DetailDataModule, PhantomPhotographs, UnpairedDataModule
 from data_modules.windows import MULTIPLE, draw_corners, draw_side
 from magenet.degradation import CounterRNG
 from magenet.imaging.crop import at_side
@@ -19,6 +20,13 @@ def test_sides_are_multiples_within_the_photograph(least: int, own: int) -> None
     assert not any(side % MULTIPLE for side in sides)
     assert min(sides) >= max(1, min(least, own) // MULTIPLE) * MULTIPLE
     assert max(sides) <= own
+
+
+@pytest.mark.parametrize("size", [0, 8, 100, 200])
+def test_windows_off_the_grid_are_refused(size: int) -> None:
+    for module in (DetailDataModule, UnpairedDataModule):
+        with pytest.raises(ValueError, match="window_size must be a multiple of 16 px"):
+            module(PhantomPhotographs(count=2, val_count=1), window_size=size)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("side", [32, 64, 96, 256, 512, 1024])

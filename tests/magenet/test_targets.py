@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from data_modules.orientation import Orientation
 from magenet.degradation import CounterRNG
+from magenet.errors import UsageError
 from magenet.models import EnhancerOutput, Window
 from magenet.targets import TeacherTarget
 from tests.magenet.losses.test_severity import measure
@@ -106,7 +107,7 @@ def test_the_bank_gives_the_best_target_in_the_photographs_orientation() -> None
 
 def test_a_photograph_alone_has_no_permuted_target() -> None:
     one = {key: value[:1] for key, value in BATCH.items()}
-    with pytest.raises(ValueError, match="at least two"):
+    with pytest.raises(UsageError, match="at least two"):
         TeacherTarget(permuted=True)(Slanted(0.0), one)  # type: ignore[arg-type]  # a part of a batch
 
 
@@ -158,5 +159,5 @@ def test_what_sees_whole_photographs_is_refused_in_windows() -> None:
         TeacherTarget(flips=True, uncertainty_scale=0.1),
         TeacherTarget(severity=measure()),
     ):
-        with pytest.raises(ValueError, match="in windows"):
+        with pytest.raises(UsageError, match="in windows"):
             target(Slanted(0.0), BATCH, window)

@@ -232,6 +232,14 @@ def test_the_critic_descends_what_the_enhancer_climbs() -> None:
     assert float(climbed) > float(before) > float(descended)
 
 
+def test_a_detail_stage_without_windows_is_refused() -> None:
+    pairs = batch()
+    shown = output(photographs(4), pairs)._replace(log_error=torch.zeros(2, 2, 3, 3))
+    terms = LossTerms({"enhancement": RestorationTerms()}, VesselMaskTarget())
+    with pytest.raises(UsageError, match="detail_widths learns in windows"):
+        terms(restored(shown, pairs))
+
+
 def test_without_real_photographs_the_critic_rests_or_is_refused() -> None:
     pairs = batch()
     terms = LossTerms({"misled": AdversarialTerm(width=8)}, VesselMaskTarget())

@@ -152,6 +152,19 @@ def test_a_training_starts_from_what_another_one_predicts_with(
         trainer(tmp_path, max_steps=1).fit(task(start="nowhere.ckpt"), data())
 
 
+def test_a_training_that_goes_on_needs_no_start(tmp_path: Path) -> None:
+    first = trainer(tmp_path, max_steps=1)
+    first.fit(SupervisedTask(MAGENet(**TINY)), data())
+    first.save_checkpoint(tmp_path / "first.ckpt")
+    module = SupervisedTask(MAGENet(**TINY), start=str(tmp_path / "first.ckpt"))
+    second = trainer(tmp_path, max_steps=1)
+    second.fit(module, data())
+    second.save_checkpoint(tmp_path / "second.ckpt")
+    saved = torch.load(tmp_path / "second.ckpt", weights_only=True)["hyper_parameters"]
+    assert saved["start"] is None
+    assert module.hparams["start"] == str(tmp_path / "first.ckpt"), "of the training itself"
+
+
 def test_a_training_without_a_data_module_keeps_the_size_it_had(tmp_path: Path) -> None:
     module = SupervisedTask(MAGENet(**TINY))
     module.image_size = 64  # restored from a checkpoint

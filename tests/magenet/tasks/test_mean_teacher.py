@@ -122,7 +122,7 @@ def test_a_network_at_its_own_scale_adapts_in_windows(tmp_path: Path) -> None:
         )
         module = MeanTeacherTask(
             network, consistency_weight=weight, ramp_share=1e-9, supervised_share=0.0,
-            target=target,
+            target=target, consistent_light=False,
         )  # fmt: skip
         source = AdaptationDataModule(
             PhantomPhotographs(count=4, val_count=2),
@@ -138,19 +138,51 @@ def test_a_network_at_its_own_scale_adapts_in_windows(tmp_path: Path) -> None:
         assert not torch.allclose(students[first], students[second], atol=1e-7)
 
 
-def test_the_directional_term_is_refused_in_windows(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [
+        ({"direction": DirectionLoss(measure())}, "whole photographs"),
+        ({"target": TeacherTarget(severity=measure())}, "neither uncertainty_scale nor severity"),
+        ({"target": TeacherTarget(permuted=True)}, "at least two photographs"),
+        ({"consistency_weight": 0.0, "losses": {"critic": AdversarialTerm(width=8)}}, "'critic'"),
+    ],
+)
+def test_what_windows_do_not_allow_is_refused_at_once(
+    way: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    """In the supervised part, too: the consistency may begin hours later."""
     network = MAGENet(
         **TINY, original_resolution_stage=False, detail_widths=(8, 8), detail_blocks=(1, 1)
     )
-    module = MeanTeacherTask(
-        network, ramp_share=1e-9, supervised_share=0.0, direction=DirectionLoss(measure())
-    )
+    module = MeanTeacherTask(network, supervised_share=0.9, consistent_light=False, **way)
     source = AdaptationDataModule(
         PhantomPhotographs(count=4, val_count=2), PhantomPhotographs(count=4, val_count=2),
         image_size=96, batch_size=1, workers=0, windows=2, window_size=32, least_size=64,
     )  # fmt: skip
-    with pytest.raises(UserError, match="whole photographs"):
+    with pytest.raises(UserError, match=said):
         trainer(tmp_path, max_steps=1).fit(module, source)
+
+
+def test_a_network_at_its_own_scale_agrees_on_detail_alone() -> None:
+    network = MAGENet(
+        **TINY, original_resolution_stage=False, detail_widths=(8, 8), detail_blocks=(1, 1)
+    )
+    with pytest.raises(ValueError, match="consistent_light: false"):
+        MeanTeacherTask(network)
+
+
+def test_photographs_of_two_sizes_are_refused_at_once(tmp_path: Path) -> None:
+    def sizes(module: MeanTeacherTask, side: int) -> None:
+        pairs = {"image_degraded": torch.zeros(1, 3, 48, 48)}
+        real = {
+            "image": torch.zeros(1, 3, side, side),
+            "image_strong": torch.zeros(1, 3, side, side),
+        }
+        module._require_possible(pairs, real, None)  # type: ignore[arg-type]
+
+    sizes(task(), 48)
+    with pytest.raises(UserError, match="pairs of 48 px and real photographs of 64 px"):
+        sizes(task(), 64)
 
 
 def test_a_student_is_told_the_quality_of_its_targets_alone(tmp_path: Path) -> None:
