@@ -48,7 +48,7 @@ class Batch(TypedDict, total=False):
 
     mask_fov: Tensor
     """Field of view."""
-    mask_known: Tensor
+    mask_visible: Tensor
     """Of a synthetic pair: where the degraded photograph still shows the retina."""
     mask_vessel: Tensor
     """Reference vessel mask; zero where unknown."""

@@ -100,7 +100,7 @@ class DetailDataModule(PairedDataModule):
                 "image_clean": clean,
                 "image_degraded": degraded,
                 "image_target": target(clean, degraded, mask, known),
-                "mask_known": (known >= 0.5).float() * mask,
+                "mask_visible": (known >= 0.5).float() * mask,
                 "parameters": parameters,
                 "window_size": self.window_size,
                 "window_corner": draw_corners(rng, self.windows, self.window_size, side),

@@ -19,7 +19,7 @@ from magenet.degradation import (
     CounterRNG,
     Degradation,
     FundusDegradation,
-    code,
+    type_code,
 )  # fmt: skip
 
 NONE = "none"
@@ -81,7 +81,7 @@ class ConditionDegradation:
             conditions: Condition of each.
         """
         degraded = clean.clone()
-        codes = torch.tensor([code(name) if name in TYPES else 0 for name in conditions])
+        codes = torch.tensor([type_code(name) if name in TYPES else 0 for name in conditions])
         typed = codes.nonzero()[:, 0]
         fundus = torch.tensor([name == "fundus" for name in conditions]).nonzero()[:, 0]
         if len(typed):
@@ -110,6 +110,9 @@ class PairedDataModule(SourceDataModule):
         scored_size: Side of the photographs in a test, in pixels; the network still processes them
             at `image_size`, and its change is transferred, as in prediction. `image_size` if null.
         kwargs: Arguments of :class:`FundusDataModule`, by name.
+
+    Raises:
+        ValueError: If a condition is unknown.
     """
 
     def __init__(

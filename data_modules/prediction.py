@@ -63,6 +63,9 @@ class PredictionDataModule(LightningDataModule):
         workers: Processes that decode; 0 decodes in the main process.
         max_memory: Memory that a process may use, such as `1.5G`; a photograph that needs more
             fails, with the reason.
+
+    Raises:
+        ValueError: If `batch_size` is below 1 or `workers` below 0.
     """
 
     def __init__(

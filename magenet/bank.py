@@ -13,7 +13,7 @@ from magenet.models import EnhancerOutput
 
 
 @dataclass
-class Entry:
+class BankedTarget:
     """The best target so far of one photograph.
 
     Attributes:
@@ -44,7 +44,7 @@ class TargetBank:
     """
 
     def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, BankedTarget] = {}
 
     def best(
         self, names: Sequence[str], target: EnhancerOutput, scores: Sequence[Tensor]
@@ -62,7 +62,7 @@ class TargetBank:
         for index, (name, new) in enumerate(zip(names, table, strict=True)):
             old = self.entries.get(name)
             if old is None or all(n > o for n, o in zip(new, old.scores, strict=True)):
-                self.entries[name] = Entry(
+                self.entries[name] = BankedTarget(
                     [stage[index].half().cpu() for stage in target.stages],
                     None if logits is None else logits[index].half().cpu(),
                     new,
@@ -86,4 +86,4 @@ class TargetBank:
         Args:
             state: See :meth:`state`.
         """
-        self.entries = {name: Entry(**entry) for name, entry in state.items()}
+        self.entries = {name: BankedTarget(**entry) for name, entry in state.items()}

@@ -18,6 +18,7 @@ from torch import nn
 
 from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
+from magenet.hashing import file_sha256
 from magenet.installation import only_in_clone
 
 ALLOWED = ("magenet.models", "magenet.tasks", "magenet.losses", "magenet.targets", "torch.optim")
@@ -241,9 +242,7 @@ def _damage(path: Path) -> str | None:
         expected = hash_path(path).read_text().split(maxsplit=1)[0]
     except (OSError, IndexError, UnicodeDecodeError):
         return None  # without a hash there is nothing to compare with
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest == expected:
+    if file_sha256(path) == expected:
         return None
     return f"is damaged or was altered: its hash differs from {hash_path(path).name}"
 

@@ -107,6 +107,9 @@ class StreamedPhotographs(PhotographSource):
             `{}` in it stands for the name of a file of the set, which else comes at its end.
         mixed: Number of shards whose photographs are shuffled together in training (our choice); a
             worker holds about as many in memory.
+
+    Raises:
+        ValueError: If `mixed` is below 1.
     """
 
     def __init__(self, location: str, mixed: int = 2) -> None:

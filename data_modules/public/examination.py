@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from data_modules.files.reading import read_photograph
 from data_modules.files.writing import write_photograph
 from data_modules.public.entry import Entry, Mask
 from data_modules.public.near_duplicates import Hash, perceptual_hash
+from magenet.hashing import file_sha256
 
 FOLDERS = {
     "fov_mask": "fov",
@@ -29,9 +29,6 @@ FOLDERS = {
     "lesion_bitmask": "lesions",
 }
 """Folder of each kind of mask, by the column of the manifest."""
-
-BLOCK = 1 << 20
-"""Bytes that are hashed at a time."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ def examine(entry: Entry, folder: Path) -> Examined:
         width=width,
         height=height,
         confidence=field_of_view.confidence,
-        sha256=_sha256(entry.image),
+        sha256=file_sha256(entry.image),
         bits=perceptual_hash(image, field_of_view),
     )
 
@@ -144,12 +141,3 @@ def _link(entry: Entry, image: Tensor | None, folder: Path) -> str:
     except (OSError, NotImplementedError, ValueError):  # no links here, or another drive
         shutil.copyfile(entry.image, target)
     return name
-
-
-def _sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -29,7 +29,7 @@ from magenet.degradation import (
     CounterRNG,
     Degradation,
     FundusDegradation,
-    code,
+    type_code,
 )
 from magenet.imaging.contact_sheet import sheet
 from magenet.metrics import (
@@ -87,7 +87,7 @@ def unenhanced_scores(photographs: Photographs) -> list[dict[str, object]]:
             mask = masks[indices].float()
             clean = images[indices].float() / 255 * mask
             degraded = degrade(
-                clean, mask, CounterRNG(indices), torch.full((len(indices),), code(name))
+                clean, mask, CounterRNG(indices), torch.full((len(indices),), type_code(name))
             )
             for size in PUBLISHED:
                 small = [

@@ -9,7 +9,6 @@ Writes:   grading.json and grading.md.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from experiments.configurations import BASE, CONFIGS, WEIGHTS, build, read_confi
 from experiments.studies.patients import CHILDREN
 from magenet.callbacks.provenance import commit
 from magenet.checkpoints import read_network
+from magenet.hashing import file_sha256
 from magenet.imaging.field_of_view import FieldOfView, estimate_field, field_from_mask
 from magenet.metrics import balanced_accuracy
 from magenet.models import Grader
@@ -87,7 +87,7 @@ def grade(task: GradingTask, source: GradingDataModule) -> Graded:
     sets: list[str] = []
     for loaded in source.test_dataloader():
         batch = source.prepare(loaded, training=False)
-        logits.append(task.grader(task.laid_out(batch["image"])))
+        logits.append(task.grader(task.in_memory_format(batch["image"])))
         labels.append(batch["label"])
         patients.extend(batch["patient"])
         sets.extend(name.split("/")[0] for name in batch["name"])
@@ -273,7 +273,7 @@ def main(arguments: list[str] | None = None) -> int:
             "step": content["global_step"],
             "seed": seed(name),
             "trained_on": len(sources["val"].graded("train")),
-            "checkpoint_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "checkpoint_sha256": file_sha256(path),
             "parts": {part: describe(task, source) for part, source in sources.items()},
             "invariance": {k: changed_grades(task, source) for k, source in sources.items()},
         }

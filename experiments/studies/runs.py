@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from experiments.configurations import BASE
 from magenet.checkpoints import latest_checkpoint
 from magenet.errors import UserError
+from magenet.hashing import file_sha256
 
 TRAINED = "trained"
 """File in the folder of a training that was not stopped before its end."""
@@ -48,16 +48,13 @@ def recipe_of(options: Sequence[str]) -> str:
         if not Path(option).is_file():
             lines.append(option)
             continue
-        lines.append(f"{option} {_hash(option)}")
+        lines.append(f"{option} {file_sha256(Path(option))}")
         if option.endswith(".yaml"):
             named = CHECKPOINT.findall(Path(option).read_text(encoding="utf-8"))
-            lines += [f"  {path} {_hash(path)}" for path in named if Path(path).is_file()]
+            lines += [
+                f"  {path} {file_sha256(Path(path))}" for path in named if Path(path).is_file()
+            ]
     return "\n".join(lines)
-
-
-def _hash(path: str) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 class Runs:

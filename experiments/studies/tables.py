@@ -89,7 +89,7 @@ ENHANCER = "magenet.enhancement.released.ReleasedEnhancer"
 """What uses weights as `magenet enhance` does."""
 
 
-class Entry(NamedTuple):
+class TableRow(NamedTuple):
     """A row of a table.
 
     Attributes:
@@ -112,7 +112,7 @@ class Entry(NamedTuple):
     facts: dict[str, str] | None = None
 
 
-def entries(runs: Path, rows: Path) -> dict[str, Entry]:
+def entries(runs: Path, rows: Path) -> dict[str, TableRow]:
     """Return every row that can be tested or was tested, in the order of the table, by folder name.
 
     Args:
@@ -124,7 +124,7 @@ def entries(runs: Path, rows: Path) -> dict[str, Entry]:
     found = {}
     for network, (label, folder) in CLASSICAL.items():
         options = ("--model.network", f"magenet.models.peers.{network}")
-        found[folder] = Entry(
+        found[folder] = TableRow(
             label,
             f"runs/classical.yaml --model.network magenet.models.peers.{network}",
             [BASE, classical],
@@ -143,12 +143,12 @@ def entries(runs: Path, rows: Path) -> dict[str, Entry]:
             suffix = f", seed {folder.rsplit('seed', 1)[1]}" if len(folders) > 1 else ""
             checkpoint = trained.get(folder)
             configs = [checkpoint.parents[1] / "config.yaml"] if checkpoint else []
-            found[folder] = Entry(
+            found[folder] = TableRow(
                 label + suffix, f"runs/comparison/{name}.yaml", configs, checkpoint
             )
     for label, weights in EARLIER.items():
         name = f"{ENHANCER} --model.network.init_args.weights experiments/weights/{weights.name}"
-        found[weights.name] = Entry(
+        found[weights.name] = TableRow(
             label,
             f"runs/classical.yaml --model.network {name}",
             [BASE, classical],
@@ -160,7 +160,7 @@ def entries(runs: Path, rows: Path) -> dict[str, Entry]:
                 "chosen": CARD,
             },
         )
-    found["released"] = Entry(
+    found["released"] = TableRow(
         RELEASED,
         "runs/release/detail.yaml",
         [BASE, classical],
@@ -204,7 +204,7 @@ def protocol(table: str) -> str:
     return fingerprint(layer, *(EXPERIMENTS.parent / name for name in named))
 
 
-def dependencies(entry: Entry, table: str) -> dict[str, str]:
+def dependencies(entry: TableRow, table: str) -> dict[str, str]:
     """Return what the scores of a row depend on, besides the code, for its provenance."""
     tested = [entry.checkpoint] if entry.checkpoint else list(entry.files)
     return {

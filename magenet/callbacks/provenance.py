@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from magenet.atomic_write import atomic_write
+from magenet.hashing import file_sha256
 from magenet.tasks.enhancement import EnhancementTask
 
 PACKAGES = ("torch", "lightning", "kornia", "numpy")
@@ -172,9 +172,7 @@ class Provenance(Callback):
             "steps": steps,
             "chosen": how,
             "checkpoint": checkpoint.name if checkpoint else "none",
-            "checkpoint_sha256": (
-                hashlib.sha256(checkpoint.read_bytes()).hexdigest() if checkpoint else "none"
-            ),
+            "checkpoint_sha256": file_sha256(checkpoint) if checkpoint else "none",
         }
         with atomic_write(Path(folder) / "provenance.json") as part:
             part.write_text(json.dumps(facts, indent=2) + "\n")
@@ -186,7 +184,7 @@ class Provenance(Callback):
         size = pl_module.image_size or _photograph_size(trainer.datamodule)  # type: ignore[attr-defined]
         image = torch.rand(1, 3, size, size, device=pl_module.device)
         with trainer.precision_plugin.forward_context():
-            return cost(pl_module.prediction_network, pl_module.laid_out(image))
+            return cost(pl_module.prediction_network, pl_module.in_memory_format(image))
 
 
 def _photograph_size(datamodule: Any) -> int:

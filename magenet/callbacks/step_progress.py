@@ -11,7 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from tqdm import tqdm
 
-from magenet.callbacks.plain_names import duration, plain_name
+from magenet.plain_names import duration, plain_name
 
 SCREEN_INTERVAL, LOG_INTERVAL = 0.5, 30.0
 """Least seconds between two states, on a terminal and in a file (our choice)."""

@@ -119,7 +119,7 @@ def pictures(task: EnhancementTask, image: Tensor, mask: Tensor) -> dict[str, Te
     """
     found, network = {"input": image}, task.prediction_network
     for subject, enhancer in task.enhancers().items():
-        output = enhancer(task.laid_out(image), mask)
+        output = enhancer(task.in_memory_format(image), mask)
         found[subject] = output.image * mask
         if enhancer is network:
             predicted = output
@@ -141,7 +141,7 @@ def _disagreement(
     """Return the uncertainty score of estimates, `(B, 1, S, S)`, from them and flipped views."""
     estimates = [upright]
     for axes in VIEWS[1:]:
-        view, inside = task.laid_out(image.flip(axes)), mask.flip(axes)
+        view, inside = task.in_memory_format(image.flip(axes)), mask.flip(axes)
         estimates.append(network(view, inside).image.flip(axes) * mask)
     views = torch.stack(estimates, dim=1)  # (B, N, 3, S, S)
     scores = [uncertainty_score(*one) for one in zip(views, image, mask[:, None], strict=True)]

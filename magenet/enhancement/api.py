@@ -92,7 +92,8 @@ def enhance(
     if not 0.0 <= strength <= 1.0:
         raise ValueError(f"strength must lie in [0, 1], got {strength}")
     enhancer = _enhancer(str(weights), device, max_memory)
-    field, notes = None, ()
+    field = None
+    notes: tuple[str, ...] = ()
     if isinstance(image, (str, PathLike)):
         path = Path(image)
         _require_memory(str(path), read_header(path), enhancer.max_memory)

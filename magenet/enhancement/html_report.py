@@ -59,7 +59,7 @@ ENDINGS = {"before": ".jpg", "after": ".jpg", "uncertainty": ".png"}
 """Kinds of pictures, and the endings of their files."""
 
 
-class Entry(NamedTuple):
+class PageEntry(NamedTuple):
     """A photograph on the page.
 
     Attributes:
@@ -115,7 +115,7 @@ class PageWriter:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     with PageWriter(Path(folder, "page.html")) as page:
-        ...         page.add(Entry("a.jpg", "failed", "", "cannot be read", None, None, None, {}))
+        ...         page.add(PageEntry("a.jpg", "failed", "", "torn", None, None, None, {}))
         ...     sorted(file.name for file in Path(folder).iterdir())
         ['page.html']
     """
@@ -165,11 +165,11 @@ class PageWriter:
 
         Args:
             name: Name of the photograph.
-            result: See :class:`Entry`.
+            result: See :class:`PageEntry`.
         """
         return all(is_decodable(self._file(name, result, kind)) for kind in ("before", "after"))
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: PageEntry) -> None:
         """Add a photograph to the page.
 
         Args:
@@ -307,7 +307,7 @@ def entry_id(name: str, result: str) -> str:
 
     Args:
         name: Name of the photograph.
-        result: See :class:`Entry`.
+        result: See :class:`PageEntry`.
     """
     return f"p{_identity(name, result)}"
 
@@ -364,7 +364,7 @@ def _template(folder: str, about: str, run: str) -> str:
 
 
 def _description(
-    entry: Entry, pictures: dict[str, str], thumbnail: str, decision: Decision | None
+    entry: PageEntry, pictures: dict[str, str], thumbnail: str, decision: Decision | None
 ) -> str:
     """Return an entry as JSON that cannot end the script block it is in.
 

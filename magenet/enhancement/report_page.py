@@ -19,7 +19,7 @@ from data_modules.files.errors import PictureError
 from data_modules.files.output_paths import path_below
 from data_modules.files.reading import read_native
 from magenet.enhancement.decisions import Decision
-from magenet.enhancement.html_report import Entry, PageWriter
+from magenet.enhancement.html_report import PageEntry, PageWriter
 from magenet.enhancement.origin import ReportRow, report_path
 from magenet.enhancement.outcome import Outcome
 from magenet.enhancement.page_pictures import HEAT_SIDE, page_pixels
@@ -161,7 +161,7 @@ class ReportPage:
             )
 
 
-def _entry(outcome: Outcome, photograph: Photograph, folder: Path, page: PageWriter) -> Entry:
+def _entry(outcome: Outcome, photograph: Photograph, folder: Path, page: PageWriter) -> PageEntry:
     """Return a photograph's entry on the page; of one enhanced earlier, from the files."""
     row, before, result = outcome.row, outcome.before, outcome.result
     after = None if result is None else result.image
@@ -177,7 +177,7 @@ def _entry(outcome: Outcome, photograph: Photograph, folder: Path, page: PageWri
     if result is not None and row.get("expected_error") is not None:
         # A map of the page's size will do, and a full one would cost memory.
         uncertainty = result.uncertainty(max(1, max(result.image.shape) // HEAT_SIDE)).numpy()
-    return Entry(
+    return PageEntry(
         name=row["name"], status=row["status"], verdict=row["verdict"],
         reason="; ".join(row["reasons"]), before=page_pixels(before if shown else None),
         after=page_pixels(after), uncertainty=uncertainty, facts=facts, result=identity,

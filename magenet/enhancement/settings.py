@@ -40,8 +40,8 @@ class Settings:
     Attributes:
         size: Side of the square around the field that the network sees, in pixels: every eye is
             shown at the scale of the training. Two numbers are the smallest and the greatest: in
-            between the network sees the photograph's own scale. None for a method without a scale,
-            which sees that at any size.
+            between the network sees the photograph's own scale. None for a method that takes
+            photographs of any size.
         fundus_check: Out-of-distribution check of the photographs.
         light: Shrinkage of the change of light and colour: from its RMS to the share of it to
             apply, see :mod:`magenet.enhancement.shrinkage`. None applies all of it.

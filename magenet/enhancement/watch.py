@@ -68,7 +68,7 @@ def watch_folder(
     enhancer = PhotographEnhancer.from_pretrained(options.weights, device, options.max_memory)
     made_by = about(options.weights, enhancer.hashes["weights_sha256"], options.strength)
     done: dict[str, tuple[Photograph, ReportRow]] = {}
-    told = ""
+    told, earlier = "", 0
 
     def succeeds(step: Callable[[], object]) -> bool:
         """Return whether a step of the listing succeeds, and say once why it does not."""
@@ -83,9 +83,9 @@ def watch_folder(
         return True
 
     def publish() -> None:
-        nonlocal merged, told
+        nonlocal earlier, told
         merged = listing.publish([photograph for photograph, _ in done.values()])
-        told = ""
+        earlier, told = len(merged.earlier), ""
         page.publish()
 
     def enhance(batch: Sequence[Photograph]) -> None:
@@ -106,7 +106,7 @@ def watch_folder(
         Listing(options.folder) as listing,
         ReportPage(options.folder / PAGE if html else None, made_by, decisions) as page,
     ):
-        merged = listing.publish([])
+        earlier = len(listing.publish([]).earlier)
         say(f"watching {folder}, every {LOOK:g} s; Ctrl-C ends it")
         is_current = True
         while not received:
@@ -130,4 +130,4 @@ def watch_folder(
     if left:
         say(f"left for the next start: {listed(left)}")
     rows = [row for _, row in done.values()]
-    return Summary(rows, len(merged.earlier), page.failed, page.others)
+    return Summary(rows, earlier, page.failed, page.others)

@@ -22,7 +22,7 @@ BLUR = 1.5
 """Sigma in pixels of the blur applied to both before comparison, for the same reason."""
 
 
-def matched(image: Tensor, like: Tensor, mask: Tensor) -> Tensor:
+def match_colours(image: Tensor, like: Tensor, mask: Tensor) -> Tensor:
     """Fit a gain and an offset for each channel by least squares inside the mask.
 
     Two photographs of one eye differ in illumination; without this PSNR compares light sources.
@@ -46,14 +46,14 @@ def matched(image: Tensor, like: Tensor, mask: Tensor) -> Tensor:
     return (target + gain * centred).clamp(0.0, 1.0)
 
 
-def blurred(image: Tensor) -> Tensor:
+def blur(image: Tensor) -> Tensor:
     """Return photographs `(B, 3, H, W)` after a Gaussian blur of :data:`BLUR` pixels."""
     size = 2 * round(3 * BLUR) + 1
     result: Tensor = gaussian_blur2d(image, (size, size), (BLUR, BLUR))
     return result
 
 
-def moved(image: Tensor, shift: Tensor) -> Tensor:
+def shift_each(image: Tensor, shift: Tensor) -> Tensor:
     """Return images `(B, C, H, W)`, each moved by its own shift.
 
     Args:
@@ -115,7 +115,7 @@ class PairVesselJudge(NetworkJudge):
             )
             for shift in SHIFTS
         ]).max(dim=0)  # fmt: skip
-        found = moved(vessels, of_dice)
+        found = shift_each(vessels, of_dice)
         # No vessel in the better photograph says nothing of those in the result.
         known = ((vessels_high > 0) & (valid > 0)).flatten(1).any(dim=1)
         dice = torch.where(known, dice, torch.nan)
@@ -123,7 +123,7 @@ class PairVesselJudge(NetworkJudge):
             f"pair_{self.name}_dice": dice,
             f"pair_{self.name}_iou": dice / (2.0 - dice),
             f"pair_{self.name}_auc": roc_auc(
-                found, vessels_high > 0, (valid * moved(valid, of_dice)) > 0
+                found, vessels_high > 0, (valid * shift_each(valid, of_dice)) > 0
             ),
         }
 
@@ -148,7 +148,7 @@ class PairJudge(PairVesselJudge):
         """Segment and blur the high-quality photographs; see :meth:`Judge.start_batch`."""
         super().start_batch(batch)
         high = batch.get("image_high")
-        self.high_blurred = None if high is None else blurred(high)
+        self.high_blurred = None if high is None else blur(high)
 
     def forward(self, image: Tensor, batch: Batch) -> dict[str, Tensor]:
         """See :meth:`Judge.forward`.
@@ -160,16 +160,16 @@ class PairJudge(PairVesselJudge):
         if not scores:
             return {}
         high, valid = batch["image_high"], batch["mask_valid"]
-        soft, target = blurred(image), started(self.high_blurred)
+        soft, target = blur(image), started(self.high_blurred)
         psnr = []
         for shift in SHIFTS:
             inside = valid * torch.roll(valid, shift, (2, 3))
-            fitted = matched(torch.roll(soft, shift, (2, 3)), target, inside)
+            fitted = match_colours(torch.roll(soft, shift, (2, 3)), target, inside)
             psnr.append(masked_psnr(fitted, target, inside))
         best_psnr, of_psnr = torch.stack(psnr).max(dim=0)
-        shown, inside = moved(soft, of_psnr), valid * moved(valid, of_psnr)
+        shown, inside = shift_each(soft, of_psnr), valid * shift_each(valid, of_psnr)
         return scores | {
             "pair_psnr": best_psnr,
-            "pair_ssim": masked_ssim(matched(shown, target, inside), target, inside),
+            "pair_ssim": masked_ssim(match_colours(shown, target, inside), target, inside),
             "pair_colour": colour_difference(image, high, valid),
         }

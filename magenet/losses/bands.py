@@ -157,7 +157,14 @@ def absolute(difference: Tensor, mask: Tensor, epsilon: float) -> Tensor:
 
 
 def relative(difference: Tensor, before: Tensor, mask: Tensor, epsilon: float) -> Tensor:
-    """Return the same over that of the differences before, photograph by photograph."""
+    """Return the error of each photograph over its error before, averaged over the batch.
+
+    Args:
+        difference: Enhanced minus clean, `(B, C, H, W)`.
+        before: Unenhanced minus clean, same shape.
+        mask: Field of view, `(B, 1, H, W)`.
+        epsilon: See :func:`smooth_absolute`.
+    """
     first = masked_means(smooth_absolute(before, epsilon), mask)
     return (masked_means(smooth_absolute(difference, epsilon), mask) / (first + SLIGHT)).mean()
 

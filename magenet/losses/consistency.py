@@ -42,11 +42,14 @@ class ConsistencyLoss(nn.Module):
 
     Args:
         stage_weight: Weight of each earlier stage's L1 distance (our choice); 1 for the image.
+        structure_weight: Weight of the structure map's cross entropy and Dice loss (our choice).
         light: Whether light and colour are to agree; else detail alone, narrower than
             :data:`WIDEST`. A teacher is surer of where a vessel is than of how light the retina is.
         trim: Share of each photograph's pixels, those that disagree most, that do not count, in
             [0, 1): there a teacher is most often wrong.
-        structure_weight: Weight of the structure map's cross entropy and Dice loss (our choice).
+
+    Raises:
+        ValueError: If `trim` is not in [0, 1).
     """
 
     def __init__(
@@ -109,7 +112,7 @@ class ConsistencyLoss(nn.Module):
         # The target is clamped as a photograph is; the student's overshoot must be penalised.
         difference = (estimate.float() - target.float().clamp(0.0, 1.0)) * inside
         if not self.light:
-            difference = difference - inside * light_of(
+            difference = difference - inside * low_pass_inside(
                 difference, inside, round(math.log2(WIDEST * estimate.shape[-1] / mask.shape[-1]))
             )
         size = difference.abs()
@@ -118,8 +121,14 @@ class ConsistencyLoss(nn.Module):
         return masked_mean(size * averaged_like(weight, estimate), inside)
 
 
-def light_of(difference: Tensor, mask: Tensor, levels: int) -> Tensor:
-    """Return what of `(B, C, H, W)`, 0 outside a mask, is wider than 2 to the power of `levels`."""
+def low_pass_inside(difference: Tensor, mask: Tensor, levels: int) -> Tensor:
+    """Return the part of a map that is coarser than `2**levels` pixels, from inside a mask alone.
+
+    Args:
+        difference: `(B, C, H, W)`, 0 outside the mask.
+        mask: `(B, 1, H, W)`, 0 or 1.
+        levels: Number of times that it is halved.
+    """
     coarse, share = difference, mask
     for _ in range(levels):
         coarse, share = reduced(coarse), reduced(share)

@@ -62,7 +62,7 @@ class PreservationTerm(LossTerm):
                 len(clean) // len(batch["vessel_known"])
             )
             wanted = restored.structure_target(clean, vessels, known)
-            mask = window.cut(batch["mask_known"])  # elsewhere vessels would have to be invented
+            mask = window.cut(batch["mask_visible"])  # elsewhere vessels would have to be invented
         image = restored.output.image.to(memory_format=restored.layout)
         shown = restored.structure_target.read(image)
         loss: Tensor = self.loss(shown, wanted, mask)

@@ -145,7 +145,7 @@ class LossTerms(nn.ModuleDict):
                 )
         super().__init__(counted)
 
-    def require_pairs_alone(self) -> None:
+    def require_no_real_photographs(self) -> None:
         """Raise if a term needs more than pairs.
 
         Raises:

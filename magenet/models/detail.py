@@ -79,7 +79,7 @@ class Context(NamedTuple):
         log_gain: See :class:`magenet.models.EnhancerOutput`.
         gain: The gain of each band that is applied, `(B, bands, H/16, W/16)`.
         expected: Contrast that each band is expected to have, without noise, likewise.
-        light: Gain and offset of each colour, `(B, 6, h, w)`.
+        light: Gain minus 1 and offset of each colour, `(B, 6, h, w)`.
         weight: Weight of each channel of the detail stage, `(B, width, 1, 1)` in (0, 1).
         log_error: See :class:`magenet.models.EnhancerOutput`.
         light_weight: Likewise.
@@ -99,11 +99,11 @@ class Context(NamedTuple):
 class DetailStage(nn.Module):
     """Original-resolution stage: an encoder-decoder on the photograph at its own scale.
 
-    It works on windows, and every part of it is local but for what the whole eye tells: features,
-    gain and offset of the light, as much of them as is trusted (see :mod:`magenet.models.light`),
-    and weights of the channels (channel attention computed on the whole eye, where a window's own
-    mean would make its result depend on where it was cut). A window with a margin of :data:`MARGIN`
-    pixels therefore gives what the whole photograph would.
+    It works on windows. Four inputs are computed on the whole eye: features, the light's gain and
+    offset, the share of them that is applied (see :mod:`magenet.models.light`), and weights of the
+    channels (channel attention; from a window's own mean the result would depend on where it was
+    cut). Everything else is local, so a window with a margin of :data:`MARGIN` pixels gives what
+    the whole photograph would.
 
     Blur takes contrast from fine bands of the photograph, and what is left of it is so small that a
     network learns slowly from it. So deblurring has two parts. The gain that each band needs is
@@ -117,9 +117,9 @@ class DetailStage(nn.Module):
 
     A weight cannot average noise along a vessel, so a correction is added to each band, too, in
     units of the contrast that the band is expected to have, which is 0 where it holds no more than
-    noise (the finest band's noise is not known, and its contrast stands for it). It is a band
-    itself: free to draw anything, the stage corrected the light of its window,
-    where nothing holds it back, and took good photographs from 57 dB to 35.
+    noise (the finest band's noise is not known, and its contrast stands for it). The correction is
+    filtered to its band. Without the filter the stage changed the light of its window, which
+    nothing limits, and good photographs fell from 57 dB to 35.
 
     Args:
         widths: Channels at 1/2, 1/4, 1/8 of the photograph's own resolution.
@@ -173,12 +173,12 @@ class DetailStage(nn.Module):
             nn.init.zeros_(output.weight)
             nn.init.constant_(output.bias, start)
 
-    def look(self, features: Tensor, light: Tensor, image: Tensor) -> Context:
+    def context(self, features: Tensor, light: Tensor, image: Tensor) -> Context:
         """Return the context of a batch from the features of the whole eye.
 
         Args:
             features: `(B, context_width, h, w)`.
-            light: Gain and offset of each colour, `(B, 6, h, w)`.
+            light: Gain minus 1 and offset of each colour, `(B, 6, h, w)`.
             image: The photographs at their own scale, `(B, 3, H, W)` in [0, 1].
         """
         contrast = band_contrast(image, self.bands + 1)

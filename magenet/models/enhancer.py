@@ -64,7 +64,7 @@ class Standardise(nn.Module):
 
 
 class EnhancerOutput(NamedTuple):
-    """Hold what an enhancement network returns for a batch of photographs.
+    """What an enhancement network returns for a batch of photographs.
 
     Attributes:
         stages: The estimate of each stage, first to last, on the scale [0, 1] but not clamped, so

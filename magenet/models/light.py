@@ -78,7 +78,7 @@ def weighted_light(light: Tensor, log_error: Tensor, weight: Tensor) -> tuple[Te
     """Return a share of the light, and the errors that are left.
 
     Args:
-        light: Gain and offset of each colour, `(B, 6, h, w)`.
+        light: Gain minus 1 and offset of each colour, `(B, 6, h, w)`.
         log_error: Of the photograph and of its estimate, `(B, 2, h, w)`.
         weight: The share, `(B, 1, h, w)`.
     """
@@ -125,9 +125,9 @@ def colour_kept(light: Tensor, image: Tensor) -> Tensor:
 def log_light_gain(light: Tensor, like: Tensor) -> Tensor:
     """Return the logarithm of the gain that the light gives green, `(B, 1, h, w)` at a map's size.
 
-    The gains predicted for the bands are those from the photograph to its restoration. The bands
-    need not what the light gives of them, and make up for what is not applied of it: where the
-    colour of a haze is doubtful, its loss of contrast is not.
+    The gains predicted for the bands are those from the photograph to its restoration; this is
+    subtracted from them. Where the light already raises contrast the bands need less, and where it
+    is held back more: a haze's colour may be uncertain while the contrast that it takes is not.
 
     Args:
         light: Gain minus 1 and offset of each colour, `(B, 6, H, W)`.

@@ -28,7 +28,7 @@ from magenet.models.stages import (
     EncoderDecoderStage,
     OriginalResolutionStage,
     Refinement,
-    Whole,
+    WholeImageOutput,
     enlarge,
 )
 from magenet.models.structure import StructurePreservation
@@ -297,7 +297,7 @@ class MAGENet(
         if window is not None:
             raise ValueError("a window needs a network with a detail stage")
         image = padded_to(image, self.multiple)
-        whole = self._see(image, self._seen(image, quality))
+        whole = self._whole_image_stages(image, self._network_input(image, quality))
         if self.original is not None:
             guide = whole.guides[0] if whole.guides else None
             features = self.original(  # (B, C, H/2, W/2)
@@ -312,7 +312,7 @@ class MAGENet(
             tuple(cut_to(estimate, image, height, width) for estimate in whole.estimates), logits
         )
 
-    def _seen(self, image: Tensor, quality: Tensor | None) -> Tensor:
+    def _network_input(self, image: Tensor, quality: Tensor | None) -> Tensor:
         """Return what the stages see of photographs: standardised colours, then the maps."""
         parts = [self.standardise(image)]
         if self.own_scale:
@@ -322,14 +322,14 @@ class MAGENet(
             parts.append(wanted.view(-1, 1, 1, 1).expand(-1, 1, *image.shape[-2:]))
         return torch.cat(parts, dim=1)
 
-    def _see(self, image: Tensor, seen: Tensor) -> Whole:
+    def _whole_image_stages(self, image: Tensor, seen: Tensor) -> WholeImageOutput:
         """Run the encoder-decoder stages.
 
         Args:
             image: `(B, 3, H, W)` in [0, 1], sides multiples of :attr:`multiple`.
             seen: The same standardised, with its maps.
         """
-        whole = Whole([])
+        whole = WholeImageOutput([])
         for index, stride in enumerate(self.strides):
             stage, correct = self.stages[index], self.correct[index]
             assert isinstance(stage, EncoderDecoderStage)
@@ -360,13 +360,13 @@ class MAGENet(
         """Enhance photographs, or a window of each, at their own scale."""
         image = image.float()
         frame = (image.shape[-2], image.shape[-1])
-        seen = self._seen(image, quality)
+        seen = self._network_input(image, quality)
         size = [self._context_side(side, max(frame)) for side in frame]
-        whole = self._see(resized_to(image, size), resized_to(seen, size))
+        whole = self._whole_image_stages(resized_to(image, size), resized_to(seen, size))
         assert whole.carried is not None
         assert whole.light is not None
         known = torch.cat([whole.carried, *whole.guides[:1]], dim=1)
-        context = detail.look(known, whole.light, image)
+        context = detail.context(known, whole.light, image)
         if window is not None:
             last = self._in_window(detail, image, seen, context, window)
         elif torch.is_grad_enabled():

@@ -35,6 +35,9 @@ class SeverityRegressor(nn.Module):
     Args:
         widths: Channels at 1/2, 1/4, 1/8, 1/16, 1/32 of the resolution.
 
+    Raises:
+        ValueError: If there are not five widths.
+
     Example:
         >>> SeverityRegressor(widths=(8, 8, 8, 8, 8))(torch.rand(2, 3, 70, 96)).shape
         torch.Size([2, 2, 3, 3])

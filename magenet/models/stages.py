@@ -60,7 +60,7 @@ StageFeatures = dict[int, tuple[Tensor, Tensor]]
 
 
 @dataclass
-class Whole:
+class WholeImageOutput:
     """What the stages that see the whole photograph return.
 
     Attributes:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from html import escape
 
-from magenet.callbacks.plain_names import plain_name
+from magenet.plain_names import plain_name
 from magenet.run_report.run_folder import Points
 
 WIDTH, HEIGHT = 340, 190

@@ -13,10 +13,10 @@ import yaml
 from PIL import Image
 
 from magenet import pages
-from magenet.callbacks.plain_names import plain_name
 from magenet.evaluation.summary import LOWER_IS_BETTER, SIGNED
 from magenet.evaluation.tables import LABELS
 from magenet.installation import CONFIGS
+from magenet.plain_names import plain_name
 from magenet.run_report.curves import LINES, chart, grouped
 from magenet.run_report.differences import differences
 from magenet.run_report.run_folder import RunFolder, runs_of

@@ -25,7 +25,7 @@ MOST_ATTEMPTS = 3
 choice)."""
 
 
-class Enhanced(NamedTuple):
+class StoredResult(NamedTuple):
     """What enhancing an upload has given.
 
     Attributes:
@@ -180,7 +180,7 @@ class Store:
                 self._changed.wait()
             return None
 
-    def finish(self, upload: Upload, enhanced: Enhanced) -> None:
+    def finish(self, upload: Upload, enhanced: StoredResult) -> None:
         """Keep what was made of the photograph that was taken, unless it was deleted meanwhile.
 
         Raises:

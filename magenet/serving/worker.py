@@ -16,10 +16,10 @@ from magenet.enhancement.fundus_check import FORCE_HINT
 from magenet.enhancement.origin import ReportRow
 from magenet.errors import UserError, printable
 from magenet.serving.pictures import write_pictures
-from magenet.serving.store import Enhanced, Store
+from magenet.serving.store import Store, StoredResult
 from magenet.serving.upload import RESULTS, Upload
 
-Enhance = Callable[[Upload, Path], Enhanced]
+Enhance = Callable[[Upload, Path], StoredResult]
 """What enhances an upload in its folder."""
 
 PATHS = ("source", "weights", "result")
@@ -38,7 +38,7 @@ class UploadEnhancer:
         self.enhancer = enhancer
         self.options = replace(options, overwrite=True)  # all that is there is of this upload
 
-    def __call__(self, upload: Upload, folder: Path) -> Enhanced:
+    def __call__(self, upload: Upload, folder: Path) -> StoredResult:
         """Enhance an upload, and write its result and its pictures.
 
         Args:
@@ -49,7 +49,7 @@ class UploadEnhancer:
         shutil.rmtree(results, ignore_errors=True)  # of another strength, or cut off
         photograph = photograph_at(given, given.name)
         if photograph is None:
-            return Enhanced(failed(upload, "not a picture by its name and content"), [], None)
+            return StoredResult(failed(upload, "not a picture by its name and content"), [], None)
         options = replace(
             self.options, folder=results, strength=upload.strength, force=upload.force
         )
@@ -59,9 +59,9 @@ class UploadEnhancer:
         # weights made before the server was started anew.
         by, shown = " ".join(self.enhancer.hashes.values()), upload.shown_strength
         if shown is not None and upload.strength <= shown and upload.shown_by == by:
-            return Enhanced(report, upload.pictures, shown, by)
+            return StoredResult(report, upload.pictures, shown, by)
         pictures = write_pictures(outcome, folder)
-        return Enhanced(report, pictures, upload.strength if "after" in pictures else None, by)
+        return StoredResult(report, pictures, upload.strength if "after" in pictures else None, by)
 
 
 def shown_report(row: ReportRow, upload: Upload, folder: Path) -> ReportRow:
@@ -115,7 +115,7 @@ class Worker:
                 enhanced = self.enhance(upload, folder)
             except Exception as error:  # of memory, of the disk
                 reason = f"not enhanced ({error})".replace(f"{folder}/", "")
-                enhanced = Enhanced(failed(upload, reason), [], None)
+                enhanced = StoredResult(failed(upload, reason), [], None)
             try:
                 self.store.finish(upload, enhanced)
             except UserError as error:  # the disk is full

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from magenet.enhancement.stop_signals import stoppable
 from magenet.errors import StoppedError, UserError, printable
+from magenet.plain_names import duration
 from magenet.sweeps.page import write_page
 from magenet.sweeps.rehearsal import rehearse
 from magenet.sweeps.results import TABLE, Row, best_row, rows, training_command, write_table
@@ -23,7 +24,7 @@ from magenet.sweeps.study import (
     sweep_lock,
 )
 from magenet.sweeps.sweep_file import Sweep
-from magenet.sweeps.trial import Outcome, run_trial, tell
+from magenet.sweeps.trial import TrialOutcome, run_trial, tell
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -121,7 +122,7 @@ def _run_trials(
 
 def _train(
     study: Study, claimed: Claim, sweep: Sweep, options: Sequence[str], received: Sequence[int]
-) -> Outcome:
+) -> TrialOutcome:
     """Train a trial, and note how it ended."""
     values = ", ".join(f"{key}={value}" for key, value in claimed.trial.params.items())
     print(f"trial {claimed.trial.number + 1} of {sweep.count()}: {values}", flush=True)
@@ -141,7 +142,7 @@ def _write_results(study: Study, sweep: Sweep, out: Path) -> None:
         write_page(out / PAGE, study, trials, sweep)
 
 
-def _print_outcome(number: int, outcome: Outcome, trials: Sequence[Row], sweep: Sweep) -> None:
+def _print_outcome(number: int, outcome: TrialOutcome, trials: Sequence[Row], sweep: Sweep) -> None:
     """Print how a trial ended, the best so far, and an estimate of the time left."""
     seconds = trials[number - 1].seconds
     value = f"{sweep.metric} {outcome.value:.5g}" if outcome.value is not None else "no value"
@@ -172,15 +173,3 @@ def _print_end(trials: Sequence[Row], sweep: Sweep, out: Path, options: Sequence
         f"train it again:\n  {training_command(sweep, best, options)}\n"
         f"all trials: {out / TABLE}; importance and parallel coordinates: {out / PAGE}"
     )
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words.
-
-    Example:
-        >>> duration(42.0), duration(150.0), duration(7260.0)
-        ('42 s', '2.5 min', '2.0 h')
-    """
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"

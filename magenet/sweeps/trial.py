@@ -20,7 +20,7 @@ POLL = 0.5
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """How a trial ended.
 
     Attributes:
@@ -36,7 +36,7 @@ class Outcome:
 
 def run_trial(
     claim: Claim, sweep: Sweep, options: Sequence[str], received: Sequence[int] = ()
-) -> Outcome:
+) -> TrialOutcome:
     """Train a trial; one that a killed sweep has left goes on from its last resume point.
 
     Its value is the best one logged, since that is the checkpoint that a training keeps; the
@@ -71,20 +71,20 @@ def run_trial(
                 trial.report(best(values[:count]), count)
                 if not ended and trial.should_prune():
                     training.stop()
-                    return Outcome("pruned", best(values[:count]))
+                    return TrialOutcome("pruned", best(values[:count]))
             earlier = max(earlier, len(values))
     finally:
         training.end_now()
         trial.set_user_attr("seconds", time.monotonic() - before)
     value = best(values) if values else None
     if training.returncode != 0:
-        return Outcome("failed", value, reason(log, training.returncode))
+        return TrialOutcome("failed", value, reason(log, training.returncode))
     if value is None:
-        return Outcome("failed", None, f"it logged no number as {sweep.metric}")
-    return Outcome("complete", value)
+        return TrialOutcome("failed", None, f"it logged no number as {sweep.metric}")
+    return TrialOutcome("complete", value)
 
 
-def tell(study: Study, claim: Claim, outcome: Outcome) -> None:
+def tell(study: Study, claim: Claim, outcome: TrialOutcome) -> None:
     """Note in the journal how a trial ended.
 
     Args:

@@ -153,7 +153,7 @@ class FundusTask(LightningModule, ABC):
         """Check the last losses."""
         self.require_finite()
 
-    def laid_out(self, image: Tensor) -> Tensor:
+    def in_memory_format(self, image: Tensor) -> Tensor:
         """Return photographs in the memory format of the weights."""
         if self.channels_last:
             return image.contiguous(memory_format=torch.channels_last)

@@ -147,7 +147,7 @@ class EnhancementTask(FundusTask):
         """
         if stage == "fit":
             if not self.sees_real:
-                self.losses.require_pairs_alone()
+                self.losses.require_no_real_photographs()
             self.structure_target.load()
             if self.start is not None:  # a resumed training's own weights come after this
                 read_network(self.network, self.start, "train it first")
@@ -172,14 +172,14 @@ class EnhancementTask(FundusTask):
 
     def forward(self, image: Tensor) -> EnhancerOutput:
         """Enhance photographs `(B, 3, H, W)` in [0, 1] by the network that prediction uses."""
-        return self.prediction_network(self.laid_out(image))
+        return self.prediction_network(self.in_memory_format(image))
 
     def restored(self, image: Tensor, batch: Batch) -> EnhancerOutput:
         """Return the student's output for photographs, in the batch's windows where it has some."""
         window = window_of(batch)
         if window is None:
-            return self.student(self.laid_out(image))
-        return self.student(self.laid_out(image), window=window)
+            return self.student(self.in_memory_format(image))
+        return self.student(self.in_memory_format(image), window=window)
 
     def supervised_terms(
         self,
@@ -230,7 +230,7 @@ class EnhancementTask(FundusTask):
         clean, mask = batch["image_clean"], batch["mask_fov"]
         images = {"input": batch["image_degraded"]}
         for subject, network in self.enhancers().items():
-            images[subject] = network(self.laid_out(batch["image_degraded"])).image
+            images[subject] = network(self.in_memory_format(batch["image_degraded"])).image
         for subject, image in images.items():
             stage = "val" if subject == "student" else f"val_{subject}"
             for name, metric in self.val_metrics[subject].items():  # type: ignore[operator]
@@ -274,7 +274,7 @@ class EnhancementTask(FundusTask):
 
     def _through(self, network: Enhancer, image: Tensor, mask: Tensor) -> Tensor:
         """Return the output of a network, `(B, 3, S, S)` in [0, 1]."""
-        return network(self.laid_out(image), mask).image
+        return network(self.in_memory_format(image), mask).image
 
     def on_predict_start(self) -> None:
         """Make the enhancer of the photographs, as :attr:`prediction` says.

@@ -79,12 +79,12 @@ class GradingTask(FundusTask):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return calibrated probabilities `(B, classes)` for photographs `(B, 3, S, S)`."""
-        return self.grader.probabilities(self.laid_out(image))
+        return self.grader.probabilities(self.in_memory_format(image))
 
     def training_loss(self, batch: Batch) -> Tensor:
         """Return the cross-entropy, weighted so that each grade contributes equally."""
         losses = functional.cross_entropy(
-            self.grader(self.laid_out(batch["image"])),
+            self.grader(self.in_memory_format(batch["image"])),
             batch["label"],
             label_smoothing=self.label_smoothing,
             reduction="none",
@@ -94,7 +94,7 @@ class GradingTask(FundusTask):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect logits, labels and patients."""
-        self.seen_logits.update(self.grader(self.laid_out(batch["image"])))
+        self.seen_logits.update(self.grader(self.in_memory_format(batch["image"])))
         self.seen_labels.update(batch["label"])
         self.seen_patients.extend(batch["patient"])
 

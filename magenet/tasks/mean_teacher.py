@@ -53,7 +53,8 @@ class MeanTeacherTask(EnhancementTask):
         supervised_share: Share of the training before the consistency losses begin; our choice.
         ramp_share: Share of the training over which they then ramp up; our choice. A learning rate
             that falls meanwhile leaves little of their weight: let it fall later (`decay`).
-        kwargs: See :class:`EnhancementTask`; the teacher starts from `start`, too.
+        kwargs: See :class:`EnhancementTask`; with `start` the teacher begins as the student does,
+            and follows it from the first step on.
 
     Raises:
         ValueError: If `ramp_share` is not positive, `consistency_trim` not in [0, 1),
@@ -153,7 +154,7 @@ class MeanTeacherTask(EnhancementTask):
         if self.direction is not None:
             self.direction.measure.load()
         if self.consistency_weight == 0.0:  # then the student sees no real photograph
-            self.losses.require_pairs_alone()
+            self.losses.require_no_real_photographs()
         if self.start is not None:
             self.teacher.network.load_state_dict(self.student.state_dict())
 
@@ -187,7 +188,7 @@ class MeanTeacherTask(EnhancementTask):
             output = self.restored(synthetic["image_degraded"], synthetic)
             return self.summed(self.supervised_terms(output, synthetic))
 
-        real["image"] = self.laid_out(real["image"])
+        real["image"] = self.in_memory_format(real["image"])
         target = self.target(self.teacher.network, real, window)
         on_pairs, on_real = self._outputs(synthetic, real, target.quality)
         terms = self.supervised_terms(on_pairs, synthetic, (on_real, real))
@@ -225,7 +226,8 @@ class MeanTeacherTask(EnhancementTask):
         pairs, options = len(degraded), {}
         if self.quality_conditioned and quality is not None:
             options["quality"] = torch.cat([quality.new_zeros(pairs), quality])
-        both = self.student(self.laid_out(torch.cat([degraded, strong])), **options)  # at once
+        at_once = self.in_memory_format(torch.cat([degraded, strong]))
+        both = self.student(at_once, **options)
         return _part(both, slice(pairs)), _part(both, slice(pairs, None))
 
     def optimizer_step(
@@ -242,7 +244,7 @@ class MeanTeacherTask(EnhancementTask):
     def validate_real(self, batch: Batch) -> None:
         """Log the mean absolute difference of teacher and student, and the gain of contrast."""
         image, mask = batch["image"], batch["mask_fov"]
-        images = {k: v(self.laid_out(image)).image for k, v in self.enhancers().items()}
+        images = {k: v(self.in_memory_format(image)).image for k, v in self.enhancers().items()}
         disagreement = masked_mean((images["student"] - images["teacher"]).abs(), mask)
         before = local_contrast(image, mask)
         gain = (local_contrast(images["teacher"], mask) / before.clamp(min=1e-6)).mean()

@@ -29,7 +29,7 @@ class SegmentationTask(FundusTask):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the probability of the structure, `(B, 1, H, W)`."""
-        logits: Tensor = self.network(self.laid_out(image))
+        logits: Tensor = self.network(self.in_memory_format(image))
         return logits.float().sigmoid()
 
     def training_loss(self, batch: Batch) -> Tensor:
@@ -37,7 +37,7 @@ class SegmentationTask(FundusTask):
         known = torch.ones(len(batch["image"]), dtype=torch.bool, device=self.device)
         wanted = Structure(batch["mask_structure"], known)
         loss: Tensor = self.loss(
-            self.network(self.laid_out(batch["image"])), wanted, batch["mask_fov"]
+            self.network(self.in_memory_format(batch["image"])), wanted, batch["mask_fov"]
         )
         return loss
 

@@ -33,7 +33,7 @@ class SeverityTask(FundusTask):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the logarithms of the errors of each block; see :class:`SeverityRegressor`."""
-        logarithms: Tensor = self.network(self.laid_out(image))
+        logarithms: Tensor = self.network(self.in_memory_format(image))
         return logarithms
 
     def training_loss(self, batch: Batch) -> Tensor:

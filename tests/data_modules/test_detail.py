@@ -53,8 +53,8 @@ def test_a_batch_has_what_is_promised() -> None:
         assert not bool((image * (1 - batch["mask_fov"])).any()), "black outside the field"
     assert batch["mask_fov"].shape == batch["mask_vessel"].shape == (4, 1, side, side)
     assert bool(((batch["mask_fov"] == 0) | (batch["mask_fov"] == 1)).all())
-    assert batch["mask_known"].shape == (4, 1, side, side)
-    assert bool((batch["mask_known"] <= batch["mask_fov"]).all()), "known in the field alone"
+    assert batch["mask_visible"].shape == (4, 1, side, side)
+    assert bool((batch["mask_visible"] <= batch["mask_fov"]).all()), "known in the field alone"
     assert batch["window_size"] == 32
     assert batch["window_corner"].shape == (4, 3, 2)
     assert int(batch["window_corner"].max()) + 32 <= side
@@ -99,7 +99,7 @@ def test_a_burnt_out_place_is_not_known() -> None:
     """There the target is not the clean photograph; elsewhere it is."""
     burnt = module(FundusDegradation(mix={"burnout": [1, 1, 1]}), camera=0.0, least_size=128)
     batch = prepared(burnt, loaded(burnt))
-    known, mask = batch["mask_known"], batch["mask_fov"]
+    known, mask = batch["mask_visible"], batch["mask_fov"]
     white = (batch["image_degraded"].amin(dim=1, keepdim=True) > 0.995).float()
     deep = -functional.max_pool2d(-white, 3, 1, 1)
     assert float(deep.sum()) > 20

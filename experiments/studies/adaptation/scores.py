@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from magenet.evaluation.statistics import (
     paired_comparison,
 )
 from magenet.evaluation.tables import read_table, write_table
+from magenet.hashing import file_sha256
 
 PRIMARY = "pair_vessel_dice"
 RIDGE, COLOUR = "pair_ridge_dice", "pair_colour"
@@ -90,7 +90,7 @@ def tested(path: Path, source: Path) -> set[tuple[str, int]]:
 
 def _digest(source: Path) -> str:
     """Return the start of the SHA-256 of a source network."""
-    return hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    return file_sha256(source)[:12]
 
 
 def _rows(folder: Path, label: str) -> list[dict[str, str | float]]:

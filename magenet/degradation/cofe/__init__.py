@@ -1,5 +1,5 @@
 """cofe-Net's degradation as released, for comparison with published numbers."""
 
-from magenet.degradation.cofe.recipe import TYPES, CofeDegradation, code
+from magenet.degradation.cofe.recipe import TYPES, CofeDegradation, type_code
 
-__all__ = ["TYPES", "CofeDegradation", "code"]
+__all__ = ["TYPES", "CofeDegradation", "type_code"]

@@ -34,7 +34,7 @@ FACTORS = {"colour": 1, "halo": 1, "hole": 1, "spots": 2, "blur": 4}
 ONLINE_ORDER = ("colour", "spots", "halo", "blur", "hole")
 
 
-def code(name: str) -> int:
+def type_code(name: str) -> int:
     """Return the three-bit code, 1 to 7, of a type.
 
     Raises:
@@ -89,7 +89,7 @@ class CofeDegradation(Degradation):
         }
         order = ONLINE_ORDER if variant == "online" else tuple(FACTORS)
         super().__init__({name: factors[name] for name in order})
-        self.codes = torch.tensor([code(name) for name in types])
+        self.codes = torch.tensor([type_code(name) for name in types])
 
     def choose(self, rng: CounterRNG, codes: Tensor | None = None) -> dict[str, Tensor]:
         """Return each factor's severity, 1 or 0; see :meth:`Degradation.choose`.

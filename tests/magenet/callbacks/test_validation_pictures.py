@@ -62,7 +62,7 @@ def test_pictures_are_those_of_the_networks_and_black_outside_the_field() -> Non
     image = image * mask
     with torch.inference_mode():
         found = pictures(module, image, mask)
-        seen = module.laid_out(image)
+        seen = module.in_memory_format(image)
         student, teacher = module.student(seen), module.teacher.network(seen)
     assert torch.allclose(found["student"], student.image * mask, atol=1e-4)
     assert torch.allclose(found["teacher"], teacher.image * mask, atol=1e-4)

@@ -18,7 +18,7 @@ from magenet.degradation import (
     DegradationMixture,
     FundusDegradation,
     Parameters,
-    code,
+    type_code,
 )  # fmt: skip
 from magenet.degradation.fundus.presets import BLURRED
 
@@ -168,7 +168,7 @@ def test_each_type_does_what_its_name_says(batch: tuple[Tensor, Tensor], name: s
 def test_given_codes_decide(batch: tuple[Tensor, Tensor]) -> None:
     image, mask = batch
     rng = CounterRNG(torch.arange(8))
-    codes = torch.tensor([code("spots")] * 4 + [code("illumination")] * 4)
+    codes = torch.tensor([type_code("spots")] * 4 + [type_code("illumination")] * 4)
     mixed = CofeDegradation()(image, mask, rng, codes)
     spots, light = (CofeDegradation((n,))(image, mask, rng) for n in ("spots", "illumination"))
     assert torch.allclose(mixed[:4], spots[:4], atol=1e-6)

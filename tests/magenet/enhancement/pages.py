@@ -5,22 +5,22 @@ from typing import Any
 
 import numpy as np
 
-from magenet.enhancement.html_report import Entry, PageWriter
+from magenet.enhancement.html_report import PageEntry, PageWriter
 
 
-def entry(name: str = "a.jpg", verdict: str = "ok", **changes: Any) -> Entry:
+def entry(name: str = "a.jpg", verdict: str = "ok", **changes: Any) -> PageEntry:
     before = np.full((60, 80, 3), (200, 0, 0), np.uint8)
     after = np.full((60, 80, 3), (0, 0, 200), np.uint8)
     uncertainty = np.full((15, 20), 16 / 255, np.float32)
-    whole = Entry(name, "enhanced", verdict, "", before, after, uncertainty, {"seconds": 1.5})
+    whole = PageEntry(name, "enhanced", verdict, "", before, after, uncertainty, {"seconds": 1.5})
     return whole._replace(**changes)
 
 
-def missing(name: str, status: str) -> Entry:
-    return Entry(name, status, "", "cannot be read", None, None, None, {})
+def missing(name: str, status: str) -> PageEntry:
+    return PageEntry(name, status, "", "cannot be read", None, None, None, {})
 
 
-def written(path: Path, *entries: Entry) -> str:
+def written(path: Path, *entries: PageEntry) -> str:
     with PageWriter(path) as page:
         for one in entries:
             page.add(one)

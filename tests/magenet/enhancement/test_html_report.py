@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from magenet.enhancement.html_report import Entry, PageWriter, entry_id
+from magenet.enhancement.html_report import PageEntry, PageWriter, entry_id
 from magenet.enhancement.page_pictures import HEAT, QUALITY, SIDE, page_pixels
 from magenet.enhancement.report_page import PAGE_COLUMNS
 from magenet.enhancement.verdict import ERROR_LIMITS
@@ -273,7 +273,7 @@ def test_a_picture_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: 
     assert files(tmp_path) == {"page_files"}
 
 
-def bare(result: str, name: str = "a.jpg") -> Entry:
+def bare(result: str, name: str = "a.jpg") -> PageEntry:
     """An entry of a photograph that an earlier run has enhanced."""
     return entry(name, before=None, after=None, uncertainty=None, result=result)
 

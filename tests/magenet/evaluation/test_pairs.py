@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from magenet.evaluation import PairJudge, PairVesselJudge
 from magenet.evaluation.judge import Batch
-from magenet.evaluation.pairs import matched
+from magenet.evaluation.pairs import match_colours
 from tests.magenet.evaluation.conftest import Darkness, only
 
 
@@ -66,7 +66,7 @@ def test_the_high_photograph_is_segmented_once_a_batch(batch: Batch) -> None:
 def test_matching_is_the_least_squares_fit(batch: Batch) -> None:
     image, mask = batch["image"], batch["mask_fov"]
     like = (0.6 * image + 0.05) * mask
-    assert torch.allclose(matched(image, like, mask) * mask, like, atol=1e-4)
+    assert torch.allclose(match_colours(image, like, mask) * mask, like, atol=1e-4)
 
 
 def test_a_second_judge_of_vessels_has_names_of_its_own(batch: Batch) -> None:

@@ -51,7 +51,7 @@ def batch(windows: bool = False, width: int = SIDE) -> Batch:
     }  # fmt: skip
     if windows:
         given |= {
-            "image_target": photographs(3, width) * mask, "mask_known": mask, "window_size": 16,
+            "image_target": photographs(3, width) * mask, "mask_visible": mask, "window_size": 16,
             "window_corner": torch.tensor([[[0, 8], [16, 16]], [[8, 8], [32, 0]]]),
         }  # fmt: skip
     return given  # type: ignore[return-value]
@@ -245,5 +245,5 @@ def test_without_real_photographs_the_critic_rests_or_is_refused() -> None:
     terms = LossTerms({"misled": AdversarialTerm(width=8)}, VesselMaskTarget())
     assert terms(restored(output(photographs(4), pairs), pairs)) == {}
     with pytest.raises(UsageError, match="'misled' needs real photographs: train a MeanTeacher"):
-        terms.require_pairs_alone()
-    LossTerms({"b": SSIMTerm()}, VesselMaskTarget()).require_pairs_alone()
+        terms.require_no_real_photographs()
+    LossTerms({"b": SSIMTerm()}, VesselMaskTarget()).require_no_real_photographs()

@@ -18,7 +18,7 @@ def retina() -> Tensor:
     return image
 
 
-def light_of(gains: Tensor | list[float], offset: float = 0.0) -> Tensor:
+def low_pass_inside(gains: Tensor | list[float], offset: float = 0.0) -> Tensor:
     """Return light `(1, 6, 8, 8)`: a gain of each colour, and an offset of all."""
     gain = torch.as_tensor(gains).view(1, 3, 1, 1).expand(1, 3, 8, 8) - 1.0
     return torch.cat([gain, torch.full((1, 3, 8, 8), offset)], dim=1)
@@ -38,7 +38,7 @@ def applied(light: Tensor, image: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("offset", [0.0, 0.05])
 def test_a_small_change_of_the_mean_colour_is_undone_and_brightness_stays(offset: float) -> None:
-    image, light = retina(), light_of([1.25, 1.2, 1.1], offset)
+    image, light = retina(), low_pass_inside([1.25, 1.2, 1.1], offset)
     told, kept = applied(light, image), applied(colour_kept(light, image), image)
     change = mean_colour(told) - mean_colour(image)
     assert 0.03 < float(change.norm()) < COLOUR_SPREAD
@@ -47,7 +47,7 @@ def test_a_small_change_of_the_mean_colour_is_undone_and_brightness_stays(offset
 
 
 def test_a_large_change_of_the_mean_colour_stays_less_what_cameras_differ_by() -> None:
-    image, light = retina(), light_of([0.6, 1.0, 1.5])
+    image, light = retina(), low_pass_inside([0.6, 1.0, 1.5])
     told, kept = applied(light, image), applied(colour_kept(light, image), image)
     wanted, given = (mean_colour(one) - mean_colour(image) for one in (told, kept))
     assert float(given.norm()) == pytest.approx(float(wanted.norm()) - COLOUR_SPREAD, abs=2e-3)
@@ -67,14 +67,14 @@ def test_colours_that_differ_inside_a_photograph_are_corrected_wholly() -> None:
 
 def test_grey_brightening_and_a_black_photograph_pass() -> None:
     image = torch.full((1, 3, 64, 64), 0.3)
-    light = light_of([1.3, 1.3, 1.3])
+    light = low_pass_inside([1.3, 1.3, 1.3])
     assert torch.allclose(colour_kept(light, image), light, atol=1e-4)
     assert torch.allclose(colour_kept(light, torch.zeros_like(image)), light, atol=1e-4)
 
 
 def test_photographs_of_one_batch_do_not_see_each_other() -> None:
     images = torch.cat([retina(), retina().flip(1)])
-    lights = torch.cat([light_of([1.3, 1.0, 0.8]), light_of([0.5, 1.0, 1.6])])
+    lights = torch.cat([low_pass_inside([1.3, 1.0, 0.8]), low_pass_inside([0.5, 1.0, 1.6])])
     each = torch.cat([colour_kept(lights[i : i + 1], images[i : i + 1]) for i in (0, 1)])
     assert torch.allclose(colour_kept(lights, images), each, atol=1e-5)
 

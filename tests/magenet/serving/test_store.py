@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from magenet.errors import UserError
 from magenet.serving.limits import Limits
 from magenet.serving.private_folder import MARK
-from magenet.serving.store import MOST_ATTEMPTS, Enhanced, Store
+from magenet.serving.store import MOST_ATTEMPTS, Store, StoredResult
 from magenet.serving.upload import NewUpload, Upload
 from tests.magenet.serving.serving import (
     URL,
@@ -25,7 +25,7 @@ from tests.magenet.serving.serving import (
     served,
 )
 
-DONE = Enhanced({"status": "failed", "verdict": "", "reasons": ["as a test says"]}, [], None)
+DONE = StoredResult({"status": "failed", "verdict": "", "reasons": ["as a test says"]}, [], None)
 
 
 def added(store: Store, *names: str) -> str:
