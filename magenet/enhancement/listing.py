@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -289,18 +290,22 @@ def _without_replaced(lines: list[ReportRow]) -> list[ReportRow]:
 def _read(path: Path) -> list[ReportRow]:
     """Return the lines of a listing; none if it is missing. A line that was torn is left out.
 
+    A spreadsheet program may have saved it, with a byte-order mark, semicolons or tabs.
+
     Raises:
         UserError: If the file is no listing.
     """
     try:
-        text = path.read_bytes().decode("utf-8", "replace")
+        text = path.read_bytes().decode("utf-8-sig", "replace")
     except FileNotFoundError:
         return []
     whole = text[: text.rfind("\n") + 1]
     if not whole:
         return []
     try:
-        reader = csv.DictReader(io.StringIO(whole, newline=""), restval="")
+        mark = re.search("[,;\t]", whole)
+        separator = mark[0] if mark else ","
+        reader = csv.DictReader(io.StringIO(whole, newline=""), restval="", delimiter=separator)
         rows = [{name: row.get(name) or "" for name in COLUMNS} for row in reader]
     except csv.Error as error:
         raise UserError(f"{path}: is no listing of magenet ({error}); move it away") from None

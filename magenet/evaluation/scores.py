@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from magenet.atomic_write import atomic_write
-from magenet.errors import UsageError
+from magenet.errors import UsageError, UserError
 from magenet.evaluation.full_reference import FullReference
 from magenet.evaluation.judge import Judge
 from magenet.evaluation.judged_size import judged_batch
@@ -74,9 +74,16 @@ class Scores(Callback):
 
         Raises:
             ValueError: If two judges return a score of the same name.
+            UserError: If a result has values that are no numbers: graders would call it good, and
+                other scores be means without it.
         """
         if not isinstance(outputs, dict):
             return
+        for subject, image in outputs.items():
+            broken = ~image.flatten(1).isfinite().all(dim=1)
+            if bool(broken.any()):
+                name = batch["name"][int(broken.nonzero()[0])]
+                raise UserError(f"the {subject}'s result of {name} has values that are no numbers")
         with torch.inference_mode():
             if self.size is not None:
                 side = self.size

@@ -62,6 +62,11 @@ Entries = dict[str, tuple[str, Columns]]
 
 Photograph = tuple[str, str, str]
 
+SAME_INPUT = 0.01
+"""Greatest difference of a score of the unenhanced photographs between two tests of one table, in
+shares of its mean: precisions and machines differ by 0.003 at most, as the median of photographs
+(measured on our tables)."""
+
 
 def make_table(path: Path, runs: Mapping[str, Path], against: Sequence[str] = ()) -> list[Cells]:
     """Put the scores of several tests into one table and write its CSV files.
@@ -75,8 +80,8 @@ def make_table(path: Path, runs: Mapping[str, Path], against: Sequence[str] = ()
         Lines of the table.
 
     Raises:
-        UserError: If a test has no results, the tests have different photographs, or there is no
-            row of a name in `against`.
+        UserError: If a test has no results, the tests have different photographs or score the
+            unenhanced ones differently, or there is no row of a name in `against`.
     """
     entries, facts = read_tests(runs)
     paired = [line for name in against for line in comparisons(entries, name)]
@@ -135,11 +140,13 @@ def read_tests(runs: Mapping[str, Path]) -> tuple[Entries, list[Cells]]:
         Scores by row, and the provenance of each row.
 
     Raises:
-        UserError: If a run has no results, or the tests have different photographs.
+        UserError: If a run has no results, the tests have different photographs, or they score the
+            unenhanced ones differently.
     """
     entries: Entries = {}
     facts: list[Cells] = []
     first: tuple[Path, set[Photograph]] | None = None
+    reference: tuple[Path, Columns] | None = None
     for name, folder in runs.items():
         rows = read_rows(folder / "scores.csv")
         tested = photographs(rows)
@@ -152,6 +159,8 @@ def read_tests(runs: Mapping[str, Path]) -> tuple[Entries, list[Cells]]:
             )
         subjects = list(dict.fromkeys(str(row["subject"]) for row in rows))
         columns = columns_of(rows)
+        reference = reference or (folder, columns)
+        _require_same_input(folder, columns, *reference)
         provenance = read_facts(folder / "provenance.json")
         for subject in subjects:
             entry = label(name, subject, subjects)
@@ -160,6 +169,28 @@ def read_tests(runs: Mapping[str, Path]) -> tuple[Entries, list[Cells]]:
                 known = {fact: str(provenance.get(fact, "unknown")) for fact in FACTS}
                 facts.append({"row": entry} | known)
     return entries, facts
+
+
+def _require_same_input(folder: Path, columns: Columns, first: Path, expected: Columns) -> None:
+    """Raise if two tests score the unenhanced photographs differently: they are not the same test.
+
+    Raises:
+        UserError: If they do, as at another size or by another judge.
+    """
+    for (subject, condition, score), column in columns.items():
+        other = expected.get((subject, condition, score))
+        if subject != UNTOUCHED or other is None or column.names != other.names:
+            continue
+        differences = np.abs(column.values - other.values)
+        known = np.isfinite(differences)
+        typical = np.abs(other.values[known]).mean() if known.any() else 0.0
+        if known.any() and np.median(differences[known]) > SAME_INPUT * typical:
+            means = (np.nanmean(column.values), np.nanmean(other.values))
+            raise UserError(
+                f"{folder} and {first} score the same unenhanced photographs differently ({score}, "
+                f"{condition}: {means[0]:.4g} and {means[1]:.4g}): they are tests at another size "
+                "or by another judge, and one table needs the same test"
+            )
 
 
 def lines_of(entries: Entries) -> list[Cells]:

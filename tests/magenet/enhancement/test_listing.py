@@ -172,3 +172,16 @@ def test_a_name_is_no_formula_and_no_command_to_a_terminal(tmp_path: Path) -> No
         assert shown[4:] == ["\\x1b[2J\\n.png", "M\\udcfc.png"]
         assert {line["brightness_drift"] for line in lines} == {"-1.5"}, "a number stays one"
         assert list(lines[0]) == list(COLUMNS)
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_listing_that_a_spreadsheet_saved_is_gone_on_with(tmp_path: Path, mark: str) -> None:
+    earlier, later = photographs("in", "Müller.png", "b.png")
+    run(tmp_path, [earlier])
+    saved = tmp_path / "enhance.csv"
+    with saved.open(newline="", encoding="utf-8") as stream:
+        lines = list(csv.reader(stream))
+    with saved.open("w", newline="", encoding="utf-8-sig") as stream:
+        csv.writer(stream, delimiter=mark).writerows(lines)
+    run(tmp_path, [later])
+    assert read(saved) == [("b.png", "enhanced", "in"), ("Müller.png", "enhanced", "in")]

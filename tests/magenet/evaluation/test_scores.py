@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from magenet.errors import UsageError
+from magenet.errors import UsageError, UserError
 from magenet.evaluation import DiscJudge, FullReference, Scores
 from magenet.evaluation.judge import Batch, Judge
 from magenet.evaluation.score_rows import ScoreRow
@@ -77,6 +77,12 @@ def test_a_batch_is_started_once_before_its_subjects_are_scored(
 def test_two_judges_of_one_score_are_an_error(labelled: Batch, outputs: dict[str, Tensor]) -> None:
     with pytest.raises(ValueError, match="two judges return the score"):
         rows_of(Scores([FullReference(), FullReference()]), outputs, labelled)
+
+
+def test_a_result_without_numbers_has_no_score(labelled: Batch, outputs: dict[str, Tensor]) -> None:
+    outputs["student"][0, 1, 5, 5] = math.nan
+    with pytest.raises(UserError, match="the student's result of a has values that are no numbers"):
+        rows_of(Scores([FullReference()]), outputs, labelled)
 
 
 def test_an_undefined_number_is_null_and_texts_are_as_they_are(tmp_path: Path) -> None:

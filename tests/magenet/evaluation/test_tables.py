@@ -157,6 +157,16 @@ def test_rows_of_different_photographs_make_no_table(tmp_path: Path) -> None:
         make_table(path, {"x": one})
 
 
+def test_tests_at_different_sizes_make_no_table(tmp_path: Path) -> None:
+    """Nothing but the scores of what both have, the unenhanced photographs, says so."""
+    one = run(tmp_path / "one", {"input": 10.0, "student": 20.0})
+    same = run(tmp_path / "same", {"input": 10.03, "student": 21.0})
+    other = run(tmp_path / "other", {"input": 10.4, "student": 22.0})
+    make_table(tmp_path / "table.csv", {"one": one, "same": same})
+    with pytest.raises(UserError, match=r"psnr, spots: 11.4 and 11\): .* another size"):
+        make_table(tmp_path / "table.csv", {"one": one, "other": other})
+
+
 @pytest.mark.parametrize("table", TABLES, ids=lambda path: path.stem)
 def test_the_pages_show_the_committed_results(table: Path, tmp_path: Path) -> None:
     for page in (ROOT / "docs/results.md", RESULTS / "tables.md"):
