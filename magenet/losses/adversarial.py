@@ -53,6 +53,8 @@ class AdversarialTerm(LossTerm):
 
     def __init__(self, weight: float = 0.01, width: int = 32, layers: int = 3) -> None:
         super().__init__(weight)
+        self.cell = 2**layers
+        self.patch = 1 + 3 * (self.cell - 1)
         widths = [3, *(width * 2**index for index in range(layers))]
         blocks: list[nn.Module] = []
         for low, high in pairwise(widths):
@@ -73,7 +75,13 @@ class AdversarialTerm(LossTerm):
             return self._entropy(-1.0, clean * inside, inside) + self._entropy(1.0, enhanced, mask)
 
     def _entropy(self, sign: float, image: Tensor, mask: Tensor) -> Tensor:
-        """Return the mean cross entropy of patches in the field; `sign` is -1 for clean ones."""
+        """Return the mean cross entropy of patches in the field; `sign` is -1 for clean ones.
+
+        A patch that overlaps the field's rim would show the camera's outline, which no enhancer can
+        change.
+        """
         logits = self.critic(image)
+        overlap = (self.patch - self.cell) // 2
+        mask = -functional.max_pool2d(-mask, 2 * overlap + 1, 1, overlap)
         inside = wholly_inside(mask, logits.shape[-2:])
         return masked_mean(functional.softplus(sign * logits), inside)

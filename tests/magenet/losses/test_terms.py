@@ -240,6 +240,17 @@ def test_a_detail_stage_without_windows_is_refused() -> None:
         terms(restored(shown, pairs))
 
 
+def test_no_patch_of_the_critic_shows_the_outline_of_the_field() -> None:
+    term = AdversarialTerm(width=8)
+    term.eval()  # in training each pass normalises the weights anew
+    rows = torch.arange(96.0)
+    mask = ((rows[:, None] - 48).square() + (rows - 48).square() < 44**2).float()[None, None]
+    grey = torch.full((1, 3, 96, 96), 0.5)
+    with_outline, without = (float(term._entropy(1.0, x, mask)) for x in (grey * mask, grey))
+    assert with_outline == pytest.approx(without, abs=1e-6)
+    assert without > 0.0
+
+
 def test_without_real_photographs_the_critic_rests_or_is_refused() -> None:
     pairs = batch()
     terms = LossTerms({"misled": AdversarialTerm(width=8)}, VesselMaskTarget())
