@@ -22,9 +22,14 @@ from tqdm import tqdm
 
 from experiments.checkpoints import load_network
 from experiments.configurations import RESULTS, WEIGHTS
+from experiments.studies.fundus_check.transformations import (
+    GROUPS,
+    chosen,
+    statistics_of,
+    transformed,
+)
 from experiments.studies.release.calibration import cross_fitted, curve_rows, fit_curve, flag_rows
 from experiments.studies.release.measurement import DRAWS, PLACES, SIZE, Measured, measure
-from experiments.studies.transformations import GROUPS, chosen, statistics_of, transformed
 from magenet.checkpoints import read_network
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.fundus_check import FundusCheck

@@ -3,9 +3,9 @@ import torch
 from torch import Tensor
 
 from data_modules.datasets.phantom import draw_phantom
-from experiments.studies.fundus_check import other_rows
-from experiments.studies.other_pictures import KINDS, other_pictures
-from experiments.studies.transformations import TRANSFORMATIONS, statistics_of
+from experiments.studies.fundus_check.__main__ import other_rows
+from experiments.studies.fundus_check.other_pictures import KINDS, other_pictures
+from experiments.studies.fundus_check.transformations import TRANSFORMATIONS, statistics_of
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.fundus_check import FundusCheck, colour_spread
 from magenet.imaging.field_of_view import estimate_field

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from data_modules.datasets.phantom import draw_phantom
-from experiments.studies.other_pictures import Canvas, basketball, sun, textured_disc
-from experiments.studies.transformations import grey
+from experiments.studies.fundus_check.other_pictures import Canvas, basketball, sun, textured_disc
+from experiments.studies.fundus_check.transformations import grey
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.vessel_evidence import (
     LEAST_COLOUR,

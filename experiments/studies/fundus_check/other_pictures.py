@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from experiments.studies.canvas import HEIGHT, WIDTH, Canvas
+from experiments.studies.fundus_check.canvas import HEIGHT, WIDTH, Canvas
 
 
 def landscape(c: Canvas) -> None:

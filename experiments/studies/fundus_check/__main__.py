@@ -24,8 +24,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from experiments.configurations import RESULTS
-from experiments.studies.other_pictures import other_pictures
-from experiments.studies.transformations import chosen, image_of, statistics_of, transformed
+from experiments.studies.fundus_check.other_pictures import other_pictures
+from experiments.studies.fundus_check.transformations import (
+    chosen,
+    image_of,
+    statistics_of,
+    transformed,
+)
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.imaging.field_of_view import LEAST_CONFIDENCE, estimate_field
 

@@ -1,0 +1,1 @@
+"""The fundus check: what it lets through and what it refuses."""
