@@ -12,7 +12,7 @@ from magenet.degradation import (
     CofeDegradation,
     CounterRNG,
     FundusDegradation,
-    code,
+    type_code,
 )
 
 
@@ -37,7 +37,7 @@ def test_validation_never_changes_and_the_test_shows_every_type() -> None:
     for batch, same in zip(test, batches(seeded.test_dataloader(), seeded), strict=True):
         assert torch.equal(batch["image_degraded"], same["image_degraded"]), "whatever the seed"
         rng = CounterRNG(batch["key"], 0)
-        codes = torch.tensor([code(name) for name in CONDITIONS[:-2]] + [1, 1])
+        codes = torch.tensor([type_code(name) for name in CONDITIONS[:-2]] + [1, 1])
         clean, mask = batch["image_clean"], batch["mask_fov"]
         typed = CofeDegradation()(clean, mask, rng, codes)
         assert torch.allclose(batch["image_degraded"][:-2], typed[:-2], atol=1e-6)
