@@ -15,4 +15,10 @@ __all__ = [
     "Record", "Values", "type_code",
 ]  # fmt: skip
 
-__getattr__ = moved(__name__, {"EitherDegradation": "magenet.degradation.DegradationMixture"})
+__getattr__ = moved(
+    __name__,
+    {
+        "EitherDegradation": "magenet.degradation.DegradationMixture",
+        "code": "magenet.degradation.type_code",
+    },
+)
