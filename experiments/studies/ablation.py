@@ -3,9 +3,11 @@
 Command:  make table-ablation SCALE=smoke      (or cpu, gpu; `--only <variant> ...` for some)
 Needs:    MAGENET_DATA=<folder of the photographs>, but for smoke.
 Hardware: see experiments/configs/ablation/scales.
-Time:     see there. What is trained and tested already is not run again.
+Time:     see there. What is trained and tested already is not run again, nor is a row whose scores
+          are kept, even where the folder of its training is lost.
 Writes:   ablation_<scale>.md, ablation_<scale>_network.csv and _teacher.csv with the files beside
-          them, in experiments/results; at the scale smoke in runs/ablation_smoke.
+          them, and rows/ablation_<scale>, in experiments/results; at the scale smoke in
+          runs/ablation_smoke.
 Expected: PSNR of the whole network under the fundus recipe in :data:`EXPECTED`, where the scale has
           been measured; it fails otherwise.
 
@@ -16,6 +18,7 @@ it is without. All variants of a scale have the same steps, photographs and seed
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +26,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from experiments.configurations import CONFIGS, RESULTS
-from experiments.studies.runs import Runs
+from experiments.studies.runs import RECIPE, Runs, as_options, recipe_of
 from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
 from magenet.evaluation.tables import Cells, as_markdown, make_table, read_table
@@ -74,34 +77,54 @@ def label(group: str, name: str, seed: int) -> str:
     return text if seed == 0 else f"{text}, seed {seed}"
 
 
-def tested(runs: Runs, scale: str, group: str, only: Sequence[str], seeds: int) -> dict[str, Path]:
-    """Train and test what is missing of a group, and return the folder of each row's test.
+def tested(
+    runs: Runs, rows: Path, scale: str, group: str, only: Sequence[str], seeds: int
+) -> dict[str, Path]:
+    """Train and test what is missing of a group, and return the folder of each row's scores.
 
     Args:
         runs: The trainings and tests.
+        rows: Folder of the scores, which outlive the trainings.
         scale: See :data:`SCALES`.
         group: See :data:`BASES`.
         only: Variants to train and test; all if empty. Others are rows if they were tested before.
         seeds: Number of seeds of the main variants.
     """
-    rows = [
+    wanted = [
         (name, layers, seed)
         for name, layers in variants(group).items()
         for seed in range(seeds if name == "whole" or name in TWICE else 1)
     ]
+    test = [] if scale == "smoke" else [TESTS[group]]
     found = {}
-    for name, layers, seed in tqdm(rows, group):
+    for name, (base, *changes), seed in tqdm(wanted, group):
         run = f"{group}_{name}_{seed}"
-        if only and name not in only:
-            if (folder := runs.tested(run)) is not None:
-                found[label(group, name, seed)] = folder
-            continue
+        configs = [PROTOCOL, base, *scale_layers(scale, group), *changes]
         numbers = ("--seed_everything", str(seed), "--data.seed", str(seed))
-        base, *changes = layers
-        runs.train(run, [PROTOCOL, base, *scale_layers(scale, group), *changes], *numbers)
-        test = [] if scale == "smoke" else [TESTS[group]]
-        found[label(group, name, seed)] = runs.test(run, test)
+        recipe = "\n".join((runs.recipe(run, configs, *numbers), recipe_of(as_options(test))))
+        if not is_kept(rows / run, recipe):
+            if only and name not in only:
+                continue
+            runs.train(run, configs, *numbers)
+            keep(runs.test(run, test), rows / run, recipe)
+        found[label(group, name, seed)] = rows / run
     return found
+
+
+def is_kept(row: Path, recipe: str) -> bool:
+    """Return whether a row has scores that were made by a recipe."""
+    path = row / RECIPE
+    return path.is_file() and path.read_text(encoding="utf-8") == recipe
+
+
+def keep(tested: Path, row: Path, recipe: str) -> None:
+    """Keep the results of a test as a row, with the recipe they were made by."""
+    row.mkdir(parents=True, exist_ok=True)
+    (row / RECIPE).unlink(missing_ok=True)  # the last to be written: a row has it or does not count
+    for name in ("scores.csv", "provenance.json"):
+        shutil.copyfile(tested / name, row / name)
+    with atomic_write(row / RECIPE) as path:
+        path.write_text(recipe, encoding="utf-8")
 
 
 def wholes(group: str, tests: Collection[str]) -> list[str]:
@@ -169,7 +192,8 @@ def main(arguments: list[str] | None = None) -> int:
     runs = Runs(folder)
     paths = {group: results / f"ablation_{options.scale}_{group}.csv" for group in BASES}
     for group in options.groups:
-        tests = tested(runs, options.scale, group, options.only, options.seeds)
+        rows = results / "rows" / f"ablation_{options.scale}"
+        tests = tested(runs, rows, options.scale, group, options.only, options.seeds)
         if tests:
             make_table(paths[group], tests, wholes(group, tests))
     tables = {group: read_table(path) for group, path in paths.items() if path.is_file()}

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.configurations import BASE
+from experiments.configurations import BASE, EXPERIMENTS
+from experiments.studies.fingerprints import fingerprint
 from magenet.checkpoints import latest_checkpoint
 from magenet.errors import UserError
-from magenet.hashing import file_sha256
 
 TRAINED = "trained"
 """File in the folder of a training that was not stopped before its end."""
@@ -21,7 +21,7 @@ CHECKPOINT = re.compile(r"[\w./-]+\.ckpt\b")
 """Path of a checkpoint in a configuration."""
 
 RECIPE = "recipe.txt"
-"""File in the folder of a training or test: its options, and the hash of every file they name."""
+"""File in the folder of a training or test: its options, and the fingerprints of their files."""
 
 
 def run(*arguments: str) -> None:
@@ -39,21 +39,23 @@ def as_options(configs: Sequence[Path]) -> tuple[str, ...]:
 
 
 def recipe_of(options: Sequence[str]) -> str:
-    """Return options, one a line, and every file among them with the hash of its content.
+    """Return options, one a line, and every file among them with its fingerprint.
 
-    Checkpoints that a configuration names, of judges and structure targets, follow it.
+    Checkpoints that a configuration names, of judges and structure targets, follow it. Files of the
+    repository are named by their place in it, so the recipe is that of any clone.
     """
     lines = []
     for option in options:
         if not Path(option).is_file():
             lines.append(option)
             continue
-        lines.append(f"{option} {file_sha256(Path(option))}")
+        path = Path(option).resolve()
+        inside = path.is_relative_to(EXPERIMENTS.parent)
+        name = path.relative_to(EXPERIMENTS.parent).as_posix() if inside else option
+        lines.append(f"{name} {fingerprint(path)}")
         if option.endswith(".yaml"):
-            named = CHECKPOINT.findall(Path(option).read_text(encoding="utf-8"))
-            lines += [
-                f"  {path} {file_sha256(Path(path))}" for path in named if Path(path).is_file()
-            ]
+            named = CHECKPOINT.findall(path.read_text(encoding="utf-8"))
+            lines += [f"  {one} {fingerprint(Path(one))}" for one in named if Path(one).is_file()]
     return "\n".join(lines)
 
 
@@ -73,6 +75,10 @@ class Runs:
         """Return the checkpoint of a training."""
         return self.folder / name / "checkpoints" / "best.ckpt"
 
+    def recipe(self, name: str, configs: Sequence[Path], *options: str) -> str:
+        """Return what a training depends on: see :func:`recipe_of`."""
+        return recipe_of(self._fit(name, configs, options))
+
     def train(self, name: str, configs: Sequence[Path], *options: str) -> Path:
         """Train, unless that was done to its end, and return the checkpoint.
 
@@ -90,13 +96,7 @@ class Runs:
                 validation was lost.
         """
         folder, checkpoint = self.folder / name, self.checkpoint(name)
-        command = (
-            "fit", *as_options([BASE, *configs]), *options, *as_options(self.layers),
-            *self._logged(name), "--checkpoint.dirpath", str(checkpoint.parent),
-            # After a kill the checkpoint of an earlier validation may be there: replaced, not kept
-            # beside a "best-v1.ckpt" that nobody reads.
-            "--checkpoint.enable_version_counter", "false",
-        )  # fmt: skip
+        command = self._fit(name, configs, options)
         recipe, wanted = folder / RECIPE, recipe_of(command)
         same = recipe.is_file() and recipe.read_text() == wanted
         if (folder / TRAINED).is_file():
@@ -138,10 +138,15 @@ class Runs:
             recipe.write_text(wanted)
         return folder
 
-    def tested(self, name: str, suffix: str = "tested") -> Path | None:
-        """Return the folder of a training's test, or None if it was not tested."""
-        folder = self.folder / f"{name}_{suffix}"
-        return folder if (folder / RECIPE).is_file() else None
+    def _fit(self, name: str, configs: Sequence[Path], options: Sequence[str]) -> tuple[str, ...]:
+        """Return the command of a training."""
+        return (
+            "fit", *as_options([BASE, *configs]), *options, *as_options(self.layers),
+            *self._logged(name), "--checkpoint.dirpath", str(self.checkpoint(name).parent),
+            # After a kill the checkpoint of an earlier validation may be there: replaced, not kept
+            # beside a "best-v1.ckpt" that nobody reads.
+            "--checkpoint.enable_version_counter", "false",
+        )  # fmt: skip
 
     def _logged(self, version: str) -> tuple[str, ...]:
         """Return the options that name the folder of a run."""

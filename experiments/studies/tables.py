@@ -15,8 +15,6 @@ one that was tested by another test is left out of the table.
 from __future__ import annotations
 
 import argparse
-import ast
-import hashlib
 import json
 import re
 import shutil
@@ -25,10 +23,10 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
 from tqdm import tqdm
 
 from experiments.configurations import BASE, CONFIGS, EXPERIMENTS, RESULTS, WEIGHTS
+from experiments.studies.fingerprints import fingerprint
 from magenet.errors import UserError
 from magenet.evaluation.tables import make_table, overview
 from magenet.models import peers
@@ -169,31 +167,6 @@ def entries(runs: Path, rows: Path) -> dict[str, TableRow]:
         facts={"checkpoint": "in the package", "steps": CARD, "chosen": CARD},
     )
     return found
-
-
-def fingerprint(*files: Path) -> str:
-    """Return a hash of files that changes with what they do: not with comments and docstrings."""
-    return hashlib.sha256(b"".join(_content(file) for file in files)).hexdigest()
-
-
-def _content(file: Path) -> bytes:
-    """Return a file's bytes; of YAML and Python what is left without comments and docstrings."""
-    if file.suffix == ".yaml":
-        return json.dumps(yaml.safe_load(file.read_text()), sort_keys=True).encode()
-    if file.suffix == ".py":
-        tree = ast.parse(file.read_text())
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
-                node.body = [part for part in node.body if not _is_text(part)]
-        return ast.dump(tree).encode()
-    return file.read_bytes()
-
-
-def _is_text(node: ast.stmt) -> bool:
-    """Return whether a statement is a string alone, as docstrings are."""
-    if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
-        return False
-    return isinstance(node.value.value, str)
 
 
 def protocol(table: str) -> str:

@@ -1,12 +1,13 @@
 """The ablation: each variant is the whole network without one thing, and all of them run."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
 from experiments.studies import ablation
-from experiments.studies.runs import RECIPE, Runs
+from experiments.studies.runs import Runs
 from magenet.errors import UserError
 from magenet.evaluation.tables import read_table
 from tests.conftest import ROOT
@@ -46,7 +47,8 @@ def test_rows_that_were_tested_before_stay_and_each_seed_has_its_whole_network(
     def test(self: Runs, name: str, configs: list[Path]) -> Path:
         folder = self.folder / f"{name}_tested"
         folder.mkdir(parents=True)
-        (folder / RECIPE).touch()
+        for file in ("scores.csv", "provenance.json"):
+            (folder / file).touch()
         tests.append(name)
         return folder
 
@@ -72,9 +74,29 @@ def test_rows_that_were_tested_before_stay_and_each_seed_has_its_whole_network(
         "two stages",
         "two stages, seed 1",
     }
+    shutil.rmtree("runs")
+    tests.clear()
+    command = ["--groups", "network", "--results", ".", "--only", "whole", "one_stage"]
+    assert ablation.main(command) == 0
+    assert not tests, "the rows outlive the trainings"
+    tables.clear()
     assert ablation.main(["--groups", "teacher", "--results", ".", "--only", "one_stage"]) == 0
     assert not tables, "no row, no table: an earlier one stays"
     assert ablation.wholes("teacher", ["T-S MAGE-Net"]) == ["T-S MAGE-Net, teacher"]
+
+
+def test_a_row_of_another_recipe_is_made_anew(tmp_path: Path) -> None:
+    """Else its scores would stand in the table for those of the configuration there is now."""
+    for file in ("scores.csv", "provenance.json"):
+        (tmp_path / file).write_text("{}")
+    row = tmp_path / "row"
+    ablation.keep(tmp_path, row, "one recipe")
+    assert ablation.is_kept(row, "one recipe")
+    assert not ablation.is_kept(row, "another recipe")
+    (tmp_path / "scores.csv").unlink()
+    with pytest.raises(FileNotFoundError):
+        ablation.keep(tmp_path, row, "another recipe")
+    assert not ablation.is_kept(row, "one recipe"), "half written"
 
 
 @pytest.mark.slow

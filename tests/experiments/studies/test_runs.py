@@ -83,6 +83,19 @@ def test_a_judge_that_a_configuration_names_is_part_of_the_recipe(
         assert len(commands) == count
 
 
+def test_the_recipe_is_that_of_any_clone_and_ignores_comments() -> None:
+    """Else a row would be trained for hours again on another machine, or for a word."""
+    Path("layer.yaml").write_text("trainer: {max_steps: 2}\n")
+    study = Runs(Path("runs/study"))
+    recipe = study.recipe("a", [Path("layer.yaml")])
+    assert "experiments/configs/base.yaml" in recipe
+    assert str(CONFIGS) not in recipe
+    Path("layer.yaml").write_text("# Two steps.\ntrainer: {max_steps: 2}\n")
+    assert study.recipe("a", [Path("layer.yaml")]) == recipe
+    Path("layer.yaml").write_text("trainer: {max_steps: 3}\n")
+    assert study.recipe("a", [Path("layer.yaml")]) != recipe
+
+
 def test_a_training_without_a_checkpoint_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "run", lambda *command: None)
     with pytest.raises(UserError, match="ended without a checkpoint"):
