@@ -164,8 +164,9 @@ def read_native(path: str | Path) -> Tensor:
         return read_photograph(path)
     with require_16_bit_extra(path):
         import cv2
-    # OpenCV, since Pillow decodes colours of 16 bit to 8; it applies the EXIF rotation.
-    values = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)
+    # OpenCV, since Pillow decodes colours of 16 bit to 8; it applies the EXIF rotation. From bytes,
+    # since on Windows it opens no file whose name has other letters than the system's own.
+    values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)
     if values is None or values.dtype != np.uint16:
         raise PictureError(f"{path}: a picture of more than 8 bits that OpenCV cannot decode")
     return torch.from_numpy(np.ascontiguousarray(values[..., ::-1].transpose(2, 0, 1)))
