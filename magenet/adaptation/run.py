@@ -24,7 +24,7 @@ from magenet.adaptation.training import train
 from magenet.atomic_write import atomic_write
 from magenet.enhancement.device import device_for
 from magenet.enhancement.enhancer import PhotographEnhancer
-from magenet.enhancement.inputs import collect
+from magenet.enhancement.folder.inputs import collect
 from magenet.errors import UserError
 from magenet.models import MAGENet
 
@@ -38,7 +38,7 @@ def adapt(
     in a private folder for temporary files and removed at the end, also after an error.
 
     Args:
-        inputs: See :func:`magenet.enhancement.inputs.collect`.
+        inputs: See :func:`magenet.enhancement.folder.inputs.collect`.
         out: Folder of the new weights; `verdict.json` in it says how they were judged.
         weights: Initial weights; see :meth:`magenet.models.MAGENet.from_pretrained`.
         steps: Greatest number of optimizer steps.

@@ -19,8 +19,8 @@ from data_modules.files.memory_estimate import Header, memory_of, parsed_memory,
 from data_modules.files.output_paths import output_paths, require_outside
 from data_modules.files.reading import read_header
 from data_modules.files.writing import MetadataChoice
-from magenet.enhancement.folder import NOT_ENHANCED, write_outcome
-from magenet.enhancement.listing import Listing
+from magenet.enhancement.folder.listing import Listing
+from magenet.enhancement.folder.results import NOT_ENHANCED, write_outcome
 from magenet.enhancement.origin import ReportRow, claimed_paths
 from magenet.enhancement.outcome import Outcome
 from magenet.errors import StoppedError, printable

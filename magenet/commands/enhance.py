@@ -10,13 +10,13 @@ from typing import get_args
 from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.writing import MetadataChoice
 from magenet.commands.parser import CommandParser
-from magenet.enhancement.arrivals import Arrivals
 from magenet.enhancement.decisions import read_decisions
 from magenet.enhancement.device import device_for
-from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions
-from magenet.enhancement.folder_run import enhance_to_folder
-from magenet.enhancement.shard import WHOLE, Shard
-from magenet.enhancement.watch import watch_folder
+from magenet.enhancement.folder.arrivals import Arrivals
+from magenet.enhancement.folder.results import NOT_ENHANCED, FolderOptions
+from magenet.enhancement.folder.run import enhance_to_folder
+from magenet.enhancement.folder.shard import WHOLE, Shard
+from magenet.enhancement.folder.watch import watch_folder
 from magenet.errors import UsageError, printable
 
 WORDS = {"abstain": "do not use (abstain)"}

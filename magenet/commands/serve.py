@@ -10,7 +10,7 @@ from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.writing import MetadataChoice
 from magenet.commands.parser import CommandParser
 from magenet.enhancement.device import device_for
-from magenet.enhancement.folder import FolderOptions
+from magenet.enhancement.folder.results import FolderOptions
 from magenet.errors import UsageError
 
 LONGEST_KEEP = 7 * 24 * 60

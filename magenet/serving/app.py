@@ -23,8 +23,8 @@ from starlette.types import ASGIApp
 
 from data_modules.files.reading import NATIVE_SUFFIXES
 from magenet import pages
-from magenet.enhancement.listing import NAME as LISTING
-from magenet.enhancement.listing import listing_of
+from magenet.enhancement.folder.listing import NAME as LISTING
+from magenet.enhancement.folder.listing import listing_of
 from magenet.enhancement.origin import ReportRow, file_hash
 from magenet.errors import UserError
 from magenet.installation import version

@@ -10,7 +10,7 @@ from PIL import Image
 
 from magenet.atomic_write import atomic_write
 from magenet.enhancement.outcome import Outcome
-from magenet.enhancement.page_pictures import (
+from magenet.enhancement.page.pictures import (
     HEAT_SIDE,
     QUALITY,
     THUMBNAIL_QUALITY,
@@ -29,7 +29,7 @@ FILES = {
 def write_pictures(outcome: Outcome, folder: Path) -> list[str]:
     """Write the pictures of an outcome; a photograph that was not enhanced has no `after`.
 
-    Uncertainty and change are in the colours of :data:`magenet.enhancement.page_pictures.HEAT`.
+    Uncertainty and change are in the colours of :data:`magenet.enhancement.page.pictures.HEAT`.
 
     Args:
         outcome: What enhancing has given.

@@ -14,14 +14,14 @@ import torch
 import uvicorn
 
 from magenet.enhancement.enhancer import PhotographEnhancer
-from magenet.enhancement.folder import FolderOptions
-from magenet.enhancement.stop_signals import SIGNALS
+from magenet.enhancement.folder.results import FolderOptions
 from magenet.errors import UserError
 from magenet.serving.access import Access, chosen_token, is_loopback
 from magenet.serving.app import create_app
 from magenet.serving.limits import Limits
 from magenet.serving.store import Store
 from magenet.serving.worker import UploadEnhancer
+from magenet.stop_signals import SIGNALS
 
 MOST_CONNECTIONS = 100
 """Connections at once, above which the server answers 503 (our choice)."""

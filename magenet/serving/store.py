@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from magenet.atomic_write import atomic_write
-from magenet.enhancement.folder_lock import FolderLock
 from magenet.enhancement.origin import ReportRow
+from magenet.folder_lock import FolderLock
 from magenet.serving.limits import Limits
 from magenet.serving.private_folder import MARK, private_folder
 from magenet.serving.upload import NewUpload, Upload

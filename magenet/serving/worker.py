@@ -11,7 +11,7 @@ from pathlib import Path
 
 from data_modules.datasets.everything import photograph_at
 from magenet.enhancement.enhancer import PhotographEnhancer
-from magenet.enhancement.folder import FolderOptions, enhance_all
+from magenet.enhancement.folder.results import FolderOptions, enhance_all
 from magenet.enhancement.fundus_check import FORCE_HINT
 from magenet.enhancement.origin import ReportRow
 from magenet.errors import UserError, printable

@@ -9,8 +9,8 @@ from pathlib import Path
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from magenet.enhancement.folder_lock import FolderLock
 from magenet.errors import UserError
+from magenet.folder_lock import FolderLock
 
 PAUSE = 0.02
 """Seconds between two tries to take a lock that is held for a moment only."""

@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from magenet.enhancement.stop_signals import stoppable
 from magenet.errors import StoppedError, UserError, printable
 from magenet.plain_names import duration
+from magenet.stop_signals import stoppable
 from magenet.sweeps.page import write_page
 from magenet.sweeps.rehearsal import rehearse
 from magenet.sweeps.results import TABLE, Row, best_row, rows, training_command, write_table

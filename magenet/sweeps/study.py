@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magenet.atomic_write import make_folder
-from magenet.enhancement.folder_lock import FolderLock
 from magenet.errors import UserError
+from magenet.folder_lock import FolderLock
 from magenet.sweeps.sweep_file import Sweep
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from magenet.enhancement.folder_lock import FolderLock
+from magenet.folder_lock import FolderLock
 from magenet.sweeps.parameter import Value
 from magenet.sweeps.sweep_file import Sweep
 

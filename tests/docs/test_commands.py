@@ -82,7 +82,7 @@ NOT_RUN = {
         "wandb sweep experiments/configs/sweeps/ema_decay.yaml",
         "wandb agent <its id>",
     ],
-    "runs until it is stopped; tests/magenet/enhancement/test_watch.py stops it": [
+    "runs until it is stopped; tests/magenet/enhancement/folder/test_watch.py stops it": [
         "magenet enhance --watch camera/ -o enhanced/ --html",
     ],
     "runs until it is stopped; tests/magenet/serving/test_server.py stops it": [

@@ -11,7 +11,7 @@ from data_modules.datasets.phantom import draw_phantom
 from data_modules.files.reading import read_photograph
 from data_modules.files.writing import write_photograph
 from experiments.configurations import BASE, CONFIGS
-from magenet.enhancement.folder_lock import FolderLock
+from magenet.folder_lock import FolderLock
 from magenet.main import main
 from tests.command_line import configs, predict, run_alone
 from tests.drawn import white

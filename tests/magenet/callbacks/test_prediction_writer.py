@@ -25,9 +25,9 @@ from data_modules.files.writing import write_photograph
 from magenet.callbacks import prediction_writer as writer_module
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
 from magenet.enhancement import enhancer as enhancer_module
-from magenet.enhancement import folder as module
+from magenet.enhancement.folder import results as module
 from magenet.enhancement.outcome import Outcome
-from magenet.enhancement.report_page import ReportPage
+from magenet.enhancement.page.entries import ReportPage
 from magenet.errors import StoppedError
 from magenet.imaging.field_of_view import estimate_field
 from magenet.imaging.transfer import transfer

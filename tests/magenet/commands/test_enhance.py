@@ -15,7 +15,7 @@ import magenet
 from data_modules.files.reading import read_native
 from data_modules.files.writing import write_photograph
 from magenet.enhancement.enhancer import PhotographEnhancer
-from magenet.enhancement.folder_run import Summary
+from magenet.enhancement.folder.run import Summary
 from tests.conftest import ROOT
 from tests.magenet.commands.enhancing import enhance, rows
 from tests.magenet.conftest import retina

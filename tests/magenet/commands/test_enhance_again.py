@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from magenet.enhancement.html_report import entry_id
+from magenet.enhancement.page.writer import entry_id
 from tests.magenet.commands.enhancing import enhance, rows
 
 
@@ -60,7 +60,7 @@ def test_an_earlier_page_saves_reading_the_photographs_again(
     (made,) = re.findall('<p id="about">(.*?)</p>', page)
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d .*, magenet [\d.]+, weights .* \(SHA-256 ", made)
     assert made.endswith(", strength 1")
-    monkeypatch.delattr("magenet.enhancement.report_page.read_native")
+    monkeypatch.delattr("magenet.enhancement.page.entries.read_native")
     assert enhance(*given, "--skip-existing") == 0
     again = (tmp_path / "out/report.html").read_text()
     again = re.sub('<p id="about">.*?</p>', f'<p id="about">{made}</p>', again)  # a minute later

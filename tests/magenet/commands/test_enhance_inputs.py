@@ -9,8 +9,8 @@ import pytest
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.files.writing import write_photograph
-from magenet.enhancement import folder as folder_module
-from magenet.enhancement.inputs import distinct
+from magenet.enhancement.folder import results as folder_module
+from magenet.enhancement.folder.inputs import distinct
 from tests.magenet.commands.enhancing import enhance, rows
 from tests.magenet.conftest import retina
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from data_modules.files.writing import write_photograph
-from magenet.enhancement.shard import SHARDS
+from magenet.enhancement.folder.shard import SHARDS
 from tests.magenet.commands.enhancing import enhance, rows, start
 from tests.magenet.conftest import retina
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from magenet.enhancement.html_report import PageEntry, PageWriter
+from magenet.enhancement.page.writer import PageEntry, PageWriter
 
 
 def entry(name: str = "a.jpg", verdict: str = "ok", **changes: Any) -> PageEntry:

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from magenet.enhancement.enhancer import EnhancedPhotograph, Report
-from magenet.enhancement.folder import FolderOptions
+from magenet.enhancement.folder.results import FolderOptions
 from magenet.enhancement.fundus_check import FORCE_HINT, NotAFundusError
 from magenet.imaging.field_of_view import FieldOfView, estimate_field
 from magenet.serving.access import Access

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from magenet.enhancement.page_pictures import HEAT
+from magenet.enhancement.page.pictures import HEAT
 from tests.conftest import ROOT
 from tests.magenet.serving.serving import StandIn, files_below, finished, picture, send, uploads
 

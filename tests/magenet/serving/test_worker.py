@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from data_modules.files.reading import read_native
 from data_modules.files.writing import write_photograph
 from magenet.enhancement.enhancer import PhotographEnhancer
-from magenet.enhancement.page_pictures import page_pixels
+from magenet.enhancement.page.pictures import page_pixels
 from tests.magenet.commands.enhancing import enhance
 from tests.magenet.conftest import retina
 from tests.magenet.serving.serving import URL, finished, picture, send, served

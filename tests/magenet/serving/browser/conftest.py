@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.magenet.enhancement.browser.conftest import context
+from tests.magenet.enhancement.page.browser.conftest import context
 from tests.magenet.serving.serving import StandIn, listening, served
 
 __all__ = ["context"]

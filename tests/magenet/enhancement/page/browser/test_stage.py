@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.magenet.enhancement.browser.looking import (
+from tests.magenet.enhancement.page.browser.looking import (
     colours,
     follows,
     handle_at,

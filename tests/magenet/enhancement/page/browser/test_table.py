@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from magenet.enhancement.html_report import PageWriter
-from magenet.enhancement.report_page import PAGE_COLUMNS
-from tests.magenet.enhancement.browser.conftest import CAT, EVIL, WHY
-from tests.magenet.enhancement.browser.looking import names, shows
+from magenet.enhancement.page.entries import PAGE_COLUMNS
+from magenet.enhancement.page.writer import PageWriter
+from tests.magenet.enhancement.page.browser.conftest import CAT, EVIL, WHY
+from tests.magenet.enhancement.page.browser.looking import names, shows
 from tests.magenet.enhancement.pages import entry, written
 
 

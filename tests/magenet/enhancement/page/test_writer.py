@@ -13,9 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from magenet.enhancement.html_report import PageEntry, PageWriter, entry_id
-from magenet.enhancement.page_pictures import HEAT, QUALITY, SIDE, page_pixels
-from magenet.enhancement.report_page import PAGE_COLUMNS
+from magenet.enhancement.page.entries import PAGE_COLUMNS
+from magenet.enhancement.page.pictures import HEAT, QUALITY, SIDE, page_pixels
+from magenet.enhancement.page.writer import PageEntry, PageWriter, entry_id
 from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.errors import UserError
 from tests.magenet.enhancement.pages import entry, missing, written

@@ -15,15 +15,15 @@ from data_modules.datasets.manifest import Photograph
 from data_modules.files.output_paths import require_outside
 from magenet.enhancement.decisions import Decision
 from magenet.enhancement.enhancer import PhotographEnhancer
-from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_all
-from magenet.enhancement.inputs import collect
-from magenet.enhancement.listing import Listing, Merged, merge_shards, require_alone
+from magenet.enhancement.folder.inputs import collect
+from magenet.enhancement.folder.listing import Listing, Merged, merge_shards, require_alone
+from magenet.enhancement.folder.results import NOT_ENHANCED, FolderOptions, enhance_all
+from magenet.enhancement.folder.shard import WHOLE, Shard
 from magenet.enhancement.origin import ReportRow
 from magenet.enhancement.outcome import Outcome
-from magenet.enhancement.report_page import PAGE, ReportPage, about
-from magenet.enhancement.shard import WHOLE, Shard
-from magenet.enhancement.stop_signals import stoppable
+from magenet.enhancement.page.entries import PAGE, ReportPage, about
 from magenet.errors import printable
+from magenet.stop_signals import stoppable
 
 
 class Summary(NamedTuple):
@@ -56,7 +56,7 @@ def enhance_to_folder(
     """Enhance what a person points at, with progress, a listing and, if asked for, a page.
 
     Args:
-        inputs: See :func:`magenet.enhancement.inputs.collect`.
+        inputs: See :func:`magenet.enhancement.folder.inputs.collect`.
         options: How.
         device: Where to compute.
         html: Whether to write `report.html`.

@@ -14,13 +14,13 @@ import pytest
 from data_modules.files.errors import PictureError
 from data_modules.files.reading import read_native
 from data_modules.files.writing import write_photograph
-from magenet.enhancement import folder as module
-from magenet.enhancement.html_report import PageWriter
+from magenet.enhancement.folder import results as module
 from magenet.enhancement.origin import ReportRow, write_report
-from magenet.enhancement.stop_signals import SIGNALS
+from magenet.enhancement.page.writer import PageWriter
 from magenet.errors import UserError
 from magenet.models import MAGENet
 from magenet.models.pretrained import tensor_hash
+from magenet.stop_signals import SIGNALS
 from tests.magenet.commands.enhancing import enhance, rows, start
 from tests.magenet.conftest import retina
 

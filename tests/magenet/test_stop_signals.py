@@ -3,8 +3,8 @@ import signal
 
 import pytest
 
-from magenet.enhancement.stop_signals import stoppable
 from magenet.errors import StoppedError
+from magenet.stop_signals import stoppable
 
 
 def test_the_second_signal_stops_at_once() -> None:

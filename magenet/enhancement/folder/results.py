@@ -23,6 +23,7 @@ from data_modules.files.output_paths import output_paths
 from data_modules.files.reading import read_header
 from data_modules.files.writing import MetadataChoice, write_frames, write_photograph
 from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.enhancement.folder.shard import WHOLE, Shard
 from magenet.enhancement.frames import EnhancedFrames, FrameError
 from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.enhancement.origin import (
@@ -36,7 +37,6 @@ from magenet.enhancement.origin import (
     write_report,
 )
 from magenet.enhancement.outcome import Outcome
-from magenet.enhancement.shard import WHOLE, Shard
 
 NOT_ENHANCED = ("failed", "refused")
 """Values of `status` of a photograph that has no result."""

@@ -16,11 +16,11 @@ from typing import NamedTuple, Self
 
 from data_modules.datasets.manifest import Photograph
 from magenet.atomic_write import atomic_write, make_folder
-from magenet.enhancement.folder_lock import FolderInUseError, FolderLock
+from magenet.enhancement.folder.shard import SHARDS, Shard
 from magenet.enhancement.origin import ReportRow, source_path
-from magenet.enhancement.report_page import set_aside_page
-from magenet.enhancement.shard import SHARDS, Shard
+from magenet.enhancement.page.entries import set_aside_page
 from magenet.errors import UserError, printable
+from magenet.folder_lock import FolderInUseError, FolderLock
 
 NAME = "enhance.csv"
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from magenet.enhancement.decisions import Decision, read_decisions
-from magenet.enhancement.html_report import PageWriter, entry_id
-from tests.magenet.enhancement.browser.looking import names, shows
+from magenet.enhancement.page.writer import PageWriter, entry_id
 from tests.magenet.enhancement.odd_names import NAMES, linked
+from tests.magenet.enhancement.page.browser.looking import names, shows
 from tests.magenet.enhancement.pages import entry, missing
 
 Open = Callable[..., Any]
@@ -178,7 +178,7 @@ def test_a_decision_without_a_date_replaces_one_that_is_here_only_if_agreed(
 
 @pytest.mark.browser
 def test_links_lead_to_the_files(context: Any, tmp_path: Path) -> None:
-    from tests.magenet.enhancement.test_report_page import page_of
+    from tests.magenet.enhancement.page.test_entries import page_of
 
     (tmp_path / "in #1").mkdir()
     for name in NAMES:

@@ -7,9 +7,9 @@ from PIL import Image
 
 from data_modules.datasets.manifest import Photograph
 from magenet.enhancement.outcome import Outcome
-from magenet.enhancement.report_page import ReportPage
+from magenet.enhancement.page.entries import ReportPage
 from tests.magenet.enhancement.odd_names import NAMES, linked
-from tests.magenet.enhancement.test_html_report import described
+from tests.magenet.enhancement.page.test_writer import described
 
 
 def page_of(folder: Path, out: Path, names: list[str]) -> Path:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.files.writing import write_photograph
-from magenet.enhancement.inputs import collect, distinct
+from magenet.enhancement.folder.inputs import collect, distinct
 from tests.magenet.conftest import retina
 
 

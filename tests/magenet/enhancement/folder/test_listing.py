@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from data_modules.datasets.manifest import Photograph
-from magenet.enhancement.listing import COLUMNS, Listing
+from magenet.enhancement.folder.listing import COLUMNS, Listing
 from magenet.enhancement.origin import ReportRow, source_path
 from magenet.errors import UserError
 

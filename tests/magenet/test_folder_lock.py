@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from magenet.enhancement import folder_lock
-from magenet.enhancement.folder_lock import NAME, FolderLock
+from magenet import folder_lock
 from magenet.errors import UserError
+from magenet.folder_lock import NAME, FolderLock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from magenet.enhancement import folder_lock
-from magenet.enhancement.folder_lock import FolderLock
+from magenet import folder_lock
+from magenet.folder_lock import FolderLock
 FolderLock(Path(sys.argv[1])).acquire()
 print("locked", flush=True)
 time.sleep(60)

@@ -30,7 +30,7 @@ from PIL import Image
 from data_modules.datasets.manifest import REPORT_PICTURE
 from magenet.atomic_write import atomic_write
 from magenet.enhancement.decisions import Decision
-from magenet.enhancement.page_pictures import (
+from magenet.enhancement.page.pictures import (
     HEAT,
     QUALITY,
     SIDE,
@@ -339,7 +339,7 @@ def error_level(expected_error: float) -> str:
 
 def _template(folder: str, about: str, run: str) -> str:
     """Return the page without photographs, whose pictures are in a folder of this name."""
-    page = (files("magenet.enhancement") / "html_report.html").read_text(encoding="utf-8")
+    page = (files("magenet.enhancement.page") / "page.html").read_text(encoding="utf-8")
     script = re.search("<script>(.*?)</script>", page, re.DOTALL)
     assert script is not None  # the template in the package has one
     # The browser runs this one script and no other, should a name ever get past the escaping.

@@ -11,9 +11,9 @@ import pytest
 
 from data_modules.files.writing import write_photograph
 from magenet.commands import enhance as command
-from magenet.enhancement import folder as module
-from magenet.enhancement.arrivals import PATIENCE, Arrivals
-from magenet.enhancement.listing import Listing
+from magenet.enhancement.folder import results as module
+from magenet.enhancement.folder.arrivals import PATIENCE, Arrivals
+from magenet.enhancement.folder.listing import Listing
 from tests.magenet.commands.enhancing import enhance, rows
 from tests.magenet.conftest import retina
 from tests.magenet.enhancement.days import Days

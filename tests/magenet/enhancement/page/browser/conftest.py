@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.chromium import chromium
-from tests.magenet.enhancement.browser.looking import shows
+from tests.magenet.enhancement.page.browser.looking import shows
 from tests.magenet.enhancement.pages import entry, missing, written
 
 EVIL = "</script><script>alert(1)</script><!--<script> & \"'\u2028.jpg"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from magenet.enhancement.arrivals import LOOK, PATIENCE, Arrivals
+from magenet.enhancement.folder.arrivals import LOOK, PATIENCE, Arrivals
 from tests.magenet.enhancement.days import Days
 
 FAILED = {"status": "failed", "reasons": ["a.png: cannot be decoded"]}

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from data_modules.datasets.manifest import Photograph
-from magenet.enhancement.folder_lock import FolderInUseError, FolderLock
-from magenet.enhancement.listing import NAME, Listing, merge_shards, require_alone
-from magenet.enhancement.shard import WHOLE, Shard
+from magenet.enhancement.folder.listing import NAME, Listing, merge_shards, require_alone
+from magenet.enhancement.folder.shard import WHOLE, Shard
 from magenet.errors import UsageError
-from tests.magenet.enhancement.test_listing import photographs, read, row
+from magenet.folder_lock import FolderInUseError, FolderLock
+from tests.magenet.enhancement.folder.test_listing import photographs, read, row
 
 GIVEN = photographs("in", "a.png", "b.png", "c.png", "d.png", "e.png")
 THREE = [Shard(number, 3) for number in (1, 2, 3)]
@@ -118,7 +118,7 @@ def test_a_photograph_that_comes_while_shards_run_is_named(tmp_path: Path) -> No
 def test_no_shard_begins_beside_another_kind_of_run(
     tmp_path: Path, other: Shard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("magenet.enhancement.listing.PATIENCE", 0.0)
+    monkeypatch.setattr("magenet.enhancement.folder.listing.PATIENCE", 0.0)
     place = other.folder(tmp_path)
     place.mkdir(parents=True, exist_ok=True)
     lock = FolderLock(place)

@@ -19,10 +19,10 @@ from data_modules.files.errors import PictureError
 from data_modules.files.output_paths import path_below
 from data_modules.files.reading import read_native
 from magenet.enhancement.decisions import Decision
-from magenet.enhancement.html_report import PageEntry, PageWriter
 from magenet.enhancement.origin import ReportRow, report_path
 from magenet.enhancement.outcome import Outcome
-from magenet.enhancement.page_pictures import HEAT_SIDE, page_pixels
+from magenet.enhancement.page.pictures import HEAT_SIDE, page_pixels
+from magenet.enhancement.page.writer import PageEntry, PageWriter
 from magenet.errors import printable
 from magenet.installation import version
 
@@ -87,7 +87,7 @@ class ReportPage:
     Args:
         path: File of the page; None for no page.
         made_by: What made the results; see :func:`about`.
-        decisions: Decisions to show, by :func:`magenet.enhancement.html_report.entry_id`.
+        decisions: Decisions to show, by :func:`magenet.enhancement.page.writer.entry_id`.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.magenet.enhancement.browser.looking import shows
+from tests.magenet.enhancement.page.browser.looking import shows
 from tests.magenet.enhancement.pages import entry, missing, written
 
 

@@ -10,16 +10,16 @@ import torch
 
 from data_modules.datasets.manifest import Photograph, listed
 from data_modules.files.output_paths import require_outside
-from magenet.enhancement.arrivals import LOOK, Arrivals, say
 from magenet.enhancement.decisions import Decision
 from magenet.enhancement.enhancer import PhotographEnhancer
-from magenet.enhancement.folder import NOT_ENHANCED, FolderOptions, enhance_all
-from magenet.enhancement.folder_run import Summary, record
-from magenet.enhancement.listing import Listing
+from magenet.enhancement.folder.arrivals import LOOK, Arrivals, say
+from magenet.enhancement.folder.listing import Listing
+from magenet.enhancement.folder.results import NOT_ENHANCED, FolderOptions, enhance_all
+from magenet.enhancement.folder.run import Summary, record
 from magenet.enhancement.origin import ReportRow
-from magenet.enhancement.report_page import PAGE, ReportPage, about
-from magenet.enhancement.stop_signals import stoppable
+from magenet.enhancement.page.entries import PAGE, ReportPage, about
 from magenet.errors import UsageError, UserError
+from magenet.stop_signals import stoppable
 
 BATCH = 20
 """Photographs after which listing and page are brought up to date (our choice)."""

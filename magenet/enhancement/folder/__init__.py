@@ -1,0 +1,1 @@
+"""Many photographs into a folder: what `magenet enhance` and `magenet serve` do."""

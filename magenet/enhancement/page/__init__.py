@@ -1,0 +1,1 @@
+"""The HTML report: one page of all photographs of a folder."""
