@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 
 from huggingface_hub import constants
@@ -20,6 +21,7 @@ from magenet.adaptation.judgement import (
 from magenet.adaptation.manifests import write_manifests
 from magenet.adaptation.private_folder import private_folder
 from magenet.adaptation.survey import require_enough, survey
+from magenet.adaptation.time_plan import plan, seconds_each
 from magenet.adaptation.training import train
 from magenet.atomic_write import atomic_write
 from magenet.enhancement.device import device_for
@@ -27,10 +29,17 @@ from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder.inputs import collect
 from magenet.errors import UserError
 from magenet.models import MAGENet
+from magenet.plain_names import duration
 
 
 def adapt(
-    inputs: list[str], out: Path, weights: str, steps: int, seed: int, device_name: str
+    inputs: list[str],
+    out: Path,
+    weights: str,
+    steps: int,
+    minutes: float,
+    seed: int,
+    device_name: str,
 ) -> HeldOutComparison:
     """Adapt to a camera, judge, and write the weights if they are better.
 
@@ -42,12 +51,15 @@ def adapt(
         out: Folder of the new weights; `verdict.json` in it says how they were judged.
         weights: Initial weights; see :meth:`magenet.models.MAGENet.from_pretrained`.
         steps: Greatest number of optimizer steps.
+        minutes: Greatest time that it may take.
         seed: Of the training.
         device_name: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
-        UserError: If there is nothing to adapt to, or the weights cannot be written.
+        UserError: If there is nothing to adapt to, too little time, or the weights cannot be
+            written.
     """
+    begun = time.time()
     seed_everything(seed, verbose=False)
     photographs = collect(inputs)
     require_enough(len(photographs))
@@ -56,10 +68,17 @@ def adapt(
     enhancer = PhotographEnhancer.from_pretrained(weights, device, max_memory)
     released = MAGENet.from_pretrained(weights)
 
+    each = seconds_each(enhancer, photographs, max_memory)
+    parts = plan(len(photographs), each, steps, minutes)
+    print(
+        f"{len(photographs)} photographs: about {duration(parts.seconds)}, at most "
+        f"{minutes:g} min (--minutes)"
+    )
     surveyed = survey(enhancer, photographs, max_memory)
     with private_folder() as folder:
         training, judging = write_manifests(folder, surveyed)
-        adapted = train(released, training, device, steps, seed)
+        end = begun + 60 * minutes - parts.judging
+        adapted = train(released, training, device, steps, parts.steps, end, seed)
         comparison = compare_held_out(released, adapted, judging, device, max_memory)
 
     if comparison.better:  # before the verdict: one without its weights would mislead

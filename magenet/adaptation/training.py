@@ -13,7 +13,9 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from data_modules import AdaptationDataModule, ManifestPhotographs, SameView
+from magenet.adaptation.time_plan import VALIDATIONS
 from magenet.allocator import keep_freed_memory
+from magenet.callbacks import StepProgress, TimeBudget
 from magenet.checkpoints import VerifiedCheckpointIO, read_network
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
 from magenet.enhancement.device import half_precision
@@ -27,12 +29,20 @@ WINDOWS = 8
 """Windows of each photograph at its own scale, as in the release's training."""
 
 
-def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, seed: int) -> MAGENet:
+def train(
+    network: MAGENet,
+    manifest: Path,
+    device: torch.device,
+    steps: int,
+    expected: int,
+    end: float,
+    seed: int,
+) -> MAGENet:
     """Return the network after teacher-student training: the teacher at its best validation PSNR.
 
-    Training stops when the teacher has not improved for a third of the steps on the photographs
-    that choose. Of a network at the photographs' own scale the detail stage alone is trained, in
-    windows: details, gains, and the errors by which the light is held back.
+    Training stops when the teacher has not improved for a third of the expected steps on the
+    photographs that choose. Of a network at the photographs' own scale the detail stage alone is
+    trained, in windows: details, gains, and the errors by which the light is held back.
 
     Args:
         network: The released network; it is not changed.
@@ -41,6 +51,8 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
             photographs go beside it.
         device: Where to train.
         steps: Greatest number of optimizer steps.
+        expected: Those that there will be time for.
+        end: When to stop at the latest, in seconds since 1970.
         seed: Of the data.
 
     Raises:
@@ -68,9 +80,12 @@ def train(network: MAGENet, manifest: Path, device: torch.device, steps: int, se
         accelerator="gpu" if device.type == "cuda" else device.type,
         devices=1 if device.index is None else [device.index], max_steps=steps,
         precision="bf16-mixed" if half_precision(device) else "32-true", gradient_clip_val=1.0,
-        val_check_interval=max(1, steps // 10), check_val_every_n_epoch=None,
+        val_check_interval=max(1, expected // VALIDATIONS), check_val_every_n_epoch=None,
         num_sanity_val_steps=0, log_every_n_steps=10, enable_model_summary=False,
-        callbacks=[best, EarlyStopping("val_teacher/psnr", mode="max", patience=3)],
+        callbacks=[
+            best, EarlyStopping("val_teacher/psnr", mode="max", patience=3), TimeBudget(end),
+            StepProgress(),
+        ],
         logger=CSVLogger(manifest.parent, name="", version="log"), plugins=VerifiedCheckpointIO(),
     )  # fmt: skip
     keep_freed_memory()

@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from tqdm import tqdm
 
 from magenet.plain_names import duration, plain_name
+from magenet.tasks.base import FundusTask
 
 SCREEN_INTERVAL, LOG_INTERVAL = 0.5, 30.0
 """Least seconds between two states, on a terminal and in a file (our choice)."""
@@ -58,8 +59,10 @@ class StepProgress(ProgressBar):
         self._start(float(trainer.estimated_stepping_batches), trainer.global_step)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *step: Any) -> None:
-        """Count the steps of the optimizer."""
+        """Count the steps of the optimizer, and of how many: by the clock that changes."""
         self.done = trainer.global_step
+        if isinstance(pl_module, FundusTask):
+            self.total = float(max(self.done, pl_module.total_steps))
         self._draw_if_old()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -177,6 +180,7 @@ class StepProgress(ProgressBar):
         """Draw the state."""
         if self.bar is not None:
             self.bar.n = self.done
+            self.bar.total = self.total if math.isfinite(self.total) else None
             self.bar.set_description_str(self.state())
             self.drawn = time.monotonic()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from magenet.adaptation.run import adapt
@@ -34,6 +35,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--steps", type=int, default=400, help="most optimizer steps (default: %(default)s)"
     )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=30,
+        help="most minutes that all of it may take (default: %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     parser.add_argument(
         "--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)"
@@ -41,5 +48,10 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.steps < 1 or not 0 <= options.seed < 1 << 32:
         raise UsageError("--steps must be at least 1 and --seed lie between 0 and 2^32 - 1")
-    adapt(options.input, options.out, options.weights, options.steps, options.seed, options.device)
+    if not 0 < options.minutes < math.inf:
+        raise UsageError("--minutes must be more than 0")
+    adapt(
+        options.input, options.out, options.weights, options.steps, options.minutes, options.seed,
+        options.device,
+    )  # fmt: skip
     return 0

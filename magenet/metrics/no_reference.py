@@ -57,5 +57,9 @@ def vessel_clarity(image: Tensor, mask: Tensor) -> Tensor:
 def _local_mean(plane: Tensor, mask: Tensor, reach: int) -> Tensor:
     """Return the mean of `(B, 1, H, W)` over a square around each pixel, inside a mask."""
     size = 2 * max(2, reach) + 1
-    area = functional.avg_pool2d(mask, size, 1, size // 2)
-    return functional.avg_pool2d(plane * mask, size, 1, size // 2) / area.clamp(min=1e-3)
+    sums = torch.cat([plane * mask, mask], dim=1)
+    # One axis after the other: a square of 63 px at once takes 3 s of a photograph of 1000 px, and
+    # not 0.1 s.
+    for kernel in ((size, 1), (1, size)):
+        sums = functional.avg_pool2d(sums, kernel, 1, (kernel[0] // 2, kernel[1] // 2))
+    return sums[:, :1] / sums[:, 1:].clamp(min=1e-3)

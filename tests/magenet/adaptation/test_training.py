@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_weights_at_their_own_scale_learn_detail_and_its_errors_and_keep_their_l
     ]
     manifest, _ = write_manifests(tmp_path, surveyed)
     before = MAGENet.from_pretrained(own_scale_weights)
-    after = train(before, manifest, torch.device("cpu"), 2, 0)
+    after = train(before, manifest, torch.device("cpu"), 2, 2, time.time() + 600, 0)
     weights = before.state_dict()
     moved = {n for n, value in after.state_dict().items() if not torch.equal(value, weights[n])}
     assert all(name.startswith("detail.") for name in moved)

@@ -8,7 +8,7 @@ import pytest
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from magenet.callbacks import TimeBudget
+from magenet.callbacks import StepProgress, TimeBudget
 from magenet.callbacks import time_budget as module
 from magenet.tasks.base import learning_rate_factor
 from tests.magenet.tasks.tiny import data, task, trainer
@@ -59,6 +59,30 @@ def test_a_training_ends_in_time_with_a_low_rate_and_a_validation(
     assert rest == sorted(rest, reverse=True)
     # The schedule is that of the time when the last but one step began; steps are whole numbers.
     assert rest[-1] == pytest.approx(half[0] * learning_rate_factor(0.8, 0.01, 0.5), rel=0.2)
+
+
+def test_where_the_steps_are_done_earlier_the_schedule_is_that_of_the_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a fast machine would end with the learning rate and the ramp of a beginning."""
+    clock = Clock(monkeypatch)
+    budget = TimeBudget(clock.now + 1000 * STEP)
+    run = trainer(tmp_path, **options(tmp_path, clock, budget) | {"max_steps": 10})
+    run.fit(task(warm_up=0.01, decay=0.5), data())
+    assert run.global_step == 10
+    assert clock.rates[-1] < 0.3 * clock.rates[4]
+
+
+def test_the_line_of_progress_counts_to_the_steps_there_will_have_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, line = Clock(monkeypatch), StepProgress()
+    budget = TimeBudget(clock.now + 10 * STEP)
+    run = trainer(
+        tmp_path, **options(tmp_path, clock, budget, line) | {"enable_progress_bar": True}
+    )
+    run.fit(task(), data())
+    assert line.total == pytest.approx(10, abs=1), "and not the steps at most"
 
 
 def test_a_resumed_training_goes_on_where_its_clock_stood(
