@@ -93,7 +93,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         self.threads = threads
         self.overwrite = overwrite
         self.options = PredictionOptions(
-            "checkpoint", strength, force, raw, size, parsed_memory(max_memory)
+            "checkpoint", strength, force, raw=raw, size=size, max_memory=parsed_memory(max_memory)
         )
         self.failures: list[str] = []
         self.paths: dict[str, Path | PictureError] = {}

@@ -53,6 +53,11 @@ def main(arguments: list[str]) -> int:
         help="share of the change to apply, 0 to 1 (default: 1)",
     )
     parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="restore photographs at half of their side: what is finer than 4 px stays as it is",
+    )
+    parser.add_argument(
         "--skip-existing",
         action="store_true",
         help="skip photographs that an earlier run enhanced with the same weights and options",
@@ -125,8 +130,9 @@ def main(arguments: list[str]) -> int:
         )
     decisions = read_decisions(options.decisions) if options.decisions else {}
     folder_options = FolderOptions(
-        options.weights, options.strength, options.force, options.out, options.skip_existing,
-        options.overwrite, parsed_memory(options.max_memory), options.metadata,
+        options.weights, options.strength, options.force, options.fast, options.out,
+        options.skip_existing, options.overwrite, parsed_memory(options.max_memory),
+        options.metadata,
     )  # fmt: skip
     device = device_for(options.device)
     given = folder_options, device, options.html, decisions

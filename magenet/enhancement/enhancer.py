@@ -205,6 +205,7 @@ class PhotographEnhancer:
         field: FieldOfView | None = None,
         strength: float = 1.0,
         force: bool = False,
+        fast: bool = False,
     ) -> EnhancedPhotograph:
         """Enhance a photograph.
 
@@ -213,6 +214,8 @@ class PhotographEnhancer:
             field: Its field of view; estimated if None.
             strength: Share of the change that is applied, 0 to 1.
             force: Whether to enhance also what does not look like a fundus photograph.
+            fast: Whether to restore it at half of its side, see :meth:`Settings.side`; what is
+                finer than 4 px then stays as it is.
 
         Returns:
             The photograph at its own size; outside the field of view bit for bit as it was.
@@ -224,7 +227,7 @@ class PhotographEnhancer:
         if not force:
             seen, inside = self._shown(image, field, CHECK_SIZE)
             self.settings.fundus_check.require(seen[None], inside[None], field)
-        seen, inside = self._shown(image, field, self.settings.side(field.square.side))
+        seen, inside = self._shown(image, field, self.settings.side(field.square.side, fast))
         estimate = self.estimate(seen, inside)
         expected = self._expected_error(estimate, inside)
         harmed = self._harmed_share(estimate, inside)

@@ -71,7 +71,7 @@ def processing_of(row: ReportRow) -> Processing:
     return Processing(
         "Enhanced",
         f"Weights SHA-256 {row['weights_sha256']}, settings SHA-256 {row['settings_sha256']}, "
-        f"strength {row['strength']:g}",
+        f"strength {row['strength']:g}" + (", fast" if row["fast"] else ""),
     )
 
 

@@ -19,13 +19,15 @@ class ReleasedEnhancer(Enhancer):
 
     Args:
         weights: See :meth:`magenet.models.MAGENet.from_pretrained`.
+        fast: See :meth:`magenet.enhancement.settings.Settings.side`.
 
     Raises:
         UserError: If the weights cannot be loaded.
     """
 
-    def __init__(self, weights: str = "mage_net") -> None:
+    def __init__(self, weights: str = "mage_net", fast: bool = False) -> None:
         super().__init__()
+        self.fast = fast
         self.enhancer = PhotographEnhancer.from_pretrained(
             weights, torch.device("cpu"), parsed_memory("8G")
         )
@@ -34,7 +36,7 @@ class ReleasedEnhancer(Enhancer):
     def forward(self, image: Tensor, mask: Tensor | None = None) -> EnhancerOutput:
         """Enhance photographs of any size, `(B, 3, H, W)` in [0, 1], black outside the field."""
         inside = foreground(image).float() if mask is None else mask
-        size = self.enhancer.settings.side(image.shape[-1])
+        size = self.enhancer.settings.side(image.shape[-1], self.fast)
         return EnhancerOutput((enhance_at(size, self._enhance, image, inside),))
 
     def _enhance(self, seen: Tensor, inside: Tensor) -> Tensor:

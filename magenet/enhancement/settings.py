@@ -57,9 +57,16 @@ class Settings:
     uncertainty: CalibrationCurve | None = None
     harm: CalibrationCurve | None = None
 
-    def side(self, own: int) -> int:
-        """Return the side at which the network sees a square whose side is `own`, in pixels."""
-        return seen_side(self.size, own)
+    def side(self, own: int, fast: bool = False) -> int:
+        """Return the side at which the network sees a square whose side is `own`, in pixels.
+
+        Args:
+            own: Side of the square in the photograph, in pixels.
+            fast: Whether to show a network that works at the photograph's own scale half of that
+                side, but not less than its smallest. Others see every eye at one side.
+        """
+        side = seen_side(self.size, own)
+        return seen_side(self.size, side // 2) if fast and self.size is not None else side
 
     def sides(self) -> tuple[int, int]:
         """Return the smallest and the greatest side that the network sees, in pixels."""

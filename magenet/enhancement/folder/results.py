@@ -50,11 +50,13 @@ class Options:
         weights: Name of the weights, for the reports.
         strength: Share of the change that is applied, 0 to 1.
         force: Whether to enhance also what does not look like a fundus photograph.
+        fast: Whether to restore photographs at half of their side.
     """
 
     weights: str
     strength: float = 1.0
     force: bool = False
+    fast: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def enhance_photograph(
             raise decoded
         image, field, notes = decoded
         row |= {"height": image.shape[-2], "width": image.shape[-1]}
-        result = enhancer(image, field, options.strength, options.force)
+        result = enhancer(image, field, options.strength, options.force, options.fast)
         report = {
             name: None if isinstance(value, float) and math.isnan(value) else value
             for name, value in asdict(result.report).items()
@@ -274,7 +276,10 @@ def _enhance_frames(
 
 def _recipe(enhancer: PhotographEnhancer, options: Options) -> ReportRow:
     """Return what a result depends on besides its photograph, for the report."""
-    return {"strength": options.strength, "force": options.force, **enhancer.hashes}
+    return {
+        "strength": options.strength, "force": options.force, "fast": options.fast,
+        **enhancer.hashes,
+    }  # fmt: skip
 
 
 def _prepare(
@@ -285,7 +290,7 @@ def _prepare(
     if isinstance(path, PictureError):
         return Prepared(source, path)
     if options.skip_existing:
-        report = read_report(path)
+        report = {"fast": False, **read_report(path)}  # one of release 0.2 does not say it
         wanted = {"status": "enhanced", "metadata": options.metadata, **source, **recipe}
         known = all(name in report and report[name] == value for name, value in wanted.items())
         if known and source["source_sha256"] is not None and is_whole(path, report):

@@ -79,7 +79,9 @@ def enhance_to_folder(
     own = shard.of(photographs)
     if shard.total > 1:
         require_alone(shard, options.folder)
-    made_by = about(options.weights, enhancer.hashes["weights_sha256"], options.strength)
+    made_by = about(
+        options.weights, enhancer.hashes["weights_sha256"], options.strength, options.fast
+    )
     with (
         stoppable() as received,
         Listing(shard.folder(options.folder)) as listing,

@@ -66,7 +66,9 @@ def watch_folder(
     require_outside(options.folder, folder)
     options = replace(options, skip_existing=True)
     enhancer = PhotographEnhancer.from_pretrained(options.weights, device, options.max_memory)
-    made_by = about(options.weights, enhancer.hashes["weights_sha256"], options.strength)
+    made_by = about(
+        options.weights, enhancer.hashes["weights_sha256"], options.strength, options.fast
+    )
     done: dict[str, tuple[Photograph, ReportRow]] = {}
     told, earlier = "", 0
 

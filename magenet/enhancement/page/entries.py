@@ -41,18 +41,19 @@ PAGE, INCOMPLETE, EARLIER = "report.html", "report.incomplete.html", "report.ear
 An earlier page is kept until there is a new one, which takes its pictures over or removes them."""
 
 
-def about(weights: str, digest: str, strength: float) -> str:
+def about(weights: str, digest: str, strength: float, fast: bool) -> str:
     """Return what makes the results of a run, for the head of its page.
 
     Args:
         weights: Their name, as it was given.
         digest: SHA-256 of the weights.
         strength: Share of the change that is applied.
+        fast: Whether photographs are restored at half of their side.
     """
     now = datetime.now().astimezone()
     return (
         f"{now:%Y-%m-%d %H:%M %Z}, magenet {version()}, weights {weights} "
-        f"(SHA-256 {digest[:DIGEST]}), strength {strength:g}"
+        f"(SHA-256 {digest[:DIGEST]}), strength {strength:g}{', fast' if fast else ''}"
     )
 
 

@@ -40,6 +40,24 @@ def test_other_weights_or_strength_are_done_again(
         assert beside == pictures, "and nothing of the result before"
 
 
+def test_a_fast_result_is_not_taken_for_a_whole_one(
+    folder: Path, own_scale_weights: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    given = [folder / "a.png", "-o", out, "--weights", own_scale_weights, "--skip-existing"]
+    for options, status in (
+        (["--fast"], "enhanced"), (["--fast"], "skipped"), ([], "enhanced"), ([], "skipped"),
+    ):  # fmt: skip
+        assert enhance(*given, *options) == 0
+        assert rows(out)["a.png"]["status"] == status
+    report = out / "a.png.json"
+    before = json.loads(report.read_text())
+    assert before.pop("fast") is False
+    report.write_text(json.dumps(before))  # as release 0.2 wrote it
+    assert enhance(*given) == 0
+    assert rows(out)["a.png"]["status"] == "skipped"
+
+
 def test_pictures_that_the_page_lacks_are_made_from_an_earlier_result(
     folder: Path, weights: Path, tmp_path: Path
 ) -> None:

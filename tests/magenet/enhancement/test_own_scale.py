@@ -71,6 +71,27 @@ def test_a_network_at_its_own_scale_is_asked_once_and_tells_what_to_expect(
         assert float(plane[0, 60, 220]) == pytest.approx(right, rel=0.05)
 
 
+def test_fast_is_another_size_and_keeps_what_is_finer(enhancer: PhotographEnhancer) -> None:
+    own = told(enhancer, (0.10, 0.02), (0.01, 0.02))
+    own.settings = replace(own.settings, size=(64, 256))
+    image = retina(4, 333)
+    sides: list[int] = []
+    network = own._through_network
+
+    def note(seen: Tensor, inside: Tensor) -> EnhancerOutput:
+        sides.append(seen.shape[-1])
+        return network(seen, inside)
+
+    own._through_network = note  # type: ignore[method-assign]
+    whole, fast = (own(image, force=True, fast=fast) for fast in (False, True))
+    assert sides[1] == sides[0] // 2
+    inside = whole.field.mask.expand_as(image)
+    torch.testing.assert_close(fast.image[~inside], image[~inside])
+    change = (fast.image.int() - image.int()).float()[:, 100:-100, 100:-100]
+    assert float(change.mean()) == pytest.approx(25.5, abs=1.0)
+    assert float(change.std()) < 2.0, "its noise stays as it was"
+
+
 def test_the_expected_share_of_harm_is_reported_where_it_was_calibrated(
     enhancer: PhotographEnhancer,
 ) -> None:

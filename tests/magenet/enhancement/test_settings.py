@@ -30,6 +30,15 @@ def test_settings_come_back_with_and_without_curves(curves: dict[str, object]) -
         Settings.of(network)
 
 
+def test_a_fast_network_sees_half_of_the_side_and_never_less_than_its_smallest() -> None:
+    own = Settings((512, 2048), CHECK)
+    assert [own.side(side, fast=True) for side in (300, 800, 1400, 2048, 5000)] == [
+        512, 512, 700, 1024, 1024,
+    ]  # fmt: skip
+    assert Settings(512, CHECK).side(3000, fast=True) == 512, "sees every eye at one side"
+    assert Settings(None, CHECK).side(3000, fast=True) == 3000
+
+
 @pytest.mark.parametrize("size", ["abc", None, [512], [512, 256]])
 def test_a_size_that_is_no_number_is_told(size: object) -> None:
     network = MAGENet(**TINY)
