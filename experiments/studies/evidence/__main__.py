@@ -199,13 +199,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=Path, help="of an enhancement task")
     parser.add_argument("--subject", choices=("teacher", "student"), default="student")
     parser.add_argument("--weights", nargs="*", default=[], help="as magenet enhance uses them")
+    parser.add_argument("--fast", nargs="*", default=[], help="weights as with its option --fast")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--only", nargs="+", help="methods to measure; all if not given")
     parser.add_argument("--count", type=int, default=99, help="photographs of each set")
     parser.add_argument("--out", type=Path, default=Path("runs/evidence"))
     options = parser.parse_args(arguments)
     rows = report.read_rows(options.out)
-    for name, enhance in methods(options.checkpoint, options.subject, options.weights).items():
+    networks = (options.checkpoint, options.subject, options.weights, options.fast)
+    for name, enhance in methods(*networks).items():
         if options.only is not None and name not in options.only:
             continue
         new = measured(name, enhance, options.parts, options.count)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from experiments.checkpoints import load_network
+from experiments.studies.evidence.report import FAST
 from magenet.enhancement.device import half_precision
 from magenet.enhancement.released import ReleasedEnhancer
 from magenet.models import Enhancer
@@ -32,18 +33,22 @@ def method(network: Enhancer) -> Method:
     return enhance
 
 
-def methods(checkpoint: Path | None, subject: str, weights: list[str]) -> dict[str, Method]:
+def methods(
+    checkpoint: Path | None, subject: str, weights: Sequence[str], fast: Sequence[str] = ()
+) -> dict[str, Method]:
     """Return the methods by name: untouched, the classical ones, weights, a checkpoint.
 
     Args:
         checkpoint: Checkpoint of an enhancement task; none if None.
         subject: Its `student` or `teacher`.
         weights: Weights that are used as `magenet enhance` does; of a folder the name counts.
+        fast: The same, as with `--fast`.
     """
     named: dict[str, Enhancer] = {
         "untouched": Identity(), "CLAHE": CLAHE(), "Setiawan": Setiawan(),
     }  # fmt: skip
     named |= {Path(name).name: ReleasedEnhancer(name) for name in weights}
+    named |= {f"{Path(name).name}{FAST}": ReleasedEnhancer(name, fast=True) for name in fast}
     if checkpoint is not None:
         named[checkpoint.parent.parent.name] = load_network(checkpoint, subject)
     return {name: method(network) for name, network in named.items()}

@@ -16,6 +16,9 @@ from magenet.evaluation.tables import Cells
 SCORES, PAGE = "scores.csv", "README.md"
 """Files in the folder of the evidence."""
 
+FAST = ", fast"
+"""Ending of the name of a method that is used with the option `--fast`."""
+
 REAL = "pairs, real"
 """Part of the real pairs."""
 
@@ -96,15 +99,15 @@ and real pairs of one eye; the modules of `experiments/studies/evidence` say wha
 means. Scores of each photograph: [scores.csv](scores.csv).
 
 `untouched` does nothing, `mage_net` is the released network and `mage_net_0.1` that of release \
-0.1; "network" among the vessel scores is our segmenter. PSNR and SSIM of real pairs are after \
-matching colours. `..._contrast` is the change of a lesion's contrast: 0 is unchanged, above 0 \
-easier to see.
+0.1; `fast` is its option `--fast`. "network" among the vessel scores is our segmenter. PSNR and \
+SSIM of real pairs are after matching colours. `..._contrast` is the change of a lesion's \
+contrast: 0 is unchanged, above 0 easier to see.
 """
 """Head of the page."""
 
 
 def write(folder: Path, rows: Sequence[Row], head: str = HEAD) -> None:
-    """Write the scores and the page.
+    """Write the scores and the page, with the differences from the last method that is not fast.
 
     Args:
         folder: Where.
@@ -115,16 +118,16 @@ def write(folder: Path, rows: Sequence[Row], head: str = HEAD) -> None:
     with atomic_write(folder / SCORES) as part, part.open("w", newline="") as stream:
         csv.writer(stream).writerow(Row._fields)
         csv.writer(stream).writerows((*row[:4], f"{row.value:.5g}") for row in rows)
-    last = rows[-1].method
+    reference = next(row.method for row in reversed(rows) if not row.method.endswith(FAST))
     lines = [
         head,
         "Mean and 95 % interval over patients:", "",
         *table(rows), "",
-        f"## Difference of {last} from each other method", "",
+        f"## Difference of {reference} from each other method", "",
         "On the same photographs: mean, 95 % interval, and p of a paired permutation test over "
         "patients, not corrected for their number. Of two patients, as in CHASE_DB1, p is 0.5 at "
         "least.", "",
-        *differences(rows),
+        *differences(rows, reference),
     ]  # fmt: skip
     (folder / PAGE).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -140,12 +143,12 @@ def table(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def differences(rows: Sequence[Row]) -> list[str]:
-    """Return a table of the paired differences of the last method from each other one."""
-    *others, last = dict.fromkeys(row.method for row in rows)
+def differences(rows: Sequence[Row], reference: str) -> list[str]:
+    """Return a table of the paired differences of a method from each other one."""
+    others = [name for name in dict.fromkeys(row.method for row in rows) if name != reference]
     lines = [f"| | score | {' | '.join(others)} |", "|---" * (len(others) + 2) + "|"]
     for (part, score), methods in _by_score(rows).items():
-        own = methods.get(last, [])
+        own = methods.get(reference, [])
         cells = [_difference(own, methods.get(method, [])) for method in others]
         if any(cells):
             lines.append(f"| {part} | {score} | {' | '.join(cells)} |")

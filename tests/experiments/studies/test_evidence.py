@@ -178,10 +178,20 @@ def test_the_table_has_a_mean_and_an_interval_over_patients() -> None:
 
 def test_differences_are_paired_by_photograph() -> None:
     rows = [*scored("CLAHE", 20.0, 30.0, float("nan")), *scored("ours", 21.0, 32.0, 50.0)]
-    assert report.differences(rows)[0] == "| | score | CLAHE |"
-    assert "| +1.500 (+1.000 to +2.000), p 0.500 |" in report.differences(rows)[2]
+    assert report.differences(rows, "ours")[0] == "| | score | CLAHE |"
+    assert "| +1.500 (+1.000 to +2.000), p 0.500 |" in report.differences(rows, "ours")[2]
     other = [*scored("CLAHE", 20.0, 30.0, 40.0), *scored("ours", 21.0, 32.0, 50.0)[:2]]
-    assert len(report.differences(other)) == 2, "other photographs: no pairs"
+    assert len(report.differences(other, "ours")) == 2, "other photographs: no pairs"
+
+
+def test_all_are_compared_with_the_network_as_it_is_used_and_not_with_its_fast_option(
+    tmp_path: Path,
+) -> None:
+    rows = [*scored("CLAHE", 20.0, 30.0, 31.0), *scored("ours", 21.0, 32.0, 50.0)]
+    report.write(tmp_path, [*rows, *scored(f"ours{report.FAST}", 21.0, 31.0, 49.0)])
+    page = (tmp_path / report.PAGE).read_text()
+    assert "## Difference of ours from each other method" in page
+    assert "| | score | CLAHE | ours, fast |" in page
 
 
 def test_what_is_measured_again_replaces_what_was(tmp_path: Path) -> None:
