@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from kornia.metrics import ssim
 from torch import Tensor
@@ -12,7 +10,6 @@ from magenet.losses.masked import charbonnier, laplacian, masked_mean
 from magenet.losses.term import PictureTerm, wholly_inside
 from magenet.metrics.full_reference import SSIM_WINDOW, windows_inside
 from magenet.models import VesselSegmenter
-from magenet.models.enhancer import padded_to
 
 LEAST_FEATURE = 1e-3
 """Added to the mean size of features that distances are divided by."""
@@ -122,15 +119,10 @@ class PerceptualTerm(PictureTerm):
     def compare(self, estimate: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """See :meth:`PictureTerm.compare`."""
         with torch.no_grad():
-            wanted = self._features(target * mask)
+            wanted = self.segmenter.features(target * mask)
         distances = []
-        for found, features in zip(self._features(estimate * mask), wanted, strict=True):
+        for found, features in zip(self.segmenter.features(estimate * mask), wanted, strict=True):
             inside = wholly_inside(mask, features.shape[-2:])
             size = masked_mean(features.abs(), inside) + LEAST_FEATURE
             distances.append(masked_mean((found - features).abs(), inside) / size)
         return torch.stack(distances).mean()
-
-    def _features(self, image: Tensor) -> Any:
-        """Return the encoder's features, finest first, each `(B, C, h, w)`."""
-        network = self.segmenter
-        return network.stage.encode(network.stem(padded_to(image, 4)))

@@ -50,11 +50,14 @@ class VesselSegmenter(
     def forward(self, image: Tensor) -> Tensor:
         """Return vessel logits, `(B, 1, H, W)`, for photographs `(B, 3, H, W)` in [0, 1]."""
         height, width = image.shape[-2:]
-        padded = padded_to(image, self.stride * 2 ** (LEVELS - 1))
-        seen = functional.pixel_unshuffle(padded, self.stride)
-        decoded = self.stage.decode(self.stage.encode(self.stem(seen)))
+        decoded = self.stage.decode(self.features(image))
         logits = functional.pixel_shuffle(self.head(decoded[0]), self.stride)
         return logits[..., :height, :width]
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Return the encoder's features of photographs, finest first, each `(B, C, h, w)`."""
+        padded = padded_to(image, self.stride * 2 ** (LEVELS - 1))
+        return self.stage.encode(self.stem(functional.pixel_unshuffle(padded, self.stride)))
 
 
 class DilatedSegmenter(nn.Module):
