@@ -28,6 +28,10 @@ class ManifestError(UserError):
     """A manifest or folder is wrong; the message says which one, and the line."""
 
 
+class NotAManifestError(ManifestError):
+    """A file is no CSV file with the columns of a manifest, as others beside photographs are."""
+
+
 @dataclass(frozen=True)
 class Photograph:
     """One photograph of a manifest; everything but the picture itself is optional.
@@ -267,7 +271,8 @@ def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict
             lacks are empty.
 
     Raises:
-        ManifestError: If it is missing or cannot be read, or a required column or value is missing.
+        NotAManifestError: If it is no CSV file, or a required column is missing.
+        ManifestError: If it is missing, or a required value is.
     """
     if not path.is_file():
         raise ManifestError(f"{path}: no such CSV file{only_in_clone(path)}")
@@ -278,13 +283,13 @@ def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict
             reader.fieldnames = columns
             rows = list(reader)
     except csv.Error as error:
-        raise ManifestError(f"{path}: not a CSV file ({error})") from None
+        raise NotAManifestError(f"{path}: not a CSV file ({error})") from None
     if not "".join(columns).isprintable():
-        raise ManifestError(f"{path}: not a CSV file: its first line is no text in UTF-8")
+        raise NotAManifestError(f"{path}: not a CSV file: its first line is no text in UTF-8")
     given = ", ".join(columns) or "none"
     for column in required:
         if column not in columns:
-            raise ManifestError(f"{path}: the column '{column}' is missing (columns: {given})")
+            raise NotAManifestError(f"{path}: the column '{column}' is missing (columns: {given})")
     for line, row in enumerate(rows, start=2):
         for column in required:
             if not row[column]:

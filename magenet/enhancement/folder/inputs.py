@@ -12,7 +12,7 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from data_modules.datasets.everything import everything_at
-from data_modules.datasets.manifest import ManifestError, Photograph, listed
+from data_modules.datasets.manifest import ManifestError, NotAManifestError, Photograph, listed
 from magenet.errors import printable
 
 
@@ -30,7 +30,8 @@ def collect(inputs: list[str], results: Path | None = None) -> list[Photograph]:
         be read has a `fault`.
 
     Raises:
-        ManifestError: If an input does not exist, or there is no photograph at all.
+        ManifestError: If an input does not exist, a manifest is wrong, or there is no photograph at
+            all.
     """
     paths: list[str] = []
     for given in inputs:
@@ -45,9 +46,7 @@ def collect(inputs: list[str], results: Path | None = None) -> list[Photograph]:
     for path in paths:
         try:
             photographs, others = everything_at(path)
-        except ManifestError as error:
-            if not os.path.lexists(path):
-                raise
+        except NotAManifestError as error:
             faults.append(str(error))
             continue
         if others == [str(Path(path))]:

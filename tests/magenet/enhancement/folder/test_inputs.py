@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from data_modules.datasets.manifest import Photograph
+import pytest
+
+from data_modules.datasets.manifest import ManifestError, Photograph
 from data_modules.files.writing import write_photograph
 from magenet.enhancement.folder.inputs import collect, distinct
 from tests.magenet.conftest import retina
@@ -38,3 +40,16 @@ def test_only_what_has_a_report_with_a_verdict_is_an_earlier_result(tmp_path: Pa
     assert names == {"none.png", "torn.png", "number.png", "other.png"}
     elsewhere = collect([str(tmp_path)], tmp_path / "out")
     assert len(elsewhere) == 5, "a result is one only in the folder of the results"
+
+
+def test_a_wrong_manifest_is_an_error_and_other_tables_beside_photographs_are_not(
+    tmp_path: Path,
+) -> None:
+    """Of a manifest with a mistake every photograph would be missing, with an exit status of 0."""
+    write_photograph(retina(0, 64), tmp_path / "a.png")
+    (tmp_path / "visits.csv").write_text("patient,date\n1,2026-01-01\n")
+    beside = [str(tmp_path / "a.png"), str(tmp_path / "visits.csv")]
+    assert [photograph.name for photograph in collect(beside)] == ["a.png"]
+    (tmp_path / "wrong.csv").write_text("image,quality\na.png,excellent\n")
+    with pytest.raises(ManifestError, match=r"wrong\.csv: line 2 has quality 'excellent'"):
+        collect([*beside, str(tmp_path / "wrong.csv")])
