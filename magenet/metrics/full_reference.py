@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from magenet.metrics.masks import mean_inside
-from magenet.metrics.mean import MeanPerImage
 
 PSNR_CAP = 60.0
 """Upper limit of PSNR in dB, which identical photographs score; 8-bit rounding alone gives 59."""
@@ -182,19 +181,3 @@ def check_photographs(image: Tensor, clean: Tensor, mask: Tensor) -> None:
         )
     if not bool(mask.flatten(1).any(dim=1).all()):
         raise ValueError("a photograph has an empty field of view")
-
-
-class MaskedPSNR(MeanPerImage):
-    """Mean :func:`masked_psnr` over photographs; arguments are torchmetrics' own."""
-
-    def update(self, image: Tensor, clean: Tensor, mask: Tensor) -> None:
-        """Add a batch; see :func:`masked_psnr`."""
-        self.add(masked_psnr(image, clean, mask))
-
-
-class MaskedSSIM(MeanPerImage):
-    """Mean :func:`masked_ssim` over photographs; arguments are torchmetrics' own."""
-
-    def update(self, image: Tensor, clean: Tensor, mask: Tensor) -> None:
-        """Add a batch; see :func:`masked_ssim`."""
-        self.add(masked_ssim(image, clean, mask))

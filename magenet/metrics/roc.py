@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import binary_auroc
 
 
 def roc_auc(score: Tensor, positive: Tensor, mask: Tensor) -> Tensor:
@@ -28,6 +27,9 @@ def roc_auc(score: Tensor, positive: Tensor, mask: Tensor) -> Tensor:
         >>> roc_auc(score, positive, torch.ones_like(positive))
         tensor([0.8750])
     """
+    # Here, as in `magenet.metrics`: not for the enhancer, which starts a second earlier.
+    from torchmetrics.functional.classification import binary_auroc
+
     areas = []
     for values, classes, inside in zip(score.detach(), positive, mask, strict=True):
         target = classes[inside]

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from magenet.metrics.masks import check_masks, require_numbers
-from magenet.metrics.mean import MeanPerImage
 from magenet.metrics.roc import roc_auc
 from magenet.metrics.skeleton import centerline_dice
 
@@ -33,14 +32,6 @@ def masked_dice(probability: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     sizes = predicted.sum(dim=1).double() + reference.sum(dim=1).double()
     dice = torch.where(sizes > 0, 2 * overlap / sizes.clamp(min=1), 1.0)
     return torch.where((mask > 0).flatten(1).any(dim=1), dice, torch.nan).float()
-
-
-class MaskedDice(MeanPerImage):
-    """Mean :func:`masked_dice` over photographs; arguments are torchmetrics' own."""
-
-    def update(self, probability: Tensor, truth: Tensor, mask: Tensor) -> None:
-        """Add a batch; see :func:`masked_dice`."""
-        self.add(masked_dice(probability, truth, mask))
 
 
 def vessel_scores(probability: Tensor, truth: Tensor, mask: Tensor) -> dict[str, Tensor]:

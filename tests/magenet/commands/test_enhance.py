@@ -167,10 +167,10 @@ def test_a_folder_that_cannot_be_written_to(
     assert "file: is a file, not a folder to write to" in capsys.readouterr().err
 
 
-def test_it_starts_without_lightning_and_wandb(weights: Path) -> None:
+def test_it_starts_without_what_trainings_and_tests_need(weights: Path) -> None:
     script = (
         "import sys; import magenet.commands.enhance;"
-        "slow = {'lightning', 'pytorch_lightning', 'wandb', 'torch._dynamo'};"
+        "slow = {'lightning', 'pytorch_lightning', 'wandb', 'torch._dynamo', 'torchmetrics'};"
         "sys.exit(', '.join(slow & set(sys.modules)) or 0)"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
