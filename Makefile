@@ -306,7 +306,7 @@ train-release: $(CORE) $(WHOLE) ## Train the network of the package, if there is
 METHODS = --weights experiments/weights/mage_net_0.1 $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT),mage_net)
 .PHONY: evidence
 evidence: $(CORE) need-larger-photographs ## Measure detail, invention, harm and real pairs of the releases → experiments/results/evidence, with CHECKPOINT=<file> runs/evidence (25 minutes a method)
-	$(BIN)/python -m experiments.studies.evidence $(METHODS) --out $(if $(CHECKPOINT),runs,experiments/results)/evidence
+	$(BIN)/python -m experiments.studies.evidence $(METHODS) $(if $(CHECKPOINT),,--fast mage_net) --out $(if $(CHECKPOINT),runs,experiments/results)/evidence
 
 .PHONY: sheet
 sheet: $(CORE) need-photographs ## Draw real photographs as each method enhances them, beside better ones → docs/real_photographs.jpg, with CHECKPOINT=<file> runs/evidence/sheet.jpg (2 minutes)

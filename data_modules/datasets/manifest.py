@@ -272,7 +272,8 @@ def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict
 
     Raises:
         NotAManifestError: If it is no CSV file, or a required column is missing.
-        ManifestError: If it is missing, or a required value is.
+        ManifestError: If the file or a required value is missing, or a required column is written
+            otherwise or separated by something else than commas.
     """
     if not path.is_file():
         raise ManifestError(f"{path}: no such CSV file{only_in_clone(path)}")
@@ -289,7 +290,9 @@ def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict
     given = ", ".join(columns) or "none"
     for column in required:
         if column not in columns:
-            raise NotAManifestError(f"{path}: the column '{column}' is missing (columns: {given})")
+            separated = re.split(r"[,;\t]", given.lower().replace('"', ""))
+            kind = ManifestError if column in map(str.strip, separated) else NotAManifestError
+            raise kind(f"{path}: the column '{column}' is missing (columns: {given})")
     for line, row in enumerate(rows, start=2):
         for column in required:
             if not row[column]:

@@ -72,6 +72,8 @@ def read_header(path: str | Path) -> Header:
         suffix = Path(path).suffix.lower()
         encoding = ENCODER_BYTES.get((suffix, sample_bytes), 5) * pixels
         decoding = _decoding_bytes(picture) + _buffer_bytes(path, picture)
+        if sample_bytes == 2:
+            decoding += os.path.getsize(path)  # read whole: further pages too
         return Header(*picture.size, sample_bytes, decoding, encoding, _notes(picture))
 
 

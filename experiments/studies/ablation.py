@@ -25,7 +25,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments.configurations import CONFIGS, RESULTS
+from experiments.configurations import BASE, CONFIGS, RESULTS
 from experiments.studies.runs import RECIPE, Runs, as_options, recipe_of
 from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
@@ -101,7 +101,7 @@ def tested(
         run = f"{group}_{name}_{seed}"
         configs = [PROTOCOL, base, *scale_layers(scale, group), *changes]
         numbers = ("--seed_everything", str(seed), "--data.seed", str(seed))
-        recipe = "\n".join((runs.recipe(run, configs, *numbers), recipe_of(as_options(test))))
+        recipe = recipe_of([*as_options([BASE, *configs]), *numbers, *as_options(test)])
         if not is_kept(rows / run, recipe):
             if only and name not in only:
                 continue

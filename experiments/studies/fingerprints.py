@@ -18,9 +18,10 @@ def fingerprint(*files: Path) -> str:
 def _content(file: Path) -> bytes:
     """Return a file's bytes; of YAML and Python what is left without comments and docstrings."""
     if file.suffix == ".yaml":
-        return json.dumps(yaml.safe_load(file.read_text()), sort_keys=True).encode()
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return json.dumps(content, sort_keys=True, default=str).encode()
     if file.suffix == ".py":
-        tree = ast.parse(file.read_text())
+        tree = ast.parse(file.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
                 node.body = [part for part in node.body if not _is_text(part)]

@@ -17,8 +17,8 @@ from magenet.errors import UserError
 TRAINED = "trained"
 """File in the folder of a training that was not stopped before its end."""
 
-CHECKPOINT = re.compile(r"[\w./-]+\.ckpt\b")
-"""Path of a checkpoint in a configuration."""
+NAMED_FILE = re.compile(r"[\w./-]+\.(?:ckpt|pt|csv)\b")
+"""Path of a checkpoint, a model or a table in a configuration."""
 
 RECIPE = "recipe.txt"
 """File in the folder of a training or test: its options, and the fingerprints of their files."""
@@ -41,8 +41,8 @@ def as_options(configs: Sequence[Path]) -> tuple[str, ...]:
 def recipe_of(options: Sequence[str]) -> str:
     """Return options, one a line, and every file among them with its fingerprint.
 
-    Checkpoints that a configuration names, of judges and structure targets, follow it. Files of the
-    repository are named by their place in it, so the recipe is that of any clone.
+    Files that a configuration names, such as judges, structure targets and labels, follow it. Files
+    of the repository are named by their place in it, so the recipe is that of any clone.
     """
     lines = []
     for option in options:
@@ -50,11 +50,11 @@ def recipe_of(options: Sequence[str]) -> str:
             lines.append(option)
             continue
         path = Path(option).resolve()
-        inside = path.is_relative_to(EXPERIMENTS.parent)
-        name = path.relative_to(EXPERIMENTS.parent).as_posix() if inside else option
+        root = EXPERIMENTS.parent.resolve()
+        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else option
         lines.append(f"{name} {fingerprint(path)}")
         if option.endswith(".yaml"):
-            named = CHECKPOINT.findall(path.read_text(encoding="utf-8"))
+            named = NAMED_FILE.findall(path.read_text(encoding="utf-8"))
             lines += [f"  {one} {fingerprint(Path(one))}" for one in named if Path(one).is_file()]
     return "\n".join(lines)
 
@@ -75,10 +75,6 @@ class Runs:
         """Return the checkpoint of a training."""
         return self.folder / name / "checkpoints" / "best.ckpt"
 
-    def recipe(self, name: str, configs: Sequence[Path], *options: str) -> str:
-        """Return what a training depends on: see :func:`recipe_of`."""
-        return recipe_of(self._fit(name, configs, options))
-
     def train(self, name: str, configs: Sequence[Path], *options: str) -> Path:
         """Train, unless that was done to its end, and return the checkpoint.
 
@@ -96,7 +92,13 @@ class Runs:
                 validation was lost.
         """
         folder, checkpoint = self.folder / name, self.checkpoint(name)
-        command = self._fit(name, configs, options)
+        command = (
+            "fit", *as_options([BASE, *configs]), *options, *as_options(self.layers),
+            *self._logged(name), "--checkpoint.dirpath", str(checkpoint.parent),
+            # After a kill the checkpoint of an earlier validation may be there: replaced, not kept
+            # beside a "best-v1.ckpt" that nobody reads.
+            "--checkpoint.enable_version_counter", "false",
+        )  # fmt: skip
         recipe, wanted = folder / RECIPE, recipe_of(command)
         same = recipe.is_file() and recipe.read_text() == wanted
         if (folder / TRAINED).is_file():
@@ -137,16 +139,6 @@ class Runs:
             run(*command)
             recipe.write_text(wanted)
         return folder
-
-    def _fit(self, name: str, configs: Sequence[Path], options: Sequence[str]) -> tuple[str, ...]:
-        """Return the command of a training."""
-        return (
-            "fit", *as_options([BASE, *configs]), *options, *as_options(self.layers),
-            *self._logged(name), "--checkpoint.dirpath", str(self.checkpoint(name).parent),
-            # After a kill the checkpoint of an earlier validation may be there: replaced, not kept
-            # beside a "best-v1.ckpt" that nobody reads.
-            "--checkpoint.enable_version_counter", "false",
-        )  # fmt: skip
 
     def _logged(self, version: str) -> tuple[str, ...]:
         """Return the options that name the folder of a run."""

@@ -21,7 +21,7 @@ from magenet.adaptation.judgement import (
 from magenet.adaptation.manifests import write_manifests
 from magenet.adaptation.private_folder import private_folder
 from magenet.adaptation.survey import require_enough, survey
-from magenet.adaptation.time_plan import plan, seconds_each
+from magenet.adaptation.time_plan import SURVEY, plan, seconds_each
 from magenet.adaptation.training import train
 from magenet.atomic_write import atomic_write
 from magenet.enhancement.device import device_for
@@ -69,16 +69,16 @@ def adapt(
     released = MAGENet.from_pretrained(weights)
 
     each = seconds_each(enhancer, photographs, max_memory)
-    parts = plan(len(photographs), each, steps, minutes)
-    print(
-        f"{len(photographs)} photographs: about {duration(parts.seconds)}, at most "
-        f"{minutes:g} min (--minutes)"
-    )
+    if each > 0:
+        told = duration(plan(len(photographs), each, steps, minutes).seconds)
+        print(f"{len(photographs)} photographs: about {told}, at most {minutes:g} min (--minutes)")
+    start = time.time()
     surveyed = survey(enhancer, photographs, max_memory)
+    each = (time.time() - start) / SURVEY / len(photographs)  # of all, not of the first alone
+    parts = plan(len(surveyed), each, steps, minutes)
     with private_folder() as folder:
         training, judging = write_manifests(folder, surveyed)
-        end = begun + 60 * minutes - parts.judging
-        adapted = train(released, training, device, steps, parts.steps, end, seed)
+        adapted = train(released, training, device, steps, parts, parts.end(begun, minutes), seed)
         comparison = compare_held_out(released, adapted, judging, device, max_memory)
 
     if comparison.better:  # before the verdict: one without its weights would mislead

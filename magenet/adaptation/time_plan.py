@@ -10,7 +10,6 @@ from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import read_with_field
 from data_modules.files.dicom import is_dicom
 from data_modules.files.errors import PictureError
-from magenet.adaptation.survey import require_enough
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.errors import UsageError
@@ -24,29 +23,53 @@ SURVEY, CHOOSING, JUDGING = 1.1, 2.5, 1.7
 """Time of the survey and of the judgement for each of all photographs, and of a validation for each
 of those that choose."""
 
-VALIDATIONS = 10
-"""Validations of a training that is not stopped early (our choice)."""
-
 CHOOSING_SHARE = 1 / 6
 """Share of the photographs that choose when to stop, see
 :data:`magenet.adaptation.manifests.ROLES`."""
 
-LEAST_TRAINING = 0.25
-"""Least share of the time that is to be left for training (our choice)."""
+MOST_VALIDATIONS = 10
+"""Validations of a training that is not stopped early; fewer where they would take more than half
+of the time for training (our choice)."""
+
+LEAST_STEPS = 50
+"""Least number of steps that are worth a judgement (our choice)."""
+
+MOST_MINUTES = 100_000
+"""Greatest time that may be given: ten weeks."""
 
 
 class TimePlan(NamedTuple):
-    """Seconds that each part of adapting takes, and the optimizer steps that there is time for."""
+    """What adapting takes.
+
+    Attributes:
+        survey: Seconds of the survey.
+        training: Seconds of the training, with its validations.
+        judging: Seconds of the judgement.
+        steps: Optimizer steps that there is time for.
+        validations: Validations of the training.
+        validation: Seconds of one of them; `training` holds one more, in which the training ends.
+    """
 
     survey: float
     training: float
     judging: float
     steps: int
+    validations: int
+    validation: float
 
     @property
     def seconds(self) -> float:
         """Return the time of all parts."""
         return self.survey + self.training + self.judging
+
+    def end(self, begun: float, minutes: float) -> float:
+        """Return when the steps are to end, so that what follows them ends in time.
+
+        Args:
+            begun: When it began, in seconds since 1970.
+            minutes: Greatest time of all parts.
+        """
+        return begun + 60 * minutes - self.judging - self.validation
 
 
 def seconds_each(
@@ -59,8 +82,8 @@ def seconds_each(
         photographs: Photographs of the camera.
         max_memory: See :func:`data_modules.datasets.photographs.read_with_field`.
 
-    Raises:
-        UserError: If none can be enhanced.
+    Returns:
+        Seconds; 0 if none can be enhanced, of which the survey tells the reasons.
     """
     for photograph in photographs:
         try:
@@ -73,12 +96,11 @@ def seconds_each(
             return time.perf_counter() - start
         except (PictureError, NotAFundusError):
             continue
-    require_enough(0)
-    raise AssertionError("require_enough raises")
+    return 0.0
 
 
 def plan(photographs: int, each: float, steps: int, minutes: float) -> TimePlan:
-    """Return the time that each part takes.
+    """Return what each part takes.
 
     Args:
         photographs: Their number.
@@ -87,18 +109,22 @@ def plan(photographs: int, each: float, steps: int, minutes: float) -> TimePlan:
         minutes: Greatest time of all parts.
 
     Raises:
-        UsageError: If the other parts leave too little of the time to the training.
+        UsageError: If the time is not enough for :data:`LEAST_STEPS` or all steps.
     """
     survey, judging = photographs * SURVEY * each, photographs * JUDGING * each
-    left = 60 * minutes - survey - judging
-    if left < LEAST_TRAINING * 60 * minutes:
-        needed = math.ceil((survey + judging) / (1 - LEAST_TRAINING) / 60)
+    validation, step = photographs * CHOOSING_SHARE * CHOOSING * each, STEP * each
+    least = min(steps, LEAST_STEPS)
+    left = 60 * minutes - survey - judging - validation
+    if left < least * step + validation:
+        needed = (survey + judging + 2 * validation + least * step) / 60
         raise UsageError(
             f"--minutes {minutes:g}: looking at {photographs} photographs and judging takes "
-            f"{duration(survey + judging)} on this machine, which leaves too little to train: "
-            f"give --minutes {needed}, or fewer photographs"
+            f"{duration(survey + judging)} on this machine, which leaves too little to train: give "
+            f"--minutes {math.ceil(needed)}, or fewer photographs"
         )
-    validations = VALIDATIONS * CHOOSING_SHARE * photographs * CHOOSING * each
-    training = min(left, steps * STEP * each + validations)
-    affordable = int((training - validations) / (STEP * each)) if each else steps
-    return TimePlan(survey, training, judging, max(1, min(steps, affordable)))
+    most = int(left / 2 / validation) if validation else MOST_VALIDATIONS
+    validations = max(1, min(MOST_VALIDATIONS, most, steps))
+    affordable = int((left - validations * validation) / step) if step else steps
+    steps = min(steps, affordable)
+    training = steps * step + (validations + 1) * validation
+    return TimePlan(survey, training, judging, steps, validations, validation)

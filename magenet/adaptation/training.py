@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from data_modules import AdaptationDataModule, ManifestPhotographs, SameView
-from magenet.adaptation.time_plan import VALIDATIONS
+from magenet.adaptation.time_plan import TimePlan
 from magenet.allocator import keep_freed_memory
 from magenet.callbacks import StepProgress, TimeBudget
 from magenet.checkpoints import VerifiedCheckpointIO, read_network
@@ -34,7 +35,7 @@ def train(
     manifest: Path,
     device: torch.device,
     steps: int,
-    expected: int,
+    parts: TimePlan,
     end: float,
     seed: int,
 ) -> MAGENet:
@@ -51,7 +52,7 @@ def train(
             photographs go beside it.
         device: Where to train.
         steps: Greatest number of optimizer steps.
-        expected: Those that there will be time for.
+        parts: How many there is time for, and how many validations.
         end: When to stop at the latest, in seconds since 1970.
         seed: Of the data.
 
@@ -80,11 +81,12 @@ def train(
         accelerator="gpu" if device.type == "cuda" else device.type,
         devices=1 if device.index is None else [device.index], max_steps=steps,
         precision="bf16-mixed" if half_precision(device) else "32-true", gradient_clip_val=1.0,
-        val_check_interval=max(1, expected // VALIDATIONS), check_val_every_n_epoch=None,
+        val_check_interval=math.ceil(parts.steps / parts.validations), check_val_every_n_epoch=None,
         num_sanity_val_steps=0, log_every_n_steps=10, enable_model_summary=False,
         callbacks=[
-            best, EarlyStopping("val_teacher/psnr", mode="max", patience=3), TimeBudget(end),
-            StepProgress(),
+            best,
+            EarlyStopping("val_teacher/psnr", mode="max", patience=max(1, parts.validations // 3)),
+            TimeBudget(end), StepProgress(),
         ],
         logger=CSVLogger(manifest.parent, name="", version="log"), plugins=VerifiedCheckpointIO(),
     )  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from magenet.adaptation.run import adapt
+from magenet.adaptation.time_plan import MOST_MINUTES
 from magenet.commands.parser import CommandParser
 from magenet.errors import UsageError
 
@@ -48,8 +48,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.steps < 1 or not 0 <= options.seed < 1 << 32:
         raise UsageError("--steps must be at least 1 and --seed lie between 0 and 2^32 - 1")
-    if not 0 < options.minutes < math.inf:
-        raise UsageError("--minutes must be more than 0")
+    if not 0 < options.minutes <= MOST_MINUTES:
+        raise UsageError(f"--minutes must be above 0 and at most {MOST_MINUTES}")
     adapt(
         options.input, options.out, options.weights, options.steps, options.minutes, options.seed,
         options.device,

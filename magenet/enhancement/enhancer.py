@@ -214,8 +214,8 @@ class PhotographEnhancer:
             field: Its field of view; estimated if None.
             strength: Share of the change that is applied, 0 to 1.
             force: Whether to enhance also what does not look like a fundus photograph.
-            fast: Whether to restore it at half of its side, see :meth:`Settings.side`; what is
-                finer than 4 px then stays as it is.
+            fast: Whether to restore it at half of the side, see :meth:`Settings.side`; what is
+                finer then stays as it is.
 
         Returns:
             The photograph at its own size; outside the field of view bit for bit as it was.

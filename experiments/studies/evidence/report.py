@@ -118,7 +118,8 @@ def write(folder: Path, rows: Sequence[Row], head: str = HEAD) -> None:
     with atomic_write(folder / SCORES) as part, part.open("w", newline="") as stream:
         csv.writer(stream).writerow(Row._fields)
         csv.writer(stream).writerows((*row[:4], f"{row.value:.5g}") for row in rows)
-    reference = next(row.method for row in reversed(rows) if not row.method.endswith(FAST))
+    whole = [row.method for row in rows if not row.method.endswith(FAST)]
+    reference = (whole or [rows[-1].method])[-1]
     lines = [
         head,
         "Mean and 95 % interval over patients:", "",

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.configurations import CONFIGS
+from experiments.configurations import BASE, CONFIGS
 from experiments.studies import runs
-from experiments.studies.runs import TRAINED, Runs
+from experiments.studies.runs import TRAINED, Runs, as_options, recipe_of
 from magenet.errors import UserError
 from magenet.main import main
 from tests.command_line import LIMITS, SMALL
@@ -86,14 +86,17 @@ def test_a_judge_that_a_configuration_names_is_part_of_the_recipe(
 def test_the_recipe_is_that_of_any_clone_and_ignores_comments() -> None:
     """Else a row would be trained for hours again on another machine, or for a word."""
     Path("layer.yaml").write_text("trainer: {max_steps: 2}\n")
-    study = Runs(Path("runs/study"))
-    recipe = study.recipe("a", [Path("layer.yaml")])
+
+    def recipe_with_layer() -> str:
+        return recipe_of(as_options([BASE, Path("layer.yaml")]))
+
+    recipe = recipe_with_layer()
     assert "experiments/configs/base.yaml" in recipe
     assert str(CONFIGS) not in recipe
     Path("layer.yaml").write_text("# Two steps.\ntrainer: {max_steps: 2}\n")
-    assert study.recipe("a", [Path("layer.yaml")]) == recipe
+    assert recipe_with_layer() == recipe
     Path("layer.yaml").write_text("trainer: {max_steps: 3}\n")
-    assert study.recipe("a", [Path("layer.yaml")]) != recipe
+    assert recipe_with_layer() != recipe
 
 
 def test_a_training_without_a_checkpoint_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:

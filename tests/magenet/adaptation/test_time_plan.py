@@ -4,30 +4,52 @@ from pathlib import Path
 
 import pytest
 
-from magenet.adaptation.time_plan import LEAST_TRAINING, plan
+from magenet.adaptation.time_plan import LEAST_STEPS, plan
 from magenet.errors import UsageError
 from tests.magenet.adaptation.test_run import adapt
 
 
-@pytest.mark.parametrize("each", [0.05, 1.0, 3.0])
+@pytest.mark.parametrize("each", [0.05, 1.0, 2.4])
 @pytest.mark.parametrize("steps", [1, 400, 100_000])
-def test_the_parts_fit_into_the_time_and_the_steps_into_their_part(each: float, steps: int) -> None:
-    parts = plan(60, each, steps, minutes=30)
+@pytest.mark.parametrize("photographs", [60, 130])
+def test_the_parts_fit_into_the_time_and_the_steps_into_their_part(
+    photographs: int, each: float, steps: int
+) -> None:
+    parts = plan(photographs, each, steps, minutes=30)
     assert parts.seconds <= 30 * 60
-    assert 1 <= parts.steps <= steps
-    more = plan(60, each, steps, minutes=60)
+    assert min(steps, LEAST_STEPS) <= parts.steps <= steps
+    assert 1 <= parts.validations <= parts.steps
+    validating = parts.validations * parts.validation
+    assert validating <= 0.6 * parts.training or parts.validations == 1
+    more = plan(photographs, each, steps, minutes=60)
     assert more.steps >= parts.steps
     assert more.survey == parts.survey, "looking at them takes as long"
-    assert parts.training >= min(LEAST_TRAINING * 30 * 60, more.training)
+
+
+def test_the_steps_end_early_enough_for_a_validation_and_the_judgement() -> None:
+    parts = plan(60, 1.0, 400, minutes=30)
+    assert parts.end(1000.0, 30) == pytest.approx(1000 + 1800 - parts.judging - parts.validation)
 
 
 def test_too_little_time_names_what_would_be_enough() -> None:
     with pytest.raises(UsageError, match=r"--minutes 5: .*500 photographs.*fewer") as caught:
         plan(500, 1.5, 400, minutes=5)
     needed = float(str(caught.value).split("give --minutes ")[1].split(",")[0])
-    assert plan(500, 1.5, 400, needed).steps >= 1
+    assert plan(500, 1.5, 400, needed).steps >= LEAST_STEPS
     with pytest.raises(UsageError):
         plan(500, 1.5, 400, needed - 1.5)
+
+
+def test_photographs_that_cannot_be_enhanced_are_told_by_the_survey(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(60):
+        (tmp_path / f"{index}.png").write_bytes(b"")
+    assert adapt(tmp_path, tmp_path.parent / "own", weights) == 1
+    said = capsys.readouterr()
+    assert said.err.count("left out: ") == 60
+    assert "0 photographs can be used" in said.err
+    assert "about" not in said.out
 
 
 def test_it_is_told_before_the_survey(

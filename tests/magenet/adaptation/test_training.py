@@ -10,6 +10,7 @@ from data_modules.datasets.manifest import Photograph
 from magenet.adaptation import training
 from magenet.adaptation.manifests import write_manifests
 from magenet.adaptation.survey import Surveyed
+from magenet.adaptation.time_plan import plan
 from magenet.adaptation.training import released_degradation, train
 from magenet.degradation import CounterRNG, Degradation
 from magenet.models import MAGENet
@@ -37,7 +38,9 @@ def test_weights_at_their_own_scale_learn_detail_and_its_errors_and_keep_their_l
     ]
     manifest, _ = write_manifests(tmp_path, surveyed)
     before = MAGENet.from_pretrained(own_scale_weights)
-    after = train(before, manifest, torch.device("cpu"), 2, 2, time.time() + 600, 0)
+    after = train(
+        before, manifest, torch.device("cpu"), 2, plan(60, 0.1, 2, 30), time.time() + 600, 0
+    )
     weights = before.state_dict()
     moved = {n for n, value in after.state_dict().items() if not torch.equal(value, weights[n])}
     assert all(name.startswith("detail.") for name in moved)

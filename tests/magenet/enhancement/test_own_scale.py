@@ -11,8 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
+import magenet
 from magenet.enhancement.calibration_curve import CalibrationCurve
 from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.enhancement.origin import processing_of
+from magenet.enhancement.page.entries import about
+from magenet.enhancement.released import ReleasedEnhancer
 from magenet.enhancement.settings import Settings
 from magenet.errors import UserError
 from magenet.models import Enhancer, EnhancerOutput, MAGENet, VesselSegmenter
@@ -167,3 +171,34 @@ def test_a_report_that_would_not_fit_is_refused(enhancer: PhotographEnhancer) ->
     enhancer.max_memory = 0
     with pytest.raises(UserError, match=r"too little for the report at 64 px; give \d+M at least"):
         enhancer.find_vessels(torch.rand(1, 3, 64, 64))
+
+
+def test_fast_reaches_the_network_from_everywhere(
+    own_scale_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides: list[int] = []
+    through = PhotographEnhancer._through_network
+
+    def note(self: PhotographEnhancer, seen: Tensor, inside: Tensor) -> EnhancerOutput:
+        sides.append(seen.shape[-1])
+        return through(self, seen, inside)
+
+    monkeypatch.setattr(PhotographEnhancer, "_through_network", note)
+    image = retina(4, 333)
+    for fast in (False, True):
+        magenet.enhance(
+            image.permute(1, 2, 0).numpy(), force=True, fast=fast, weights=own_scale_weights
+        )
+    square = torch.nn.functional.pad(image[None].float() / 255, (0, 3, 0, 3))
+    for fast in (False, True):
+        ReleasedEnhancer(str(own_scale_weights), fast)(square)
+    assert sides[1] < sides[0]
+    assert sides[3] < sides[2]
+
+
+def test_what_was_made_fast_says_so() -> None:
+    row: dict[str, object] = {"weights_sha256": "a", "settings_sha256": "b", "strength": 1.0}
+    said = [str(processing_of(row | {"fast": fast})) for fast in (False, True)]
+    assert [", fast" in text for text in said] == [False, True]
+    said = [about("mage_net", "a" * 64, 1.0, fast) for fast in (False, True)]
+    assert [", fast" in text for text in said] == [False, True]

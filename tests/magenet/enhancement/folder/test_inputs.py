@@ -51,5 +51,9 @@ def test_a_wrong_manifest_is_an_error_and_other_tables_beside_photographs_are_no
     beside = [str(tmp_path / "a.png"), str(tmp_path / "visits.csv")]
     assert [photograph.name for photograph in collect(beside)] == ["a.png"]
     (tmp_path / "wrong.csv").write_text("image,quality\na.png,excellent\n")
+    for header in ("Image,patient", "image;patient"):
+        (tmp_path / "header.csv").write_text(f"{header}\na.png,1\n")
+        with pytest.raises(ManifestError, match="the column 'image' is missing"):
+            collect([*beside, str(tmp_path / "header.csv")])
     with pytest.raises(ManifestError, match=r"wrong\.csv: line 2 has quality 'excellent'"):
         collect([*beside, str(tmp_path / "wrong.csv")])
