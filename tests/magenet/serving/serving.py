@@ -49,7 +49,7 @@ class StandIn:
         self.open.set()
 
     def __call__(
-        self, image: Tensor, found: FieldOfView | None, strength: float, force: bool
+        self, image: Tensor, found: FieldOfView | None, strength: float, force: bool, fast: bool
     ) -> EnhancedPhotograph:
         self.open.wait(60)
         self.sizes.append(image.shape[-1])
