@@ -55,8 +55,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--fast",
         action="store_true",
-        help="restore photographs at half of the side, from 512 to 1024 px; finer detail stays as "
-        "it is",
+        help="restore at half the resolution (512 to 1024 px), in half the time; finer detail "
+        "stays as it is",
     )
     parser.add_argument(
         "--skip-existing",

@@ -71,8 +71,8 @@ def enhance(
         mask: Field of view, bool `(H, W)`; estimated if None.
         strength: Share of the change that is applied, 0 to 1.
         force: Whether to also enhance images that do not look like fundus photographs.
-        fast: Whether to restore at half of the side, from 512 to 1024 px: finer detail stays as it
-            is. No difference with weights of release 0.1.
+        fast: Whether to restore at half the resolution (512 to 1024 px along a side): finer detail
+            stays as it is. No difference with weights of release 0.1.
         weights: Name of weights in the package, folder, or id of a Hugging Face repository.
         device: `auto`, `cpu`, `cuda` or `mps`.
         max_memory: Memory on top of what the process uses at the first call, such as `1.5G`.
