@@ -78,9 +78,9 @@ class Runs:
     def train(self, name: str, configs: Sequence[Path], *options: str) -> Path:
         """Train, unless that was done to its end, and return the checkpoint.
 
-        A training that was stopped goes on from its last resume point, if there is one and the
-        recipe is the same: options, and contents of the configurations and checkpoints that they
-        name; else it starts anew.
+        A training that was stopped goes on from its last resume point; without one it starts anew.
+        Its recipe must be the same: options, and contents of the configurations and checkpoints
+        that they name.
 
         Args:
             name: Of the training; its folder.
@@ -88,8 +88,8 @@ class Runs:
             options: Further options.
 
         Raises:
-            UserError: If the training was done to its end by another recipe, or its last
-                validation was lost.
+            UserError: If the training was done by another recipe, to its end or to a resume point,
+                or its last validation was lost.
         """
         folder, checkpoint = self.folder / name, self.checkpoint(name)
         command = (
@@ -100,15 +100,15 @@ class Runs:
             "--checkpoint.enable_version_counter", "false",
         )  # fmt: skip
         recipe, wanted = folder / RECIPE, recipe_of(command)
-        same = recipe.is_file() and recipe.read_text() == wanted
-        if (folder / TRAINED).is_file():
-            if not same:
-                raise UserError(
-                    f"{folder}: was trained by another recipe, see {RECIPE} there: delete or move "
-                    "the folder"
-                )
+        done, stopped = (folder / TRAINED).is_file(), any(checkpoint.parent.glob("step_*.ckpt"))
+        if (done or stopped) and not (recipe.is_file() and recipe.read_text() == wanted):
+            raise UserError(
+                f"{folder}: was trained by another recipe, see {RECIPE} there: delete or move the "
+                "folder"
+            )
+        if done:
             return checkpoint
-        if same and any(checkpoint.parent.glob("step_*.ckpt")):
+        if stopped:
             run(*command, "--ckpt_path", str(latest_checkpoint(checkpoint.parent)))
         else:
             shutil.rmtree(folder, ignore_errors=True)

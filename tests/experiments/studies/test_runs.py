@@ -115,19 +115,26 @@ def test_a_test_is_repeated_for_another_checkpoint(commands: list[tuple[str, ...
         assert len(commands) == count
 
 
-@pytest.mark.parametrize("change", ["option", "layer", "no resume point"])
-def test_one_of_another_recipe_or_without_a_resume_point_starts_anew(
+def test_one_without_a_resume_point_starts_anew(commands: list[tuple[str, ...]]) -> None:
+    old = stopped(at=None).with_name("old.ckpt")
+    old.touch()
+    Runs(Path("runs/study")).train("a", [], "--seed_everything", "1")
+    assert "--ckpt_path" not in commands[-1]
+    assert not old.exists()
+
+
+@pytest.mark.parametrize("change", ["option", "layer"])
+def test_a_stopped_one_of_another_recipe_is_kept(
     commands: list[tuple[str, ...]], change: str
 ) -> None:
-    best = stopped(at=None if change == "no resume point" else "step_000100.ckpt")
-    old = best.with_name("old.ckpt")
-    old.touch()
+    """It may be hours of work."""
+    best = stopped()
     Path("layer.yaml").write_text("trainer: {max_steps: 2}\n")
     layers = [Path("layer.yaml")] if change == "layer" else []
     options = ["--seed_everything", "1"] if change == "option" else []
-    Runs(Path("runs/study"), layers).train("a", [], *options)
-    assert "--ckpt_path" not in commands[-1]
-    assert not old.exists()
+    with pytest.raises(UserError, match="trained by another recipe"):
+        Runs(Path("runs/study"), layers).train("a", [], *options)
+    assert best.with_name("step_000100.ckpt").is_file()
 
 
 @pytest.mark.slow
