@@ -37,7 +37,7 @@ FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 cameras write as `.jpg`."""
 
 BITS_PER_SAMPLE, SAMPLES_PER_PIXEL, ROWS_PER_STRIP = 0x0102, 0x0115, 0x0116
-TILE_WIDTH, TILE_LENGTH = 0x0142, 0x0143
+PLANAR, TILE_WIDTH, TILE_LENGTH = 0x011C, 0x0142, 0x0143
 """TIFF tags."""
 
 STORED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
@@ -229,6 +229,7 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
     require_file(path)
     try:
         with Image.open(path, formats=FORMATS) as picture:
+            _require_known_layout(path, picture)
             yield picture
     except UnidentifiedImageError:
         raise PictureError(
@@ -239,6 +240,26 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
         raise
     except Exception as error:  # a broken file can raise anything in Pillow's many decoders
         raise PictureError(f"{path}: cannot be decoded ({error})") from None
+
+
+def _require_known_layout(path: str | Path, picture: Image.Image) -> None:
+    """Raise over a TIFF that Pillow and OpenCV decode to wrong values without an error.
+
+    Raises:
+        PictureError: If its samples have 9 to 15 bits, or more than 8 with its colours one after
+            the other.
+    """
+    if not isinstance(picture, TiffImageFile):
+        return
+    tags = picture.tag_v2
+    bits = max(tags.get(BITS_PER_SAMPLE, (8,)))
+    if 8 < bits < 16:
+        raise PictureError(f"{path}: a TIFF of {bits} bits a colour: save it with 8 or 16")
+    if bits > 8 and tags.get(SAMPLES_PER_PIXEL, 1) > 1 and tags.get(PLANAR, 1) != 1:
+        raise PictureError(
+            f"{path}: a TIFF of {bits} bits that stores its colours one after the other: save it "
+            "with the colours of a pixel together ('contiguous' or 'interleaved')"
+        )
 
 
 def _decode(path: str | Path, like: Tensor | None = None) -> Image.Image:

@@ -1,5 +1,6 @@
 """Photographs of 16 bits a colour (extra `16bit`)."""
 
+import struct
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from data_modules.files.reading import read_header, read_native, read_photograph
 from data_modules.files.writing import write_photograph
 
 cv2 = pytest.importorskip("cv2")
-pytest.importorskip("tifffile")
+tifffile = pytest.importorskip("tifffile")
 
 
 def photograph(folder: Path, name: str) -> tuple[Path, torch.Tensor]:
@@ -38,6 +39,31 @@ def test_16_bits_stay_16_bits(tmp_path: Path, name: str) -> None:
     with Image.open(path) as written:
         assert written.getexif()[0x010F] == "Topcon"
         assert written.info["icc_profile"]
+
+
+def test_colours_one_after_the_other_are_refused(tmp_path: Path) -> None:
+    """Pillow and OpenCV decode them to wrong colours, without a word."""
+    planes = np.stack([np.full((40, 50), level, np.uint16) for level in (60000, 30000, 1000)])
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate")
+    for read in (read_header, read_native, read_photograph):
+        with pytest.raises(PictureError, match="a.tif: a TIFF of 16 bits .* one after the other"):
+            read(path)
+    tifffile.imwrite(path, planes.transpose(1, 2, 0), photometric="rgb")
+    assert read_native(path)[:, 0, 0].tolist() == [60000, 30000, 1000]
+
+
+def test_12_bits_are_refused(tmp_path: Path) -> None:
+    """Pillow takes the greatest of them for a sixteenth of white."""
+    path = tmp_path / "a.tif"
+    Image.new("I;16", (50, 40), 4095).save(path)
+    content = path.read_bytes()
+    bits = struct.pack("<HHIHH", 0x0102, 3, 1, 16, 0)
+    assert bits in content
+    path.write_bytes(content.replace(bits, struct.pack("<HHIHH", 0x0102, 3, 1, 12, 0)))
+    for read in (read_header, read_native, read_photograph):
+        with pytest.raises(PictureError, match="a.tif: a TIFF of 12 bits a colour: save it with"):
+            read(path)
 
 
 def test_texts_of_any_kind_cost_no_photograph(tmp_path: Path) -> None:
