@@ -6,7 +6,6 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,7 @@ from torch import Tensor, nn
 
 from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
-from magenet.models import EnhancerOutput, MAGENet
-from magenet.models.scales import with_coarser
-from magenet.models.window import Window, whole_window
+from magenet.models import MAGENet
 
 MULTIPLE = 16
 """Height and width of the exported network's input are multiples of this."""
@@ -47,25 +44,7 @@ class ImageOnly(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Enhance photographs `(B, 3, H, W)` in [0, 1]."""
-        return in_one_piece(self.network, image).image
-
-
-def in_one_piece(network: MAGENet, image: Tensor) -> EnhancerOutput:
-    """Return a network's output without tiles, of which a graph would hold a copy each.
-
-    Args:
-        network: The network.
-        image: Photographs `(B, 3, H, W)` in [0, 1], with sides that suit its detail stage.
-    """
-    window: Window | None = None
-    if network.detail is not None:
-        frame = (image.shape[-2], image.shape[-1])
-        window = whole_window(frame, len(image), network.detail.multiple)
-    output: EnhancerOutput = network(image, window=window)
-    if window is None:
-        return output
-    last = with_coarser(output.stages[-1], image, partial(in_one_piece, network))
-    return output._replace(stages=(*output.stages[:-1], last))
+        return self.network(image).image
 
 
 def export_onnx(network: MAGENet, path: Path) -> None:

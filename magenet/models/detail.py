@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.models.attention import ChannelAttention, corrected
+from magenet.models.information import CLIPPING
 from magenet.models.light import (
     RETINA_LEVEL,
     colour_kept,
@@ -26,7 +27,7 @@ from magenet.models.pyramid import (
     collapsed,
     neighbourhood_mean,
 )
-from magenet.models.stages import EncoderDecoderStage
+from magenet.models.stages import BlockConv2d, EncoderDecoderStage
 from magenet.models.window import Window
 
 STRIDE = 2
@@ -146,7 +147,7 @@ class DetailStage(nn.Module):
         self.bands = len(widths) + 1  # the finest one at the photograph's own resolution
         # Twice the coarsest level's stride, since its attention pools 2x2 features.
         self.multiple = 2 * STRIDE * 2 ** (len(widths) - 1)
-        self.stem = nn.Conv2d((6 + maps) * STRIDE**2, width, 3, padding=1)
+        self.stem = BlockConv2d(6 + maps, width, STRIDE)
         context_width += self.bands
         self.carry = nn.Conv2d(context_width, width, 1)
         self.channel = ChannelAttention(context_width)
@@ -209,14 +210,16 @@ class DetailStage(nn.Module):
         )  # fmt: skip
 
     def forward(self, image: Tensor, seen: Tensor, context: Context, window: Window) -> Tensor:
-        """Return the restored window, `(B, 3, height, width)`.
+        """Return restored windows, `(B K, 3, height, width)`; clipped places stay.
 
         Args:
-            image: Window, `(B, 3, height, width)` in [0, 1].
-            seen: The same standardised, with its maps, `(B, 3 + maps, height, width)`.
+            image: Photographs, `(B, 3, H, W)` in [0, 1].
+            seen: The same standardised, with their maps, `(B, 3 + maps, H, W)`.
             context: Of the whole photographs.
-            window: Where the window lies.
+            window: Which part of them.
         """
+        image, seen = window.cut(image), window.cut(seen)
+        signal = 1 - seen[:, CLIPPING]
         fine = bands(image, self.bands)[:-1]
         scale = [
             window.sample(context.scale[:, level : level + 1], 2**level)
@@ -227,17 +230,16 @@ class DetailStage(nn.Module):
             for band, factor in zip(fine, scale, strict=True)
         ]
         seen = torch.cat([seen, collapsed(equal)], dim=1)
-        features = self.stem(functional.pixel_unshuffle(seen, STRIDE))
-        carried = window.sample(context.features, STRIDE)
+        carried = window.sample_features(context.features, STRIDE)
         weight = context.weight.repeat_interleave(len(window.corners[0]), dim=0)
-        features = (features + carried.to(features.dtype)) * weight
+        features = (self.stem(seen) + carried) * weight
         decoded = self.stage.decode(self.stage.encode(features))
         change = []
         for level, head in enumerate(self.heads):
-            given = head(decoded[max(0, level - 1)]).float()
+            given = head(decoded[max(0, level - 1)])
             if level == 0:
                 given = functional.pixel_shuffle(given, STRIDE)
-            strength, correction = given.chunk(2, dim=1)
+            strength, correction = given.float().chunk(2, dim=1)
             wanted, expected = (
                 window.sample(field[:, level : level + 1], 2**level)
                 for field in (context.gain, context.expected)
@@ -245,7 +247,8 @@ class DetailStage(nn.Module):
             gain = (wanted + UNIT * strength * scale[level]).clamp(max=GREATEST_GAIN)
             added = bands(correction.clamp(-LARGEST, LARGEST) * expected, 1)[0]
             change.append(fine[level] * (gain - 1.0) + added)
-        return corrected(image + collapsed(change), window.sample(context.light, 1))
+        restored = corrected(image + collapsed(change), window.sample(context.light, 1))
+        return image + signal * (restored - image)
 
 
 def applied_gain(log_gain: Tensor, share: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.models.attention import LightCorrection, SupervisedAttention, corrected
-from magenet.models.detail import Context, DetailStage
+from magenet.models.detail import DetailStage
 from magenet.models.enhancer import (
     Enhancer,
     EnhancerOutput,
@@ -20,11 +20,12 @@ from magenet.models.enhancer import (
     padded_to,
     resized_to,
 )
-from magenet.models.information import CLIPPING, MAPS, information_maps
+from magenet.models.information import MAPS, information_maps
 from magenet.models.pretrained import Pretrained
 from magenet.models.scales import with_coarser
 from magenet.models.stages import (
     LEVELS,
+    BlockConv2d,
     EncoderDecoderStage,
     OriginalResolutionStage,
     Refinement,
@@ -205,7 +206,7 @@ class MAGENet(
                 self.structure = StructurePreservation(widths[levels], guide_width)
             width = widths[levels][0]
             previous_strides = STRIDES[levels] if cross_stage_fusion else ()
-            self.stems.append(nn.Conv2d((3 + self.maps) * stride**2, width, 3, padding=1))
+            self.stems.append(BlockConv2d(3 + self.maps, width, stride))
             final = of_last_stage and not original_resolution_stage and detail_widths is None
             if supervised_attention and not final:  # no stage follows the last
                 self.attend.append(SupervisedAttention(width))
@@ -297,7 +298,7 @@ class MAGENet(
         if window is not None:
             raise ValueError("a window needs a network with a detail stage")
         image = padded_to(image, self.multiple)
-        whole = self._whole_image_stages(image, self._network_input(image, quality))
+        whole = self._whole_image_stages(image, self._maps(image, quality))
         if self.original is not None:
             guide = whole.guides[0] if whole.guides else None
             features = self.original(  # (B, C, H/2, W/2)
@@ -312,30 +313,29 @@ class MAGENet(
             tuple(cut_to(estimate, image, height, width) for estimate in whole.estimates), logits
         )
 
-    def _network_input(self, image: Tensor, quality: Tensor | None) -> Tensor:
-        """Return what the stages see of photographs: standardised colours, then the maps."""
-        parts = [self.standardise(image)]
-        if self.own_scale:
-            parts.append(information_maps(image))
+    def _maps(self, image: Tensor, quality: Tensor | None) -> Tensor:
+        """Return what the stages see beside the colours, `(B, maps, H, W)`."""
+        parts = [information_maps(image)] if self.own_scale else [image[:, :0]]
         if self.quality_map:
             wanted = image.new_zeros(len(image)) if quality is None else quality.to(image)
             parts.append(wanted.view(-1, 1, 1, 1).expand(-1, 1, *image.shape[-2:]))
         return torch.cat(parts, dim=1)
 
-    def _whole_image_stages(self, image: Tensor, seen: Tensor) -> WholeImageOutput:
+    def _whole_image_stages(self, image: Tensor, maps: Tensor) -> WholeImageOutput:
         """Run the encoder-decoder stages.
 
         Args:
             image: `(B, 3, H, W)` in [0, 1], sides multiples of :attr:`multiple`.
-            seen: The same standardised, with its maps.
+            maps: See :meth:`_maps`.
         """
-        whole = WholeImageOutput([])
+        whole, seen = WholeImageOutput([]), self.standardise(image)
+        if self.maps:
+            seen = torch.cat([seen, maps], dim=1)
         for index, stride in enumerate(self.strides):
             stage, correct = self.stages[index], self.correct[index]
             assert isinstance(stage, EncoderDecoderStage)
             assert isinstance(correct, LightCorrection)
-            # (B, C s s, H/s, W/s) -> (B, C, H/s, W/s)
-            features = self.stems[index](functional.pixel_unshuffle(seen, stride))
+            features = self.stems[index](seen)  # (B, C, H/s, W/s)
             if whole.carried is not None:
                 features = features + enlarge(self.carries[index - 1](whole.carried))
             encoded = stage.encode(features, whole.features)  # 1/s, 1/2s, 1/4s
@@ -360,38 +360,29 @@ class MAGENet(
         """Enhance photographs, or a window of each, at their own scale."""
         image = image.float()
         frame = (image.shape[-2], image.shape[-1])
-        seen = self._network_input(image, quality)
+        maps = self._maps(image, quality)
         size = [self._context_side(side, max(frame)) for side in frame]
-        whole = self._whole_image_stages(resized_to(image, size), resized_to(seen, size))
+        whole = self._whole_image_stages(resized_to(image, size), resized_to(maps, size))
         assert whole.carried is not None
         assert whole.light is not None
         known = torch.cat([whole.carried, *whole.guides[:1]], dim=1)
         context = detail.context(known, whole.light, image)
+        seen = torch.cat([self.standardise(image), maps], dim=1)
         if window is not None:
-            last = self._in_window(detail, image, seen, context, window)
-        elif torch.is_grad_enabled():
+            last = detail(image, seen, context, window)
+        elif torch.is_grad_enabled() or max(frame) <= TILE:
             padded = whole_window(frame, len(image), detail.multiple)
-            last = self._in_window(detail, image, seen, context, padded)
-            last = last[..., : frame[0], : frame[1]]
+            last = detail(image, seen, context, padded)[..., : frame[0], : frame[1]]
         else:
             last = torch.empty_like(image)
             for tile, valid in windows(*frame, len(image), detail.multiple):
-                restored = self._in_window(detail, image, seen, context, tile)
-                tile.put(restored, last, valid)
+                tile.put(detail(image, seen, context, tile), last, valid)
         if window is None:
             last = with_coarser(last, image, lambda s: self._restore(detail, s, None, quality))
         return EnhancerOutput(
             (*whole.estimates, last), whole.logits, context.log_error, context.light_weight,
             context.log_gain,
         )  # fmt: skip
-
-    def _in_window(
-        self, detail: DetailStage, image: Tensor, seen: Tensor, context: Context, window: Window
-    ) -> Tensor:
-        """Return the estimate of a window, `(B, 3, height, width)`; clipped places stay."""
-        part, seen = window.cut(image), window.cut(seen)
-        restored: Tensor = detail(part, seen, context, window)
-        return part + (1 - seen[:, CLIPPING]) * (restored - part)
 
     def _context_side(self, side: int, longest: int) -> int:
         """Return the side at which the whole photograph is seen: a multiple, not too large."""

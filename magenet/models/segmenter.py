@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from magenet.models.enhancer import Standardise, padded_to
 from magenet.models.pretrained import Pretrained
-from magenet.models.stages import LEVELS, EncoderDecoderStage
+from magenet.models.stages import LEVELS, BlockConv2d, EncoderDecoderStage
 
 
 class VesselSegmenter(
@@ -37,7 +37,7 @@ class VesselSegmenter(
     def __init__(self, width: int = 24, growth: int = 12, blocks: int = 1, stride: int = 1) -> None:
         super().__init__()
         self.stride = stride
-        self.stem = nn.Conv2d(3 * stride**2, width, 3, padding=1)
+        self.stem = BlockConv2d(3, width, stride)
         self.stage = EncoderDecoderStage(
             [width + level * growth for level in range(LEVELS)],
             [blocks] * LEVELS,
@@ -57,7 +57,7 @@ class VesselSegmenter(
     def features(self, image: Tensor) -> list[Tensor]:
         """Return the encoder's features of photographs, finest first, each `(B, C, h, w)`."""
         padded = padded_to(image, self.stride * 2 ** (LEVELS - 1))
-        return self.stage.encode(self.stem(functional.pixel_unshuffle(padded, self.stride)))
+        return self.stage.encode(self.stem(padded))
 
 
 class DilatedSegmenter(nn.Module):
@@ -81,7 +81,7 @@ class DilatedSegmenter(nn.Module):
     def __init__(self, width: int = 32, dilations: Sequence[int] = (1, 2, 4, 8, 16, 1)) -> None:
         super().__init__()
         self.standardise = Standardise()
-        self.stem = nn.Conv2d(12, width, 3, padding=1)
+        self.stem = BlockConv2d(3, width, 2)
         self.blocks = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation),
@@ -97,7 +97,7 @@ class DilatedSegmenter(nn.Module):
         """Return vessel logits, `(B, 1, H, W)`, for photographs `(B, 3, H, W)` in [0, 1]."""
         height, width = image.shape[-2:]
         seen = self.standardise(padded_to(image, 2))
-        features = self.stem(functional.pixel_unshuffle(seen, 2))
+        features = self.stem(seen)
         for block in self.blocks:
             features = features + block(features)
         logits = functional.pixel_shuffle(self.head(features), 2)
@@ -119,7 +119,7 @@ class DiscSegmenter(nn.Module):
     def __init__(self, widths: Sequence[int] = (24, 32, 48, 64)) -> None:
         super().__init__()
         self.multiple = 4 * 2 ** (len(widths) - 1)
-        self.stem = nn.Conv2d(3 * 16, widths[0], 3, padding=1)
+        self.stem = BlockConv2d(3, widths[0], 4)
         self.stage = EncoderDecoderStage(
             widths, [1] * len(widths), stride=4, channel_attention=True, spatial_attention=False
         )
@@ -130,7 +130,6 @@ class DiscSegmenter(nn.Module):
         """Return disc logits, `(B, 1, H, W)`, for photographs `(B, 3, H, W)` in [0, 1]."""
         height, width = image.shape[-2:]
         padded = padded_to(image, self.multiple)
-        features = self.stem(functional.pixel_unshuffle(padded, 4))
-        decoded = self.stage.decode(self.stage.encode(features))
+        decoded = self.stage.decode(self.stage.encode(self.stem(padded)))
         logits = functional.interpolate(self.head(decoded[0]), padded.shape[-2:], mode="bilinear")
         return logits[..., :height, :width]

@@ -90,19 +90,42 @@ class Window(NamedTuple):
             float32 `(B K, C, height / stride, width / stride)`: those parts of what `interpolate`
             returns for the whole photograph, whatever the window.
         """
-        axes = []
-        for axis, count in enumerate((self.height, self.width)):
-            first = [[corner[axis] for corner in photograph] for photograph in self.corners]
-            source = field.shape[2 + axis]
-            axes.append(interpolation(first, count // stride, stride, self.frame[axis], source))
-        (rows, height), (columns, width) = (
-            (needed, weights.to(field.device)) for needed, weights in axes
-        )
+        (rows, height), (columns, width) = self._interpolations(field, stride)
         with torch.autocast(field.device.type, enabled=False):
             # (B, K, 1, height, h) x (B, 1, C, h, w) x (B, K, 1, w, width)
             part = field[..., rows, columns].float()[:, None]
             sampled = height[:, :, None] @ part @ width[:, :, None].mT
         return sampled.flatten(0, 1)
+
+    def sample_features(self, field: Tensor, stride: int) -> Tensor:
+        """Upsample features of the whole photographs as :meth:`sample` does fields.
+
+        Args:
+            field: `(B, C, h, w)` over the whole photographs.
+            stride: Pixels of the photograph per pixel of the result, along one axis.
+
+        Returns:
+            `(B K, C, height / stride, width / stride)` in the features' precision and in
+            channels-last, as convolutions return them, so that nothing need be copied.
+        """
+        (rows, height), (columns, width) = self._interpolations(field, stride)
+        with torch.autocast(field.device.type, enabled=False):
+            part = field[..., rows, columns].permute(0, 2, 3, 1)[:, None]  # (B, 1, h, w, C)
+            across = width[:, :, None] @ part.float()  # (B, K, h, width, C)
+            sampled = height.to(field.dtype) @ across.to(field.dtype).flatten(3)
+        return sampled.view(-1, height.shape[2], *across.shape[3:]).permute(0, 3, 1, 2)
+
+    def _interpolations(self, field: Tensor, stride: int) -> list[tuple[slice, Tensor]]:
+        """Return :func:`interpolation` along both axes."""
+        axes = []
+        for axis, count in enumerate((self.height, self.width)):
+            first = [[corner[axis] for corner in photograph] for photograph in self.corners]
+            source = field.shape[2 + axis]
+            needed, weights = interpolation(
+                first, count // stride, stride, self.frame[axis], source
+            )
+            axes.append((needed, weights.to(field.device)))
+        return axes
 
 
 def interpolation(

@@ -22,7 +22,7 @@ from magenet.imaging.crop import peak, resize
 from magenet.imaging.transfer import spread
 from magenet.models import MAGENet
 from magenet.models.enhancer import VIEWS
-from magenet.onnx_export import in_one_piece, write_onnx
+from magenet.onnx_export import write_onnx
 
 
 class Shown(nn.Module):
@@ -70,7 +70,7 @@ class OneView(nn.Module):
 
     def forward(self, view: Tensor) -> tuple[Tensor, ...]:
         """Return what the third graph needs of a view `(1, 3, S, S)`: the enhanced view first."""
-        output = in_one_piece(self.network, view)
+        output = self.network(view)
         if output.log_error is None or output.light_weight is None:  # without a detail stage
             return (output.image,)
         return output.image, output.log_error, output.light_weight

@@ -47,7 +47,7 @@ def test_colours_one_after_the_other_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate")
     for read in (read_header, read_native, read_photograph):
-        with pytest.raises(PictureError, match="a.tif: a TIFF of 16 bits .* one after the other"):
+        with pytest.raises(PictureError, match=r"a\.tif: a TIFF of 16 bits .* one after the other"):
             read(path)
     tifffile.imwrite(path, planes.transpose(1, 2, 0), photometric="rgb")
     assert read_native(path)[:, 0, 0].tolist() == [60000, 30000, 1000]
@@ -62,7 +62,7 @@ def test_12_bits_are_refused(tmp_path: Path) -> None:
     assert bits in content
     path.write_bytes(content.replace(bits, struct.pack("<HHIHH", 0x0102, 3, 1, 12, 0)))
     for read in (read_header, read_native, read_photograph):
-        with pytest.raises(PictureError, match="a.tif: a TIFF of 12 bits a colour: save it with"):
+        with pytest.raises(PictureError, match=r"a\.tif: a TIFF of 12 bits a colour: save it with"):
             read(path)
 
 

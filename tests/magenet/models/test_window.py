@@ -71,12 +71,22 @@ def test_a_field_is_sampled_as_if_enlarged_as_a_whole(stride: int, coarse: tuple
     window = places([[0, 48], [64, 16]], [[80, 0], [96, 32]], 16, frame)
     size = [side // stride for side in frame]
     enlarged = functional.interpolate(field, size, mode="bilinear")
-    sampled = window.sample(field, stride)
-    assert sampled.shape == (4, 4, 16 // stride, 16 // stride)
     corners = [(0, 0, 80), (0, 48, 0), (1, 64, 96), (1, 16, 32)]
-    for part, (eye, top, left) in zip(sampled, corners, strict=True):
-        wanted = part_of(enlarged[eye], top // stride, left // stride, 16 // stride)
-        assert torch.allclose(part, wanted, atol=1e-4)
+    for sampled in (window.sample(field, stride), window.sample_features(field, stride)):
+        assert sampled.shape == (4, 4, 16 // stride, 16 // stride)
+        for part, (eye, top, left) in zip(sampled, corners, strict=True):
+            wanted = part_of(enlarged[eye], top // stride, left // stride, 16 // stride)
+            assert torch.allclose(part, wanted, atol=1e-4)
+
+
+def test_sampled_features_are_as_a_convolution_returns_them() -> None:
+    """Else each tile would be converted: that took longer than its largest convolution."""
+    window = places([[0, 48]], [[80, 0]], 16, (80, 112))
+    features = torch.rand(1, 4, 10, 14).bfloat16()
+    sampled = window.sample_features(features, 2)
+    assert sampled.dtype == torch.bfloat16
+    assert sampled.is_contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(sampled.float(), window.sample(features.float(), 2), atol=0.01)
 
 
 @pytest.mark.parametrize("axes", [(), (-1,), (-2,), (-2, -1)])
