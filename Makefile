@@ -120,7 +120,7 @@ test-slow: $(DEV) ## Run the slow tests: every experiment through the command li
 	$(PYTEST) -m slow
 
 .PHONY: soak
-soak: $(DEV) ## Try for long to break what users are promised → experiments/results/soak.md (40 minutes)
+soak: $(DEV) ## Try for long to break what users are promised → experiments/results/soak.md (30 minutes)
 	$(BIN)/pytest -m soak tests/soak
 
 .PHONY: coverage

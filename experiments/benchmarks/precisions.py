@@ -18,7 +18,8 @@ FORMS = {"fp32": (False, False), "bf16": (True, False), "bf16, compiled": (True,
 COLUMNS = {
     "batch": "photographs a step.",
     "step ms": "forward, EnhancementLoss, backward, clipping at norm 1, one foreach Adam step: "
-    "median, and half the spread of the middle half. fp32 is contiguous, bf16 channels-last.",
+    "median, and half the spread of the middle half. fp32 is contiguous, with TF32 in the "
+    "convolutions of a GPU, as is PyTorch's default; bf16 is channels-last.",
     "photographs/s": "batch over that time.",
     "first step s": "seconds of the first step; the compiled one compiles forward and backward.",
     "peak MB": "on the GPU, most memory allocated while steps were made, the network included.",

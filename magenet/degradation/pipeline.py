@@ -133,11 +133,14 @@ class Degradation(ABC):
             part = parameters.parts.get(name)
             if part is None:
                 continue
-            values = {key: value.to(device) for key, value in part.values.items()}
+            # Not waited for: a recipe sends dozens of small tensors a batch.
+            values = {
+                key: value.to(device, non_blocking=True) for key, value in part.values.items()
+            }
             if len(part.samples) == len(image):
                 image = factor.apply(image, frame, values)
             else:
-                samples = part.samples.to(device)
+                samples = part.samples.to(device, non_blocking=True)
                 degraded = factor.apply(image[samples], frame.select(samples), values)
                 image = image.index_copy_(0, samples, degraded)
         return image.mul_(mask)

@@ -318,6 +318,8 @@ class PhotographEnhancer:
 
     def _require_memory(self, what: str, side: int, need: int) -> None:
         """Raise if something that needs so many bytes more does not fit into the memory."""
+        if self.device.type != "cpu":  # a GPU's memory is its own: it says itself when it is full
+            return
         need += resident()
         if need > self.max_memory:
             raise UserError(

@@ -124,7 +124,7 @@ class Window(NamedTuple):
             needed, weights = interpolation(
                 first, count // stride, stride, self.frame[axis], source
             )
-            axes.append((needed, weights.to(field.device)))
+            axes.append((needed, weights.to(field.device, non_blocking=True)))
         return axes
 
 

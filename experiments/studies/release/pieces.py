@@ -123,7 +123,8 @@ class Plan:
         rest = self.pieces * self.piece - sum(state.spent.values())
         end = now + max(1.0, self.left(state))
         is_last = rest - (stop - now) < self.piece / 2
-        return min(end, stop) if is_last else end
+        nearly = end - stop < LEAST_SHARE * self.piece  # too little for another piece to begin with
+        return min(end, stop) if is_last or nearly else end
 
 
 class Folder:

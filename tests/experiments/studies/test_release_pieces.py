@@ -73,6 +73,13 @@ def test_detail_that_begins_within_a_piece_goes_on_in_the_next() -> None:
     assert plan.end(state, now=0.0, stop=480.0) == pytest.approx(480)
 
 
+def test_a_part_is_not_stopped_just_before_its_end() -> None:
+    """Its end is counted from a little later than the piece's: another piece for it is waste."""
+    plan = Plan(minutes=9, pieces=3)
+    assert plan.end(State("light"), now=2.0, stop=plan.piece) == plan.piece
+    assert plan.end(State("light"), now=100.0, stop=plan.piece) == pytest.approx(580)
+
+
 @pytest.mark.parametrize(("obeys", "status"), [(True, -15), (False, -9)])
 def test_a_training_that_does_not_stop_is_ended(obeys: bool, status: int) -> None:
     ignore = "" if obeys else "signal.signal(signal.SIGTERM, signal.SIG_IGN); "
