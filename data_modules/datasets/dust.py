@@ -44,6 +44,10 @@ DEEPEST = 0.25
 """Greatest relative depth that a grain is given; a mask of dust is 1 there."""
 
 
+CameraKey = tuple[str, float]
+"""Camera, as photographs tell it: their set, and width over height of their frames."""
+
+
 class Dust:
     """Dust of the cameras of a set of photographs.
 
@@ -62,7 +66,8 @@ class Dust:
     """
 
     def __init__(self, photographs: Sequence[Photograph], cache: str | None = None) -> None:
-        self.depths: dict[tuple[str, float], Tensor] = {}
+        self.depths: dict[CameraKey, Tensor] = {}
+        self.planes: dict[tuple[CameraKey, int, int], Tensor] = {}
         cameras = defaultdict(list)
         for photograph in photographs:
             try:
@@ -76,18 +81,29 @@ class Dust:
                 if bool(depth.any()):
                     self.depths[camera] = depth
 
-    def depth(self, photograph: Photograph, height: int, width: int) -> Tensor:
-        """Return the share of the pixel values that dust takes, `(1, height, width)` in [0, 1].
+    def plane(self, photograph: Photograph, height: int, width: int) -> Tensor | None:
+        """Return the share of the pixel values that dust takes; None for a camera without dust.
+
+        It is kept: a camera's frames have few sizes, and to enlarge it takes longer than to read a
+        photograph from the cache.
 
         Args:
             photograph: A photograph.
             height: Of its frame, in pixels.
             width: Of its frame, in pixels.
+
+        Returns:
+            uint8 `(1, height, width)`, 255 for :data:`DEEPEST`.
         """
-        depth = self.depths.get(_camera(photograph, height, width))
+        camera = _camera(photograph, height, width)
+        depth = self.depths.get(camera)
         if depth is None:
-            return torch.zeros(1, height, width)
-        return functional.interpolate(depth[None], (height, width), mode="bilinear")[0]
+            return None
+        if (camera, height, width) not in self.planes:
+            large = functional.interpolate(depth[None], (height, width), mode="bilinear")[0]
+            plane = (large / DEEPEST * 255).round().to(torch.uint8)
+            self.planes[camera, height, width] = plane
+        return self.planes[camera, height, width]
 
 
 def kept_depth(photographs: Sequence[Photograph], cache: Path | None) -> Tensor:
@@ -157,6 +173,6 @@ def window_mean(picture: Tensor, side: int) -> Tensor:
     return picture
 
 
-def _camera(photograph: Photograph, height: int, width: int) -> tuple[str, float]:
-    """Return the camera of a photograph: its set and the shape of its frame."""
+def _camera(photograph: Photograph, height: int, width: int) -> CameraKey:
+    """Return the camera of a photograph."""
     return photograph.set, round(width / height, 2)

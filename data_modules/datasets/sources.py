@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from data_modules.datasets.cache import Cache
-from data_modules.datasets.dust import DEEPEST, Dust
+from data_modules.datasets.dust import Dust
 from data_modules.datasets.manifest import FILE_COLUMNS, Manifest, ManifestError, Photograph
 from data_modules.datasets.phantom import Camera, draw_phantom
 from data_modules.datasets.photographs import (
@@ -37,7 +37,7 @@ class ManifestDataset(PhotographDataset):
         cache: Folder of decoded photographs; not cached if None.
         own_scale: Whether photographs smaller than `image_size` keep their own size.
         dust: Dust of their cameras; samples then have `mask_dust`, uint8 `(1, S, S)`: the share of
-            the pixel values that is lost, 255 for :data:`DEEPEST`.
+            the pixel values that is lost, 255 for `dust.DEEPEST`.
     """
 
     def __init__(
@@ -98,13 +98,12 @@ class ManifestDataset(PhotographDataset):
     def _dust_of(self, dust: Dust, photograph: Photograph, sample: Sample) -> Tensor:
         """Return the dust of a photograph as a plane of its sample."""
         header = read_header(photograph.image)
-        depth = dust.depth(photograph, header.height, header.width)
-        if not bool(depth.any()):
+        plane = dust.plane(photograph, header.height, header.width)
+        if plane is None:
             return torch.zeros_like(sample["mask_vessel"])
         if photograph.name not in self.squares:
             image = read_photograph(photograph.image)
             self.squares[photograph.name] = require_field(photograph, image).square
-        plane = (depth / DEEPEST * 255).round().to(torch.uint8)
         return resize(crop(plane, self.squares[photograph.name]), sample["image"].shape[-1])
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import NamedTuple
 
+from magenet.allocator import has_room, resident
 from magenet.errors import UsageError, UserError
 
 MEBIBYTE = 1 << 20
@@ -81,15 +80,6 @@ def as_text(count: int) -> str:
     )
 
 
-def resident() -> int:
-    """Return the resident set size of the process in bytes; 400 MiB where it cannot be read."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return 400 * MEBIBYTE
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def held_by(header: Header) -> int:
     """Return what a photograph holds with its result and the mask of its field, in bytes."""
     return (2 * 3 * header.sample_bytes + 1) * header.width * header.height
@@ -124,10 +114,10 @@ def require_memory(header: Header, max_memory: int, others: int = 0) -> None:
     Raises:
         UserError: If it does not; the message gives the memory needed.
     """
-    need = resident() + memory_of(header) + others * held_by(header)
-    if need > max_memory:
+    need = memory_of(header) + others * held_by(header)
+    if not has_room(need, max_memory):
         batch = f" in a batch of {others + 1}" if others else ""
         raise UserError(
-            f"is {header.width}x{header.height} px and needs {as_text(need)} of memory{batch}; "
-            f"{as_text(max_memory)} are allowed (max_memory)"
+            f"is {header.width}x{header.height} px and needs {as_text(resident() + need)} of "
+            f"memory{batch}; {as_text(max_memory)} are allowed (max_memory)"
         )

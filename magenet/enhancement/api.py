@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import read_with_field
 from data_modules.files.errors import PictureError
-from data_modules.files.memory_estimate import Header, parsed_memory, require_memory, resident
+from data_modules.files.memory_estimate import Header, parsed_memory, require_memory
 from data_modules.files.reading import read_header, require_shape
+from magenet.allocator import resident
 from magenet.enhancement.device import device_for
 from magenet.enhancement.enhancer import PhotographEnhancer, Report
 from magenet.errors import UserError

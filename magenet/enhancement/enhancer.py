@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from data_modules.files.memory_estimate import MEBIBYTE, resident
-from magenet.allocator import return_freed_memory
+from data_modules.files.memory_estimate import MEBIBYTE
+from magenet.allocator import has_room, resident
 from magenet.enhancement.device import half_precision
 from magenet.enhancement.fundus_check import CHECK_SIZE
 from magenet.enhancement.settings import Settings
@@ -236,7 +236,6 @@ class PhotographEnhancer:
         # Before the transfer: judges need memory, too, and a result is as large as its photograph.
         report = self._report(seen, enhanced, inside, expected, harmed, share, field)
         result = transfer(enhanced, seen, inside, image, field)
-        return_freed_memory()  # the next photograph is of another size
         return EnhancedPhotograph(result, field, expected, report)
 
     def estimate(self, seen: Tensor, inside: Tensor) -> Estimate:
@@ -320,11 +319,11 @@ class PhotographEnhancer:
         """Raise if something that needs so many bytes more does not fit into the memory."""
         if self.device.type != "cpu":  # a GPU's memory is its own: it says itself when it is full
             return
-        need += resident()
-        if need > self.max_memory:
+        if not has_room(need, self.max_memory):
+            least = math.ceil((resident() + need) / MEBIBYTE)
             raise UserError(
                 f"--max-memory: {self.max_memory / MEBIBYTE:.0f} MiB are too little for {what} "
-                f"at {side} px; give {math.ceil(need / MEBIBYTE)}M at least"
+                f"at {side} px; give {least}M at least"
             )
 
     def _shown(self, image: Tensor, field: FieldOfView, side: int) -> tuple[Tensor, Tensor]:

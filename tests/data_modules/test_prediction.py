@@ -8,11 +8,12 @@ from data_modules import PredictionDataModule
 from data_modules.files import memory_estimate
 from data_modules.files.errors import PictureError
 from data_modules.files.reading import read_header
+from magenet import allocator
 from tests.drawn import drawn_folder
 
 
 def test_the_others_of_a_batch_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_estimate, "resident", lambda: 0)
+    monkeypatch.setattr(allocator, "resident", lambda: 0)
     photographs = str(drawn_folder(tmp_path, 2))
     header = read_header(tmp_path / "eye_0.png")
     two = memory_estimate.memory_of(header) + memory_estimate.held_by(header)

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from magenet import allocator
 from tests.conftest import ROOT
 
 SCRIPT = """
@@ -35,8 +36,7 @@ def test_freed_memory_is_used_again_without_new_pages() -> None:
 
 RETURNED = """
 import torch
-from data_modules.files.memory_estimate import resident
-from magenet.allocator import return_freed_memory
+from magenet.allocator import resident, return_freed_memory
 
 kept = []
 for _ in range(4000):  # small ones stay between large ones, which the C library then keeps
@@ -57,3 +57,15 @@ def test_freed_memory_is_given_back() -> None:
     command = [sys.executable, "-c", RETURNED]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert int(done.stdout) > 100 << 20, "of 256 MB"
+
+
+def test_freed_memory_is_returned_before_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is kept for the next photograph, and must not cost one that would fit."""
+    used = [900]
+    monkeypatch.setattr(allocator, "resident", lambda: used[0])
+    monkeypatch.setattr(allocator, "return_freed_memory", lambda: used.__setitem__(0, 480))
+    assert allocator.has_room(100, 1000)
+    assert used == [900], "there was room: the memory is kept"
+    assert allocator.has_room(500, 1000)
+    assert used == [480]
+    assert not allocator.has_room(521, 1000)

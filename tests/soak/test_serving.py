@@ -18,7 +18,8 @@ pytest.importorskip("httpx2", reason="needs httpx2 (extra dev)")
 
 import httpx2
 
-from data_modules.files.memory_estimate import MEBIBYTE, resident
+from data_modules.files.memory_estimate import MEBIBYTE
+from magenet.allocator import resident
 from magenet.serving.limits import Limits
 from tests.magenet.serving.serving import finished, listening, picture, send, served
 from tests.soak.ledger import Ledger

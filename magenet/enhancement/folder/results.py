@@ -18,10 +18,11 @@ from data_modules.datasets.photographs import (
     read_frames_with_field,
 )
 from data_modules.files.errors import PictureError
-from data_modules.files.memory_estimate import held_by, memory_of, resident
+from data_modules.files.memory_estimate import held_by, memory_of
 from data_modules.files.output_paths import output_paths
 from data_modules.files.reading import read_header
 from data_modules.files.writing import MetadataChoice, write_frames, write_photograph
+from magenet.allocator import has_room, return_freed_memory
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder.shard import WHOLE, Shard
 from magenet.enhancement.frames import EnhancedFrames, FrameError
@@ -251,6 +252,7 @@ def enhance_all(
                 )
             )
             yield outcomes.pop()
+    return_freed_memory()  # a server or `--watch` may wait for long
 
 
 def _enhance_frames(
@@ -351,4 +353,4 @@ def _fit_together(one: Photograph, other: Photograph, max_memory: int) -> bool:
         return False
     needs = sum(memory_of(header) for header in headers)
     needs += sum(held_by(header) for header in headers if header.frames > 1)  # the worst frame
-    return resident() + needs <= max_memory
+    return has_room(needs, max_memory)

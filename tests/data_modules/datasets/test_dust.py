@@ -106,10 +106,16 @@ def test_a_large_frame_is_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.allclose(dust_depth(large), dust_depth(images), atol=0.02)
 
 
+def depth_of(dust: Dust, photograph: Photograph, height: int, width: int) -> torch.Tensor:
+    """Return the share of the pixel values that dust takes from a frame, `(1, height, width)`."""
+    plane = dust.plane(photograph, height, width)
+    return torch.zeros(1, height, width) if plane is None else DEEPEST * plane / 255
+
+
 def test_dust_is_where_it_is_at_any_size_of_the_frame(camera: list[Photograph]) -> None:
     dust = Dust(camera)
     for scale in (1, 2):
-        depth = dust.depth(camera[0], 96 * scale, 144 * scale)
+        depth = depth_of(dust, camera[0], 96 * scale, 144 * scale)
         assert depth.shape == (1, 96 * scale, 144 * scale)
         deepest = int(depth.flatten().argmax())
         assert abs(deepest // (144 * scale) - 40 * scale) <= 2 * scale
@@ -120,8 +126,8 @@ def test_dust_is_where_it_is_at_any_size_of_the_frame(camera: list[Photograph]) 
 def test_too_few_photographs_show_no_dust(camera: list[Photograph]) -> None:
     dust = Dust(camera[:-1])
     assert not dust.depths
-    assert not bool(dust.depth(camera[0], 96, 144).any())
-    assert bool(Dust(camera).depth(camera[0], 96, 144).any())
+    assert not bool(depth_of(dust, camera[0], 96, 144).any())
+    assert bool(depth_of(Dust(camera), camera[0], 96, 144).any())
 
 
 def test_cameras_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,11 +135,11 @@ def test_cameras_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(dust_module, "LEAST", 2)
     seen: list[int] = []
 
-    def depth_of(images: list[Tensor]) -> Tensor:
+    def a_tenth(images: list[Tensor]) -> Tensor:
         seen.append(len(images))
         return torch.full((1, *images[0].shape[-2:]), 0.1)
 
-    monkeypatch.setattr(dust_module, "dust_depth", depth_of)
+    monkeypatch.setattr(dust_module, "dust_depth", a_tenth)
     wide, tall, large = (
         torch.zeros(3, *size, dtype=torch.uint8) for size in ((32, 48), (48, 32), (64, 96))
     )
@@ -141,10 +147,10 @@ def test_cameras_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     other = written(tmp_path, [wide], "other")
     dust = Dust(one + other)
     assert seen == [3]
-    assert bool(dust.depth(one[0], 32, 48).all())
-    assert bool(dust.depth(one[3], 64, 96).all())
-    assert not bool(dust.depth(one[1], 48, 32).any()), "one photograph of that shape"
-    assert not bool(dust.depth(other[0], 32, 48).any()), "another set"
+    assert bool(depth_of(dust, one[0], 32, 48).all())
+    assert bool(depth_of(dust, one[3], 64, 96).all())
+    assert not bool(depth_of(dust, one[1], 48, 32).any()), "one photograph of that shape"
+    assert not bool(depth_of(dust, other[0], 32, 48).any()), "another set"
 
 
 def test_no_more_photographs_are_read_than_needed(
@@ -152,11 +158,11 @@ def test_no_more_photographs_are_read_than_needed(
 ) -> None:
     seen: list[int] = []
 
-    def depth_of(images: list[Tensor]) -> Tensor:
+    def a_tenth(images: list[Tensor]) -> Tensor:
         seen.append(len(images))
         return torch.zeros(1, 96, 144)
 
-    monkeypatch.setattr(dust_module, "dust_depth", depth_of)
+    monkeypatch.setattr(dust_module, "dust_depth", a_tenth)
     Dust(camera * 4)
     assert seen == [MOST]
 
@@ -165,7 +171,7 @@ def test_the_second_time_comes_from_the_cache(
     camera: list[Photograph], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "cache"
-    first = Dust(camera, str(folder)).depth(camera[0], 96, 144)
+    first = depth_of(Dust(camera, str(folder)), camera[0], 96, 144)
     calls: list[int] = []
 
     def refuse(images: list[Tensor]) -> Tensor:
@@ -173,7 +179,7 @@ def test_the_second_time_comes_from_the_cache(
         return torch.zeros(1, 96, 144)
 
     monkeypatch.setattr(dust_module, "dust_depth", refuse)
-    assert torch.equal(Dust(camera, str(folder)).depth(camera[0], 96, 144), first)
+    assert torch.equal(depth_of(Dust(camera, str(folder)), camera[0], 96, 144), first)
     assert not calls
     Dust([*camera, camera[0]], str(folder))
     Dust([replace(photograph, name=f"b{photograph.name}") for photograph in camera], str(folder))

@@ -22,9 +22,9 @@ from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import Header, memory_of
 from data_modules.files.reading import read_photograph
 from data_modules.files.writing import write_photograph
+from magenet import allocator
 from magenet.callbacks import prediction_writer as writer_module
 from magenet.callbacks.prediction_writer import EnhancedPhotographWriter
-from magenet.enhancement import enhancer as enhancer_module
 from magenet.enhancement.folder import results as module
 from magenet.enhancement.outcome import Outcome
 from magenet.enhancement.page.entries import ReportPage
@@ -177,8 +177,7 @@ def test_results_wait_only_beside_what_the_next_photographs_need(
     monkeypatch.setattr(module, "write_photograph", slowly)
     monkeypatch.setattr(writer_module, "read_header", header)
     # The process itself may hold more by now: it has run other tests.
-    for reader in (writer_module, enhancer_module):
-        monkeypatch.setattr(reader, "resident", lambda: RESIDENT)
+    monkeypatch.setattr(allocator, "resident", lambda: RESIDENT)
     monkeypatch.setattr(task, "predict_step", noted)
     assert predict(task, source, max_memory=f"{allowed}") == []
     assert any(early[:-1]) == waits, "the last batch is smaller"

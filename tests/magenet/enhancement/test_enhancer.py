@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from data_modules.datasets.photographs import cut_to_field
-from data_modules.files.memory_estimate import resident
+from magenet.allocator import resident
 from magenet.enhancement.calibration_curve import CalibrationCurve
 from magenet.enhancement.enhancer import PhotographEnhancer, _at_most
 from magenet.enhancement.fundus_check import CHECK_SIZE, FundusCheck, NotAFundusError
