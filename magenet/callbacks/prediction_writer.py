@@ -26,6 +26,7 @@ from magenet.enhancement.origin import ReportRow, claimed_paths
 from magenet.enhancement.outcome import Outcome
 from magenet.errors import StoppedError, printable
 from magenet.tasks.enhancement import EnhancementTask, PredictionOptions
+from magenet.threads import use_one_thread
 
 
 class Pending(NamedTuple):
@@ -131,7 +132,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         self.paths = claimed_paths(paths, self.photographs, self.overwrite)
         # No rank writes a result while another still checks which files exist.
         trainer.strategy.barrier("paths")
-        self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="write")
+        self.pool = ThreadPoolExecutor(self.threads, "write", use_one_thread)
 
     def write_on_batch_end(
         self,

@@ -12,6 +12,7 @@ from magenet.commands.parser import CommandParser
 from magenet.enhancement.device import device_for
 from magenet.enhancement.folder.results import FolderOptions
 from magenet.errors import UsageError
+from magenet.threads import use_one_thread
 
 LONGEST_KEEP = 7 * 24 * 60
 """Minutes that photographs can be kept at most: a week (our choice)."""
@@ -120,6 +121,7 @@ def main(arguments: list[str]) -> int:
         raise UsageError(f"--port must lie between 0 and 65535, got {options.port}")
     if min(options.max_pixels, options.max_photographs) < 1:
         raise UsageError("--max-pixels and --max-photographs must be at least 1")
+    use_one_thread()  # the worker computes, in a thread of its own
     serve(
         Address(options.host, options.port, tuple(options.name), options.token),
         options.folder or default_folder(),

@@ -38,6 +38,7 @@ from magenet.enhancement.origin import (
     write_report,
 )
 from magenet.enhancement.outcome import Outcome
+from magenet.threads import use_one_thread
 
 NOT_ENHANCED = ("failed", "refused")
 """Values of `status` of a photograph that has no result."""
@@ -223,7 +224,7 @@ def enhance_all(
     paths = claimed_paths(paths, photographs, options.overwrite)
     recipe = _recipe(enhancer, options)
     ahead: Future[Prepared] | None = None
-    with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
+    with ThreadPoolExecutor(1, "read", use_one_thread) as pool:
         for number, photograph in enumerate(photographs):
             path = paths[photograph.name]
             reading = ahead or pool.submit(_prepare, photograph, path, recipe, options)
