@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from kornia.color import rgb_to_lab
 from torch import Tensor
 
-from magenet.metrics.colour import brightness_drift, colour_difference
+from magenet.metrics.colour import ciede2000
+from magenet.metrics.full_reference import check_photographs
+from magenet.metrics.masks import mean_inside
 from magenet.metrics.skeleton import vessel_length_change
 
 
@@ -30,9 +33,11 @@ def fidelity(
         - `brightness_drift`: mean change of lightness L*.
     """
     lost, invented = vessel_length_change(vessels_before, vessels_after, mask)
+    check_photographs(after, before, mask)
+    lab, lab_before = (rgb_to_lab(image.float()) for image in (after, before))
     return {
         "vessel_lost": lost,
         "vessel_invented": invented,
-        "colour_change": colour_difference(after, before, mask),
-        "brightness_drift": brightness_drift(after, before, mask),
+        "colour_change": mean_inside(ciede2000(lab, lab_before)[:, None], mask),
+        "brightness_drift": mean_inside((lab - lab_before)[:, :1], mask),
     }

@@ -186,20 +186,16 @@ def longest_line(mask: Tensor) -> Tensor:
         tensor([6])
     """
     line = skeleton(mask)
-    place = line.flatten().cumsum(dim=0).sub(1).reshape(line.shape)  # of each pixel in the list
-    every, but_first, but_last = slice(None), slice(1, None), slice(None, -1)
-    ends = []
-    for here, there in (
-        ((every, but_last), (every, but_first)), ((but_last, every), (but_first, every)),
-        ((but_last, but_last), (but_first, but_first)),
-        ((but_last, but_first), (but_first, but_last)),
-    ):  # fmt: skip
-        joined = line[..., *here] & line[..., *there]
-        ends.append(torch.stack([place[..., *here][joined], place[..., *there][joined]]))
-    first, second = torch.cat(ends, dim=1)
+    padded = functional.pad(line, (1, 1, 1, 1))  # so that no line reaches another photograph's
+    pixels, width = padded.flatten().nonzero()[:, 0], padded.shape[-1]
+    label = torch.arange(len(pixels), device=line.device)
+    listed = torch.full((padded.numel(),), -1, device=line.device)  # place of a pixel in the list
+    listed[pixels] = label
+    neighbours = torch.cat([listed[pixels + step] for step in (1, width - 1, width, width + 1)])
+    joined = neighbours >= 0
+    first, second = label.repeat(4)[joined], neighbours[joined]
     # Labels: a pixel's own place, then the least that its neighbours' labels are labelled with.
     # Jumping from label to label takes the logarithm of the steps that neighbours alone would.
-    label = torch.arange(int(line.sum()), device=line.device)
     while True:
         least = label.scatter_reduce(0, first, label[second], "amin")
         least = least.scatter_reduce(0, second, least[first], "amin")
