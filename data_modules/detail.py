@@ -113,7 +113,10 @@ class DetailDataModule(PairedDataModule):
             return image
         severity = self.severity * rng.uniform("camera_severity", 0.0, 1.0)
         values = self.camera.draw(rng.fork("camera"), severity)
-        moved = {name: value.to(image.device, non_blocking=True) for name, value in values.items()}
+        moved = {
+            name: value.to(image.device, non_blocking=image.is_cuda)
+            for name, value in values.items()
+        }
         return self.camera.apply(image.clone(), Frame(mask), moved)
 
 

@@ -40,8 +40,8 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def has_room(need: int, max_memory: int) -> bool:
-    """Return whether the process may take more memory; what it has freed is returned first.
+def make_room(need: int, max_memory: int) -> bool:
+    """Return whether the process may take more memory, after it has returned what it must.
 
     Args:
         need: Bytes that it needs beside what it uses.

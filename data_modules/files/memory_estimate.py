@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from magenet.allocator import has_room, resident
+from magenet.allocator import make_room, resident
 from magenet.errors import UsageError, UserError
 
 MEBIBYTE = 1 << 20
@@ -115,7 +115,7 @@ def require_memory(header: Header, max_memory: int, others: int = 0) -> None:
         UserError: If it does not; the message gives the memory needed.
     """
     need = memory_of(header) + others * held_by(header)
-    if not has_room(need, max_memory):
+    if not make_room(need, max_memory):
         batch = f" in a batch of {others + 1}" if others else ""
         raise UserError(
             f"is {header.width}x{header.height} px and needs {as_text(resident() + need)} of "

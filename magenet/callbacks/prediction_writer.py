@@ -19,7 +19,7 @@ from data_modules.files.memory_estimate import Header, memory_of, parsed_memory
 from data_modules.files.output_paths import output_paths, require_outside
 from data_modules.files.reading import read_header
 from data_modules.files.writing import MetadataChoice
-from magenet.allocator import has_room
+from magenet.allocator import make_room
 from magenet.enhancement.folder.listing import Listing
 from magenet.enhancement.folder.results import NOT_ENHANCED, write_outcome
 from magenet.enhancement.origin import ReportRow, claimed_paths
@@ -211,7 +211,7 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         need = sum(memory_of(header) for header in headers)
         while self.pending and headers:
             encoders = sum(one.encoding for one in self.pending)
-            if has_room(need + encoders, self.options.max_memory):
+            if make_room(need + encoders, self.options.max_memory):
                 return
             self._collect(len(self.pending) - 1)
 

@@ -135,12 +135,13 @@ class Degradation(ABC):
                 continue
             # Not waited for: a recipe sends dozens of small tensors a batch.
             values = {
-                key: value.to(device, non_blocking=True) for key, value in part.values.items()
+                key: value.to(device, non_blocking=image.is_cuda)
+                for key, value in part.values.items()
             }
             if len(part.samples) == len(image):
                 image = factor.apply(image, frame, values)
             else:
-                samples = part.samples.to(device, non_blocking=True)
+                samples = part.samples.to(device, non_blocking=image.is_cuda)
                 degraded = factor.apply(image[samples], frame.select(samples), values)
                 image = image.index_copy_(0, samples, degraded)
         return image.mul_(mask)

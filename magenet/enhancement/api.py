@@ -17,7 +17,7 @@ from data_modules.datasets.photographs import read_with_field
 from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import Header, parsed_memory, require_memory
 from data_modules.files.reading import read_header, require_shape
-from magenet.allocator import resident
+from magenet.allocator import make_room, resident, return_freed_memory
 from magenet.enhancement.device import device_for
 from magenet.enhancement.enhancer import PhotographEnhancer, Report
 from magenet.errors import UserError
@@ -49,6 +49,7 @@ def _enhancer(weights: str, device: str, max_memory: str) -> PhotographEnhancer:
 
     Its memory is counted on top of what the process uses at that moment.
     """
+    return_freed_memory()
     memory = resident() + parsed_memory(max_memory)
     return PhotographEnhancer.from_pretrained(weights, device_for(device), memory)
 
@@ -110,6 +111,7 @@ def enhance(
             raise ValueError(f"the mask is {mask.shape}, the image {tuple(tensor.shape[-2:])}")
         field = field_from_mask(torch.from_numpy(np.ascontiguousarray(mask, dtype=bool))[None])
     result = enhancer(tensor, field, strength, force, fast)
+    make_room(UNCERTAINTY_BYTES * tensor[0].numel(), enhancer.max_memory)
     uncertainty: NDArray[np.float32] = (255.0 * result.uncertainty()).numpy()
     report = replace(result.report, reasons=(*result.report.reasons, *notes))
     return Enhanced(result.image.permute(1, 2, 0).numpy(), uncertainty, report)

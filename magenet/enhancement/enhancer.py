@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from data_modules.files.memory_estimate import MEBIBYTE
-from magenet.allocator import has_room, resident
+from data_modules.files.memory_estimate import BAND_COLUMN, MEBIBYTE
+from magenet.allocator import make_room, resident
 from magenet.enhancement.device import half_precision
 from magenet.enhancement.fundus_check import CHECK_SIZE
 from magenet.enhancement.settings import Settings
@@ -235,6 +235,7 @@ class PhotographEnhancer:
         share = strength * estimate.light_share
         # Before the transfer: judges need memory, too, and a result is as large as its photograph.
         report = self._report(seen, enhanced, inside, expected, harmed, share, field)
+        make_room(BAND_COLUMN * max(image.shape[-2:]) + image.nbytes, self.max_memory)
         result = transfer(enhanced, seen, inside, image, field)
         return EnhancedPhotograph(result, field, expected, report)
 
@@ -317,9 +318,9 @@ class PhotographEnhancer:
 
     def _require_memory(self, what: str, side: int, need: int) -> None:
         """Raise if something that needs so many bytes more does not fit into the memory."""
-        if self.device.type != "cpu":  # a GPU's memory is its own: it says itself when it is full
+        if self.device.type == "cuda":  # its memory is its own, and it says when it is full
             return
-        if not has_room(need, self.max_memory):
+        if not make_room(need, self.max_memory):
             least = math.ceil((resident() + need) / MEBIBYTE)
             raise UserError(
                 f"--max-memory: {self.max_memory / MEBIBYTE:.0f} MiB are too little for {what} "

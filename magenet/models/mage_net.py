@@ -33,7 +33,7 @@ from magenet.models.stages import (
     enlarge,
 )
 from magenet.models.structure import StructurePreservation
-from magenet.models.window import TILE, Window, whole_window, windows
+from magenet.models.window import TILE, Window, is_one_tile, whole_window, windows
 
 STRIDES: tuple[int, ...] = (2, 4, 8, 16)
 """Pixels of the photograph per pixel of the features, at the resolutions of the stages."""
@@ -370,7 +370,7 @@ class MAGENet(
         seen = torch.cat([self.standardise(image), maps], dim=1)
         if window is not None:
             last = detail(image, seen, context, window)
-        elif torch.is_grad_enabled() or max(frame) <= TILE:
+        elif torch.is_grad_enabled() or is_one_tile(*frame):
             padded = whole_window(frame, len(image), detail.multiple)
             last = detail(image, seen, context, padded)[..., : frame[0], : frame[1]]
         else:

@@ -65,7 +65,7 @@ def _reduced_along(image: Tensor, axis: int) -> Tensor:
     """
     half = -(-image.shape[axis] // 2)
     strip = min(STRIP, half)
-    matrix = _half_band(strip).to(image.device, non_blocking=True)
+    matrix = _half_band(strip).to(image.device, non_blocking=image.is_cuda)
     after = 2 * strip * -(-half // strip) - image.shape[axis] + REACH
     padded = _padded(image, REACH, after, axis)
     return _product(padded, matrix.T, 2 * strip, axis).narrow(axis, 0, half)
@@ -79,7 +79,7 @@ def _enlarged_along(image: Tensor, length: int, axis: int) -> Tensor:
     # The transpose of a wider reduction, doubled, without the pixels at its ends.
     matrix = 2.0 * _half_band(strip + 2 * around).T[REACH + 2 * around :][: 2 * strip]
     padded = _padded(image, around, strip * -(-half // strip) - half + around, axis)
-    matrix = matrix.T.to(image.device, non_blocking=True)
+    matrix = matrix.T.to(image.device, non_blocking=image.is_cuda)
     return _product(padded, matrix, strip, axis).narrow(axis, 0, length)
 
 

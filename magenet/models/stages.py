@@ -50,7 +50,8 @@ class BlockConv2d(nn.Conv2d):
         # (width, channels, row and column in a block, row and column of blocks)
         weight = self.weight.view(len(self.weight), -1, block, block, 3, 3)
         weight = weight.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
-        weight = weight.contiguous(memory_format=torch.channels_last)  # as the result is to be
+        if self.weight.is_contiguous(memory_format=torch.channels_last):  # and so the features
+            weight = weight.contiguous(memory_format=torch.channels_last)
         return functional.conv2d(image, weight, self.bias, stride=block, padding=block)
 
 

@@ -110,9 +110,12 @@ class Window(NamedTuple):
         """
         (rows, height), (columns, width) = self._interpolations(field, stride)
         with torch.autocast(field.device.type, enabled=False):
-            part = field[..., rows, columns].permute(0, 2, 3, 1)[:, None]  # (B, 1, h, w, C)
-            across = width[:, :, None] @ part.float()  # (B, K, h, width, C)
-            sampled = height.to(field.dtype) @ across.to(field.dtype).flatten(3)
+            part = field[..., rows, columns].float().permute(0, 3, 2, 1)  # (B, w, h, C)
+            # One product for all windows and rows: (B, K width, w) x (B, w, h C)
+            across = width.flatten(1, 2) @ part.flatten(2)
+            across = across.view(*width.shape[:3], *part.shape[2:])  # (B, K, width, h, C)
+            across = across.transpose(2, 3).to(field.dtype)
+            sampled = height.to(field.dtype) @ across.flatten(3)
         return sampled.view(-1, height.shape[2], *across.shape[3:]).permute(0, 3, 1, 2)
 
     def _interpolations(self, field: Tensor, stride: int) -> list[tuple[slice, Tensor]]:
@@ -124,7 +127,7 @@ class Window(NamedTuple):
             needed, weights = interpolation(
                 first, count // stride, stride, self.frame[axis], source
             )
-            axes.append((needed, weights.to(field.device, non_blocking=True)))
+            axes.append((needed, weights.to(field.device, non_blocking=field.is_cuda)))
         return axes
 
 
@@ -161,6 +164,11 @@ def whole_window(frame: tuple[int, int], batch: int, multiple: int) -> Window:
     """Return the window that is the whole photograph, its sides rounded up to multiples."""
     height, width = (-(-side // multiple) * multiple for side in frame)
     return Window([[(0, 0)]] * batch, height, width, frame)
+
+
+def is_one_tile(height: int, width: int) -> bool:
+    """Return whether photographs of this size need not be cut into windows."""
+    return max(height, width) <= TILE
 
 
 def windows(

@@ -22,6 +22,9 @@ NOT_RUN = {
         "pip install 'magenet[sweep]'",
         "pip install 'magenet[serve]'",
         "pip install 'magenet[export]'",
+        "pip download --no-deps --only-binary=:all: --python-version 3.12 --platform "
+        "manylinux2014_x86_64 -d wheels jsonargparse docstring-parser typeshed-client omegaconf "
+        "kornia kornia-rs torchdata",
         "python3 -m pip install --no-index --no-deps --target /tmp/site wheels/*.whl "
         "&& export PYTHONPATH=/tmp/site",
     ],

@@ -64,8 +64,8 @@ def test_freed_memory_is_returned_before_there_is_no_room(monkeypatch: pytest.Mo
     used = [900]
     monkeypatch.setattr(allocator, "resident", lambda: used[0])
     monkeypatch.setattr(allocator, "return_freed_memory", lambda: used.__setitem__(0, 480))
-    assert allocator.has_room(100, 1000)
+    assert allocator.make_room(100, 1000)
     assert used == [900], "there was room: the memory is kept"
-    assert allocator.has_room(500, 1000)
+    assert allocator.make_room(500, 1000)
     assert used == [480]
-    assert not allocator.has_room(521, 1000)
+    assert not allocator.make_room(521, 1000)

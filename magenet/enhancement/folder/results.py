@@ -22,7 +22,7 @@ from data_modules.files.memory_estimate import held_by, memory_of
 from data_modules.files.output_paths import output_paths
 from data_modules.files.reading import read_header
 from data_modules.files.writing import MetadataChoice, write_frames, write_photograph
-from magenet.allocator import has_room, return_freed_memory
+from magenet.allocator import make_room, return_freed_memory
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder.shard import WHOLE, Shard
 from magenet.enhancement.frames import EnhancedFrames, FrameError
@@ -224,36 +224,39 @@ def enhance_all(
     paths = claimed_paths(paths, photographs, options.overwrite)
     recipe = _recipe(enhancer, options)
     ahead: Future[Prepared] | None = None
-    with ThreadPoolExecutor(1, "read", use_one_thread) as pool:
-        for number, photograph in enumerate(photographs):
-            path = paths[photograph.name]
-            reading = ahead or pool.submit(_prepare, photograph, path, recipe, options)
-            source, decoded, report = reading.result()
-            del reading
-            ahead = None
-            for other in photographs[number + 1 : number + 2]:
-                if _fit_together(photograph, other, options.max_memory):
-                    ahead = pool.submit(_prepare, other, paths[other.name], recipe, options)
-            if report is not None:
-                yield Outcome(report | {"name": photograph.name, "status": "skipped"})
-                continue
-            if isinstance(decoded, DecodedFrames):
-                yield _enhance_frames(enhancer, photograph, decoded, path, options, source)
-                continue
-            outcomes = [enhance_photograph(enhancer, photograph, decoded, options)]
-            del decoded  # whoever takes the outcome holds the photograph alone
-            outcomes.append(
-                write_outcome(
-                    outcomes.pop(),
-                    photograph,
-                    path,
-                    options.metadata,
-                    source,
-                    overwrite=options.overwrite,
+    try:
+        with ThreadPoolExecutor(1, "read", use_one_thread) as pool:
+            for number, photograph in enumerate(photographs):
+                path = paths[photograph.name]
+                reading = ahead or pool.submit(_prepare, photograph, path, recipe, options)
+                source, decoded, report = reading.result()
+                del reading
+                ahead = None
+                for other in photographs[number + 1 : number + 2]:
+                    if _fit_together(photograph, other, options.max_memory):
+                        ahead = pool.submit(_prepare, other, paths[other.name], recipe, options)
+                if report is not None:
+                    yield Outcome(report | {"name": photograph.name, "status": "skipped"})
+                    continue
+                if isinstance(decoded, DecodedFrames):
+                    yield _enhance_frames(enhancer, photograph, decoded, path, options, source)
+                    continue
+                outcomes = [enhance_photograph(enhancer, photograph, decoded, options)]
+                del decoded  # whoever takes the outcome holds the photograph alone
+                make_room(_encoding(photograph), options.max_memory)
+                outcomes.append(
+                    write_outcome(
+                        outcomes.pop(),
+                        photograph,
+                        path,
+                        options.metadata,
+                        source,
+                        overwrite=options.overwrite,
+                    )
                 )
-            )
-            yield outcomes.pop()
-    return_freed_memory()  # a server or `--watch` may wait for long
+                yield outcomes.pop()
+    finally:  # also where the last outcome is not followed by another request
+        return_freed_memory()  # a server or `--watch` may wait for long
 
 
 def _enhance_frames(
@@ -346,6 +349,14 @@ def _without_result(row: ReportRow, path: Path) -> ReportRow:
     return row
 
 
+def _encoding(photograph: Photograph) -> int:
+    """Return the memory of the encoder for a photograph's result, in bytes."""
+    try:
+        return read_header(photograph.image).encoding
+    except PictureError:
+        return 0
+
+
 def _fit_together(one: Photograph, other: Photograph, max_memory: int) -> bool:
     """Return whether one photograph can be read while another is enhanced."""
     try:
@@ -354,4 +365,4 @@ def _fit_together(one: Photograph, other: Photograph, max_memory: int) -> bool:
         return False
     needs = sum(memory_of(header) for header in headers)
     needs += sum(held_by(header) for header in headers if header.frames > 1)  # the worst frame
-    return has_room(needs, max_memory)
+    return make_room(needs, max_memory)

@@ -45,6 +45,7 @@ def test_a_photograph_in_tiles_is_the_photograph_as_a_whole(
     """A margin that is too narrow, or a part that sees its whole window, would show as seams."""
     monkeypatch.setattr(window_module, "TILE", tile)
     network, image = awake(MAGENet(**SMALL)), eyes(1, *size)
+    assert not window_module.is_one_tile(*size)
     count = sum(1 for _ in window_module.windows(*size, 1, 16))
     whole = network(image).stages[-1].detach()
     with torch.no_grad():

@@ -30,7 +30,7 @@ def test_a_convolution_of_blocks_is_pixel_unshuffle_and_a_convolution(
     assert torch.allclose(blocks.weight.grad, plain.weight.grad, rtol=1e-4, atol=1e-3)
 
 
-def test_features_of_blocks_are_in_channels_last() -> None:
-    assert BlockConv2d(3, 8, 2)(torch.rand(1, 3, 24, 32)).is_contiguous(
-        memory_format=torch.channels_last
-    )
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_features_of_blocks_lie_in_memory_as_the_weights_do(layout: torch.memory_format) -> None:
+    blocks = BlockConv2d(3, 8, 2).to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs lack it
+    assert blocks(torch.rand(1, 3, 24, 32)).is_contiguous(memory_format=layout)

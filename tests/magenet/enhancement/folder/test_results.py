@@ -384,3 +384,13 @@ def test_a_name_controls_no_terminal(
     assert said.err.count("\\x1b[2J") == 3, "of the folder, of the file, and of what is not there"
     assert "\x07" not in said.err
     assert "\x1b[2J" not in said.err
+
+
+def test_memory_is_given_back_when_the_last_photograph_is_done(
+    run: Run, patients: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--watch` then waits for the next ones, perhaps until tomorrow."""
+    returned: list[int] = []
+    monkeypatch.setattr(module, "return_freed_memory", lambda: returned.append(1))
+    assert run(*patients, "--force") == 0
+    assert returned == [1]
