@@ -28,7 +28,8 @@ SIZES = ((1, 256, 256), (2, 160, 224), (1, 512, 512))
 
 OWN_SCALE = ((1, 1024, 1024),)
 """The same of a network at the photograph's own scale, which is exported at one size: how it is
-reduced for the stages that see the whole eye depends on the size."""
+reduced for the stages that see the whole eye depends on the size. It is one tile, since a graph
+would hold a copy of the detail stage for each."""
 
 
 class ImageOnly(nn.Module):

@@ -45,7 +45,7 @@ DEEPEST = 0.25
 
 
 CameraKey = tuple[str, float]
-"""Camera, as photographs tell it: their set, and width over height of their frames."""
+"""By which cameras are told apart: the set of a photograph, and width over height of its frame."""
 
 
 class Dust:

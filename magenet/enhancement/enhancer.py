@@ -235,6 +235,7 @@ class PhotographEnhancer:
         share = strength * estimate.light_share
         # Before the transfer: judges need memory, too, and a result is as large as its photograph.
         report = self._report(seen, enhanced, inside, expected, harmed, share, field)
+        # The passes have freed more than they gave back.
         make_room(BAND_COLUMN * max(image.shape[-2:]) + image.nbytes, self.max_memory)
         result = transfer(enhanced, seen, inside, image, field)
         return EnhancedPhotograph(result, field, expected, report)

@@ -243,7 +243,7 @@ def enhance_all(
                     continue
                 outcomes = [enhance_photograph(enhancer, photograph, decoded, options)]
                 del decoded  # whoever takes the outcome holds the photograph alone
-                make_room(_encoding(photograph), options.max_memory)
+                make_room(_encoding(photograph), options.max_memory)  # of what enhancing freed
                 outcomes.append(
                     write_outcome(
                         outcomes.pop(),
