@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from data_modules.files.errors import PictureError
 from data_modules.files.reading import read_native
@@ -385,35 +384,3 @@ def test_a_name_controls_no_terminal(
     assert said.err.count("\\x1b[2J") == 3, "of the folder, of the file, and of what is not there"
     assert "\x07" not in said.err
     assert "\x1b[2J" not in said.err
-
-
-def test_memory_is_given_back_when_the_last_photograph_is_done(
-    run: Run, patients: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`--watch` then waits for the next ones, perhaps until tomorrow."""
-    returned: list[int] = []
-    monkeypatch.setattr(module, "return_freed_memory", lambda: returned.append(1))
-    assert run(*patients, "--force") == 0
-    assert returned == [1]
-
-
-def test_the_thread_that_reads_has_no_team(
-    run: Run, patients: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It would slow the network by a quarter; see `magenet.threads`."""
-    numbers: list[int] = []
-    prepare = module._prepare
-
-    def noted(*arguments: Any) -> Any:
-        numbers.append(torch.get_num_threads())
-        return prepare(*arguments)
-
-    monkeypatch.setattr(module, "_prepare", noted)
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        assert run(*patients, "--force") == 0
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-    assert numbers == [1, 1]
