@@ -7,7 +7,7 @@ from kornia.color import rgb_to_grayscale, rgb_to_lab
 from torch import Tensor
 from torch.nn import functional
 
-from experiments.studies.evidence.detail import band
+from experiments.studies.evidence.detail import field_band
 from experiments.studies.evidence.methods import Method
 from magenet.degradation.fundus.grain import clumps
 from magenet.metrics import ciede2000
@@ -128,4 +128,4 @@ def noise_scores(enhance: Method, side: int = 768) -> dict[str, float]:
 def detail(image: Tensor, mask: Tensor) -> Tensor:
     """Return the detail of green, `(1, 1, S, S)`."""
     scale = image.shape[-1] / 1024
-    return band(image[:, 1:2] * mask, *(scale * period for period in DETAIL))
+    return field_band(image, mask, *(scale * period for period in DETAIL))

@@ -6,7 +6,11 @@ import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
@@ -19,8 +23,14 @@ SCORES, PAGE = "scores.csv", "README.md"
 FAST = ", fast"
 """Ending of the name of a method that is used with the option `--fast`."""
 
-REAL = "pairs, real"
-"""Part of the real pairs."""
+REAL, CEILING = "pairs, real", "pairs, ceiling"
+"""Parts of the real pairs, and of pairs of two good photographs of one eye."""
+
+UNTOUCHED = "untouched"
+"""The method that does nothing."""
+
+SAMPLES = 9999
+"""Bootstrap samples of a share of the gap."""
 
 
 class Row(NamedTuple):
@@ -129,17 +139,25 @@ def write(folder: Path, rows: Sequence[Row], head: str = HEAD) -> None:
         "patients, not corrected for their number. Of two patients, as in CHASE_DB1, p is 0.5 at "
         "least.", "",
         *differences(rows, reference),
+        *gaps(rows),
     ]  # fmt: skip
     (folder / PAGE).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def table(rows: Sequence[Row]) -> list[str]:
-    """Return the scores as a table: mean and 95 % interval over patients."""
+    """Return the scores as a table: mean and 95 % interval over patients.
+
+    Where methods were measured on different numbers of photographs, each cell says on how many.
+    """
     found = _by_score(rows)
     named = list(dict.fromkeys(row.method for row in rows))
     lines = [f"| | score | {' | '.join(named)} |", "|---" * (len(named) + 2) + "|"]
     for (part, score), methods in found.items():
-        cells = [_mean(methods.get(method, [])) for method in named]
+        alike = len({len(own) for own in methods.values()}) == 1
+        cells = [
+            _mean(own) + ("" if alike or not own else f", of {len(own)}")
+            for own in (methods.get(method, []) for method in named)
+        ]
         lines.append(f"| {part} | {score} | {' | '.join(cells)} |")
     return lines
 
@@ -156,6 +174,48 @@ def differences(rows: Sequence[Row], reference: str) -> list[str]:
     return lines
 
 
+def gaps(rows: Sequence[Row]) -> list[str]:
+    """Return how much of the gap from doing nothing to the ceiling each method closes, as lines.
+
+    The ceiling is measured on other eyes than the real pairs, so the interval is of bootstrap
+    samples of the patients of both; empty where either was not measured.
+    """
+    lines = []
+    for (part, score), methods in _by_score(rows).items():
+        ceiling = [row for row in rows if row[:1] + row[2:4] == (CEILING, UNTOUCHED, score)]
+        if part != REAL or not score.startswith("vessel Dice") or not ceiling:
+            continue
+        start, goal = methods.get(UNTOUCHED, []), _resampled(ceiling)
+        for method, own in methods.items():
+            if method != UNTOUCHED and len(own) == len(start):
+                shares = (_resampled(own) - _resampled(start)) / (goal - _resampled(start))
+                low, high = np.quantile(shares[1:], (0.025, 0.975))
+                lines.append(f"| {score} | {method} | {shares[0]:.2f} ({low:.2f} to {high:.2f}) |")
+    patients = len({row.patient for row in rows if row.part == CEILING})
+    head = [
+        "", "## Gap to the ceiling", "",
+        f"Share of the gap from doing nothing to two good photographs of one eye ({patients} other "
+        "patients) that a method closes, with 95 % interval over the patients of both.", "",
+        "| score | method | share |", "|---|---|---|",
+    ]  # fmt: skip
+    return head + lines if lines else []
+
+
+def _resampled(rows: Sequence[Row]) -> NDArray[np.float64]:
+    """Return the mean of scores, then of :data:`SAMPLES` bootstrap samples of their patients.
+
+    Samples are the same for all methods on the same photographs.
+    """
+    values = np.array([row.value for row in rows])
+    names, indices = np.unique([row.patient for row in rows], return_inverse=True)
+    sums, counts = np.bincount(indices, weights=values), np.bincount(indices)
+    generator = np.random.default_rng(len(names))
+    drawn = generator.integers(len(names), size=(SAMPLES, len(names)))
+    drawn = np.concatenate([np.arange(len(names))[None], drawn])
+    means: NDArray[np.float64] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    return means
+
+
 def _by_score(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, list[Row]]]:
     """Return the rows by part and score, then by method; draws of a score are together."""
     found: dict[tuple[str, str], dict[str, list[Row]]] = defaultdict(dict)
@@ -169,7 +229,7 @@ def _mean(rows: Sequence[Row]) -> str:
     """Return a mean with its interval; the mean alone where there is one patient."""
     known = [row for row in rows if row.value == row.value]
     if len({row.patient for row in known}) < 2:
-        return f"{known[0].value:.3f}" if known else ""
+        return f"{fmean(row.value for row in known):.3f}" if known else ""
     interval = bootstrap_interval([row.value for row in known], [row.patient for row in known])
     return f"{interval.mean:.3f} ({interval.low:.3f} to {interval.high:.3f})"
 

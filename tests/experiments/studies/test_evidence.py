@@ -13,6 +13,7 @@ from experiments.studies.evidence import detail, dust, harm, invention, report, 
 from experiments.studies.evidence.methods import method, methods
 from experiments.studies.evidence.report import Row
 from magenet.errors import UserError
+from magenet.metrics.masks import dilate
 from magenet.models import MAGENet
 
 
@@ -73,6 +74,20 @@ def test_bands_are_orthogonal_and_add_up() -> None:
     whole = parts[0] + parts[1] + image.mean()
     assert torch.allclose(whole, image, atol=1e-5)
     assert float((parts[0] * parts[1]).mean().abs()) < 1e-6
+
+
+def test_the_rim_of_the_field_is_no_detail(eye: tuple[Tensor, Tensor, Tensor]) -> None:
+    _, mask, _ = eye
+    mask = torch.nn.functional.interpolate(mask, scale_factor=4)
+    inside = ~dilate(mask == 0, 24)
+    axis = torch.linspace(0.5, 1.0, mask.shape[-1])
+    flat, slope = (0.3 * field.expand(1, 3, *mask.shape[-2:]) for field in (torch.ones(1), axis))
+    for image, least in ((flat, 1e-5), (slope, 1e-3)):
+        found = detail.field_band(image, mask, 3, 48)[inside]
+        assert float(found.square().mean().sqrt()) < least
+    waves = flat + 0.01 * torch.sin(axis * 2 * torch.pi * 2 * mask.shape[-1] / 12)
+    found = detail.field_band(waves, mask, 3, 48)[inside]
+    assert float(found.square().mean().sqrt()) == pytest.approx(0.01 / 2**0.5, rel=0.02)
 
 
 def test_thin_vessels_are_found_by_a_segmenter_that_knows_them(
@@ -174,6 +189,21 @@ def scored(method: str, *values: float, part: str = "harm, hrf") -> list[Row]:
 def test_the_table_has_a_mean_and_an_interval_over_patients() -> None:
     rows = scored("CLAHE", 20.0, 30.0, 40.0)
     assert report.table(rows)[2].startswith("| harm, hrf | psnr | 30.000 (20.000 to 35.000) |")
+
+
+def test_a_mean_of_fewer_photographs_says_of_how_many() -> None:
+    rows = [*scored("CLAHE", 20.0, 30.0, 40.0), *scored("ours", 21.0, 33.0, 50.0)[1:]]
+    (line,) = report.table(rows)[2:]
+    assert line.endswith("| 30.000 (20.000 to 35.000), of 3 | 41.500, of 2 |")
+
+
+def test_the_gap_is_to_good_photographs_of_other_patients() -> None:
+    score = "vessel Dice, network"
+    pairs = [("untouched", 0.4), ("untouched", 0.5), ("ours", 0.5), ("ours", 0.6)]
+    rows = [Row(report.REAL, "ab"[i % 2], name, score, x) for i, (name, x) in enumerate(pairs)]
+    assert report.gaps(rows) == []
+    rows += [Row(report.CEILING, patient, "untouched", score, 0.7) for patient in "cd"]
+    assert report.gaps(rows)[-1] == f"| {score} | ours | 0.40 (0.33 to 0.50) |"
 
 
 def test_differences_are_paired_by_photograph() -> None:
