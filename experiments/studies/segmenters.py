@@ -15,6 +15,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ from experiments.configurations import (
 from experiments.studies.patients import patients_of
 from magenet.callbacks.provenance import commit
 from magenet.checkpoints import read_network
-from magenet.evaluation.statistics import bootstrap_interval
+from magenet.evaluation.statistics import LEAST_PATIENTS, bootstrap_interval
 from magenet.imaging.crop import crop, resize
 from magenet.imaging.field_of_view import field_from_mask
 from magenet.metrics import vessel_scores
@@ -122,9 +123,10 @@ def main(arguments: list[str] | None = None) -> int:
     lines = [
         "# Scores of the segmenters used as judges", "",
         "Made by `python -m experiments.studies.segmenters`: val photographs, inside the field,",
-        "mean and 95 % interval by bootstrap over patients (CHASE_DB1: two eyes a child; HRF and",
-        "IDRiD name no patients: each photograph counts as one). Checkpoints were chosen on the",
-        f"same photographs by Dice: the numbers are slightly optimistic. Commit {commit()}.", "",
+        "mean and 95 % interval by bootstrap over patients (CHASE_DB1: two children, too few for",
+        "one; HRF and IDRiD name no patients: each photograph counts as one). Checkpoints were",
+        "chosen on the same photographs by Dice: the numbers are slightly optimistic. "
+        f"Commit {commit()}.", "",
         "| | photographs | " + " | ".join(SCORES) + " |", "|---" * (len(SCORES) + 2) + "|",
     ]  # fmt: skip
     for label, rows in tables.items():
@@ -132,12 +134,10 @@ def main(arguments: list[str] | None = None) -> int:
         for score in SCORES:
             values = [row[score] for row in rows if score in row]
             row_patients = [row["patient"] for row in rows if score in row]
-            cell = ""
-            if len(set(row_patients)) > 1:
+            cell = f"{fmean(values):.3f}" if values else ""
+            if len(set(row_patients)) >= LEAST_PATIENTS:
                 mean, low, high = bootstrap_interval(values, row_patients)
                 cell = f"{mean:.3f} [{low:.3f}, {high:.3f}]"
-            elif values:
-                cell = f"{sum(values) / len(values):.3f}"
             cells.append(cell)
         lines.append(f"| {label} | {len(rows)} | " + " | ".join(cells) + " |")
     options.out.mkdir(parents=True, exist_ok=True)

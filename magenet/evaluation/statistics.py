@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,12 +16,18 @@ FLIPS = 10_000
 """Number of random sign flips for more patients."""
 
 
+LEAST_PATIENTS = 4
+"""Least number of patients for an interval. Of two or three, the percentiles of the resampled means
+are the lowest and the highest patient, who enclose the mean of all patients in half or three
+quarters of cases, not in 95 %."""
+
+
 class Interval(NamedTuple):
     """Mean with its confidence interval.
 
     Attributes:
         mean: Mean over all photographs, each counted once.
-        low: Lower end of the interval.
+        low: Lower end of the interval; NaN with fewer than :data:`LEAST_PATIENTS` patients.
         high: Upper end.
     """
 
@@ -34,7 +41,7 @@ class Comparison(NamedTuple):
 
     Attributes:
         difference: Mean over photographs of the first method's score minus the second's.
-        low: Lower end of its 95 % interval.
+        low: Lower end of its 95 % interval; NaN with fewer than :data:`LEAST_PATIENTS` patients.
         high: Upper end.
         wins: Number of patients for whom the first method's mean score is higher.
         ties: Number of patients for whom both are equal.
@@ -67,7 +74,7 @@ def bootstrap_interval(
         seed: Seed of the bootstrap samples.
 
     Returns:
-        Mean, low and high.
+        Mean, low and high; NaN for the ends with fewer than :data:`LEAST_PATIENTS` patients.
 
     Raises:
         ValueError: If fewer than two patients have a score, or lengths differ.
@@ -76,10 +83,12 @@ def bootstrap_interval(
         Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapters 8 and 13.
 
     Example:
-        >>> bootstrap_interval([1.0, 1.0, 1.0], ["a", "a", "b"])
+        >>> bootstrap_interval([1.0, 1.0, 1.0, 1.0, 1.0], ["a", "a", "b", "c", "d"])
         Interval(mean=1.0, low=1.0, high=1.0)
     """
     sums, counts = _by_patient(values, groups)
+    if len(sums) < LEAST_PATIENTS:
+        return Interval(float(sums.sum() / counts.sum()), math.nan, math.nan)
     generator, patients = np.random.default_rng(seed), len(sums)
     drawn = generator.integers(patients, size=(draws, patients))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)

@@ -57,11 +57,13 @@ class ScoreSummary(NamedTuple):
         condition: Degradation that the test applied.
         score: Name of the score.
         mean: Mean over photographs.
-        low: Lower end of the mean's 95 % bootstrap interval over patients; NaN with one patient.
+        low: Lower end of the mean's 95 % bootstrap interval over patients; NaN with fewer than
+            :data:`~magenet.evaluation.statistics.LEAST_PATIENTS` patients.
         high: Upper end.
         photographs: Number of photographs for which the score is defined.
         patients: Number of their patients.
-        difference: Mean difference from the unenhanced input; NaN for the input itself.
+        difference: Mean difference from the unenhanced input, of :data:`SIGNED` scores of their
+            absolute values; NaN for the input itself.
         difference_low: Lower end of its 95 % interval.
         difference_high: Upper end.
         wins: Patients with a better score than the input's: lower for :data:`LOWER_IS_BETTER`,
@@ -201,7 +203,7 @@ def compared(score: str, one: Column, other: Column) -> Comparison | None:
 def _gap(score: str, column: Column, untouched: Column, goal: Column) -> float:
     """Return the share of the gap that is closed; NaN if the two ends do not differ."""
     ends = compared(score, goal, untouched)
-    if ends is None or ends.low <= 0.0 <= ends.high:
+    if ends is None or not (ends.low > 0.0 or ends.high < 0.0):
         return NAN
     if (ends.difference < 0.0) != (score in LOWER_IS_BETTER):
         return NAN

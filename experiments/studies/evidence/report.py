@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -14,7 +15,11 @@ from numpy.typing import NDArray
 
 from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
-from magenet.evaluation.statistics import bootstrap_interval, paired_comparison
+from magenet.evaluation.statistics import (
+    LEAST_PATIENTS,
+    bootstrap_interval,
+    paired_comparison,
+)
 from magenet.evaluation.tables import Cells
 
 SCORES, PAGE = "scores.csv", "README.md"
@@ -132,7 +137,7 @@ def write(folder: Path, rows: Sequence[Row], head: str = HEAD) -> None:
     reference = (whole or [rows[-1].method])[-1]
     lines = [
         head,
-        "Mean and 95 % interval over patients:", "",
+        f"Mean and 95 % interval over patients, of {LEAST_PATIENTS} patients or more:", "",
         *table(rows), "",
         f"## Difference of {reference} from each other method", "",
         "On the same photographs: mean, 95 % interval, and p of a paired permutation test over "
@@ -226,9 +231,9 @@ def _by_score(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, list[Row]]
 
 
 def _mean(rows: Sequence[Row]) -> str:
-    """Return a mean with its interval; the mean alone where there is one patient."""
+    """Return a mean with its interval; the mean alone where there are few patients."""
     known = [row for row in rows if row.value == row.value]
-    if len({row.patient for row in known}) < 2:
+    if len({row.patient for row in known}) < LEAST_PATIENTS:
         return f"{fmean(row.value for row in known):.3f}" if known else ""
     interval = bootstrap_interval([row.value for row in known], [row.patient for row in known])
     return f"{interval.mean:.3f} ({interval.low:.3f} to {interval.high:.3f})"
@@ -245,4 +250,5 @@ def _difference(own: Sequence[Row], other: Sequence[Row]) -> str:
     if len(set(patients)) < 2:
         return ""
     found = paired_comparison([a.value for a, _ in pairs], [b.value for _, b in pairs], patients)
-    return f"{found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f}), p {found.p:.3f}"
+    interval = "" if isnan(found.low) else f" ({found.low:+.3f} to {found.high:+.3f})"
+    return f"{found.difference:+.3f}{interval}, p {found.p:.3f}"

@@ -15,8 +15,8 @@ def test_rows_come_back_from_disk_with_their_gaps(tmp_path: Path) -> None:
     written = [*INPUT, {**CLEAN[0], "vessel_dice": math.nan, "dice": 0.5}]
     write_rows(tmp_path / "scores.csv", written)
     read = read_rows(tmp_path / "scores.csv")
-    assert [row["vessel_dice"] for row in read[:6]] == [row["vessel_dice"] for row in INPUT]
-    assert math.isnan(float(read[6]["vessel_dice"]))
+    assert [row["vessel_dice"] for row in read[:-1]] == [row["vessel_dice"] for row in INPUT]
+    assert math.isnan(float(read[-1]["vessel_dice"]))
     assert math.isnan(float(read[0]["dice"])), "a score that only others have"
     with pytest.raises(UserError, match="run the test first"):
         read_rows(tmp_path / "none.csv")

@@ -15,14 +15,14 @@ TABLES = sorted(p for p in RESULTS.glob("*.csv") if not p.stem.endswith(("_runs"
 
 
 def run(
-    folder: Path, subjects: dict[str, float], condition: str = "spots", names: str = "ab"
+    folder: Path, subjects: dict[str, float], condition: str = "spots", names: str = "abcd"
 ) -> Path:
     folder.mkdir()
     rows = [
         {"subject": subject, "name": name, "patient": name, "condition": condition,
          "psnr": psnr + more, "ssim": 0.5 + more / 10}
         for subject, psnr in subjects.items()
-        for name, more in zip(names, (0.0, 2.0), strict=True)
+        for name, more in zip(names, (0.0, 0.0, 2.0, 2.0), strict=True)
     ]  # fmt: skip
     write_rows(folder / "scores.csv", rows)
     (folder / "provenance.json").write_text(json.dumps(dict.fromkeys(FACTS, "known")))
@@ -60,7 +60,7 @@ def test_a_table_names_its_rows_and_averages_photographs(tmp_path: Path) -> None
     }
     assert found["width=8, teacher", "plain"]["difference"] == "11"
     assert found["plain", "width=8, student"]["difference"] == "-10"
-    assert found["plain", "width=8, student"]["losses"] == "2"
+    assert found["plain", "width=8, student"]["losses"] == "4"
     runs = lines(tmp_path / "table_runs.csv")
     assert [cells["row"] for cells in runs] == ["plain", "width=8, student", "width=8, teacher"]
     assert runs[0]["chosen"] == "known"
@@ -141,11 +141,11 @@ def test_files_beside_a_table_are_of_this_table(tmp_path: Path) -> None:
 
 def test_rows_of_different_photographs_make_no_table(tmp_path: Path) -> None:
     one = run(tmp_path / "one", {"input": 10.0, "student": 20.0})
-    other = run(tmp_path / "two", {"input": 10.0, "student": 30.0}, names="ac")
+    other = run(tmp_path / "two", {"input": 10.0, "student": 30.0}, names="abce")
     path = tmp_path / "t.csv"
     with pytest.raises(
         UserError,
-        match=r"tests of different photographs \(2 and 2; only in one of them: b, b, spots\)",
+        match=r"tests of different photographs \(4 and 4; only in one of them: d, d, spots\)",
     ):
         make_table(path, {"x": one, "y": other})
     assert not path.exists()
