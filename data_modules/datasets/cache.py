@@ -17,7 +17,7 @@ from magenet.atomic_write import atomic_write
 Planes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 """A sample as :func:`to_planes` encodes it, `(4 or 5, S, S)`."""
 
-LAYOUT = 1
+LAYOUT = 2
 """Increment it when decoding, field estimation or cropping change: older cache entries are then
 ignored and new ones written; older shards are rejected."""
 

@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from tqdm import tqdm
 
 from data_modules.datasets.photographs import Split
 from data_modules.datasets.sources import ManifestPhotographs
+from experiments.studies.patients import patients_of
 from magenet.callbacks.provenance import commit
 from magenet.degradation import (
     TYPES,
@@ -60,18 +62,32 @@ SIZE = 512
 DRAWS = 3
 """Degradations of each good photograph for the distances."""
 
-Photographs = tuple[Tensor, Tensor]
+
+class Photographs(NamedTuple):
+    """Photographs of one size.
+
+    Attributes:
+        images: uint8 `(N, 3, SIZE, SIZE)`.
+        masks: Their fields of view, bool `(N, 1, SIZE, SIZE)`.
+        patients: Whose they are, N.
+    """
+
+    images: Tensor
+    masks: Tensor
+    patients: list[str]
 
 
 def load(path: str, split: Split, qualities: list[str], sets: list[str] | None) -> Photographs:
-    """Return photographs and masks: uint8 `(N, 3, SIZE, SIZE)`, bool `(N, 1, SIZE, SIZE)`."""
+    """Return the photographs of a manifest."""
     source = ManifestPhotographs(path, sets=sets, qualities=qualities)
     dataset = source.dataset(split, SIZE)
     what = f"{split} {'+'.join(qualities)}"
     samples = [dataset[i] for i in tqdm(range(len(dataset)), desc=what, unit="photograph")]
-    return (
+    patients = patients_of(Path(path).parent)
+    return Photographs(
         torch.stack([sample["image"] for sample in samples]),
         torch.stack([sample["mask_fov"] for sample in samples]),
+        [patients[sample["name"]] for sample in samples],
     )
 
 
@@ -79,7 +95,7 @@ def unenhanced_scores(photographs: Photographs) -> list[dict[str, object]]:
     """Return the scores of degraded, unenhanced photographs, one row a size and type."""
     rows: list[dict[str, object]] = []
     degrade = CofeDegradation()
-    images, masks = photographs
+    images, masks, _ = photographs
     everything = torch.arange(len(images))
     for name in tqdm(TYPES, desc="unenhanced", unit="type"):
         scores: dict[tuple[int, str], list[Tensor]] = {}
@@ -117,7 +133,7 @@ def statistics_of(
     photographs: Photographs, degrade: Degradation | None = None
 ) -> dict[str, Tensor]:
     """Return the image statistics of photographs, :data:`DRAWS` times degraded where asked for."""
-    images, masks = photographs
+    images, masks, _ = photographs
     found: list[dict[str, Tensor]] = []
     for draw in range(1 if degrade is None else DRAWS):
         for indices in torch.split(torch.arange(len(images)), 8):
@@ -129,10 +145,12 @@ def statistics_of(
     return {name: torch.cat([part[name] for part in found]) for name in STATISTICS}
 
 
-def resampled(values: Tensor, photographs: int, generator: torch.Generator) -> Tensor:
-    """Return a bootstrap sample: photographs drawn with replacement, each with all its draws."""
-    chosen = torch.randint(photographs, (photographs,), generator=generator)
-    return values.view(-1, photographs)[:, chosen].flatten()
+def resampled(patients: list[str], generator: torch.Generator) -> Tensor:
+    """Return a bootstrap sample of patients: the indices of all photographs of each."""
+    names = sorted(set(patients))
+    chosen = torch.randint(len(names), (len(names),), generator=generator).tolist()
+    own = {name: [i for i, patient in enumerate(patients) if patient == name] for name in names}
+    return torch.tensor([index for number in chosen for index in own[names[number]]])
 
 
 def distances(good: Photographs, bad: Photographs) -> list[dict[str, object]]:
@@ -151,10 +169,11 @@ def distances(good: Photographs, bad: Photographs) -> list[dict[str, object]]:
             row[f"distance_{label}"] = round(two_sample_distance(measured[name], real[name]), 3)
         differences = []
         for _ in range(200):
-            real_sample = resampled(real[name], len(bad[0]), generator)
+            real_sample = real[name][resampled(bad.patients, generator)]
+            chosen = resampled(good.patients, generator)  # the same for both recipes
             pair = [
                 two_sample_distance(
-                    resampled(sets[label][name], len(good[0]), generator), real_sample
+                    sets[label][name].view(DRAWS, -1)[:, chosen].flatten(), real_sample
                 )
                 for label in ("cofe", "fundus")
             ]
@@ -208,7 +227,7 @@ def as_markdown(report: dict[str, object]) -> str:
             f"ones, undegraded and degraded {DRAWS} times each. 10, 50 and 90 % quantiles of the "
             "statistics; Kolmogorov-Smirnov distance, from 0 (equal) to 1 (disjoint). Closer: the "
             "recipe of smaller distance; `within chance` where the 95 % bootstrap interval of the "
-            "difference, over photographs, includes 0.",
+            "difference, over patients, includes 0.",
             "",
             "| statistic | real low | good | cofe | fundus | distance: good "
             "| cofe | fundus | closer |",
@@ -236,13 +255,13 @@ def main(arguments: list[str] | None = None) -> int:
     for split in ("train", "val"):
         good = load(options.photographs, split, ["good"], ["hygd"])
         bad = load(options.photographs, split, ["usable", "reject"], ["hygd"])
-        report[f"counts_{split}"] = {"good": len(good[0]), "bad": len(bad[0])}
+        report[f"counts_{split}"] = {"good": len(good.images), "bad": len(bad.images)}
         report[f"distances_{split}"] = distances(good, bad)
         if split == "train":
-            indices = torch.arange(min(48, len(good[0]), len(bad[0])))
-            image, mask = good[0][indices].float() / 255, good[1][indices].float()
+            indices = torch.arange(min(48, len(good.images), len(bad.images)))
+            image, mask = good.images[indices].float() / 255, good.masks[indices].float()
             pictures = {
-                "real_low": bad[0][indices].float() / 255,
+                "real_low": bad.images[indices].float() / 255,
                 "cofe": CofeDegradation()(image, mask, CounterRNG(indices)),
                 "fundus": FundusDegradation()(image, mask, CounterRNG(indices)),
             }

@@ -92,13 +92,7 @@ class Runs:
                 or its last validation was lost.
         """
         folder, checkpoint = self.folder / name, self.checkpoint(name)
-        command = (
-            "fit", *as_options([BASE, *configs]), *options, *as_options(self.layers),
-            *self._logged(name), "--checkpoint.dirpath", str(checkpoint.parent),
-            # After a kill the checkpoint of an earlier validation may be there: replaced, not kept
-            # beside a "best-v1.ckpt" that nobody reads.
-            "--checkpoint.enable_version_counter", "false",
-        )  # fmt: skip
+        command = self._training(name, configs, options)
         recipe, wanted = folder / RECIPE, recipe_of(command)
         done, stopped = (folder / TRAINED).is_file(), any(checkpoint.parent.glob("step_*.ckpt"))
         if (done or stopped) and not (recipe.is_file() and recipe.read_text() == wanted):
@@ -120,6 +114,10 @@ class Runs:
         (folder / TRAINED).touch()
         return checkpoint
 
+    def training_recipe(self, name: str, configs: Sequence[Path], *options: str) -> str:
+        """Return the recipe that :meth:`train` would train by."""
+        return recipe_of(self._training(name, configs, options))
+
     def test(self, name: str, configs: Sequence[Path], suffix: str = "tested") -> Path:
         """Test a trained network, unless it was tested so, and return the folder of the test.
 
@@ -139,6 +137,18 @@ class Runs:
             run(*command)
             recipe.write_text(wanted)
         return folder
+
+    def _training(
+        self, name: str, configs: Sequence[Path], options: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Return the command of a training."""
+        return (
+            "fit", *as_options([BASE, *configs]), *options, *as_options(self.layers),
+            *self._logged(name), "--checkpoint.dirpath", str(self.checkpoint(name).parent),
+            # After a kill the checkpoint of an earlier validation may be there: replaced, not kept
+            # beside a "best-v1.ckpt" that nobody reads.
+            "--checkpoint.enable_version_counter", "false",
+        )  # fmt: skip
 
     def _logged(self, version: str) -> tuple[str, ...]:
         """Return the options that name the folder of a run."""

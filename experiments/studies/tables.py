@@ -20,6 +20,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -189,7 +190,7 @@ def dependencies(entry: TableRow, table: str) -> dict[str, str]:
     }
 
 
-def is_current(folder: Path, wanted: dict[str, str]) -> bool:
+def is_current(folder: Path, wanted: Mapping[str, object]) -> bool:
     """Return whether a row was tested, with these values of its :func:`dependencies`."""
     provenance = folder / "provenance.json"
     if not (provenance.is_file() and (folder / "scores.csv").is_file()):
@@ -214,7 +215,7 @@ def main(arguments: list[str] | None = None) -> int:
     layer = CONFIGS / f"tests/{options.table}.yaml"
     found = entries(options.runs, rows)
     for name, entry in tqdm(found.items(), unit="row"):
-        wanted = dependencies(entry, options.table)
+        wanted = {**dependencies(entry, options.table), "limit": options.limit}
         if not entry.configs or (options.only is not None and name not in options.only):
             continue
         if not options.again and is_current(rows / name, wanted):
@@ -239,7 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
         facts |= entry.facts or {}
         (rows / name / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n")
     path = options.results / f"{options.table}.csv"
-    current = {"protocol_sha256": protocol(options.table)}
+    current = {"protocol_sha256": protocol(options.table), "limit": options.limit}
     tests = {
         entry.label: rows / name
         for name, entry in found.items()

@@ -8,24 +8,28 @@ Writes:   experiments/results/adaptation_screen.md.
 
 Good val photographs of the target camera, degraded by the calibrated mixture, replace the real
 ones: a network that learned cofe-Net's damage meets a gap there, and the clean photographs are
-known. The teacher is the student itself, as at the start of an adaptation.
+known. The teacher is the student itself, as at the start of an adaptation. A draw has one
+photograph of each patient: a permuted target and the pairs of another batch are of other patients.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from data_modules import ManifestPhotographs, PairedDataModule, StrongView
 from data_modules.batch import Batch
 from experiments.configurations import RESULTS, comparison_recipe, photographs_folder
 from experiments.studies.adaptation.arms import RUNS
+from experiments.studies.patients import patients_of
 from experiments.studies.runs import Runs
 from magenet.atomic_write import atomic_write
 from magenet.checkpoints import read_network
@@ -154,19 +158,20 @@ class Screen:
         """Return the report as Markdown.
 
         Args:
-            size: Photographs of a batch.
+            size: Photographs of a batch, each of another patient.
             draws: Degradations of each photograph.
         """
         cosines = {"supervised": "same strong views, against the clean photographs"}
         cosines |= {label: label for label in (*TERMS, "direction", OTHER)}
-        count = len(self.found["target"])
+        count = len(self.found["target"]) // draws
         return "\n".join(
             [
                 "# Screen of the adaptation study", "",
                 "Made by `make adaptation-screen` by the study's "
                 "[protocol](../studies/adaptation/protocol.md) with the source network on good val "
-                f"photographs of HYGD under the calibrated mixture: {count} batches of {size}, "
-                f"means over batches, each drawn {draws} times, with 95 % intervals over batches.",
+                f"photographs of HYGD under the calibrated mixture: {count} batches of "
+                f"{size} patients, means over batches, each drawn {draws} times with other "
+                "photographs and other degradations, with 95 % intervals over batches.",
                 "",
                 "| mean absolute difference, grey levels of 255 | |", "|---|---|",
                 *(_row(text, self.found[name], 1, draws) for name, text in ERRORS.items()), "",
@@ -183,7 +188,7 @@ def _row(text: str, values: list[float], digits: int, draws: int) -> str:
 
     Args:
         text: Its label.
-        values: One a batch; the same photographs come again in each draw of degradations.
+        values: One a batch; the same patients come again in each draw.
         digits: Decimal places.
         draws: How often they come.
     """
@@ -196,13 +201,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure errors and gradients and write the report."""
     parser = argparse.ArgumentParser(description="Screen the terms of the adaptation study.")
     parser.add_argument("--size", type=int, default=256, help="side of the photographs, in pixels")
-    parser.add_argument("--batch", type=int, default=4, help="photographs a batch")
-    parser.add_argument("--draws", type=int, default=6, help="degradations of each photograph")
+    parser.add_argument("--batch", type=int, default=2, help="patients a batch")
+    parser.add_argument("--draws", type=int, default=12, help="degradations of each patient")
+    parser.add_argument("--source", type=Path, default=Runs(RUNS).checkpoint("source"))
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     hint = "train it first ('make adaptation-study')"
     network, regressor = MAGENet.from_name("compact"), SeverityRegressor()
-    read_network(network, Runs(RUNS).checkpoint("source"), hint)
+    read_network(network, options.source, hint)
     read_network(regressor, Runs(RUNS).checkpoint("severity"), hint)
     photographs = ManifestPhotographs(
         str(photographs_folder() / "index.csv"), ["hygd"], ["good"], cache="runs/cache"
@@ -211,11 +217,19 @@ def main(arguments: list[str] | None = None) -> None:
         photographs, comparison_recipe(), options.size, options.batch, workers=0
     )
     screen = Screen(network.eval(), SeverityMeasure(regressor), StrongView(CofeDegradation()))
+    dataset = photographs.dataset("val", options.size)
+    patients = patients_of(photographs_folder())
+    own = defaultdict(list)
+    for index in range(len(dataset)):
+        own[patients[dataset.name(index)]].append(index)
     batches = [
         (draw, batch)
         for draw in range(options.draws)
-        for batch in module.val_dataloader()
-        if len(batch["name"]) > 1  # one alone has no permuted target
+        for batch in DataLoader(
+            Subset(dataset, [indices[draw % len(indices)] for indices in own.values()]),
+            options.batch,
+            drop_last=True,
+        )
     ]
     for draw, batch in tqdm(batches, "batches"):
         keyed = cast(Batch, batch | {"key": batch["key"] + draw})

@@ -7,14 +7,17 @@ Time:     13 minutes a variant and seed, and 6 to measure it.
 Writes:   experiments/results/ablation_release; runs/ablation_release.
 
 A variant is `configs/runs/release/detail.yaml`, shortened, with the options named here. What was
-trained and measured before is kept, so the study can be stopped at any time; `--again` measures
-anew.
+trained and measured before by the same recipe, seeds and count is kept, so the study can be stopped
+at any time; the rows of another recipe are replaced, all parts of a variant together. Without
+`recipes.json`, all are measured anew, as after a change of the measures.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,6 +29,7 @@ from experiments.studies.evidence.__main__ import PARTS, measured
 from experiments.studies.evidence.methods import Method, method
 from experiments.studies.evidence.report import Row, merged, read_rows, write
 from experiments.studies.runs import Runs
+from magenet.atomic_write import atomic_write
 from magenet.degradation import CounterRNG, FundusDegradation
 from magenet.degradation.factor import Factor, Values
 from magenet.degradation.frame import Frame
@@ -72,6 +76,9 @@ variant is the first, used without the weights of its light."""
 
 PAIRS = 99
 """Most real pairs: all."""
+
+RECIPES = "recipes.json"
+"""File beside the scores: by which recipe each variant was trained."""
 
 HEAD = """\
 # Ablation of the released network
@@ -125,6 +132,13 @@ def used(name: str, checkpoint: Path) -> Method:
     return lambda image, mask: enhance_at(512, enhance, image, mask) * mask
 
 
+def read_recipes(folder: Path) -> dict[str, str]:
+    """Return the hash of each variant's recipe, seeds and count, by its name; none if unknown."""
+    path = folder / RECIPES
+    recipes: dict[str, str] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return recipes
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Train and measure the missing variants, then write the table."""
     parser = argparse.ArgumentParser(description="Undo one choice of the release at a time.")
@@ -132,9 +146,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=["pairs", "detail", "harm"])
     parser.add_argument("--count", type=int, default=4, help="photographs of each set; all pairs")
-    parser.add_argument(
-        "--again", action="store_true", help="measure anew, as by other seeds or counts"
-    )
     parser.add_argument(
         "--layer", type=Path, nargs="*", default=[], help="more layers of every run"
     )
@@ -144,22 +155,33 @@ def main(arguments: list[str] | None = None) -> int:
     folder = options.results / "ablation_release"
     rows = read_rows(folder)
     runs = Runs(options.runs / "ablation_release", options.layer)
+    recipes = read_recipes(folder)
+    detail = [CONFIGS / "runs/release/detail.yaml"]
     for name in options.only:
+        source = "all" if name == "light not held back" else name
+        trainings = {
+            f"{source.replace(' ', '_')}_{seed}": (
+                *STEPS, *VARIANTS[source], "--seed_everything", str(seed), "--data.seed", str(seed),
+            )
+            for seed in options.seeds
+        }  # fmt: skip
+        texts = [runs.training_recipe(run, detail, *own) for run, own in trainings.items()]
+        recipe = sha256("\n".join([*texts, str(options.count)]).encode()).hexdigest()
+        if recipes.get(name) != recipe:
+            rows = [row for row in rows if row.method != name]
         known = {row.part.split(",")[0] for row in rows if row.method == name}
-        parts = [part for part in options.parts if options.again or part not in known]
+        parts = [part for part in options.parts if part not in known]
         new: list[Row] = []
-        for seed in options.seeds if parts else ():
-            source = "all" if name == "light not held back" else name
-            seeds = ("--seed_everything", str(seed), "--data.seed", str(seed))
-            run = f"{source.replace(' ', '_')}_{seed}"
-            detail = CONFIGS / "runs/release/detail.yaml"
-            checkpoint = runs.train(run, [detail], *STEPS, *VARIANTS[source], *seeds)
+        for run, own in trainings.items() if parts else ():
+            checkpoint = runs.train(run, detail, *own)
             for part in parts:
                 count = PAIRS if part == "pairs" else options.count
                 new += measured(name, used(name, checkpoint), [part], count)
-        rows = merged(rows, new)
+        rows, recipes = merged(rows, new), recipes | {name: recipe}
         # The last is the one that others are compared with.
         write(folder, sorted(rows, key=lambda row: row.method == "all"), HEAD)
+        with atomic_write(folder / RECIPES) as path:
+            path.write_text(json.dumps(recipes, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -14,7 +14,11 @@ pytestmark = pytest.mark.usefixtures("workplace")
 
 def drawn(count: int) -> calibration.Photographs:
     phantoms = [draw_phantom(seed, 64) for seed in range(count)]
-    return torch.stack([p.image for p in phantoms]), torch.stack([p.field.mask for p in phantoms])
+    return calibration.Photographs(
+        torch.stack([p.image for p in phantoms]),
+        torch.stack([p.field.mask for p in phantoms]),
+        [str(seed // 2) for seed in range(count)],
+    )
 
 
 def test_the_report_compares_the_photographs_of_each_quality(
@@ -32,7 +36,7 @@ def test_the_report_compares_the_photographs_of_each_quality(
     for part in ("train", "val"):
         assert report[f"counts_{part}"] == {"good": 1, "bad": 1}
         for label, quality in (("good", "good"), ("real", "usable")):
-            (image,), (mask,) = calibration.load(manifest, part, [quality], ["hygd"])
+            (image,), (mask,), _ = calibration.load(manifest, part, [quality], ["hygd"])
             expected = appearance(image[None].float() / 255 * mask, mask[None].float())
             for row in report[f"distances_{part}"]:
                 value = pytest.approx(float(expected[row["statistic"]]), abs=1e-3)
@@ -41,18 +45,30 @@ def test_the_report_compares_the_photographs_of_each_quality(
 
 
 def test_the_recipe_that_made_the_photographs_is_the_closest() -> None:
-    good = images, masks = drawn(12)
+    images, masks, patients = good = drawn(12)
     same = calibration.distances(good, good)
     assert [row["distance_good"] for row in same] == [0.0] * len(same)
     degraded = FundusDegradation()(
         images.float() / 255 * masks, masks.float(), CounterRNG(torch.arange(12) + 500)
     )
-    rows = calibration.distances(good, ((255 * degraded).round().to(torch.uint8), masks))
+    bad = calibration.Photographs((255 * degraded).round().to(torch.uint8), masks, patients)
+    rows = calibration.distances(good, bad)
     mean = {
         label: sum(float(str(row[f"distance_{label}"])) for row in rows) / len(rows)
         for label in ("good", "cofe", "fundus")
     }
     assert mean["fundus"] < min(mean["good"], mean["cofe"])
+
+
+def test_patients_are_drawn_with_all_their_photographs() -> None:
+    patients = ["b", "a", "b", "c", "a", "b"]
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        chosen = calibration.resampled(patients, generator).tolist()
+        counts = [chosen.count(index) for index in range(6)]
+        assert counts[0] == counts[2] == counts[5]
+        assert counts[1] == counts[4]
+        assert counts[0] + counts[1] + counts[3] == 3
 
 
 @pytest.mark.parametrize(

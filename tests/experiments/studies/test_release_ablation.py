@@ -68,5 +68,10 @@ data: {init_args: {workers: 0, image_size: 64, least_size: 64, window_size: 32, 
     monkeypatch.setattr(evidence, "MEASURES", {})
     assert ablation.main([*command, "all"]) == 0, "neither trained nor measured again"
     assert checkpoint.stat().st_mtime == before
+    monkeypatch.setattr(evidence, "MEASURES", {"harm": lambda enhance, count: iter(rows[:1])})
+    assert ablation.main(["--count", "1", *command, "all"]) == 0
+    table = Path("ablation_release/scores.csv").read_text()
+    assert table.count(",all,") == 1, "of another count: measured anew"
+    assert table.count(",loss sees light,") == 2
     config = Path("runs/ablation_release/loss_sees_light_0/config.yaml").read_text()
     assert "detail_weight: 0.001" in config
