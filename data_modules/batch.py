@@ -9,11 +9,12 @@ from torch import Tensor
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import DecodedPhotograph
 from data_modules.files.errors import PictureError
+from data_modules.files.source import Source
 from data_modules.orientation import Orientation
 from magenet.degradation import Parameters
 
-PredictionItem = tuple[Photograph, DecodedPhotograph | PictureError]
-"""A photograph, and its pixels and field of view or why they cannot be had."""
+PredictionItem = tuple[Photograph, DecodedPhotograph | PictureError, Source]
+"""A photograph, its pixels and field of view or why they cannot be had, and its file as it was."""
 
 
 class Batch(TypedDict, total=False):

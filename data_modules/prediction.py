@@ -16,6 +16,7 @@ from data_modules.datasets.manifest import Manifest, ManifestError
 from data_modules.datasets.photographs import read_with_field
 from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import parsed_memory
+from data_modules.files.source import source_of
 from data_modules.loading import PhotographLoader, outlive_signals
 from magenet.errors import UsageError
 
@@ -39,10 +40,12 @@ class PredictionDataset(Dataset[PredictionItem]):
 
     def __getitem__(self, index: int) -> PredictionItem:
         photograph = self.photographs[index]
+        source = source_of(photograph)
         try:
-            return photograph, read_with_field(photograph, self.max_memory, self.batch_size - 1)
+            decoded = read_with_field(photograph, self.max_memory, self.batch_size - 1)
         except PictureError as error:
-            return photograph, error
+            return photograph, error, source
+        return photograph, decoded, source
 
 
 def collate(items: list[PredictionItem]) -> Batch:

@@ -151,13 +151,13 @@ class EnhancedPhotographWriter(BasePredictionWriter):
         """
         assert self.pool is not None  # since on_predict_start
         self._collect(self.threads)  # at most as many of earlier batches are pending as threads
-        photographs = [photograph for photograph, _ in batch["photographs"]]
+        photographs = [(photograph, source) for photograph, _, source in batch["photographs"]]
         batch["photographs"].clear()  # Lightning would hold them until it has the next batch
-        for photograph in photographs:
+        for photograph, source in photographs:
             header = _header(photograph)
             future = self.pool.submit(
                 write_outcome, prediction.pop(0), photograph, self.paths[photograph.name],
-                self.metadata, overwrite=self.overwrite,
+                source, self.metadata, overwrite=self.overwrite,
             )  # fmt: skip
             self.pending.append(Pending(future, 0 if header is None else header.encoding))
         first = (batch_idx + 1) * self.batch_size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from typing import Any
 from data_modules.datasets.manifest import Photograph
 from data_modules.files.dicom_result import Processing
 from data_modules.files.errors import PictureError
+from data_modules.files.source import file_hash, source_path
 from magenet.atomic_write import atomic_write
 
 ReportRow = dict[str, Any]
@@ -40,30 +40,6 @@ def read_report(path: Path) -> ReportRow:
     except (OSError, ValueError, RecursionError):
         return {}
     return report if isinstance(report, dict) else {}
-
-
-def source_path(photograph: Photograph) -> str:
-    """Return the absolute path of a photograph, without symbolic links."""
-    return os.path.realpath(photograph.image)  # Path.resolve raises over a loop of links
-
-
-def source_of(photograph: Photograph) -> ReportRow:
-    """Return what the report holds of the photograph: path, size and SHA-256, also of its mask.
-
-    Call it before the photograph is decoded: if the file changes in between, its hash is not that
-    of the report, and the photograph is enhanced again.
-    """
-    size, content = _size_and_hash(photograph.image)
-    mask = None if photograph.fov_mask is None else _size_and_hash(photograph.fov_mask)[1]
-    return {
-        "source": source_path(photograph), "source_size": size, "source_sha256": content,
-        "fov_mask_sha256": mask,
-    }  # fmt: skip
-
-
-def file_hash(path: Path) -> str | None:
-    """Return the SHA-256 of a file; None if it cannot be read."""
-    return _size_and_hash(path)[1]
 
 
 def processing_of(row: ReportRow) -> Processing:
@@ -111,19 +87,3 @@ def _claimed(path: Path | PictureError, photograph: Photograph) -> Path | Pictur
         f"{photograph.image}: {path} is there already, {whose}; choose another folder, or replace "
         "it with --overwrite"
     )
-
-
-def _size_and_hash(path: Path) -> tuple[int | None, str | None]:
-    """Return a file's size in bytes and SHA-256; None for both if it cannot be read.
-
-    Pipes and devices are not opened: that could wait for ever.
-    """
-    if not os.path.isfile(path):
-        return None, None
-    try:
-        with path.open("rb") as stream:
-            return os.fstat(stream.fileno()).st_size, hashlib.file_digest(
-                stream, "sha256"
-            ).hexdigest()
-    except OSError:
-        return None, None

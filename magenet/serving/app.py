@@ -22,10 +22,11 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp
 
 from data_modules.files.reading import NATIVE_SUFFIXES
+from data_modules.files.source import file_hash
 from magenet import pages
 from magenet.enhancement.folder.listing import NAME as LISTING
 from magenet.enhancement.folder.listing import listing_of
-from magenet.enhancement.origin import ReportRow, file_hash
+from magenet.enhancement.origin import ReportRow
 from magenet.errors import UserError
 from magenet.installation import version
 from magenet.serving.access import Access, Gate

@@ -302,5 +302,5 @@ class EnhancementTask(FundusTask):
         """Return the outcome of each photograph of a batch, enhanced at its own size."""
         return [
             enhance_photograph(self.photograph_enhancer, photograph, decoded, self.prediction)
-            for photograph, decoded in batch["photographs"]
+            for photograph, decoded, _ in batch["photographs"]
         ]

@@ -20,7 +20,7 @@ def test_the_others_of_a_batch_count(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for size, allowed, fits in ((1, two - 1, True), (2, two, True), (2, two - 1, False)):
         data = PredictionDataModule(photographs, None, None, None, size, 0, str(allowed))
         batch = next(iter(data.predict_dataloader()))
-        _, decoded = batch["photographs"][0]
+        _, decoded, _ = batch["photographs"][0]
         assert isinstance(decoded, PictureError) != fits
     assert "80x80 px and needs" in str(decoded)
     assert "in a batch of 2" in str(decoded)

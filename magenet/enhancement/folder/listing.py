@@ -15,9 +15,10 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from data_modules.datasets.manifest import Photograph
+from data_modules.files.source import source_path
 from magenet.atomic_write import atomic_write, make_folder
 from magenet.enhancement.folder.shard import SHARDS, Shard
-from magenet.enhancement.origin import ReportRow, source_path
+from magenet.enhancement.origin import ReportRow
 from magenet.enhancement.page.entries import set_aside_page
 from magenet.errors import UserError, printable
 from magenet.folder_lock import FolderInUseError, FolderLock

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
+
+from torch import Tensor
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.datasets.photographs import (
@@ -21,6 +23,7 @@ from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import held_by, memory_of
 from data_modules.files.output_paths import output_paths
 from data_modules.files.reading import read_header
+from data_modules.files.source import Source, file_hash, source_of
 from data_modules.files.writing import MetadataChoice, write_frames, write_photograph
 from magenet.allocator import make_room, return_freed_memory
 from magenet.enhancement.enhancer import PhotographEnhancer
@@ -30,11 +33,9 @@ from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.enhancement.origin import (
     ReportRow,
     claimed_paths,
-    file_hash,
     is_whole,
     processing_of,
     read_report,
-    source_of,
     write_report,
 )
 from magenet.enhancement.outcome import Outcome
@@ -86,12 +87,12 @@ class Prepared(NamedTuple):
     """A photograph before it is enhanced.
 
     Attributes:
-        source: What its report holds of it, see :func:`magenet.enhancement.origin.source_of`.
+        source: What its report holds of it, see :func:`data_modules.files.source.source_of`.
         decoded: Its pixels and field of view, those of several frames, or why they cannot be had.
         report: The report on its result, where that is to be skipped.
     """
 
-    source: ReportRow
+    source: Source
     decoded: DecodedPhotograph | DecodedFrames | PictureError
     report: ReportRow | None = None
 
@@ -142,8 +143,8 @@ def write_outcome(
     outcome: Outcome,
     photograph: Photograph,
     path: Path | PictureError,
+    source: Source,
     metadata: MetadataChoice = "clinical",
-    source: ReportRow | None = None,
     frames: EnhancedFrames | None = None,
     overwrite: bool = False,
 ) -> Outcome:
@@ -151,14 +152,15 @@ def write_outcome(
 
     Whenever this is stopped, no result stands beside the report on another photograph, and a
     result that its report does not hold the hash of is not whole. A photograph that fails leaves
-    an earlier result with its report as they were.
+    an earlier result of its own with its report as they were. A photograph whose file is no longer
+    the one that was decoded fails: the metadata would be those of another.
 
     Args:
         outcome: What :func:`enhance_photograph` returned.
         photograph: Which one.
         path: Output path of the picture, or why it has none.
+        source: What :func:`data_modules.files.source.source_of` returned before it was decoded.
         metadata: What the picture keeps of the photograph's metadata.
-        source: See :class:`Prepared`; read from the photograph's file if None.
         frames: The results, where a file holds several; each is enhanced when it is to be written.
         overwrite: Whether to replace the result of another photograph.
 
@@ -166,14 +168,13 @@ def write_outcome(
         The outcome; it is a failure if the picture or the report cannot be written.
     """
     start = time.perf_counter()
-    row = outcome.row | {"metadata": metadata}
-    row |= source_of(photograph) if source is None else source
+    row = outcome.row | {"metadata": metadata} | source
     try:
         if isinstance(path, PictureError):
             raise path
         if frames is not None:
-            _require_own(path, row, overwrite)
-            write_frames(frames, path, photograph.image, metadata, processing_of(row))
+            results = _then(frames, lambda: _require_own(path, row, overwrite))
+            write_frames(results, path, photograph.image, metadata, processing_of(row))
             outcome = frames.outcome()
             row |= outcome.row
         elif outcome.result is not None:
@@ -182,6 +183,8 @@ def write_outcome(
             write_photograph(image, path, photograph.image, metadata, processing_of(row))
         if outcome.result is not None:
             row |= {"result": path.name, "result_sha256": file_hash(path)}
+            if source_of(photograph)["source_sha256"] != row["source_sha256"]:
+                raise PictureError(f"{photograph.name}: changed while it was enhanced; try again")
         row["seconds"] = round(row["seconds"] + time.perf_counter() - start, 2)
         if outcome.result is not None:
             write_report(path, row)
@@ -249,8 +252,8 @@ def enhance_all(
                         outcomes.pop(),
                         photograph,
                         path,
-                        options.metadata,
                         source,
+                        options.metadata,
                         overwrite=options.overwrite,
                     )
                 )
@@ -265,7 +268,7 @@ def _enhance_frames(
     decoded: DecodedFrames,
     path: Path | PictureError,
     options: FolderOptions,
-    source: ReportRow,
+    source: Source,
 ) -> Outcome:
     """Enhance and write a file of several frames, one at a time."""
     frames = EnhancedFrames(
@@ -276,7 +279,7 @@ def _enhance_frames(
         "weights": options.weights, **_recipe(enhancer, options), "seconds": 0.0,
     }  # fmt: skip
     return write_outcome(
-        Outcome(row), photograph, path, options.metadata, source, frames, options.overwrite
+        Outcome(row), photograph, path, source, options.metadata, frames, options.overwrite
     )
 
 
@@ -318,13 +321,21 @@ def _require_own(path: Path, row: ReportRow, overwrite: bool) -> None:
     """
     source = read_report(path).get("source")
     if source != row["source"]:
-        if path.exists() and source is not None and not overwrite:
+        if path.exists() and not overwrite:
             raise PictureError(
-                f"{path.name}: the result of {Path(source).name} is there, whose name this file "
-                "system takes for the same; rename one of the two"
+                f"{path.name}: came there meanwhile; choose another folder"
+                if source is None
+                else f"{path.name}: the result of {Path(source).name} is there, whose name this "
+                "file system takes for the same; rename one of the two"
             )
         path.unlink(missing_ok=True)
         write_report(path, _failed(row, "the run ended while the result was written"))
+
+
+def _then(frames: Iterable[Tensor], end: Callable[[], None]) -> Iterator[Tensor]:
+    """Yield frames, then call a function: one that fails calls nothing."""
+    yield from frames
+    end()
 
 
 def _failed(row: ReportRow, reason: str) -> ReportRow:

@@ -74,6 +74,20 @@ def test_a_frame_that_is_no_fundus_costs_the_file_and_no_other(
     assert not (tmp_path / "out/film.dcm").exists()
 
 
+def test_frames_that_fail_leave_the_result_that_was_to_be_overwritten(
+    film: Path, tmp_path: Path, run: Run
+) -> None:
+    assert run(film / "film.dcm") == 0
+    before = [(tmp_path / "out" / name).read_bytes() for name in ("film.dcm", "film.dcm.json")]
+    noisy = np.random.default_rng(0).integers(0, 256, (2, 200, 200, 3)).astype(np.uint8)
+    noisy[0] = retina(3).permute(1, 2, 0).numpy()
+    (tmp_path / "other").mkdir()
+    photograph(tmp_path / "other/film.dcm", noisy)
+    assert run(tmp_path / "other", "--overwrite") == 1
+    after = [(tmp_path / "out" / name).read_bytes() for name in ("film.dcm", "film.dcm.json")]
+    assert after == before
+
+
 def test_too_many_pixels_for_the_memory_fail_by_the_header(
     film: Path, weights: Path, tmp_path: Path
 ) -> None:

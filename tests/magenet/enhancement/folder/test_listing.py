@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from data_modules.datasets.manifest import Photograph
+from data_modules.files.source import source_path
 from magenet.enhancement.folder.listing import COLUMNS, Listing
-from magenet.enhancement.origin import ReportRow, source_path
+from magenet.enhancement.origin import ReportRow
 from magenet.errors import UserError
 
 PART = "enhance.incomplete.csv"
