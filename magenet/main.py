@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         The exit status: 0, or that of the error: 1 if something could not be done, 2 for a mistake
-        on the command line, 130 after Ctrl-C, 143 after SIGTERM.
+        on the command line, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
     share_name()
     given = sys.argv[1:] if arguments is None else arguments

@@ -11,9 +11,10 @@ from types import FrameType
 
 from magenet.errors import StoppedError
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""Signals after which a run stops: Ctrl-C, and what schedulers and `kill` send."""
-
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Signals after which a run stops: Ctrl-C, what schedulers and `kill` send, a closed terminal."""
 
 STOPPING = "stopping after this photograph; once more stops at once"
 """What is said when the first signal comes."""
@@ -27,7 +28,7 @@ LEFT = (
 
 @contextlib.contextmanager
 def stoppable(stopping: str = STOPPING, left: str = LEFT) -> Iterator[list[int]]:
-    """Note Ctrl-C and SIGTERM, so that the photograph at hand is finished and listed.
+    """Note the signals that stop a run, so that the photograph at hand is finished and listed.
 
     The second signal raises at once.
 

@@ -23,7 +23,7 @@ from magenet.adaptation.private_folder import private_folder
 from magenet.adaptation.survey import require_enough, survey
 from magenet.adaptation.time_plan import SURVEY, plan, seconds_each
 from magenet.adaptation.training import train
-from magenet.atomic_write import atomic_write
+from magenet.atomic_write import make_folder
 from magenet.enhancement.device import device_for
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder.inputs import collect
@@ -98,9 +98,14 @@ def _require_output_folder(out: Path, inputs: list[str]) -> None:
         require_outside(out, given)
     if (out / constants.SAFETENSORS_SINGLE_FILE).exists():
         raise UserError(f"{out}: holds weights already; choose another folder")
-    with atomic_write(out / "writable") as part:
-        part.touch()
-    (out / "writable").unlink()
+    for name in (constants.CONFIG_NAME, "README.md"):
+        if (out / name).exists():
+            raise UserError(f"{out}: holds a {name}, as the new weights do; choose another folder")
+    make_folder(out)
+    try:
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror})") from None
 
 
 def _write_weights(network: MAGENet, folder: Path) -> None:

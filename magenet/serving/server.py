@@ -21,7 +21,6 @@ from magenet.serving.app import create_app
 from magenet.serving.limits import Limits
 from magenet.serving.store import Store
 from magenet.serving.worker import UploadEnhancer
-from magenet.stop_signals import SIGNALS
 
 MOST_CONNECTIONS = 100
 """Connections at once, above which the server answers 503 (our choice)."""
@@ -150,8 +149,16 @@ def _listen(address: Address) -> socket.socket:
 
 @contextmanager
 def _signals_end_it() -> Iterator[None]:
-    """Let the signals that end a server do nothing more: uvicorn raises them again at its end."""
-    before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
+    """Let the signals that end a server do nothing more: uvicorn raises them again at its end.
+
+    A terminal that is closed ends it as SIGTERM does.
+    """
+    ends = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: None) for number in ends}
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        before[signal.SIGHUP] = signal.signal(
+            signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM)
+        )
     try:
         yield
     finally:

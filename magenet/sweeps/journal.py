@@ -9,8 +9,7 @@ from pathlib import Path
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from magenet.errors import UserError
-from magenet.folder_lock import FolderLock
+from magenet.folder_lock import FolderInUseError, FolderLock
 
 PAUSE = 0.02
 """Seconds between two tries to take a lock that is held for a moment only."""
@@ -47,12 +46,16 @@ class JournalLock(JournalFileOpenLock):
 
 
 def take(lock: FolderLock) -> None:
-    """Wait until another process has released a lock, and take it."""
+    """Wait until another process has released a lock, and take it.
+
+    Raises:
+        UserError: If its file cannot be written: a full disk, a read-only folder.
+    """
     while True:
         try:
             lock.acquire()
             return
-        except UserError:
+        except FolderInUseError:
             time.sleep(PAUSE)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from magenet.atomic_write import make_folder
 from magenet.errors import UserError
-from magenet.folder_lock import FolderLock
+from magenet.folder_lock import FolderInUseError, FolderLock
 from magenet.sweeps.sweep_file import Sweep
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _adopted(study: Study, sweep: Sweep, out: Path, trial: FrozenTrial) -> Claim
     lock = _lock(folder)
     try:
         lock.acquire()
-    except UserError:
+    except FolderInUseError:
         return None
     # Its process may have finished it since the trials were read: it releases the lock last.
     now = study.get_trials(deepcopy=False)[trial.number]

@@ -1,5 +1,7 @@
 """Weights that are quick to use: tiny networks that change photographs a little."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,11 @@ def saved(network: MAGENet, settings: Settings, folder: Path) -> Path:
     network.use.update(settings.as_config())
     network.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """Let SIGHUP end the process, as in a terminal, also where the tests are run by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

@@ -19,11 +19,13 @@ from data_modules.files.writing import write_photograph
 from magenet.adaptation import judgement, run
 from magenet.adaptation.judgement import HeldOutComparison
 from magenet.adaptation.manifests import write_manifests
+from magenet.adaptation.private_folder import private_folder
 from magenet.adaptation.survey import MINIMUM_PHOTOGRAPHS, Surveyed
 from magenet.errors import UserError
 from magenet.evaluation.statistics import Comparison
 from magenet.main import main
 from magenet.models import MAGENet
+from magenet.stop_signals import SIGNALS
 from tests.magenet.conftest import retina
 
 WEIGHTS = ("config.json", "model.safetensors", "README.md")
@@ -138,27 +140,56 @@ def test_no_verdict_without_the_weights_it_is_on(
     assert not list((tmp_path / "own").iterdir())
 
 
-@pytest.mark.parametrize("stopped", ["error", "signal"])
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("stopped", [None, signal.SIGTERM, signal.SIGHUP])
 def test_nothing_of_patients_is_left_where_it_stops(
     camera: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str], surveyed: Path, stopped: str,
+    capsys: pytest.CaptureFixture[str], surveyed: Path, stopped: int | None,
 ) -> None:  # fmt: skip
     def train(network: MAGENet, manifest: Path, *rest: Any) -> MAGENet:
         (manifest.parent / "cache").mkdir()
         (manifest.parent / "cache" / "photograph").write_text("of a patient")
-        if stopped == "signal":
-            os.kill(os.getpid(), signal.SIGTERM)
+        if stopped:
+            os.kill(os.getpid(), stopped)
             time.sleep(5)
         raise UserError("the training broke")
 
     monkeypatch.setattr(run, "train", train)
-    handler = signal.getsignal(signal.SIGTERM)
-    assert adapt(camera, tmp_path / "own", weights) == (143 if stopped == "signal" else 1)
+    handlers = [signal.getsignal(number) for number in SIGNALS]
+    assert adapt(camera, tmp_path / "own", weights) == (128 + stopped if stopped else 1)
     said = capsys.readouterr().err
-    assert ("stopped; no weights" if stopped == "signal" else "the training broke") in said
+    assert ("stopped; no weights" if stopped else "the training broke") in said
     assert not list(surveyed.iterdir())
     assert not list((tmp_path / "own").iterdir())
-    assert signal.getsignal(signal.SIGTERM) is handler
+    assert [signal.getsignal(number) for number in SIGNALS] == handlers
+
+
+def test_a_second_signal_does_not_stop_the_removal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = shutil.rmtree
+
+    def impatient(folder: Path, **options: Any) -> None:
+        for number in SIGNALS:
+            os.kill(os.getpid(), number)
+        remove(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", impatient)
+    with private_folder() as folder:
+        (folder / "photograph").touch()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["README.md", "config.json", "model.safetensors"])
+def test_no_file_of_the_user_is_replaced(
+    camera: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / name).write_text("mine")
+    (tmp_path / "project/writable").write_text("mine")
+    assert adapt(camera, tmp_path / "project", weights) == 1
+    assert "choose another folder" in capsys.readouterr().err
+    assert {path.read_text() for path in (tmp_path / "project").iterdir()} == {"mine"}
 
 
 @pytest.mark.parametrize("better", [True, False])

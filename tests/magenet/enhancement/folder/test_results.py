@@ -339,6 +339,7 @@ def test_an_earlier_page_does_not_look_current(
     assert (out / "report.html").read_text() == "<title>Of another program</title>"
 
 
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_photograph_at_hand_is_finished_and_listed(
     run: Run, patients: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
