@@ -330,7 +330,7 @@ def _archive(store: Store, jobs: list[Job]) -> StreamingResponse:
     def members() -> Iterator[Member]:
         reports: list[ReportRow] = []
         names: set[str] = set()
-        changed: list[str] = []
+        left_out: list[str] = []
         for upload in uploads:
             if upload.report is None:
                 continue
@@ -340,17 +340,18 @@ def _archive(store: Store, jobs: list[Job]) -> StreamingResponse:
             if upload.has_result:
                 file = store.folder_of(upload) / RESULTS / upload.file
                 # Enhanced anew since, or at work: the report would be that of another result.
-                if file_hash(file) != given.get("result_sha256"):
-                    changed.append(name)
+                now = file_hash(file)
+                if now != given.get("result_sha256"):
+                    reason = "deleted meanwhile" if now is None else "enhanced anew, download again"
+                    left_out.append(f"{name}: {reason}\n")
                     continue
                 report["result"] = PurePosixPath(name).name
                 yield Member(name, file)
             yield Member(f"{name}.json", (json.dumps(report, indent=1) + "\n").encode("utf-8"))
             reports.append(report)
         yield Member(LISTING, listing_of(reports))
-        if changed:
-            said = "Enhanced anew meanwhile, download again:\n" + "\n".join(changed) + "\n"
-            yield Member("left_out.txt", said.encode("utf-8"))
+        if left_out:
+            yield Member("left_out.txt", "".join(left_out).encode("utf-8"))
 
     headers = {"Content-Disposition": _attachment("enhanced.zip")}
     return StreamingResponse(zipped(members()), media_type="application/zip", headers=headers)

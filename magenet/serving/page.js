@@ -176,15 +176,17 @@ addEventListener("drop", async (event) => {  // anywhere: a photograph must not 
 function showProgress() {
   const open = photographs.filter(isOpen);
   for (const one of open) round.known.add(keyOf(one));
-  const done = round.known.size - open.length;
+  const held = photographs.filter((one) => round.known.has(keyOf(one))).length;
+  const done = held - open.length;
+  const gone = round.known.size - held;  // deleted meanwhile, by somebody or because their time was over
   const left = round.sending - round.sent;
   $("progress").hidden = !open.length && !left;
   if ($("progress").hidden) {
-    if (round.known.size) say(`Done: ${counted(round.known.size)}.`);
+    if (round.known.size) say(`Done: ${counted(done)}.` + (gone ? ` ${counted(gone)} deleted meanwhile.` : ""));
     round = { known: new Set(), sent: 0, sending: 0, part: 0 };
     return;
   }
-  const total = round.known.size + left;
+  const total = held + left;
   // Sending counts for a tenth of a photograph's work.
   $("bar").max = total;
   $("bar").value = done + 0.1 * (open.length + round.part);

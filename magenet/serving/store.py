@@ -279,11 +279,22 @@ class Store:
             self.remove(job)
 
     def remove_expired(self) -> None:
-        """Delete the jobs whose time is over."""
+        """Delete the jobs whose time is over.
+
+        Raises:
+            OSError: If one cannot be moved, as where it is being read on Windows; the others are
+                deleted all the same.
+        """
         self._keep_folders()
+        failed: OSError | None = None
         for job in list(self.jobs.values()):
-            if self._is_expired(job):
-                self.remove(job.id)
+            try:
+                if self._is_expired(job):
+                    self.remove(job.id)
+            except OSError as error:
+                failed = error
+        if failed is not None:
+            raise failed
 
     def expires(self, job: Job) -> float:
         """Return when a job is deleted, in seconds since 1970."""

@@ -94,8 +94,7 @@ def listening(app: Any) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    until(lambda: server.started)
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
     finally:
@@ -121,6 +120,20 @@ def send(client: Any, *files: tuple[str, bytes], **form: str) -> dict[str, Any]:
     assert answer.status_code == 202, answer.text
     job: dict[str, Any] = answer.json()
     return job
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+def is_at_work(client: Any, job: str) -> bool:
+    """Return whether the first photograph of a job is being enhanced."""
+    photographs: list[dict[str, Any]] = client.get(f"/jobs/{job}").json()["photographs"]
+    return bool(photographs[0]["status"] == "working")
 
 
 def finished(client: Any, job: str, headers: dict[str, str] | None = None) -> list[dict[str, Any]]:

@@ -12,7 +12,16 @@ from PIL import Image
 
 from magenet.enhancement.page.pictures import HEAT
 from tests.conftest import ROOT
-from tests.magenet.serving.serving import StandIn, files_below, finished, picture, send, uploads
+from tests.magenet.serving.serving import (
+    StandIn,
+    files_below,
+    finished,
+    is_at_work,
+    picture,
+    send,
+    until,
+    uploads,
+)
 
 
 def opened(answer: Any) -> np.ndarray[Any, Any]:
@@ -108,17 +117,19 @@ def test_an_archive_pairs_no_report_with_another_result(client: Any, tmp_path: P
     assert len(results) == 2
     results[0].write_bytes(results[1].read_bytes())
     archive = zipfile.ZipFile(io.BytesIO(client.get("/results.zip").content))
-    assert "a.png" in archive.read("left_out.txt").decode()
+    assert archive.read("left_out.txt").decode() == "a.png: enhanced anew, download again\n"
     assert {"b.png", "b.png.json"} <= set(archive.namelist())
     assert not {"a.png", "a.png.json"} & set(archive.namelist())
+    results[0].unlink()
+    archive = zipfile.ZipFile(io.BytesIO(client.get("/results.zip").content))
+    assert archive.read("left_out.txt").decode() == "a.png: deleted meanwhile\n"
 
 
 def test_nothing_is_changed_while_it_is_at_work(client: Any, stand_in: StandIn) -> None:
     stand_in.open.clear()
     job = send(client, ("eye.png", picture()))["job"]
     address = f"/jobs/{job}/photographs/0"
-    while client.get(address).json()["status"] != "working":
-        pass
+    until(lambda: is_at_work(client, job))
     assert client.patch(address, json={"strength": 0.5}).status_code == 409
     stand_in.open.set()
     finished(client, job)
@@ -165,8 +176,7 @@ def test_a_photograph_that_is_deleted_while_it_is_enhanced_leaves_nothing(
 ) -> None:
     stand_in.open.clear()
     job = send(client, ("eye.png", picture()))["job"]
-    while client.get(f"/jobs/{job}").json()["photographs"][0]["status"] != "working":
-        pass
+    until(lambda: is_at_work(client, job))
     assert client.delete(f"/jobs/{job}").status_code == 204
     stand_in.open.set()
     finished(client, send(client, ("next.png", picture(2)))["job"])

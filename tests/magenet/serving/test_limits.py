@@ -135,3 +135,12 @@ def test_a_full_disk_is_told_and_costs_no_other(
     assert photograph["status"] == "failed"
     assert "No space left" in photograph["reasons"][0]
     assert finished(client, send(client, ("d.png", picture()))["job"])[0]["status"] == "enhanced"
+
+
+def test_a_page_is_told_the_limits(limited: Limited) -> None:
+    """It checks them before it sends anything."""
+    told = limited(Limits(pixels=5_000_000, photographs=3, keep=7)).get("/about").json()
+    assert told["keep_minutes"] == 7
+    assert told["limits"]["photographs"] == 3
+    assert told["limits"]["pixels"] == 5_000_000
+    assert {".jpg", ".png", ".dcm"} <= set(told["endings"])

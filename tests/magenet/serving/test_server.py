@@ -16,6 +16,8 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+import uvicorn
+from starlette.testclient import TestClient
 
 from magenet.commands.serve import main
 from magenet.errors import UserError
@@ -110,12 +112,34 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         (["--max-photographs", "0"], "must be at least 1"),
         (["--max-disk", "200X"], "--max-disk: '200X' is not an amount"),
         (["--token", "short"], "--token must be at least 16"),
-        (["--host", "256.1.2.3"], "cannot be listened on"),
+        (["--host", "203.0.113.1"], "cannot be listened on"),  # of no machine (RFC 5737)
     ],
 )
 def test_a_wrong_option_is_named(arguments: list[str], said: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=said):
         main([*arguments, "--folder", str(tmp_path / "served")])
+
+
+@pytest.mark.parametrize(
+    ("names", "needs_token"), [([], False), (["--name", "Eyes.Example"], True)]
+)
+def test_a_server_that_a_proxy_gives_a_name_needs_a_token(
+    names: list[str], needs_token: bool, tmp_path: Path, weights: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    answers = []
+
+    def run(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        with TestClient(server.config.app, base_url="http://eyes.example") as client:  # type: ignore[arg-type]
+            answers.append(client.get("/jobs").status_code)
+        with TestClient(server.config.app, base_url="http://127.0.0.1") as client:  # type: ignore[arg-type]
+            answers.append(client.get("/jobs").status_code)
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    folder = str(tmp_path / "served")
+    assert main(["--port", "0", "--folder", folder, "--weights", str(weights), *names]) == 0
+    assert ("?token=" in capsys.readouterr().out) is needs_token
+    assert answers == ([401, 401] if needs_token else [421, 200])
 
 
 def test_the_address_of_all_is_one_that_can_be_opened() -> None:

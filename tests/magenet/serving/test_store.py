@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from magenet.errors import UserError
+from magenet.serving import app as app_module
 from magenet.serving.limits import Limits
 from magenet.serving.private_folder import MARK
 from magenet.serving.store import MOST_ATTEMPTS, Store, StoredResult
@@ -20,9 +21,11 @@ from tests.magenet.serving.serving import (
     StandIn,
     files_below,
     finished,
+    is_at_work,
     picture,
     send,
     served,
+    until,
 )
 
 DONE = StoredResult({"status": "failed", "verdict": "", "reasons": ["as a test says"]}, [], None)
@@ -75,8 +78,7 @@ def test_a_server_that_was_killed_goes_on_and_gives_the_result(tmp_path: Path) -
     app, _ = served(tmp_path / "s", enhancer=stand_in)
     with TestClient(app, base_url=URL) as client:
         job = send(client, ("eye.png", picture()))["job"]
-        while client.get(f"/jobs/{job}").json()["photographs"][0]["status"] != "working":
-            pass
+        until(lambda: is_at_work(client, job))
         shutil.copytree(tmp_path / "s", tmp_path / "killed")  # the disk at that moment
         stand_in.open.set()
     (tmp_path / "killed/jobs" / job / "0/enhanced").mkdir()
@@ -135,6 +137,49 @@ def test_nothing_is_kept_longer_than_said(tmp_path: Path) -> None:
     clock.now += 9 * 60
     Store(tmp_path / "s", Limits(keep=10), clock)
     assert files_below(tmp_path / "s") == set(), "at the start, too"
+
+
+def test_a_running_server_deletes_what_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of itself; also what it is at work on, and what waits."""
+    monkeypatch.setattr(app_module, "SWEEP", 0.01)
+    stand_in, clock = StandIn(), Clock()
+    stand_in.open.clear()
+    app, store = served(tmp_path / "s", Limits(keep=10), enhancer=stand_in, clock=clock)
+    with TestClient(app, base_url=URL) as client:
+        job = send(client, ("now.png", picture(0)), ("waits.png", picture(1)))["job"]
+        until(lambda: is_at_work(client, job))
+        clock.now += 601
+        until(lambda: not store.jobs)
+        stand_in.open.set()
+        until(lambda: files_below(tmp_path / "s") == set())
+    assert len(stand_in.sizes) == 1, "what waited was not enhanced any more"
+
+
+def test_one_that_cannot_be_deleted_does_not_keep_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where Windows holds the files of a download."""
+    clock = Clock()
+    store = Store(tmp_path / "s", Limits(keep=10), clock)
+    held, other = added(store, "held.png"), added(store, "other.png")
+    clock.now += 601
+    remove = store.remove
+
+    def in_use(job: str, number: int | None = None) -> bool:
+        if job == held:
+            raise PermissionError("in use")
+        return remove(job, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "remove", in_use)
+        with pytest.raises(PermissionError):
+            store.remove_expired()
+    assert list(store.jobs) == [held]
+    assert not (tmp_path / "s/jobs" / other).exists()
+    store.remove_expired()
+    assert not store.jobs
 
 
 def test_a_clock_that_was_set_back_keeps_nothing_longer(tmp_path: Path) -> None:

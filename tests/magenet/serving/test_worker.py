@@ -9,16 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 from starlette.testclient import TestClient
 
 from data_modules.files.reading import read_native
-from data_modules.files.writing import write_photograph
+from data_modules.files.writing import MetadataChoice, write_photograph
 from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.enhancement.folder.results import FolderOptions
 from magenet.enhancement.page.pictures import page_pixels
+from magenet.serving.access import Access
+from magenet.serving.app import create_app
+from magenet.serving.limits import Limits
+from magenet.serving.store import Store
+from magenet.serving.worker import UploadEnhancer
 from tests.magenet.commands.enhancing import enhance
 from tests.magenet.conftest import retina
-from tests.magenet.serving.serving import URL, finished, picture, send, served
+from tests.magenet.serving.serving import URL, StandIn, finished, picture, send, served
 
 VALUES = ("verdict", "reasons", "expected_error", "vessel_lost", "light_share", "result_sha256")
 
@@ -47,6 +53,28 @@ def test_a_result_is_that_of_the_command_to_the_bit(
     }
     result = real.get("/" + photograph["pictures"]["result"])
     assert result.content == (tmp_path / "out/eye.jpg").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kept"), [("clinical", {"Make"}), ("keep", {"Make", "Artist", "GPSInfo"})]
+)
+def test_a_result_keeps_the_metadata_that_the_server_is_told_to(
+    tmp_path: Path, metadata: MetadataChoice, kept: set[str]
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Artist] = "Topcon", "Dr. X"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(picture())).save(stream, "jpeg", exif=exif)
+    options = FolderOptions("mage_net", metadata=metadata)
+    app = create_app(Store(tmp_path / "s", Limits()), UploadEnhancer(StandIn(), options), Access())  # type: ignore[arg-type]
+    with TestClient(app, base_url=URL) as client:
+        job = send(client, ("eye.jpg", stream.getvalue()))["job"]
+        (photograph,) = finished(client, job)
+        result = client.get("/" + photograph["pictures"]["result"]).content
+    found = Image.open(io.BytesIO(result)).getexif()
+    names = {ExifTags.TAGS[tag] for tag in found} & {"Make", "Artist", "GPSInfo"}
+    assert names == kept
 
 
 def test_the_slider_shows_what_the_strength_gives(real: Any, weights: Path) -> None:
