@@ -289,18 +289,23 @@ def _without_replaced(lines: list[ReportRow]) -> list[ReportRow]:
 
 
 def _read(path: Path) -> list[ReportRow]:
-    """Return the lines of a listing; none if it is missing. A line that was torn is left out.
+    """Return the lines of a listing; none if it is missing.
 
-    A spreadsheet program may have saved it, with a byte-order mark, semicolons or tabs.
+    Of one that was appended to, a last line that was torn is left out. A whole one may have been
+    saved by a spreadsheet program or an editor: with a byte-order mark, semicolons or tabs, other
+    ends of lines, or none of the last line.
 
     Raises:
-        UserError: If the file is no listing.
+        UserError: If the file cannot be read, or is no listing.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig", "replace")
     except FileNotFoundError:
         return []
-    whole = text[: text.rfind("\n") + 1]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    whole = text if path.name == NAME else text[: text.rfind("\n") + 1]
     if not whole:
         return []
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 import torch
@@ -44,7 +45,8 @@ def watch_folder(
 
     What an earlier watch or run has enhanced is skipped. Whenever nothing is enhanced,
     `enhance.csv` and the page are complete. While another program holds `enhance.csv`, as Excel on
-    Windows does, `enhance.incomplete.csv` has the lines, and it is tried again.
+    Windows does, `enhance.incomplete.csv` has the lines, and it is tried again; so it is if that
+    is held.
 
     Args:
         arrivals: The folder.
@@ -98,7 +100,10 @@ def watch_folder(
             outcome = next(outcomes)
             if arrivals.settle(photograph, outcome.row):
                 done[photograph.name] = photograph, outcome.row
-                record(outcome, photograph, listing, page)
+                while not succeeds(partial(record, outcome, photograph, listing, page)):
+                    if received:
+                        return
+                    arrivals.rest(received)
                 if outcome.row["status"] == "enhanced":
                     say(f"{photograph.name}: {outcome.row['verdict']}")
             del outcome

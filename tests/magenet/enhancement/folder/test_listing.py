@@ -186,3 +186,13 @@ def test_a_listing_that_a_spreadsheet_saved_is_gone_on_with(tmp_path: Path, mark
         csv.writer(stream, delimiter=mark).writerows(lines)
     run(tmp_path, [later])
     assert read(saved) == [("b.png", "enhanced", "in"), ("Müller.png", "enhanced", "in")]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_no_line_is_lost_by_other_ends_of_lines_or_none(tmp_path: Path, end: str) -> None:
+    earlier, later = photographs("in", "a.png", "b.png")
+    run(tmp_path, [earlier])
+    saved = tmp_path / "enhance.csv"
+    saved.write_bytes(end.join(saved.read_text().splitlines()).encode())
+    run(tmp_path, [later])
+    assert [name for name, *_ in read(saved)] == ["b.png", "a.png"]

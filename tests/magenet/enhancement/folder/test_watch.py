@@ -146,18 +146,21 @@ def test_no_other_process_writes_to_the_folder_meanwhile(
     assert refused == [1, 1]
 
 
-@pytest.mark.parametrize("held", ["replace", "unlink"])
+@pytest.mark.parametrize(
+    ("held", "name"),
+    [("replace", "enhance.csv"), ("unlink", "enhance.csv"), ("open", "enhance.incomplete.csv")],
+)
 def test_a_listing_that_another_program_holds_is_written_later(
-    held: str, watch: Watch, camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    held: str, name: str, watch: Watch, camera: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     out = tmp_path / "out"
     is_held = False
-    release: dict[str, Any] = {"replace": Path.replace, "unlink": Path.unlink}
+    release: dict[str, Any] = {"replace": Path.replace, "unlink": Path.unlink, "open": Path.open}
 
     def refused(path: Path, *given: Any, **named: Any) -> Any:
         file = given[0] if held == "replace" else path
-        if is_held and file == out / "enhance.csv":
+        if is_held and file == out / name and (held != "open" or given == ("ab",)):
             raise PermissionError(13, "Permission denied")
         return release[held](path, *given, **named)
 
@@ -182,7 +185,7 @@ def test_a_listing_that_another_program_holds_is_written_later(
     assert on_page(out) == ["a.png", "b.png"]
     assert not (out / "enhance.incomplete.csv").exists()
     said = capsys.readouterr().err
-    assert said.count("enhance.csv: cannot be written (Permission denied); tried again") == 1
+    assert said.count(f"{name}: cannot be written (Permission denied); tried again") == 1
 
 
 def test_it_takes_one_folder_that_is_there(
