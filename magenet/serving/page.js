@@ -349,6 +349,7 @@ $("next").addEventListener("click", () => step(1));
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
   if (!photographs.length) return;
+  if (event.key.length === 1 && !$("letters").checked) return;  // for who speaks to the computer, or types by accident
   const steps = { n: () => step(1), p: () => step(-1) };
   const act = steps[event.key.toLowerCase()] ?? keyAction(event);
   if (!act) return;

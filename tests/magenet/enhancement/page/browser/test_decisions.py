@@ -100,6 +100,24 @@ def test_decisions_are_made_kept_filtered_and_found(opened: Open, context: Any) 
 
 
 @pytest.mark.browser
+def test_a_held_key_decides_once_and_letters_can_be_switched_off(opened: Open) -> None:
+    tab = opened("held")
+    for _ in range(4):  # without letting it go: a browser repeats it
+        tab.keyboard.down("a")
+    tab.keyboard.up("a")
+    assert cells(tab)[0] == "accepted"
+    tab.locator("#letters").uncheck()
+    tab.locator("#handle").focus()
+    tab.keyboard.press("r")
+    assert cells(tab)[0] == "accepted"
+    tab.keyboard.press("ArrowLeft")
+    tab.locator("#letters").check()
+    tab.locator("#handle").focus()
+    tab.keyboard.press("r")
+    assert cells(tab)[0] == "rejected"
+
+
+@pytest.mark.browser
 def test_decisions_are_saved_and_read_back_here_and_by_the_command(
     opened: Open, tmp_path: Path
 ) -> None:
