@@ -18,6 +18,7 @@ from data_modules.batch import Batch
 from data_modules.datasets.photographs import PhotographDataset, PhotographSource
 from data_modules.datasets.sampling import DealtSampler, Plan
 from data_modules.loading import PhotographLoader, outlive_signals
+from magenet.atomic_write import atomic_write
 from magenet.degradation import CounterRNG
 from magenet.errors import UsageError
 from magenet.imaging.contact_sheet import sheet
@@ -160,8 +161,8 @@ class FundusDataModule(LightningDataModule, ABC):
             views = [found[view] for view in VIEWS if view in found]
             suffix = f"_{name}" if name else ""
             path = Path(folder) / f"first_batch{suffix}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            sheet(list(zip(*views, strict=True))).save(path)
+            with atomic_write(path) as half:
+                sheet(list(zip(*views, strict=True))).save(half, "png")
             if "parameters" in part:
                 named = zip(part["name"], part["parameters"].records(), strict=True)
                 lines = [json.dumps({"name": n, "factors": record}) for n, record in named]

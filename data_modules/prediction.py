@@ -18,7 +18,7 @@ from data_modules.files.errors import PictureError
 from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.source import source_of
 from data_modules.loading import PhotographLoader, outlive_signals
-from magenet.errors import UsageError
+from magenet.errors import UsageError, printable
 
 
 class PredictionDataset(Dataset[PredictionItem]):
@@ -113,7 +113,7 @@ class PredictionDataModule(LightningDataModule):
         """
         found, others = everything_at(self.photographs)
         for other in others:
-            print(f"magenet: left out: {other}: no picture", file=sys.stderr)
+            print(f"magenet: left out: {printable(str(other))}: no picture", file=sys.stderr)
         if not found:
             raise ManifestError(f"{self.photographs}: no pictures in it")
         manifest = Manifest(found, self.photographs)

@@ -25,7 +25,7 @@ from magenet.degradation import (
     FundusDegradation,
     Parameters,
 )
-from magenet.errors import UsageError, UserError
+from magenet.errors import UsageError, UserError, printable
 from magenet.hashing import name_key
 from magenet.imaging.crop import composite, crop, paste
 from magenet.imaging.field_of_view import LEAST_CONFIDENCE
@@ -104,7 +104,7 @@ def degrade_folder(
             stream.write(json.dumps(record) + "\n")
             stream.flush()
     for failure in failures:
-        print(f"magenet: not degraded: {failure}", file=sys.stderr)
+        print(f"magenet: not degraded: {printable(str(failure))}", file=sys.stderr)
     pictures = "photograph" if len(written) == 1 else "photographs"
     print(f"{len(written)} {pictures} and {PARAMETERS} in {folder}")
     if uncertain:

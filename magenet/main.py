@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from importlib import import_module
@@ -55,6 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         on the command line, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
     share_name()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that it lacks must not cost a run
+        sys.stdout.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else arguments
     name = given[0] if given else "--help"
     if name in ("--help", "-h"):

@@ -272,8 +272,8 @@ def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict
 
     Raises:
         NotAManifestError: If it is no CSV file, or a required column is missing.
-        ManifestError: If the file or a required value is missing, or a required column is written
-            otherwise or separated by something else than commas.
+        ManifestError: If the file or a required value is missing, the file cannot be read, or a
+            required column is written otherwise or separated by something else than commas.
     """
     if not path.is_file():
         raise ManifestError(f"{path}: no such CSV file{only_in_clone(path)}")
@@ -285,6 +285,8 @@ def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict
             rows = list(reader)
     except csv.Error as error:
         raise NotAManifestError(f"{path}: not a CSV file ({error})") from None
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror})") from None
     if not "".join(columns).isprintable():
         raise NotAManifestError(f"{path}: not a CSV file: its first line is no text in UTF-8")
     given = ", ".join(columns) or "none"

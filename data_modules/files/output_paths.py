@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from data_modules.datasets.manifest import Photograph
 from data_modules.files.errors import PictureError
+from data_modules.files.reading import NATIVE_SUFFIXES
 from magenet.errors import UserError
 
 LONGEST_NAME = 255
@@ -51,7 +52,9 @@ def output_path(
     """
     target = path_below(folder, name)
     if suffix is not None:
-        target = target.with_suffix(suffix)
+        # What follows the last dot of a DICOM file that is named by its UID is no ending.
+        is_ending = target.suffix.lower() in NATIVE_SUFFIXES
+        target = target.with_suffix(suffix) if is_ending else Path(f"{target}{suffix}")
     # By realpath, since Path.resolve raises over a loop of links.
     own, target_itself = (Path(os.path.realpath(path)) for path in (source, target))
     if target_itself == own:

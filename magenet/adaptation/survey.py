@@ -13,7 +13,7 @@ from data_modules.files.dicom import is_dicom
 from data_modules.files.errors import PictureError
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.fundus_check import NotAFundusError
-from magenet.errors import UserError
+from magenet.errors import UserError, printable
 
 MINIMUM_PHOTOGRAPHS = 60
 """Smallest number of photographs of a camera: seven of 60 patients judge on good ones."""
@@ -43,11 +43,14 @@ def survey(
     for photograph in tqdm(photographs, "surveying", unit="photograph"):
         try:
             if is_dicom(photograph.image):
-                raise PictureError("a DICOM file cannot be trained on; save it as PNG")
+                raise PictureError(
+                    f"{photograph.image}: a DICOM file cannot be trained on; save it as PNG"
+                )
             image, field, _ = read_with_field(photograph, max_memory)
             surveyed.append(Surveyed(photograph, enhancer(image, field).report.mean_change))
         except (PictureError, NotAFundusError) as error:
-            tqdm.write(f"magenet: left out: {photograph.image}: {error}", file=sys.stderr)
+            of_file = "" if isinstance(error, PictureError) else f"{photograph.image}: "
+            tqdm.write(f"magenet: left out: {printable(of_file + str(error))}", file=sys.stderr)
     require_enough(len(surveyed))
     return sorted(surveyed, key=lambda one: (one.change, one.photograph.image))
 

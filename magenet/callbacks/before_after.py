@@ -8,6 +8,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from magenet.atomic_write import atomic_write
 from magenet.imaging.contact_sheet import sheet
 
 
@@ -53,5 +54,5 @@ class BeforeAfterPictures(Callback):
         if not self.rows or folder is None or not trainer.is_global_zero:
             return
         path = Path(folder) / f"{'_'.join(self.subjects)}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sheet(self.rows).save(path)
+        with atomic_write(path) as part:
+            sheet(self.rows).save(part, "png")

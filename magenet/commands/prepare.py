@@ -10,13 +10,13 @@ from data_modules.public.preparation import prepare
 from data_modules.public.prepared import Prepared, summary
 from data_modules.public.sets import SETS
 from magenet.commands.parser import CommandParser, did_you_mean
-from magenet.errors import UsageError
+from magenet.errors import UsageError, printable
 
 
 def report(prepared: Prepared) -> int:
     """Print what was prepared and what could not be used; return the exit status."""
     for fault in prepared.faults:
-        print(f"magenet: left out: {fault.reason}", file=sys.stderr)
+        print(f"magenet: left out: {printable(fault.reason)}", file=sys.stderr)
     print("\n".join(summary(prepared)))
     return 1 if prepared.faults else 0
 

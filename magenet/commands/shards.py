@@ -10,7 +10,7 @@ from data_modules.datasets.photographs import PhotographSource
 from data_modules.datasets.shards import INDEX, write_shards
 from data_modules.datasets.sources import FolderPhotographs, ManifestPhotographs
 from magenet.commands.parser import CommandParser
-from magenet.errors import UsageError
+from magenet.errors import UsageError, printable
 
 
 def source(options: argparse.Namespace) -> PhotographSource:
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         source(options), options.folder, options.image_size, options.shard_size, options.workers
     )
     for fault in faults:
-        print(f"magenet: left out: {fault}", file=sys.stderr)
+        print(f"magenet: left out: {printable(str(fault))}", file=sys.stderr)
     print(f"shards and {INDEX} in {options.folder}")
     return 1 if faults else 0
 

@@ -39,7 +39,8 @@ def read_rows(path: Path) -> list[ScoreRow]:
     """Read rows that :func:`write_rows` wrote; an empty cell is NaN.
 
     Raises:
-        UserError: If the file is missing, or lacks one of the columns :data:`KEYS`.
+        UserError: If the file is missing, lacks one of the columns :data:`KEYS`, or a score is no
+            number.
     """
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
@@ -52,6 +53,10 @@ def read_rows(path: Path) -> list[ScoreRow]:
             ]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run the test first") from None
+    except (ValueError, TypeError) as error:  # a decimal comma, or more cells than columns
+        raise UserError(
+            f"{path}: is no table of scores ({error}); was it saved by another program? Test again"
+        ) from None
 
 
 def is_nan(value: str | float) -> bool:

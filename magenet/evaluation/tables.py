@@ -122,12 +122,14 @@ def read_facts(path: Path) -> dict[str, object]:
     """Read a test's provenance.
 
     Raises:
-        UserError: If the file is missing.
+        UserError: If the file is missing or damaged.
     """
     try:
         return dict(json.loads(path.read_text()))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run the test again") from None
+    except (ValueError, TypeError):
+        raise UserError(f"{path}: is damaged; run the test again") from None
 
 
 def read_tests(runs: Mapping[str, Path]) -> tuple[Entries, list[Cells]]:
@@ -365,13 +367,16 @@ def read_table(path: Path) -> list[Cells]:
     """Read the lines of a table's CSV file.
 
     Raises:
-        UserError: If the file is missing.
+        UserError: If the file is missing, or no table.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
-            return list(csv.DictReader(stream))
+            lines = list(csv.DictReader(stream))
     except FileNotFoundError:
         raise UserError(f"{path}: no such table") from None
+    if lines and not {"row", "condition", "score", "mean"} <= lines[0].keys():
+        raise UserError(f"{path}: is no table of 'magenet table'")
+    return lines
 
 
 def write_table(path: Path, columns: Sequence[str], lines: Sequence[Cells]) -> None:

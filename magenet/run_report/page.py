@@ -162,8 +162,11 @@ def _cell(summary: dict[str, Any] | None, score: str) -> str:
 
 def _sheet(path: Path) -> str:
     """Return a sheet of photographs as a part of the page, reduced."""
-    with Image.open(path) as picture:
-        small = picture.convert("RGB")
+    try:
+        with Image.open(path) as picture:
+            small = picture.convert("RGB")
+    except OSError:  # of a run that was killed while it wrote the sheet
+        return f"<p>{escape(path.name)} cannot be read.</p>"
     small.thumbnail((SHEET_SIDE, SHEET_SIDE))
     stream = io.BytesIO()
     small.save(stream, "jpeg", quality=SHEET_QUALITY)

@@ -66,7 +66,10 @@ def read_run(path: Path) -> RunFolder:
             "give a run's own folder, such as runs/<name>/version_0"
         )
     config_file = path / "config.yaml"
-    config = yaml.safe_load(config_file.read_text("utf-8")) if config_file.is_file() else {}
+    try:
+        config = yaml.safe_load(config_file.read_text("utf-8")) if config_file.is_file() else {}
+    except yaml.YAMLError:
+        raise UserError(f"{config_file}: is no YAML") from None
     return RunFolder(
         path, config or {}, log,
         _read_json(path / "environment.json", {}), _read_json(path / "provenance.json", {}),
@@ -81,15 +84,21 @@ def read_log(path: Path) -> dict[str, Points]:
 
     Args:
         path: `metrics.csv` of Lightning's CSV logger.
+
+    Raises:
+        UserError: If it is another file.
     """
     if not path.is_file():
         return {}
     log: dict[str, Points] = {}
     whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
-    for row in csv.DictReader(whole.splitlines()):
-        for name, text in row.items():
-            if name not in ("epoch", "step") and text and math.isfinite(value := float(text)):
-                log.setdefault(name, []).append((int(row["step"]), value))
+    try:
+        for row in csv.DictReader(whole.splitlines()):
+            for name, text in row.items():
+                if name not in ("epoch", "step") and text and math.isfinite(value := float(text)):
+                    log.setdefault(name, []).append((int(row["step"]), value))
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path}: is no log of a training ({error})") from None
     return {name: sorted(points) for name, points in log.items()}
 
 

@@ -32,6 +32,18 @@ def test_all_of_a_patient_serve_for_the_same(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_the_least_changed_third_is_good(tmp_path: Path) -> None:
+    names = [f"{index:02}.png" for index in range(72)]
+    surveyed = [Surveyed(Photograph(tmp_path / n, n), float(i)) for i, n in enumerate(names)]
+    good = {
+        Path(row["image"]).name
+        for path in write_manifests(tmp_path, surveyed)
+        for row in csv.DictReader(path.read_text().splitlines())
+        if row["quality"] == "good"
+    }
+    assert good == set(names[:24])
+
+
 def test_too_few_patients_to_judge_on_are_refused(tmp_path: Path) -> None:
     surveyed = [
         Surveyed(Photograph(tmp_path / f"{i}", f"{i}", patient=f"p{i % 10}"), float(i))

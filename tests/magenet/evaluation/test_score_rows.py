@@ -35,3 +35,10 @@ def test_a_failed_write_leaves_the_earlier_rows(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write_rows(path, [{**INPUT[0], "name": "\ud800"}])
     assert path.read_text() == before
+
+
+def test_a_table_that_a_spreadsheet_saved_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text('subject,name,patient,condition,psnr\ninput,a,a,spots,"20,5"\n')
+    with pytest.raises(UserError, match="is no table of scores"):
+        read_rows(path)

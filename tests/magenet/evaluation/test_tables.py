@@ -7,7 +7,15 @@ import pytest
 
 from magenet.errors import UserError
 from magenet.evaluation.score_rows import write_rows
-from magenet.evaluation.tables import FACTS, as_markdown, make_table, overview, put_into, read_table
+from magenet.evaluation.tables import (
+    FACTS,
+    as_markdown,
+    make_table,
+    overview,
+    put_into,
+    read_facts,
+    read_table,
+)
 from tests.conftest import ROOT
 
 RESULTS = ROOT / "experiments/results"
@@ -176,3 +184,12 @@ def test_the_pages_show_the_committed_results(table: Path, tmp_path: Path) -> No
         copy.write_text(page.read_text())
         put_into(copy, table.stem, read_table(table))
         assert copy.read_text() == page.read_text(), "run 'make results'"
+
+
+def test_damaged_files_are_told(tmp_path: Path) -> None:
+    (tmp_path / "provenance.json").write_text('{"commit": "12')
+    with pytest.raises(UserError, match="is damaged; run the test again"):
+        read_facts(tmp_path / "provenance.json")
+    (tmp_path / "other.csv").write_text("name,age\nann,40\n")
+    with pytest.raises(UserError, match="is no table"):
+        read_table(tmp_path / "other.csv")

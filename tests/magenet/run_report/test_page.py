@@ -73,6 +73,20 @@ def test_sheets_are_in_the_page_reduced(training: Path) -> None:
     assert max(Image.open(io.BytesIO(base64.b64decode(data))).size) == 1800
 
 
+def test_what_a_killed_run_left_damaged_costs_only_itself(training: Path) -> None:
+    (sheet,) = training.with_name("version_1").glob("*.png")
+    whole = sheet.read_bytes()
+    sheet.with_name("torn.png").write_bytes(whole[: len(whole) // 2])
+    other = training.with_name("version_9")
+    other.mkdir()
+    for name, text in (("config.yaml", "a: [1"), ("metrics.csv", "step,loss\nx,y\n")):
+        (other / name).write_text(text)
+    (other / "results.json").write_text("[]")
+    text = report(training)
+    assert "<p>torn.png cannot be read.</p>" in text
+    assert text.count('<figure class="sheet">') == 1
+
+
 def test_only_what_differs_from_base_is_told(
     training: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

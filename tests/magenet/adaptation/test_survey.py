@@ -1,0 +1,40 @@
+"""Which photographs of a camera are surveyed, and in which order."""
+
+import os
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from torch import Tensor
+
+from data_modules.datasets.manifest import Photograph
+from magenet.adaptation.survey import MINIMUM_PHOTOGRAPHS, survey
+from magenet.enhancement.fundus_check import NotAFundusError
+from magenet.imaging.field_of_view import FieldOfView
+
+
+def test_the_least_changed_come_first_and_what_cannot_be_used_is_left_out(
+    camera: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = sorted(camera.glob("*.png"))
+    changes = iter([*range(MINIMUM_PHOTOGRAPHS, 0, -1)])
+
+    def enhancer(image: Tensor, field: FieldOfView) -> SimpleNamespace:
+        change = next(changes, None)
+        if change is None:
+            raise NotAFundusError("does not look like a fundus photograph")
+        return SimpleNamespace(report=SimpleNamespace(mean_change=float(change)))
+
+    (tmp_path / "scan.dcm").write_bytes(b"\0" * 128 + b"DICM")
+    (tmp_path / "torn.png").write_bytes(b"no picture")
+    screen = os.fsencode(tmp_path) + b"/\x1b[2J.png"
+    shutil.copyfile(images[0], screen)
+    more = [tmp_path / "scan.dcm", tmp_path / "torn.png", Path(os.fsdecode(screen))]
+    given = [Photograph(path, path.name) for path in (*images, *more)]
+    found = survey(enhancer, given, 8 << 30)  # type: ignore[arg-type]
+    assert [one.photograph.image for one in found] == images[::-1]
+    said = [x for x in capsys.readouterr().err.replace("\r", "\n").split("\n") if "left out" in x]
+    assert [line.count(str(tmp_path)) for line in said] == [1, 1, 1], "each is named once"
+    assert "DICOM" in said[0]
+    assert "\x1b" not in "".join(said)
