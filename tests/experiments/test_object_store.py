@@ -86,6 +86,6 @@ def test_a_killed_training_of_two_processes_goes_on(
         folder.mkdir()
         (folder / "small.yaml").write_text(configuration(location))
     run_with_kills(whole, 0, signal.SIGKILL, random.Random(0))
-    run_with_kills(resumed, 1, signal.SIGKILL, random.Random(0))
+    assert run_with_kills(resumed, 1, signal.SIGKILL, random.Random(0)) == 1
     assert len(list(resumed.rglob("metrics.csv"))) == 2, "killed, and gone on"
     assert_equal_runs(whole, resumed)

@@ -103,8 +103,12 @@ def assert_equal_runs(whole: Path, resumed: Path) -> None:
     assert not differing, [(one_rows[key], other_rows[key]) for key in differing[:3]]
 
 
-def run_with_kills(folder: Path, kills: int, number: int, generator: random.Random) -> None:
-    """Train in `folder`, stopping the process `kills` times some time after a resume point."""
+def run_with_kills(folder: Path, kills: int, number: int, generator: random.Random) -> int:
+    """Train in `folder`, stopping the process `kills` times some time after a resume point.
+
+    Returns:
+        How often it was stopped: a training may end before the last signals.
+    """
     for kill in range(kills + 1):
         process = start(folder, last=bool(points(folder)))
         if kill < kills:
@@ -121,7 +125,7 @@ def run_with_kills(folder: Path, kills: int, number: int, generator: random.Rand
             assert "Traceback" not in said, said[-3000:]
         if process.returncode == 0:
             assert told.count("its page: magenet report") == 1, "said by the first process alone"
-            return
+            return kill
         if process.returncode == -signal.SIGTERM:  # in the last moments of the process
             assert "`Trainer.fit` stopped" in said, "before the training was complete"
         elif number == signal.SIGKILL:
@@ -129,6 +133,7 @@ def run_with_kills(folder: Path, kills: int, number: int, generator: random.Rand
         else:
             assert process.returncode == 128 + number, said
             assert "go on with --ckpt_path" in said
+    raise AssertionError("the last training did not end by itself")
 
 
 @pytest.mark.slow
@@ -155,7 +160,7 @@ def test_a_stopped_training_goes_on_to_the_same_end(
         folder.mkdir()
         (folder / "small.yaml").write_text(layer(length, workers, devices))
     run_with_kills(whole, 0, number, random.Random(0))
-    run_with_kills(resumed, 2, number, random.Random(workers))
+    assert run_with_kills(resumed, 2, number, random.Random(workers)) > 0
     assert_equal_runs(whole, resumed)
 
 

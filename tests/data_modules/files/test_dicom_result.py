@@ -202,5 +202,5 @@ def test_a_kind_of_one_value_is_a_text(tmp_path: Path) -> None:
 def test_dates_are_in_the_time_zone_of_the_original(tmp_path: Path) -> None:
     photograph(tmp_path / "east.dcm", noise((40, 50, 3)), TimezoneOffsetFromUTC="+1400")
     photograph(tmp_path / "west.dcm", noise((40, 50, 3)), TimezoneOffsetFromUTC="-1000")
-    east, west = (result_of(tmp_path / f"{name}.dcm") for name in ("east", "west"))
+    west, east = (result_of(tmp_path / f"{name}.dcm") for name in ("west", "east"))
     assert east.ContentDate > west.ContentDate  # a day apart, whatever the time

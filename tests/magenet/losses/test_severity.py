@@ -15,7 +15,7 @@ def measure() -> SeverityMeasure:
 
 
 MASK = torch.ones(2, 1, 64, 64)
-IMAGE = torch.rand(2, 3, 64, 64)
+IMAGE = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
 
 def test_direction_asks_for_half_of_the_error_and_no_more() -> None:

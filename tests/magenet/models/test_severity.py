@@ -7,7 +7,7 @@ from magenet.models import SeverityRegressor
 from magenet.models.severity import LEAST_ERROR, block_errors
 
 MASK = torch.ones(1, 1, 96, 128)
-CLEAN = 0.2 + 0.6 * torch.rand(1, 3, 96, 128)
+CLEAN = 0.2 + 0.6 * torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(0))
 
 
 def test_light_and_detail_are_told_apart() -> None:
