@@ -1,6 +1,7 @@
 """The command line as tests use it: configurations as arguments, and runs in their own process."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,16 +61,24 @@ def predict(source: Path, folder: Path, checkpoint: Path | None = None) -> list[
     return arguments if checkpoint is None else [*arguments, "--ckpt_path", str(checkpoint)]
 
 
+SEGMENTERS: dict[str, bytes] = {}
+"""Checkpoints of what earlier tests trained, by their configurations."""
+
+
 def segmenter_for(model: dict[str, Any], segmenter: Path = SEGMENTER) -> list[str]:
     """Train what a structure target reads, and return the arguments that say where it is."""
     target = model.get("structure_target", {})
     if "checkpoint" not in target.get("init_args", {}) if isinstance(target, dict) else True:
         return []
-    layers = configs(BASE, segmenter, "limits.yaml", "small.yaml")
-    assert main(["fit", *layers, *one_at_a_time(segmenter)]) == 0
-    Path("runs").rename("segmenter")
-    checkpoint = next(Path("segmenter").rglob("best.ckpt"))
-    return ["--model.structure_target.checkpoint", str(checkpoint)]
+    layers = (segmenter, Path("limits.yaml"), Path("small.yaml"))
+    recipe = "\n".join(layer.read_text() for layer in layers)
+    if recipe not in SEGMENTERS:
+        arguments = [*configs(BASE, *layers), *one_at_a_time(segmenter)]
+        assert main(["fit", *arguments]) == 0
+        SEGMENTERS[recipe] = next(Path("runs").rglob("best.ckpt")).read_bytes()
+        shutil.rmtree("runs")
+    Path("segmenter.ckpt").write_bytes(SEGMENTERS[recipe])
+    return ["--model.structure_target.checkpoint", "segmenter.ckpt"]
 
 
 def run_alone(arguments: list[str], place: Path) -> tuple[int, list[str]]:

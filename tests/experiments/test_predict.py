@@ -1,6 +1,7 @@
 """`magenet predict` on folders, manifests and several devices."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,16 @@ pytestmark = pytest.mark.usefixtures("workplace")
 
 
 @pytest.fixture
-def checkpoint(photographs: Path) -> Path:
-    layers = configs(BASE, CONFIGS / "runs/phantoms/mean_teacher.yaml", "limits.yaml", "small.yaml")
-    assert main(["fit", *layers, "--trainer.limit_val_batches", "1"]) == 0
+def checkpoint(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkpoint, trained once, of a run in a folder of the test's own."""
+    kept = tmp_path_factory.getbasetemp() / "trained_to_predict"
+    if kept.is_dir():
+        shutil.copytree(kept, "runs", symlinks=True)
+    else:
+        mean_teacher = CONFIGS / "runs/phantoms/mean_teacher.yaml"
+        layers = configs(BASE, mean_teacher, "limits.yaml", "small.yaml")
+        assert main(["fit", *layers, "--trainer.limit_val_batches", "1"]) == 0
+        shutil.copytree("runs", kept, symlinks=True)
     return next(Path("runs").rglob("best.ckpt"))
 
 
