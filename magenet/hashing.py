@@ -6,6 +6,9 @@ import hashlib
 import zlib
 from pathlib import Path
 
+DIGEST = 12
+"""Characters of a hash that are shown to people."""
+
 
 def name_key(name: str) -> int:
     """Return the CRC-32 of a photograph's name, the same on every machine.

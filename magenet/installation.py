@@ -23,6 +23,9 @@ INSTALLED = (PACKAGE / "data_modules").is_dir()
 CONFIGS = PACKAGE / "configs" if INSTALLED else PACKAGE.parent / "experiments/configs"
 """Folder of the experiments' configurations."""
 
+BASE = CONFIGS / "base.yaml"
+"""What all runs share."""
+
 NAMES = ("magenet.data_modules", "data_modules")
 """Names of the package of data modules: where it is installed, and in a clone."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -111,7 +111,7 @@ class TeacherTarget(nn.Module):
             if self.flips:
                 output, weight = flipped_output(teacher, image, self.uncertainty_scale, window)
             else:
-                output, weight = seen_by(teacher, image, window), None
+                output, weight = output_of(teacher, image, window), None
             if self.bank is not None:
                 output = self._best(self.bank, output, batch)
             if self.block_weights:
@@ -119,7 +119,7 @@ class TeacherTarget(nn.Module):
                 weight = believed if weight is None else weight * believed
             if self.permuted:
                 # a photograph's windows follow one another, and go to the next one together
-                output = _moved(output, lambda part: part.roll(len(part) // len(image), dims=0))
+                output = output.mapped(lambda part: part.roll(len(part) // len(image), dims=0))
                 weight = None if weight is None else weight.roll(1, dims=0)
             quality = None
             if self.severity is not None:
@@ -152,11 +152,11 @@ class TeacherTarget(nn.Module):
         mask, orientation = batch["mask_fov"], batch["orientation"]
         shown = output.image.float().clamp(0.0, 1.0) * mask
         scores = [-self.severity.severity(shown, mask), vessel_clarity(shown, mask)]
-        upright = _moved(output, orientation.undo)
-        return _moved(bank.best(batch["name"], upright, scores), orientation.apply)
+        upright = output.mapped(orientation.undo)
+        return bank.best(batch["name"], upright, scores).mapped(orientation.apply)
 
 
-def seen_by(network: Enhancer, image: Tensor, window: Window | None) -> EnhancerOutput:
+def output_of(network: Enhancer, image: Tensor, window: Window | None) -> EnhancerOutput:
     """Return the output of a network, with its last estimate in windows where there are some."""
     return network(image) if window is None else network(image, window=window)
 
@@ -178,14 +178,8 @@ def flipped_output(
     outputs = []
     for axes in VIEWS:
         flipped = None if window is None else window.flipped(axes)
-        output = seen_by(teacher, image.flip(axes), flipped)
-        logits = output.structure_logits
-        outputs.append(
-            EnhancerOutput(
-                tuple(stage.float().flip(axes) for stage in output.stages),
-                None if logits is None else logits.float().flip(axes),
-            )
-        )
+        output = output_of(teacher, image.flip(axes), flipped)
+        outputs.append(output.mapped(Tensor.float).mapped(partial(torch.flip, dims=axes)))
     stages = [torch.stack(views) for views in zip(*(o.stages for o in outputs), strict=True)]
     maps = [o.structure_logits for o in outputs if o.structure_logits is not None]
     mean = EnhancerOutput(
@@ -196,11 +190,3 @@ def flipped_output(
         return mean, None
     spread = stages[-1].std(dim=0, unbiased=False).mean(dim=1, keepdim=True)
     return mean, (-spread / uncertainty_scale).exp()
-
-
-def _moved(output: EnhancerOutput, move: Callable[[Tensor], Tensor]) -> EnhancerOutput:
-    """Return an output with every part moved alike."""
-    logits = output.structure_logits
-    return EnhancerOutput(
-        tuple(move(stage) for stage in output.stages), None if logits is None else move(logits)
-    )

@@ -64,7 +64,7 @@ class Stored(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Shard:
+class ShardFile:
     """One tar file of a set.
 
     Attributes:
@@ -86,7 +86,7 @@ class Index(NamedTuple):
         patients: Whether they hold the patient of each photograph.
     """
 
-    shards: list[Shard]
+    shards: list[ShardFile]
     patients: bool
 
 
@@ -159,11 +159,11 @@ def read_index(location: str, split: Split, image_size: int) -> Index:
         raise UserError(f"{foreign}: it names a shard twice")
     if not 1 <= sum(count for _, count in entries) <= MAX_PHOTOGRAPHS:
         raise UserError(f"{foreign}: '{split}' must hold 1 to {MAX_PHOTOGRAPHS} photographs")
-    shards = [Shard(join(location, name), count, size) for name, count in entries]
+    shards = [ShardFile(join(location, name), count, size) for name, count in entries]
     return Index(shards, index.get("patients") is True)
 
 
-def read_shard(shard: Shard) -> list[Stored]:
+def read_shard(shard: ShardFile) -> list[Stored]:
     """Return the photographs of a shard, in order.
 
     Raises:
@@ -192,7 +192,7 @@ def read_shard(shard: Shard) -> list[Stored]:
     return samples
 
 
-def _samples(stream: Readable, shard: Shard) -> list[Stored]:
+def _samples(stream: Readable, shard: ShardFile) -> list[Stored]:
     """Return the photographs of an open shard, of which no member is larger than it may be.
 
     Raises:

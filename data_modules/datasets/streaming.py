@@ -9,7 +9,7 @@ import sys
 from data_modules.datasets.cache import from_planes
 from data_modules.datasets.photographs import PhotographDataset, PhotographSource, Sample, Split
 from data_modules.datasets.sampling import Plan, ShardSampler
-from data_modules.datasets.shards import Shard, Stored, read_index, read_shard
+from data_modules.datasets.shards import ShardFile, Stored, read_index, read_shard
 from magenet.errors import UserError
 
 
@@ -25,7 +25,7 @@ class ShardDataset(PhotographDataset):
         mixed: Number of shards whose photographs are shuffled together in training.
     """
 
-    def __init__(self, location: str, shards: list[Shard], mixed: int) -> None:
+    def __init__(self, location: str, shards: list[ShardFile], mixed: int) -> None:
         self.location = location
         self.shards = shards
         self.mixed = mixed

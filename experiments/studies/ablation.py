@@ -25,7 +25,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments.configurations import BASE, CONFIGS, RESULTS
+from experiments.configurations import BASE, CONFIGS, PROTOCOL, RESULTS
 from experiments.studies.runs import RECIPE, Runs, as_options, recipe_of
 from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
@@ -38,7 +38,6 @@ SCALES = ("smoke", "cpu", "gpu")
 WHOLE = {"network": "MAGE-Net", "teacher": "T-S MAGE-Net, teacher"}
 """Label of the row that nothing is missing from, by group."""
 
-PROTOCOL = CONFIGS / "layers/protocol/comparison.yaml"
 BASES = {"network": FOLDER / "supervised.yaml", "teacher": FOLDER / "mean_teacher.yaml"}
 
 TESTS = {"network": FOLDER / "test.yaml", "teacher": CONFIGS / "tests/pairs.yaml"}

@@ -10,7 +10,6 @@ Writes:   experiments/results/costs.csv and costs.md.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from experiments.configurations import CONFIGS, RESULTS, build, read_config
 from experiments.studies.tables import CLASSICAL, OTHER_LEARNED
 from magenet.callbacks.provenance import REPEATS, commit, cost, processor
 from magenet.enhancement.device import half_precision
+from magenet.evaluation.tables import write_table
 from magenet.models import Enhancer
 
 ROWS = {
@@ -88,11 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"'{label}' could not be measured: see above", file=sys.stderr)
             return 1
         rows.append({"row": label, **json.loads(process.stdout.splitlines()[-1])})
-    options.out.mkdir(parents=True, exist_ok=True)
-    with (options.out / "costs.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(options.out / "costs.csv", COLUMNS, rows)
     precision = "bf16" if half_precision(torch.device("cpu")) else "fp32"
     text = [
         "# Cost of enhancing one photograph", "",

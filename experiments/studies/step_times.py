@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from experiments.configurations import BASE, CONFIGS, PROTOCOL
+from experiments.studies.runs import as_options
 
 BUDGET = 25 * 60
 """Seconds of training that each row gets."""
@@ -26,11 +27,10 @@ FEW, MANY = 10, 40
 
 def seconds(row: Path, steps: int) -> float:
     """Return the wall time of a training without validation, in seconds."""
-    layers = [BASE, PROTOCOL, row]
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable, "-m", "magenet.main", "fit",
-            *(part for layer in layers for part in ("--config", str(layer))),
+            *as_options([BASE, PROTOCOL, row]),
             "--trainer.max_steps", str(steps), "--trainer.limit_val_batches", "0",
             "--trainer.logger.init_args.save_dir", folder, "--trainer.enable_progress_bar", "false",
         ]  # fmt: skip

@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from experiments.configurations import BASE, CONFIGS, EXPERIMENTS, RESULTS, WEIGHTS
 from experiments.studies.fingerprints import fingerprint
+from experiments.studies.runs import as_options
 from magenet.errors import UserError
 from magenet.evaluation.tables import make_table, overview
 from magenet.models import peers
@@ -222,7 +223,7 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         command = [
             sys.executable, "-m", "magenet.main", "test",
-            *(part for config in (*entry.configs, layer) for part in ("--config", str(config))),
+            *as_options((*entry.configs, layer)),
             "--trainer.logger.init_args.save_dir", str(options.runs / "tables"),
             "--trainer.logger.init_args.name", options.table,
             "--trainer.logger.init_args.version", name,

@@ -9,13 +9,10 @@ from textwrap import wrap
 
 from magenet.commands.parser import did_you_mean
 from magenet.errors import UsageError
-from magenet.installation import CONFIGS
+from magenet.installation import BASE, CONFIGS
 
 SCHEME = "magenet:"
 """Beginning of a name."""
-
-BASE = CONFIGS / "base.yaml"
-"""What all runs share."""
 
 WIDTH = 100
 """Columns of the list of names (our choice)."""

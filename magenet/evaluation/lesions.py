@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from data_modules.batch import Batch, unenhanced
+from data_modules.datasets.photographs import LESIONS
 from magenet.evaluation.judge import Judge, nan_where_unknown, started
 from magenet.metrics import detectability, lesion_contrast, preservation
 
-KINDS = {"microaneurysm": True, "haemorrhage": True, "hard_exudate": False, "soft_exudate": False}
-"""Kinds of lesion in the order of the channels of `mask_lesions`; True for dark ones."""
+DARK = ("microaneurysm", "haemorrhage")
+"""Kinds of lesion that are darker than their surround."""
 
 
 class LesionJudge(Judge):
@@ -49,7 +50,7 @@ class LesionJudge(Judge):
 def _lesions(batch: Batch) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Yield each kind, its lesions, and the field without other lesions, `(B, 1, H, W)` each."""
     lesions = batch["mask_lesions"] > 0
-    for channel, kind in enumerate(KINDS):
+    for channel, kind in enumerate(LESIONS):
         lesion = lesions[:, channel : channel + 1]
         yield kind, lesion, batch["mask_fov"] * ~(lesions.any(dim=1, keepdim=True) & ~lesion)
 
@@ -57,6 +58,6 @@ def _lesions(batch: Batch) -> Iterator[tuple[str, Tensor, Tensor]]:
 def _detectabilities(image: Tensor, batch: Batch) -> dict[str, Tensor]:
     """Return the detectability of each kind of lesion in photographs, `(B,)` each."""
     return {
-        kind: detectability(image, lesion, mask, dark=KINDS[kind])
+        kind: detectability(image, lesion, mask, dark=kind in DARK)
         for kind, lesion, mask in _lesions(batch)
     }

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_modules.datasets.photographs import LESIONS
 from magenet.errors import UserError
-from magenet.evaluation.lesions import KINDS
 from magenet.evaluation.score_rows import KEYS, ScoreRow
 from magenet.evaluation.statistics import (
     Comparison,
@@ -38,7 +38,7 @@ AGAINST_INPUT = frozenset(
     {
         "colour_change", "brightness_change", "vessel_lost", "vessel_invented", "disc_moved",
         "detail_gain", "contrast_gain", "verdict", "abstain",
-        *(f"{kind}_preserved" for kind in KINDS),
+        *(f"{kind}_preserved" for kind in LESIONS),
     }
 )  # fmt: skip
 """Scores of the change from the input: no change is best, so there is no gap to close."""

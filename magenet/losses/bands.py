@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magenet.losses.masked import masked_mean, masked_means
+from magenet.losses.masked import masked_mean
+from magenet.metrics.masks import mean_inside
 from magenet.models import EnhancerOutput
 from magenet.models.pyramid import CONTRAST_STRIDE, GREEN, bands, neighbourhood_mean
 from magenet.models.window import Window
@@ -165,8 +166,8 @@ def relative(difference: Tensor, before: Tensor, mask: Tensor, epsilon: float) -
         mask: Field of view, `(B, 1, H, W)`.
         epsilon: See :func:`smooth_absolute`.
     """
-    first = masked_means(smooth_absolute(before, epsilon), mask)
-    return (masked_means(smooth_absolute(difference, epsilon), mask) / (first + SLIGHT)).mean()
+    first = mean_inside(smooth_absolute(before, epsilon), mask)
+    return (mean_inside(smooth_absolute(difference, epsilon), mask) / (first + SLIGHT)).mean()
 
 
 def smooth_absolute(difference: Tensor, epsilon: float) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from magenet.metrics.masks import mean_inside
 from magenet.models import EnhancerOutput
 
 CHARBONNIER_EPSILON = 1e-3
@@ -19,13 +20,7 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
         values: `(B, C, H, W)`.
         mask: `(B, 1, H, W)`, 0 or 1.
     """
-    return masked_means(values, mask).mean()
-
-
-def masked_means(values: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of each photograph over the field of view, `(B,)`, like `masked_mean`."""
-    area = mask.sum(dim=(1, 2, 3)).clamp(min=1.0) * values.shape[1]
-    return (values * mask).sum(dim=(1, 2, 3)) / area
+    return mean_inside(values, mask).mean()
 
 
 def charbonnier(difference: Tensor, mask: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -98,6 +98,14 @@ class EnhancerOutput(NamedTuple):
     def structure(self) -> Tensor | None:
         """Return the structure map as probabilities in [0, 1], of the logits' size, or None."""
         return None if self.structure_logits is None else self.structure_logits.float().sigmoid()
+
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> EnhancerOutput:
+        """Return stages and logits with a function applied to each; the rest is left out."""
+        logits = self.structure_logits
+        return EnhancerOutput(
+            tuple(function(stage) for stage in self.stages),
+            None if logits is None else function(logits),
+        )
 
 
 class Enhancer(nn.Module, ABC):

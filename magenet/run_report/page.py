@@ -15,7 +15,8 @@ from PIL import Image
 from magenet import pages
 from magenet.evaluation.summary import LOWER_IS_BETTER, SIGNED
 from magenet.evaluation.tables import LABELS
-from magenet.installation import CONFIGS
+from magenet.hashing import DIGEST
+from magenet.installation import BASE
 from magenet.plain_names import plain_name
 from magenet.run_report.curves import LINES, chart, grouped
 from magenet.run_report.differences import differences
@@ -23,17 +24,11 @@ from magenet.run_report.run_folder import RunFolder, runs_of
 
 TEMPLATE = Path(__file__).with_name("page.html")
 
-BASE = CONFIGS / "base.yaml"
-"""What all runs share."""
-
 OPEN_TABLES = 2
 """Tables of scores that are shown at once; a click opens the others (our choice)."""
 
 SHEET_SIDE, SHEET_QUALITY = 1800, 85
 """Longest side of a sheet on the page, in pixels, and its quality as JPEG (our choice)."""
-
-DIGEST = 12
-"""Characters of a hash that are shown."""
 
 
 def write_report(run: Path, path: Path) -> None:

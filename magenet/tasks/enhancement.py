@@ -32,6 +32,7 @@ from magenet.losses import (
 )
 from magenet.metrics import MaskedPSNR, MaskedSSIM
 from magenet.models import Enhancer, EnhancerOutput, VesselSegmenter
+from magenet.targets import output_of
 from magenet.tasks.base import FundusTask
 
 SUBJECTS = ("input", "student", "teacher")
@@ -174,12 +175,9 @@ class EnhancementTask(FundusTask):
         """Enhance photographs `(B, 3, H, W)` in [0, 1] by the network that prediction uses."""
         return self.prediction_network(self.in_memory_format(image))
 
-    def restored(self, image: Tensor, batch: Batch) -> EnhancerOutput:
+    def student_output(self, image: Tensor, batch: Batch) -> EnhancerOutput:
         """Return the student's output for photographs, in the batch's windows where it has some."""
-        window = window_of(batch)
-        if window is None:
-            return self.student(self.in_memory_format(image))
-        return self.student(self.in_memory_format(image), window=window)
+        return output_of(self.student, self.in_memory_format(image), window_of(batch))
 
     def supervised_terms(
         self,

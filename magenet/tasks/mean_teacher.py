@@ -185,7 +185,7 @@ class MeanTeacherTask(EnhancementTask):
         weight = self.current_weight()
         self.log("train/ema_decay", self.teacher.current_decay)
         if weight == 0.0:
-            output = self.restored(synthetic["image_degraded"], synthetic)
+            output = self.student_output(synthetic["image_degraded"], synthetic)
             return self.summed(self.supervised_terms(output, synthetic))
 
         real["image"] = self.in_memory_format(real["image"])
@@ -222,13 +222,13 @@ class MeanTeacherTask(EnhancementTask):
         """Return the student's outputs for the pairs and for the strong views."""
         degraded, strong = synthetic["image_degraded"], real["image_strong"]
         if window_of(real) is not None:
-            return self.restored(degraded, synthetic), self.restored(strong, real)
+            return self.student_output(degraded, synthetic), self.student_output(strong, real)
         pairs, options = len(degraded), {}
         if self.quality_conditioned and quality is not None:
             options["quality"] = torch.cat([quality.new_zeros(pairs), quality])
         at_once = self.in_memory_format(torch.cat([degraded, strong]))
         both = self.student(at_once, **options)
-        return _part(both, slice(pairs)), _part(both, slice(pairs, None))
+        return both.mapped(lambda part: part[:pairs]), both.mapped(lambda part: part[pairs:])
 
     def optimizer_step(
         self,
@@ -255,12 +255,3 @@ class MeanTeacherTask(EnhancementTask):
             self.log(
                 f"val_real/{name}", metric, on_epoch=True, on_step=False, add_dataloader_idx=False
             )
-
-
-def _part(output: EnhancerOutput, samples: slice) -> EnhancerOutput:
-    """Return the output of some samples of a batch."""
-    logits = output.structure_logits
-    return EnhancerOutput(
-        tuple(stage[samples] for stage in output.stages),
-        None if logits is None else logits[samples],
-    )

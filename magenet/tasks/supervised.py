@@ -17,7 +17,7 @@ class SupervisedTask(EnhancementTask):
         """Return the loss of a batch of pairs (of mixed batches, the synthetic half)."""
         batch = batch.get("synthetic", batch)
         return self.summed(
-            self.supervised_terms(self.restored(batch["image_degraded"], batch), batch)
+            self.supervised_terms(self.student_output(batch["image_degraded"], batch), batch)
         )
 
 

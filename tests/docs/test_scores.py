@@ -4,7 +4,7 @@ import csv
 import importlib
 import re
 
-from magenet.evaluation.lesions import KINDS
+from data_modules.datasets.photographs import LESIONS
 from magenet.evaluation.summary import AGAINST_INPUT, LOWER_IS_BETTER, SIGNED
 from tests.conftest import ROOT
 from tests.docs.pages import PAGES
@@ -24,7 +24,7 @@ def scores_of_tables() -> set[str]:
 
 
 def test_every_score_of_the_tables_has_a_formula() -> None:
-    kinds = "|".join(KINDS)
+    kinds = "|".join(LESIONS)
     plain = {re.sub(rf"^({kinds})_", "<lesion>_", score) for score in scores_of_tables()}
     assert len(plain) > 30
     assert plain <= TOLD

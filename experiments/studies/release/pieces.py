@@ -34,6 +34,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from experiments.configurations import BASE, CONFIGS, photographs_folder
+from experiments.studies.runs import as_options
 from magenet.atomic_write import atomic_write, make_folder
 from magenet.checkpoints import (
     VerifiedCheckpointIO,
@@ -208,7 +209,7 @@ def command(state: State, folder: Folder, end: float, options: argparse.Namespac
         CONFIGS / "runs/release" / f"{part}.yaml",
         CONFIGS / "layers/gpu" / f"{part}.yaml",
     ]
-    configs = [word for layer in [*layers, *options.layers] for word in ("--config", str(layer))]
+    configs = as_options([*layers, *options.layers])
     resumed = folder.point.is_file()
     start = [] if part == "light" else ["--model.start", "null" if resumed else str(folder.light)]
     return [

@@ -114,7 +114,7 @@ def enhance_photograph(
     start = time.perf_counter()
     row: ReportRow = {
         "name": photograph.name, "status": "failed", "verdict": "", "reasons": [],
-        "weights": options.weights, **_recipe(enhancer, options),
+        "weights": options.weights, **_settings_of(enhancer, options),
     }  # fmt: skip
     image, result = None, None
     try:
@@ -225,19 +225,19 @@ def enhance_all(
     paths = output_paths(options.folder, photographs)  # of all: no two shards have the same
     photographs = shard.of(photographs)
     paths = claimed_paths(paths, photographs, options.overwrite)
-    recipe = _recipe(enhancer, options)
+    settings = _settings_of(enhancer, options)
     ahead: Future[Prepared] | None = None
     try:
         with ThreadPoolExecutor(1, "read", use_one_thread) as pool:
             for number, photograph in enumerate(photographs):
                 path = paths[photograph.name]
-                reading = ahead or pool.submit(_prepare, photograph, path, recipe, options)
+                reading = ahead or pool.submit(_prepare, photograph, path, settings, options)
                 source, decoded, report = reading.result()
                 del reading
                 ahead = None
                 for other in photographs[number + 1 : number + 2]:
                     if _fit_together(photograph, other, options.max_memory):
-                        ahead = pool.submit(_prepare, other, paths[other.name], recipe, options)
+                        ahead = pool.submit(_prepare, other, paths[other.name], settings, options)
                 if report is not None:
                     yield Outcome(report | {"name": photograph.name, "status": "skipped"})
                     continue
@@ -276,14 +276,14 @@ def _enhance_frames(
     )
     row: ReportRow = {
         "name": photograph.name, "status": "failed", "verdict": "", "reasons": [],
-        "weights": options.weights, **_recipe(enhancer, options), "seconds": 0.0,
+        "weights": options.weights, **_settings_of(enhancer, options), "seconds": 0.0,
     }  # fmt: skip
     return write_outcome(
         Outcome(row), photograph, path, source, options.metadata, frames, options.overwrite
     )
 
 
-def _recipe(enhancer: PhotographEnhancer, options: Options) -> ReportRow:
+def _settings_of(enhancer: PhotographEnhancer, options: Options) -> ReportRow:
     """Return what a result depends on besides its photograph, for the report."""
     return {
         "strength": options.strength, "force": options.force, "fast": options.fast,
@@ -292,7 +292,7 @@ def _recipe(enhancer: PhotographEnhancer, options: Options) -> ReportRow:
 
 
 def _prepare(
-    photograph: Photograph, path: Path | PictureError, recipe: ReportRow, options: FolderOptions
+    photograph: Photograph, path: Path | PictureError, settings: ReportRow, options: FolderOptions
 ) -> Prepared:
     """Read a photograph, unless it has no output path, or a result that is to be skipped."""
     source = source_of(photograph)
@@ -300,7 +300,7 @@ def _prepare(
         return Prepared(source, path)
     if options.skip_existing:
         report = {"fast": False, **read_report(path)}  # one of release 0.2 does not say it
-        wanted = {"status": "enhanced", "metadata": options.metadata, **source, **recipe}
+        wanted = {"status": "enhanced", "metadata": options.metadata, **source, **settings}
         known = all(name in report and report[name] == value for name, value in wanted.items())
         if known and source["source_sha256"] is not None and is_whole(path, report):
             return Prepared(source, PictureError("not read"), report)

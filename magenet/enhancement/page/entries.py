@@ -24,6 +24,7 @@ from magenet.enhancement.outcome import Outcome
 from magenet.enhancement.page.pictures import HEAT_SIDE, page_pixels
 from magenet.enhancement.page.writer import PageEntry, PageWriter
 from magenet.errors import printable
+from magenet.hashing import DIGEST
 from magenet.installation import version
 
 PAGE_COLUMNS = (
@@ -32,9 +33,6 @@ PAGE_COLUMNS = (
     "seconds",
 )  # fmt: skip
 """Values of a report that the HTML page shows, what decides first; its legend explains them."""
-
-DIGEST = 12
-"""Characters of the SHA-256 of the weights on the page; each photograph's JSON has all."""
 
 PAGE, INCOMPLETE, EARLIER = "report.html", "report.incomplete.html", "report.earlier.html"
 """Names of the page: of the run that ended last, of one that was stopped, of one before the last.

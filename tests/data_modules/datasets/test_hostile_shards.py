@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from data_modules import StreamedPhotographs
-from data_modules.datasets.shards import MAX_INDEX, Shard, read_shard
+from data_modules.datasets.cache import LAYOUT
+from data_modules.datasets.shards import MAX_INDEX, ShardFile, read_shard
 from data_modules.files.errors import PictureError
 from magenet.errors import UserError
 
@@ -39,7 +40,7 @@ MEMBERS: list[tuple[str, bytes, Any]] = [
     for kind, content in (("json", TEXT), ("npy", npy(PLANES)))
 ]
 INDEX = {
-    "layout": 1,
+    "layout": LAYOUT,
     "image_size": SIZE,
     "parts": {
         part: [{"name": f"{part}-000000.tar", "count": 2}] for part in ("train", "val", "test")
@@ -242,7 +243,7 @@ def test_a_flipped_byte_is_an_error_or_a_photograph(tmp_path: Path) -> None:
             content[generator.randrange(5 * 512)] = generator.randrange(256)
         path.write_bytes(content)
         try:
-            read_shard(Shard(str(path), 2, SIZE))
+            read_shard(ShardFile(str(path), 2, SIZE))
         except PictureError:
             refused += 1
     assert refused > 100
@@ -250,11 +251,11 @@ def test_a_flipped_byte_is_an_error_or_a_photograph(tmp_path: Path) -> None:
 
 ENDLESS = """
 import resource, sys, tarfile
-from data_modules.datasets.shards import Shard, read_shard
+from data_modules.datasets.shards import ShardFile, read_shard
 from data_modules.files.errors import PictureError
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
 try:
-    read_shard(Shard(sys.argv[1], 2, 16))
+    read_shard(ShardFile(sys.argv[1], 2, 16))
 except PictureError as error:
     print(error)
 """

@@ -22,7 +22,7 @@ from data_modules import (
 from data_modules.base import FundusDataModule
 from data_modules.datasets import streaming
 from data_modules.datasets.sampling import Plan, ShardSampler
-from data_modules.datasets.shards import Shard, Stored, write_shards
+from data_modules.datasets.shards import ShardFile, Stored, write_shards
 from data_modules.datasets.streaming import ShardDataset
 from data_modules.files.errors import PictureError
 from magenet.errors import UserError
@@ -243,13 +243,13 @@ def test_shards_are_read_once_a_pass_and_not_for_what_is_done(
 def test_of_many_shards_only_a_few_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
-    def small(shard: Shard) -> list[Stored]:
+    def small(shard: ShardFile) -> list[Stored]:
         read.append(shard.address)
         names = [f"{shard.address}/{i}" for i in range(4)]
         return [Stored(name, name, np.zeros((4, 1, 1), np.uint8)) for name in names]
 
     monkeypatch.setattr(streaming, "read_shard", small)
-    dataset = ShardDataset("set", [Shard(str(i), 4, 1) for i in range(50)], mixed=2)
+    dataset = ShardDataset("set", [ShardFile(str(i), 4, 1) for i in range(50)], mixed=2)
     sampler = dataset.sampler(Plan(steps=200, batch_size=1, workers=1, seed=0))
     orders = []
     for number in (0, 1):
