@@ -21,9 +21,9 @@ from data_modules.files.reading import read_header
 from data_modules.files.writing import MetadataChoice
 from magenet.allocator import make_room
 from magenet.enhancement.folder.listing import Listing
-from magenet.enhancement.folder.results import NOT_ENHANCED, write_outcome
+from magenet.enhancement.folder.results import write_outcome
 from magenet.enhancement.origin import ReportRow, claimed_paths
-from magenet.enhancement.outcome import Outcome
+from magenet.enhancement.outcome import NOT_ENHANCED, Outcome
 from magenet.errors import StoppedError, printable
 from magenet.tasks.enhancement import EnhancementTask, PredictionOptions
 from magenet.threads import use_one_thread

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter
 from pathlib import Path
@@ -9,14 +10,15 @@ from typing import get_args
 
 from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.writing import MetadataChoice
-from magenet.commands.parser import CommandParser
+from magenet.commands.parser import CommandParser, add_enhancer_options
 from magenet.enhancement.decisions import read_decisions
 from magenet.enhancement.device import device_for
 from magenet.enhancement.folder.arrivals import Arrivals
-from magenet.enhancement.folder.results import NOT_ENHANCED, FolderOptions
-from magenet.enhancement.folder.run import enhance_to_folder
+from magenet.enhancement.folder.results import FolderOptions
+from magenet.enhancement.folder.run import Summary, enhance_to_folder
 from magenet.enhancement.folder.shard import WHOLE, Shard
 from magenet.enhancement.folder.watch import watch_folder
+from magenet.enhancement.outcome import NOT_ENHANCED
 from magenet.errors import UsageError, printable
 
 WORDS = {"abstain": "do not use (abstain)"}
@@ -32,6 +34,36 @@ def main(arguments: list[str]) -> int:
     Raises:
         UserError: If an option is out of range, or for what concerns all photographs.
     """
+    options = _parser().parse_args(arguments)
+    _require_possible(options)
+    decisions = read_decisions(options.decisions) if options.decisions else {}
+    folder_options = FolderOptions(
+        options.weights, options.strength, options.force, options.fast, options.out,
+        options.skip_existing, options.overwrite, parsed_memory(options.max_memory),
+        options.metadata,
+    )  # fmt: skip
+    device = device_for(options.device)
+    given = folder_options, device, options.html, decisions
+    if options.watch:
+        done = watch_folder(Arrivals(Path(options.input[0])), *given)
+    else:
+        done = enhance_to_folder(options.input, *given, options.shard)
+    _tell_summary(options, done)
+    _tell_decisions(options, done, len(decisions))
+    if done.missing:
+        some = ", ".join(map(printable, done.missing[:NAMED]))
+        print(
+            f"magenet: {len(done.missing)} photographs came while the parts ran and are in none of "
+            f"them ({some}{', ...' if len(done.missing) > NAMED else ''}): run once more without "
+            "--shard, with --skip-existing",
+            file=sys.stderr,
+        )
+    failed = not options.watch and any(row["status"] in NOT_ENHANCED for row in done.rows)
+    return int(done.page_failed or failed or bool(done.missing))
+
+
+def _parser() -> CommandParser:
+    """Return the parser of the command's options."""
     parser = CommandParser(
         prog="magenet enhance",
         description="Enhance fundus photographs at their own size. Each result has its "
@@ -106,18 +138,16 @@ def main(arguments: list[str]) -> int:
         action="store_true",
         help="also enhance images that do not look like fundus photographs",
     )
-    parser.add_argument(
-        "--weights", default="mage_net", help="name, folder or hub id (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--max-memory",
-        default="2G",
-        help="memory that the process may use (default: %(default)s)",
-    )
-    options = parser.parse_args(arguments)
+    add_enhancer_options(parser)
+    return parser
+
+
+def _require_possible(options: argparse.Namespace) -> None:
+    """Raise for options that are out of range, or do not go together.
+
+    Raises:
+        UsageError: If there is one.
+    """
     if not 0.0 <= options.strength <= 1.0:
         raise UsageError(f"--strength must lie in [0, 1], got {options.strength}")
     if options.decisions and not options.html:
@@ -129,18 +159,10 @@ def main(arguments: list[str]) -> int:
             "--shard takes neither --html nor --watch; for the page run once more without --shard, "
             "with --skip-existing --html, when all parts are done"
         )
-    decisions = read_decisions(options.decisions) if options.decisions else {}
-    folder_options = FolderOptions(
-        options.weights, options.strength, options.force, options.fast, options.out,
-        options.skip_existing, options.overwrite, parsed_memory(options.max_memory),
-        options.metadata,
-    )  # fmt: skip
-    device = device_for(options.device)
-    given = folder_options, device, options.html, decisions
-    if options.watch:
-        done = watch_folder(Arrivals(Path(options.input[0])), *given)
-    else:
-        done = enhance_to_folder(options.input, *given, options.shard)
+
+
+def _tell_summary(options: argparse.Namespace, done: Summary) -> None:
+    """Print how many photographs have which verdict."""
     counts = Counter(row["verdict"] or row["status"] for row in done.rows)
     summary = ", ".join(f"{count} {WORDS.get(key, key)}" for key, count in counts.items())
     photographs = "photograph" if len(done.rows) == 1 else "photographs"
@@ -151,25 +173,19 @@ def main(arguments: list[str]) -> int:
         earlier = "; the last part to finish writes enhance.csv"
     folder = printable(str(options.out))
     print(f"{len(done.rows)} {photographs}: {summary or 'none'}; results in {folder}{earlier}")
+
+
+def _tell_decisions(options: argparse.Namespace, done: Summary, given: int) -> None:
+    """Print how many of the given decisions the page shows."""
     if options.decisions:
-        shown = len(decisions) - len(done.other_decisions)
+        shown = given - len(done.other_decisions)
         print(f"decisions or notes on report.html: {shown}; give --decisions in later runs, too")
     if others := done.other_decisions:
         names = [printable(one.photograph) for one in others if one.photograph][:NAMED]
         of = f" ({', '.join(names)}{', ...' if len(others) > len(names) else ''})" if names else ""
         print(
-            f"magenet: {printable(str(options.decisions))}: {len(others)} of {len(decisions)} "
+            f"magenet: {printable(str(options.decisions))}: {len(others)} of {given} "
             f"decisions{of} are on other photographs, or on earlier results of these; the page "
             "does not show them",
             file=sys.stderr,
         )
-    if done.missing:
-        some = ", ".join(map(printable, done.missing[:NAMED]))
-        print(
-            f"magenet: {len(done.missing)} photographs came while the parts ran and are in none of "
-            f"them ({some}{', ...' if len(done.missing) > NAMED else ''}): run once more without "
-            "--shard, with --skip-existing",
-            file=sys.stderr,
-        )
-    failed = not options.watch and any(row["status"] in NOT_ENHANCED for row in done.rows)
-    return int(done.page_failed or failed or bool(done.missing))

@@ -29,6 +29,21 @@ class CommandParser(argparse.ArgumentParser):
         raise UsageError(f"{message}{meant}; see {self.prog} --help")
 
 
+def add_enhancer_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what enhances: weights, device, memory."""
+    parser.add_argument(
+        "--weights", default="mage_net", help="name, folder or hub id (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-memory",
+        default="2G",
+        help="memory that the process may use to enhance (default: %(default)s)",
+    )
+
+
 def options_meant(message: str, known: Iterable[str]) -> str:
     """Return :func:`did_you_mean` for each option that argparse's message does not recognize."""
     kind, _, given = message.partition(": ")

@@ -8,7 +8,7 @@ from typing import get_args
 
 from data_modules.files.memory_estimate import parsed_memory
 from data_modules.files.writing import MetadataChoice
-from magenet.commands.parser import CommandParser
+from magenet.commands.parser import CommandParser, add_enhancer_options
 from magenet.enhancement.device import device_for
 from magenet.enhancement.folder.results import FolderOptions
 from magenet.errors import UsageError
@@ -103,17 +103,7 @@ def main(arguments: list[str]) -> int:
         help="what results keep of the photograph's metadata, as for magenet enhance "
         "(default: %(default)s)",
     )
-    parser.add_argument(
-        "--weights", default="mage_net", help="name, folder or hub id (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--max-memory",
-        default="2G",
-        help="memory that the process may use to enhance (default: %(default)s)",
-    )
+    add_enhancer_options(parser)
     options = parser.parse_args(arguments)
     if not 0 < options.keep <= LONGEST_KEEP:
         raise UsageError(f"--keep must be above 0 and at most {LONGEST_KEEP}, got {options.keep:g}")

@@ -49,7 +49,7 @@ class Upload:
         strength: Share of the change to apply, 0 to 1.
         force: Whether to enhance it also if it does not look like a fundus photograph.
         attempts: How often it was begun to be enhanced.
-        report: What was done, as :func:`magenet.enhancement.folder.results.enhance_photograph`
+        report: What was done, as :func:`magenet.enhancement.outcome.enhance_photograph`
             reports it; None while it waits.
         pictures: Kinds of the reduced pictures that there are.
         shown_strength: Strength of the enhancement that these show, 0 to 1.

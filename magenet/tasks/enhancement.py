@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from data_modules.batch import Batch, unenhanced
 from magenet.checkpoints import read_network
 from magenet.enhancement.enhancer import PhotographEnhancer
-from magenet.enhancement.folder.results import Options, enhance_photograph
 from magenet.enhancement.fundus_check import FundusCheck
-from magenet.enhancement.outcome import Outcome
+from magenet.enhancement.outcome import Options, Outcome, enhance_photograph
 from magenet.enhancement.settings import OWN_SCALE, Settings, seen_side
 from magenet.errors import UserError
 from magenet.imaging.transfer import enhance_at

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +28,6 @@ from magenet.allocator import make_room, return_freed_memory
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder.shard import WHOLE, Shard
 from magenet.enhancement.frames import EnhancedFrames, FrameError
-from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.enhancement.origin import (
     ReportRow,
     claimed_paths,
@@ -38,28 +36,14 @@ from magenet.enhancement.origin import (
     read_report,
     write_report,
 )
-from magenet.enhancement.outcome import Outcome
+from magenet.enhancement.outcome import (
+    Options,
+    Outcome,
+    enhance_photograph,
+    settings_of,
+    unfinished,
+)
 from magenet.threads import use_one_thread
-
-NOT_ENHANCED = ("failed", "refused")
-"""Values of `status` of a photograph that has no result."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How photographs are enhanced, by every command.
-
-    Attributes:
-        weights: Name of the weights, for the reports.
-        strength: Share of the change that is applied, 0 to 1.
-        force: Whether to enhance also what does not look like a fundus photograph.
-        fast: Whether to restore photographs at half of their side.
-    """
-
-    weights: str
-    strength: float = 1.0
-    force: bool = False
-    fast: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,48 +79,6 @@ class Prepared(NamedTuple):
     source: Source
     decoded: DecodedPhotograph | DecodedFrames | PictureError
     report: ReportRow | None = None
-
-
-def enhance_photograph(
-    enhancer: PhotographEnhancer,
-    photograph: Photograph,
-    decoded: DecodedPhotograph | PictureError,
-    options: Options,
-) -> Outcome:
-    """Enhance one photograph; whatever goes wrong is its outcome, and no exception.
-
-    Args:
-        enhancer: What enhances.
-        photograph: Which one.
-        decoded: Its pixels and field of view, or why they cannot be had.
-        options: How.
-    """
-    start = time.perf_counter()
-    row: ReportRow = {
-        "name": photograph.name, "status": "failed", "verdict": "", "reasons": [],
-        "weights": options.weights, **_settings_of(enhancer, options),
-    }  # fmt: skip
-    image, result = None, None
-    try:
-        if isinstance(decoded, PictureError):
-            raise decoded
-        image, field, notes = decoded
-        row |= {"height": image.shape[-2], "width": image.shape[-1]}
-        result = enhancer(image, field, options.strength, options.force, options.fast)
-        report = {
-            name: None if isinstance(value, float) and math.isnan(value) else value
-            for name, value in asdict(result.report).items()
-        }
-        row |= {"status": "enhanced", **report, "reasons": [*result.report.reasons, *notes]}
-    except NotAFundusError as error:
-        row |= {"status": "refused", "reasons": [f"{photograph.name}: {error}"]}
-    except PictureError as error:
-        # By its name: reports are handed on, and paths are not.
-        row["reasons"] = [str(error).replace(str(photograph.image), photograph.name)]
-    except Exception as error:  # of memory, say: one photograph must not cost the others
-        row["reasons"] = [f"{photograph.name}: not enhanced ({error})"]
-    row["seconds"] = round(time.perf_counter() - start, 2)
-    return Outcome(row, image, result)
 
 
 def write_outcome(
@@ -225,7 +167,7 @@ def enhance_all(
     paths = output_paths(options.folder, photographs)  # of all: no two shards have the same
     photographs = shard.of(photographs)
     paths = claimed_paths(paths, photographs, options.overwrite)
-    settings = _settings_of(enhancer, options)
+    settings = settings_of(enhancer, options)
     ahead: Future[Prepared] | None = None
     try:
         with ThreadPoolExecutor(1, "read", use_one_thread) as pool:
@@ -274,21 +216,10 @@ def _enhance_frames(
     frames = EnhancedFrames(
         decoded, lambda frame: enhance_photograph(enhancer, photograph, frame, options)
     )
-    row: ReportRow = {
-        "name": photograph.name, "status": "failed", "verdict": "", "reasons": [],
-        "weights": options.weights, **_settings_of(enhancer, options), "seconds": 0.0,
-    }  # fmt: skip
+    row = unfinished(enhancer, photograph, options) | {"seconds": 0.0}
     return write_outcome(
         Outcome(row), photograph, path, source, options.metadata, frames, options.overwrite
     )
-
-
-def _settings_of(enhancer: PhotographEnhancer, options: Options) -> ReportRow:
-    """Return what a result depends on besides its photograph, for the report."""
-    return {
-        "strength": options.strength, "force": options.force, "fast": options.fast,
-        **enhancer.hashes,
-    }  # fmt: skip
 
 
 def _prepare(

@@ -17,10 +17,10 @@ from magenet.enhancement.decisions import Decision
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder.inputs import collect
 from magenet.enhancement.folder.listing import Listing, Merged, merge_shards, require_alone
-from magenet.enhancement.folder.results import NOT_ENHANCED, FolderOptions, enhance_all
+from magenet.enhancement.folder.results import FolderOptions, enhance_all
 from magenet.enhancement.folder.shard import WHOLE, Shard
 from magenet.enhancement.origin import ReportRow
-from magenet.enhancement.outcome import Outcome
+from magenet.enhancement.outcome import NOT_ENHANCED, Outcome
 from magenet.enhancement.page.entries import PAGE, ReportPage, about
 from magenet.errors import printable
 from magenet.stop_signals import stoppable

@@ -15,9 +15,10 @@ from magenet.enhancement.decisions import Decision
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder.arrivals import LOOK, Arrivals, say
 from magenet.enhancement.folder.listing import Listing
-from magenet.enhancement.folder.results import NOT_ENHANCED, FolderOptions, enhance_all
+from magenet.enhancement.folder.results import FolderOptions, enhance_all
 from magenet.enhancement.folder.run import Summary, record
 from magenet.enhancement.origin import ReportRow
+from magenet.enhancement.outcome import NOT_ENHANCED
 from magenet.enhancement.page.entries import PAGE, ReportPage, about
 from magenet.errors import UsageError, UserError
 from magenet.stop_signals import stoppable
