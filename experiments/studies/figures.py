@@ -15,7 +15,6 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ import magenet
 from experiments.configurations import EXPERIMENTS, RESULTS
 from experiments.studies.evidence.report import pair_table, read_rows
 from experiments.studies.interval_plot import OURS, TEXT, Panel, interval_plot
+from experiments.studies.picture_grid import TILE, picture_grid
 from experiments.studies.tables import EARLIER, RELEASED
 from magenet.errors import UserError
 from magenet.evaluation.statistics import Interval
@@ -50,9 +50,6 @@ FIVE_ROWS = re.compile(r"<!-- five rows -->\n.*?<!-- end five rows -->", re.DOTA
 
 PAIRS = ("dp05", "dp20", "dp07")
 """Pairs shown in the README, chosen for damage that is visible in a small picture."""
-
-TILE, GAP, HEAD = 300, 6, 26
-"""Side of one photograph, space between two, height of the titles, in pixels."""
 
 Enhance = Callable[[Path], tuple[NDArray[np.uint8], str]]
 """From a file to the enhanced photograph `(H, W, 3)` and its verdict."""
@@ -143,26 +140,22 @@ def before_after(photographs: Path, enhance: Enhance, pairs: Sequence[str] = PAI
         raise UserError(f"{listing}: no such file; it lists the real pairs") from None
     if missing := [pair for pair in pairs if pair not in lines]:
         raise UserError(f"{listing}: lacks {', '.join(missing)}")
-    width, height = 3 * (TILE + GAP) - GAP, HEAD + len(pairs) * (TILE + GAP) - GAP
-    sheet = Image.new("RGB", (width, height), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
-    titles = ("before", "enhanced", "a better photograph of this eye")
-    for column, title in enumerate(titles):
-        pen.text((column * (TILE + GAP) + 4, 4), title, TEXT, font)
-    for number, pair in enumerate(pairs):
+    rows = []
+    for pair in pairs:
         low = photographs / lines[pair]["low"]
         enhanced, verdict = enhance(low)
-        top = HEAD + number * (TILE + GAP)
-        sources: tuple[Any, ...] = (
-            Image.open(low),
-            Image.fromarray(enhanced),
-            Image.open(photographs / lines[pair]["high_aligned"]),
+        before, after, better = (
+            picture.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS)
+            for picture in (
+                Image.open(low),
+                Image.fromarray(enhanced),
+                Image.open(photographs / lines[pair]["high_aligned"]),
+            )
         )
-        for column, source in enumerate(sources):
-            tile = source.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS)
-            sheet.paste(tile, (column * (TILE + GAP), top))
-        pen.text((TILE + GAP + 8, top + TILE - 24), f"verdict: {verdict}", "white", font)
-    return sheet
+        font = ImageFont.load_default(15)
+        ImageDraw.Draw(after).text((8, TILE - 24), f"verdict: {verdict}", "white", font)
+        rows.append((before, after, better))
+    return picture_grid(("before", "enhanced", "a better photograph of this eye"), rows)
 
 
 def by_release(path: Path) -> tuple[NDArray[np.uint8], str]:

@@ -64,7 +64,10 @@ def main(arguments: list[str]) -> int:
     if options.scores and options.into:
         raise UsageError("--scores is for printing: with --into, the page's marker names them")
     runs = named(options.runs)
-    table = make_table(options.csv, runs, options.against) if runs else read_table(options.csv)
+    needed = ("row", "condition", "score", "mean", "low", "high")
+    table = (
+        make_table(options.csv, runs, options.against) if runs else read_table(options.csv, needed)
+    )
     if options.against and not against_path(options.csv).is_file():
         print("magenet: no comparison: it needs two patients at least", file=sys.stderr)
     for path in options.into:

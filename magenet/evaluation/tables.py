@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -363,19 +363,23 @@ def put_into(path: Path, name: str, table: Sequence[Cells]) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def read_table(path: Path) -> list[Cells]:
+def read_table(path: Path, needed: Collection[str] = ()) -> list[Cells]:
     """Read the lines of a table's CSV file.
 
+    Args:
+        path: The file.
+        needed: Columns that it must have.
+
     Raises:
-        UserError: If the file is missing, or no table.
+        UserError: If the file is missing, or lacks a needed column.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             lines = list(csv.DictReader(stream))
     except FileNotFoundError:
         raise UserError(f"{path}: no such table") from None
-    if lines and not {"row", "condition", "score", "mean"} <= lines[0].keys():
-        raise UserError(f"{path}: is no table of 'magenet table'")
+    if lines and (missing := [name for name in needed if name not in lines[0]]):
+        raise UserError(f"{path}: is no such table: it lacks the column '{missing[0]}'")
     return lines
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -24,6 +24,7 @@ from experiments.studies.adaptation.report import common_seeds
 from experiments.studies.adaptation.scores import PRIMARY, RIDGE, interval, pooled, read_scores
 from experiments.studies.evidence.pairs import pair_batches
 from experiments.studies.interval_plot import OURS, TEXT, Panel, interval_plot
+from experiments.studies.picture_grid import picture_grid, tile
 from experiments.studies.runs import Runs
 from magenet.checkpoints import read_network
 from magenet.errors import UserError
@@ -42,9 +43,6 @@ SHOWN = 4
 
 GAIN = 6.0
 """Factor of the difference, which is shown around grey."""
-
-TILE, GAP, HEAD = 300, 6, 26
-"""Side of one photograph, space between two, height of the titles, in pixels."""
 
 
 def arms_plot(path: Path) -> str:
@@ -93,24 +91,13 @@ def sheet(
     ]
     order = sorted(range(len(pairs)), key=lambda index: -changes[index])[:SHOWN]
     titles = ("photograph", REFERENCE, label, f"difference, {GAIN:g} times", "a better photograph")
-    width = len(titles) * (TILE + GAP) - GAP
-    canvas = Image.new("RGB", (width, HEAD + len(order) * (TILE + GAP) - GAP), "white")
-    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(15)
-    for column, title in enumerate(titles):
-        pen.text((column * (TILE + GAP) + 4, 4), title, TEXT, font)
-    for row, index in enumerate(order):
+    rows = []
+    for index in order:
         pair = pairs[index]
         difference = (0.5 + GAIN * (arm[index] - reference[index])) * pair["mask_fov"]
-        tiles = (pair["image"], reference[index], arm[index], difference, pair["image_high"])
-        for column, image in enumerate(tiles):
-            small = torch.nn.functional.interpolate(
-                image.clamp(0.0, 1.0), (TILE, TILE), mode="bilinear", antialias=True
-            )
-            pixels = (small[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-            canvas.paste(
-                Image.fromarray(pixels), (column * (TILE + GAP), HEAD + row * (TILE + GAP))
-            )
-    return canvas
+        shown = (pair["image"], reference[index], arm[index], difference, pair["image_high"])
+        rows.append([tile(image) for image in shown])
+    return picture_grid(titles, rows)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -12,16 +12,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
-from torch.nn import functional
+from PIL import Image
 from tqdm import tqdm
 
 from data_modules.batch import Batch
 from experiments.configurations import photographs_folder
 from experiments.studies.evidence.methods import Method, methods
 from experiments.studies.evidence.pairs import pair_batches
+from experiments.studies.picture_grid import picture_grid, tile
 from magenet.atomic_write import atomic_write
 
 TILE = 240
@@ -29,9 +27,6 @@ TILE = 240
 
 PART = 0.4
 """Side of the central part that is shown larger below each photograph, as a share of it."""
-
-HEADER = 22
-"""Height of the line of names, in pixels."""
 
 
 def sheet(named: dict[str, Method], batches: Sequence[Batch]) -> Image.Image:
@@ -41,29 +36,16 @@ def sheet(named: dict[str, Method], batches: Sequence[Batch]) -> Image.Image:
         named: The methods by name, one column each; the last column is the better photograph.
         batches: Pairs, each a batch of one: `image`, `image_high`, `mask_fov`.
     """
-    columns = [*named, "better photograph"]
-    canvas = Image.new("RGB", (TILE * len(columns), HEADER + 2 * TILE * len(batches)), "white")
-    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
-    for column, name in enumerate(columns):
-        pen.text((column * TILE + 4, 3), name, "black", font)
-    for row, batch in enumerate(tqdm(batches, "sheet")):
+    rows = []
+    for batch in tqdm(batches, "sheet"):
         mask = batch["mask_fov"]
         shown = [enhance(batch["image"], mask) for enhance in named.values()]
-        for column, image in enumerate([*shown, batch["image_high"]]):
-            side = image.shape[-1]
-            first = round(side * (1 - PART) / 2)
-            part = image[..., first : side - first, first : side - first]
-            for line, picture in enumerate((image, part)):
-                top = HEADER + (2 * row + line) * TILE
-                canvas.paste(_tile(picture), (column * TILE, top))
-    return canvas
-
-
-def _tile(image: Tensor) -> Image.Image:
-    """Return `(1, 3, S, S)` in [0, 1] at the sheet's size."""
-    small = functional.interpolate(image, (TILE, TILE), mode="bilinear", antialias=True)
-    levels = (255 * small.clamp(0, 1)).round().to(torch.uint8)
-    return Image.fromarray(levels[0].permute(1, 2, 0).numpy())
+        whole = [*shown, batch["image_high"]]
+        first = round(mask.shape[-1] * (1 - PART) / 2)
+        inner = slice(first, mask.shape[-1] - first)
+        rows.append([tile(image, TILE) for image in whole])
+        rows.append([tile(image[..., inner, inner], TILE) for image in whole])
+    return picture_grid([*named, "better photograph"], rows, gap=0)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -8,6 +8,7 @@ from data_modules.batch import Batch
 from experiments.studies.adaptation import pictures
 from experiments.studies.adaptation.arms import REFERENCE
 from experiments.studies.adaptation.scores import PRIMARY, RIDGE, SCORES
+from experiments.studies.picture_grid import GAP, HEAD, TILE
 from magenet.errors import UserError
 from magenet.evaluation.tables import write_table
 
@@ -22,14 +23,16 @@ def test_the_pairs_that_an_arm_changes_most_come_first() -> None:
     reference = [one["image"] for one in pairs]
     arm = [one["image"] + 0.01 * index for index, one in enumerate(pairs)]
     picture = np.asarray(pictures.sheet(pairs, reference, arm, "same view"))
-    step = pictures.TILE + pictures.GAP
-    middle = [pictures.HEAD + row * step + pictures.TILE // 2 for row in range(pictures.SHOWN)]
-    photographs = picture[middle, pictures.TILE // 2, 0].tolist()
+    step = TILE + GAP
+    middle = [
+        HEAD + row * step + TILE // 2 for row in range(pictures.SHOWN)
+    ]
+    photographs = picture[middle, TILE // 2, 0].tolist()
     assert photographs == [round(255 * 0.1 * index) for index in (5, 4, 3, 2)]
-    differences = picture[middle, 3 * step + pictures.TILE // 2, 0].tolist()
+    differences = picture[middle, 3 * step + TILE // 2, 0].tolist()
     expected = [255 * (0.5 + pictures.GAIN * 0.01 * index) for index in (5, 4, 3, 2)]
     assert differences == pytest.approx(expected, abs=1)
-    assert picture.shape[0] == middle[-1] + pictures.TILE // 2, "as many as are shown"
+    assert picture.shape[0] == middle[-1] + TILE // 2, "as many as are shown"
 
 
 def test_arms_with_the_seeds_of_the_reference_are_in_the_figure(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from data_modules.batch import Batch
 from data_modules.datasets.phantom import draw_phantom
+from experiments.studies import picture_grid
 from experiments.studies.evidence import detail, dust, harm, invention, report, sheet, synthetic
 from experiments.studies.evidence.methods import method, methods
 from experiments.studies.evidence.report import Row
@@ -255,9 +256,9 @@ def test_a_sheet_shows_each_method_and_the_better_photograph(
     clean, mask, _ = eye
     batch: Batch = {"image": 0.5 * clean, "image_high": clean, "mask_fov": mask}  # type: ignore[typeddict-item]
     drawn = sheet.sheet({"untouched": untouched, "reddened": reddened}, [batch, batch])
-    assert drawn.size == (3 * sheet.TILE, sheet.HEADER + 4 * sheet.TILE)
+    assert drawn.size == (3 * sheet.TILE, picture_grid.HEAD + 4 * sheet.TILE)
     pixels = torch.from_numpy(np.array(drawn)).float()
-    body = pixels[sheet.HEADER :].view(4, sheet.TILE, 3, sheet.TILE, 3).transpose(1, 2)
+    body = pixels[picture_grid.HEAD :].view(4, sheet.TILE, 3, sheet.TILE, 3).transpose(1, 2)
     assert torch.equal(body[0], body[2])
     dark, red, better = (body[0, column] for column in range(3))
     assert float((better - 2 * dark).abs().max()) <= 2

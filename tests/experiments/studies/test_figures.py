@@ -10,7 +10,7 @@ from PIL import Image
 
 from data_modules.datasets.phantom import draw_phantom
 from experiments.configurations import RESULTS
-from experiments.studies import figures, interval_plot
+from experiments.studies import figures, interval_plot, picture_grid
 from experiments.studies.evidence.report import REAL, pair_table, read_rows
 from experiments.studies.tables import EARLIER
 from magenet.commands.table import main
@@ -146,10 +146,10 @@ def test_a_sheet_shows_before_enhanced_and_better_side_by_side(tmp_path: Path) -
         return np.full((64, 64, 3), (0, 90, 0), np.uint8), "ok"
 
     sheet = figures.before_after(tmp_path, enhance, ["a"])
-    step, middle = figures.TILE + figures.GAP, figures.TILE // 2
-    colours = [sheet.getpixel((n * step + middle, figures.HEAD + middle)) for n in range(3)]
+    step, middle = picture_grid.TILE + picture_grid.GAP, picture_grid.TILE // 2
+    colours = [sheet.getpixel((n * step + middle, picture_grid.HEAD + middle)) for n in range(3)]
     assert colours == [(90, 0, 0), (0, 90, 0), (0, 0, 90)]
-    assert sheet.width == 3 * figures.TILE + 2 * figures.GAP
+    assert sheet.width == 3 * picture_grid.TILE + 2 * picture_grid.GAP
     with pytest.raises(UserError, match="lacks b"):
         figures.before_after(tmp_path, enhance, ["a", "b"])
     with pytest.raises(UserError, match="no such file"):

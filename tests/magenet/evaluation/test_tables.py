@@ -191,5 +191,5 @@ def test_damaged_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is damaged; run the test again"):
         read_facts(tmp_path / "provenance.json")
     (tmp_path / "other.csv").write_text("name,age\nann,40\n")
-    with pytest.raises(UserError, match="is no table"):
-        read_table(tmp_path / "other.csv")
+    with pytest.raises(UserError, match="lacks the column 'row'"):
+        read_table(tmp_path / "other.csv", ("row", "score"))
