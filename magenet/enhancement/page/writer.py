@@ -42,6 +42,12 @@ from magenet.enhancement.page.pictures import (
 from magenet.enhancement.verdict import ERROR_LIMITS
 from magenet.errors import UserError, printable
 
+PARTS = files("magenet.enhancement.page")
+"""Folder of the template: `page.html`, `page.css` and the scripts."""
+
+SCRIPTS = ("entries.js", "table.js", "decisions.js", "stage.js", "keys.js", "start.js")
+"""Parts of the page's one script, in their order."""
+
 GOOD_ERROR = 6.0
 """Expected error, in grey levels of 255, below which it is called good (our choice)."""
 
@@ -339,11 +345,11 @@ def error_level(expected_error: float) -> str:
 
 def _template(folder: str, about: str, run: str) -> str:
     """Return the page without photographs, whose pictures are in a folder of this name."""
-    page = (files("magenet.enhancement.page") / "page.html").read_text(encoding="utf-8")
-    script = re.search("<script>(.*?)</script>", page, re.DOTALL)
-    assert script is not None  # the template in the package has one
+    own = {name: (PARTS / name).read_text(encoding="utf-8") for name in ("page.html", "page.css")}
+    script = "\n" + "".join((PARTS / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    page = own["page.html"].replace("@STYLE@", "\n" + own["page.css"]).replace("@SCRIPT@", script)
     # The browser runs this one script and no other, should a name ever get past the escaping.
-    script_hash = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     last = HEAT[-1, 0]
     stops = ", ".join(
         f"rgb({red:g} {green:g} {blue:g} / {opacity:.0%}) {level / last:.1%}"
