@@ -31,7 +31,7 @@ SOURCES = {
 
 
 def stripped(path: Path) -> dict[str, object]:
-    """Return a checkpoint reduced to its network.
+    """Return a checkpoint reduced to its network and the sides of the photographs it learned from.
 
     Raises:
         UserError: If the checkpoint is missing.
@@ -49,7 +49,8 @@ def stripped(path: Path) -> dict[str, object]:
         for name, value in content["state_dict"].items()
         if name.startswith("network.")
     }
-    return {"state_dict": weights, "global_step": content["global_step"]}
+    sides = {name: content[name] for name in ("image_size", "least_size") if name in content}
+    return {"state_dict": weights, "global_step": content["global_step"], **sides}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -197,6 +197,20 @@ def test_a_killed_worker_is_one_line(
     assert after == (["go on with --ckpt_path last"] if command == "fit" else [])
 
 
+def test_a_gpu_without_memory_left_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*given: object) -> NoReturn:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(SupervisedTask, "training_step", full)
+    options = ["--trainer.logger", "false", "--trainer.callbacks", "null", "--data.workers", "0"]
+    status, line = said(["fit", *FIT, *options], capsys)
+    assert status == 1
+    assert line.startswith("the GPU has too little memory: use a smaller --data.batch_size")
+
+
 def test_an_error_of_ours_is_not_taken_for_a_killed_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(arguments: list[str]) -> NoReturn:
         raise RuntimeError("DataLoader worker: mat1 and mat2 shapes cannot be multiplied")

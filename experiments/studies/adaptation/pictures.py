@@ -3,7 +3,7 @@
 Command:  make adaptation-pictures      (`--arm <arm>`, `--seed 0`)
 Needs:    MAGENET_DATA=<folder of the photographs>; the arms and report of `make adaptation-study`.
 Hardware: 2 CPU cores. Time: 1 minute.
-Writes:   docs/images/adaptation.svg, docs/images/adaptation.jpg.
+Writes:   docs/images/adaptation.svg, from the scores alone; docs/images/adaptation.jpg.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from experiments.studies.evidence.pairs import pair_batches
 from experiments.studies.interval_plot import OURS, TEXT, Panel, interval_plot
 from experiments.studies.picture_grid import picture_grid, tile
 from experiments.studies.runs import Runs
+from magenet.atomic_write import atomic_write
 from magenet.checkpoints import read_network
 from magenet.errors import UserError
 from magenet.evaluation.statistics import Interval
@@ -116,11 +117,11 @@ def main(arguments: list[str] | None = None) -> None:
     table = options.results / "adaptation.csv"
     if not table.is_file():
         raise UserError(f"{table}: no such file; run 'make adaptation-study' first")
+    with atomic_write(options.out / "adaptation.svg") as path:  # it needs the scores alone
+        path.write_text(arms_plot(table), encoding="utf-8")
     pairs = pair_batches(photographs_folder())
     reference = enhanced(REFERENCE, options.seed, options.size, pairs)
     arm = enhanced(options.arm, options.seed, options.size, pairs)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "adaptation.svg").write_text(arms_plot(table), encoding="utf-8")
     picture = sheet(pairs, reference, arm, options.arm)
     picture.save(options.out / "adaptation.jpg", quality=80, optimize=True)
 
