@@ -1,7 +1,6 @@
 """The weights in the package are held to what is promised of them: they invent nothing."""
 
 import pytest
-import torch
 from torch import Tensor
 
 from data_modules.datasets.phantom import draw_phantom
@@ -47,4 +46,3 @@ def test_noise_does_not_come_back_as_structure(released: Method) -> None:
     scores = invention.noise_scores(released, SIDE)
     assert scores["noise on a flat field: contrast over what it had"] <= 1.0
     assert scores["grain on a dark field: contrast over what it had"] <= 1.0
-    print(torch.tensor(list(scores.values())))

@@ -1,4 +1,4 @@
-"""Pictures that no camera for eyes takes, and sizes that few do, by a network at their own scale."""
+"""Pictures of no eye, and sizes that few cameras have, by a network at their own scale."""
 
 from pathlib import Path
 
