@@ -91,8 +91,8 @@ def main(arguments: list[str] | None) -> int:
         raise UsageError(f"a config file is no text in UTF-8 ({error})") from None
     except torch.OutOfMemoryError:
         raise UserError(
-            "the GPU has too little memory: use a smaller --data.batch_size (or --data.window_size, "
-            "--data.image_size), or --trainer.precision bf16-mixed"
+            "the GPU has too little memory: use a smaller --data.batch_size (or "
+            "--data.window_size, --data.image_size), or --trainer.precision bf16-mixed"
         ) from None
     except RuntimeError as error:
         if reason := _lost_process(error):

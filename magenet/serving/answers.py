@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from magenet.enhancement.page.writer import error_level
+from magenet.enhancement.page.template import error_level
 from magenet.serving.limits import Limits
 from magenet.serving.store import Job, Store
 from magenet.serving.upload import Upload
