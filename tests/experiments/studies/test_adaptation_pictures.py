@@ -24,9 +24,7 @@ def test_the_pairs_that_an_arm_changes_most_come_first() -> None:
     arm = [one["image"] + 0.01 * index for index, one in enumerate(pairs)]
     picture = np.asarray(pictures.sheet(pairs, reference, arm, "same view"))
     step = TILE + GAP
-    middle = [
-        HEAD + row * step + TILE // 2 for row in range(pictures.SHOWN)
-    ]
+    middle = [HEAD + row * step + TILE // 2 for row in range(pictures.SHOWN)]
     photographs = picture[middle, TILE // 2, 0].tolist()
     assert photographs == [round(255 * 0.1 * index) for index in (5, 4, 3, 2)]
     differences = picture[middle, 3 * step + TILE // 2, 0].tolist()
