@@ -31,7 +31,7 @@ from magenet.imaging.field_of_view import field_from_mask
 from magenet.metrics import masked_psnr, masked_ssim, vessel_scores
 
 SIZES = (256, 512, 1024, 2048)
-"""Widths of the field, in pixels; the largest is each photograph's own, up to a little less."""
+"""Widths of the field, in pixels. The largest stands for each photograph's own, at most as wide."""
 
 COMPARED_AT = 512
 """Side at which results are compared, in pixels."""

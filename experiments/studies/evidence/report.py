@@ -187,13 +187,17 @@ def gaps(rows: Sequence[Row]) -> list[str]:
     """
     lines = []
     for (part, score), methods in _by_score(rows).items():
-        ceiling = [row for row in rows if row[:1] + row[2:4] == (CEILING, UNTOUCHED, score)]
+        of_ceiling = (CEILING, UNTOUCHED, score)
+        ceiling = [r for r in rows if r[:1] + r[2:4] == of_ceiling and not isnan(r.value)]
         if part != REAL or not score.startswith("vessel Dice") or not ceiling:
             continue
         start, goal = methods.get(UNTOUCHED, []), _resampled(ceiling)
         for method, own in methods.items():
             if method != UNTOUCHED and len(own) == len(start):
-                shares = (_resampled(own) - _resampled(start)) / (goal - _resampled(start))
+                pairs = zip(own, start, strict=True)
+                known = [pair for pair in pairs if not any(isnan(row.value) for row in pair)]
+                reached, before = map(_resampled, zip(*known, strict=True))
+                shares = (reached - before) / (goal - before)
                 low, high = np.quantile(shares[1:], (0.025, 0.975))
                 lines.append(f"| {score} | {method} | {shares[0]:.2f} ({low:.2f} to {high:.2f}) |")
     patients = len({row.patient for row in rows if row.part == CEILING})

@@ -95,7 +95,7 @@ def write_outcome(
     Whenever this is stopped, no result stands beside the report on another photograph, and a
     result that its report does not hold the hash of is not whole. A photograph that fails leaves
     an earlier result of its own with its report as they were. A photograph whose file is no longer
-    the one that was decoded fails: the metadata would be those of another.
+    the one that was decoded fails, and keeps no result: its metadata would be those of another.
 
     Args:
         outcome: What :func:`enhance_photograph` returned.
