@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
+from multiprocessing.connection import Listener
 from typing import Any
 
+import torch.multiprocessing
 from torchdata.stateful_dataloader import StatefulDataLoader
+
+from magenet.errors import UserError
 
 GRACE = 30
 """Seconds that a worker lives on after SIGTERM: as long as SLURM waits until it kills."""
@@ -29,13 +34,32 @@ def outlive_signals(worker: int) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
 
 
+def _require_sockets() -> None:
+    """Open and close a socket where workers will: one without loses its batches, and all wait."""
+    try:
+        Listener(family="AF_UNIX").close()
+    except OSError as error:
+        raise UserError(
+            f"{tempfile.gettempdir()}: worker processes cannot hand over their batches in this "
+            f"folder for temporary files ({error.strerror or error}); set TMPDIR to another one, "
+            "with a path of at most 70 characters"
+        ) from None
+
+
 class PhotographLoader(StatefulDataLoader[Any]):  # type: ignore[misc]  # untyped
     """Loader whose workers cannot be stopped while they start; give it :func:`outlive_signals`."""
 
     def __iter__(self) -> Iterator[Any]:
-        """Start the workers, which inherit that the signals wait until they are handled."""
+        """Start the workers, which inherit that the signals wait until they are handled.
+
+        Raises:
+            UserError: If workers could not hand over a batch.
+        """
         if sys.platform == "win32":
             return super().__iter__()
+        sharing = torch.multiprocessing.get_sharing_strategy()  # type: ignore[no-untyped-call]
+        if self.num_workers and sharing == "file_descriptor":
+            _require_sockets()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
         try:
             return super().__iter__()  # type: ignore[no-any-return]

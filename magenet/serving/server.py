@@ -68,7 +68,6 @@ def serve(
     with listening:
         enhancer = PhotographEnhancer.from_pretrained(options.weights, device, options.max_memory)
         store = Store(folder, limits)
-        tempfile.tempdir = str(store.folder / "moving")  # uploads are spooled there, too
         names = frozenset(name.lower() for name in (*address.names, address.host))
         app = create_app(
             store, UploadEnhancer(enhancer, options), Access(names, token),
@@ -90,7 +89,7 @@ def serve(
                 "front (docs/serve.md)",
                 flush=True,
             )
-        with _signals_end_it():
+        with _signals_end_it(), _temporary_files_in(store.folder / "moving"):
             uvicorn.Server(config).run(sockets=[listening])
         if held := sum(len(job.uploads) for job in store.snapshot()):
             print(
@@ -145,6 +144,16 @@ def _listen(address: Address) -> socket.socket:
             f"{host}, port {port}: cannot be listened on ({reason}); choose another --port or "
             "--host"
         ) from None
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Let uploads be spooled in a folder that nobody else can read."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from data_modules import PairedDataModule, PhantomPhotographs, PredictionDataModule
 from data_modules.loading import PhotographLoader, outlive_signals
+from magenet.errors import UserError
 from tests.drawn import drawn_folder
 
 
@@ -39,6 +42,22 @@ def test_workers_outlive_the_signals_while_they_start(number: str) -> None:
     loader = PhotographLoader(dataset, 2, num_workers=1, worker_init_fn=start)
     assert len(list(loader)) == 2
     assert not signal.pthread_sigmask(signal.SIG_BLOCK, []), "the process itself can be stopped"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="batches need no sockets")
+@pytest.mark.parametrize("folder", ["long" * 30, "missing"])
+def test_a_temporary_folder_that_workers_cannot_use_is_an_error_and_no_wait(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if folder != "missing":
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / folder))
+    monkeypatch.setitem(multiprocessing.current_process()._config, "tempdir", None)
+    drawn = PhantomPhotographs(count=4)
+    with pytest.raises(UserError, match=rf"{folder}: worker .*set TMPDIR"):
+        next(iter(PhotographLoader(drawn.dataset("train", 32), 2, num_workers=1)))
+    batches = PhotographLoader(drawn.dataset("train", 32), 2)
+    assert len(list(batches)) == 2, "without workers all is well"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals")

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,9 +128,10 @@ def test_a_server_that_a_proxy_gives_a_name_needs_a_token(
     names: list[str], needs_token: bool, tmp_path: Path, weights: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    answers = []
+    answers, before = [], tempfile.tempdir
 
     def run(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        assert tempfile.gettempdir() == str(tmp_path / "served/moving"), "uploads are spooled there"
         with TestClient(server.config.app, base_url="http://eyes.example") as client:  # type: ignore[arg-type]
             answers.append(client.get("/jobs").status_code)
         with TestClient(server.config.app, base_url="http://127.0.0.1") as client:  # type: ignore[arg-type]
@@ -140,6 +142,7 @@ def test_a_server_that_a_proxy_gives_a_name_needs_a_token(
     assert main(["--port", "0", "--folder", folder, "--weights", str(weights), *names]) == 0
     assert ("?token=" in capsys.readouterr().out) is needs_token
     assert answers == ([401, 401] if needs_token else [421, 200])
+    assert tempfile.tempdir == before
 
 
 def test_the_address_of_all_is_one_that_can_be_opened() -> None:
