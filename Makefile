@@ -33,6 +33,7 @@ $(CORE): pyproject.toml constraints.txt
 
 $(DEV): $(CORE)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,stream,wandb,tensorboard,sweep,export,16bit,dicom,prepare,serve,docs]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps sweeps  # W&B's schema; what it asks for would replace numpy
 	@touch $@
 endif
 

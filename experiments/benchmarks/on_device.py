@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from data_modules.datasets.phantom import draw_phantom
+from data_modules.datasets.phantom import Phantom, draw_phantom
 from experiments.benchmarks.degradation import rates
-from experiments.benchmarks.inference import memory
+from experiments.benchmarks.inference import memory, slope
 from experiments.benchmarks.precisions import sizes_of
 from experiments.benchmarks.setting import Setting, Table, environment
 from experiments.benchmarks.timing import median_of
@@ -50,27 +51,38 @@ def enhancing(setting: Setting) -> Iterator[Table]:
         {
             "ms": "one photograph, decoded, with its field of view, verdict included, as "
             "`magenet enhance` does: median, and half the spread of the middle half.",
-            "photographs/s": "one over that time.",
+            "fast ms": "the same with `--fast`.",
+            "photographs/s": "one over the first time.",
             "megapixels/s": "pixels over that time.",
             "peak MB": "most memory of the process (resident on a CPU, allocated on a GPU).",
+            "exponent": "slope of log time against log pixels over all sizes: 1 if the time is "
+            "proportional.",
         },
     )
     enhancer = PhotographEnhancer.from_pretrained("mage_net", setting.device, MEMORY)
+    seconds: dict[int, float] = {}
     for size in setting.inference_sizes:
         phantom = draw_phantom(0, size)
         if setting.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(setting.device)
-        timing = median_of(
-            lambda phantom=phantom: enhancer(phantom.image, phantom.field, force=True),  # type: ignore[misc]
-            setting.device,
-            setting.seconds / len(setting.inference_sizes),
-        )
+
+        def enhance(fast: bool, phantom: Phantom = phantom) -> object:
+            return enhancer(phantom.image, phantom.field, force=True, fast=fast)
+
+        each = setting.seconds / len(setting.inference_sizes) / 2
+        timing = median_of(partial(enhance, False), setting.device, each)
+        peak = memory(setting.device)[1]
         table.rows[f"{size} px"] = {
             "ms": timing.milliseconds(),
+            "fast ms": median_of(partial(enhance, True), setting.device, each).milliseconds(),
             "photographs/s": timing.rate(1),
             "megapixels/s": timing.rate(size**2 / 1e6),
-            "peak MB": round(memory(setting.device)[1], 1),
+            "peak MB": round(peak, 1),
         }
+        seconds[size] = timing.median
+        yield table
+    if len(seconds) > 1:
+        table.rows["all"] = {"exponent": round(slope(seconds), 3)}
         yield table
 
 

@@ -32,6 +32,7 @@ from tqdm import tqdm
 
 from experiments.benchmarks import (
     ceilings,
+    competition,
     distributed,
     inference,
     loading,
@@ -65,12 +66,13 @@ SECTIONS: dict[str, Callable[[Setting], Iterable[Table]]] = {
     "batches": precisions.batches,
     "degradation": on_device.degradation,
     "enhancing": on_device.enhancing,
+    "competition": competition.measure,
 }
 
 ORDER = {
     "cpu": (
-        "startup", "ceilings", "steps", "parts", "inference", "loading", "ddp", "checkpointing",
-        "compile",
+        "startup", "enhancing", "competition", "ceilings", "steps", "parts", "inference", "loading",
+        "ddp", "checkpointing", "compile",
     ),
     "cuda": (
         "precisions", "tests", "enhancing", "batches", "degradation", "ddp", "parts", "ceilings",

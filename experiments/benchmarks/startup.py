@@ -32,6 +32,9 @@ def answer(arguments: list[str]) -> None:
 def measure(setting: Setting) -> list[Table]:
     """Return the wall time of each command."""
     calls = {name: partial(answer, arguments) for name, arguments in COMMANDS.items()}
+    photograph, results = setting.photographs["jpg"].with_name("000.jpg"), setting.folder / "first"
+    enhance = ["enhance", str(photograph), "-o", str(results), "--overwrite", "--force"]
+    calls[f"magenet enhance <one of {setting.photograph_size} px>"] = partial(answer, enhance)
     times = interleaved(calls, setting.device, setting.seconds, max_rounds=RUNS)
     table = Table(
         "Start-up",

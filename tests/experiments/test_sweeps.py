@@ -1,10 +1,4 @@
-"""Every sweep is one to W&B and to `magenet sweep` alike, and its first point trains.
-
-W&B's published schema is in its package `sweeps`, which would replace numpy. To check against it:
-    pip install --no-deps --target <folder> sweeps jsonschema jsonschema-specifications \
-        referencing rpds-py attrs
-    PYTHONPATH=<folder> pytest tests/experiments/test_sweeps.py
-"""
+"""Every sweep is one to W&B and to `magenet sweep` alike, and its first point trains."""
 
 import importlib.util
 import json
@@ -62,12 +56,11 @@ def test_there_is_a_sweep_of_each_question() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_sweep_conforms_to_the_published_schema(name: str) -> None:
-    pytest.importorskip("jsonschema")
+    """The schema is in W&B's package `sweeps`, which `make setup` installs."""
+    jsonschema = pytest.importorskip("jsonschema")
     spec = importlib.util.find_spec("sweeps")
     if spec is None or spec.origin is None:
-        pytest.skip("needs W&B's package `sweeps`; see the head of this file")
-    import jsonschema
-
+        pytest.skip("needs W&B's package: pip install --no-deps sweeps")
     schema = json.loads((Path(spec.origin).parent / "config/schema.json").read_text())
     assert not list(jsonschema.Draft7Validator(schema).iter_errors(content(name)))
 

@@ -19,8 +19,12 @@ def test_degradation_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_enhancing_is_measured(tmp_path: Path) -> None:
-    (table,) = last(on_device.enhancing(setting(tmp_path))).values()
-    assert table.rows["96 px"]["photographs/s"]["value"] > 0  # type: ignore[index]
+    sizes = setting(tmp_path, inference_sizes=[96, 192])
+    (table,) = last(on_device.enhancing(sizes)).values()
+    for size in ("96 px", "192 px"):
+        assert table.rows[size]["photographs/s"]["value"] > 0  # type: ignore[index]
+        assert table.rows[size]["fast ms"]["value"] > 0  # type: ignore[index]
+    assert 0 < table.rows["all"]["exponent"] < 3  # type: ignore[operator]
 
 
 def test_the_tests_for_a_gpu_are_found(tmp_path: Path) -> None:

@@ -99,6 +99,10 @@ def test_networks_are_compared_with_the_machine(tables: dict[str, Any]) -> None:
 def test_every_section_gives_numbers(tables: dict[str, Any]) -> None:
     assert not [title for title in tables if title.startswith("FAILED")]
     assert one(tables, "Enhancing one photograph")["64 px"]["added MB"] > 0
+    assert one(tables, "Start-up")["magenet enhance <one of 96 px>"]["ms"]["value"] > 0
+    beside = one(tables, "Enhancing beside other processes")
+    assert beside["alone"]["over alone"]["value"] == 1
+    assert beside["beside 4"]["ms"]["value"] > 0
     assert len(one(tables, "Loading photographs")) == 6
     ddp = one(tables, "Two processes against one")["two over one"]
     assert ddp["ratio"]["value"] > 0
