@@ -10,6 +10,9 @@ from data_modules.files.reading import read_header
 from magenet.errors import UserError
 from magenet.serving.upload import NewUpload
 
+FRAME_PIXELS = 512 * 512
+"""Least pixels that a frame of several counts for: a smaller one takes as long."""
+
 
 class LimitError(UserError):
     """A request exceeds a limit.
@@ -31,7 +34,8 @@ class Limits:
 
     Attributes:
         upload: Bytes of one request.
-        pixels: Pixels of one photograph, of all frames where its file holds several.
+        pixels: Pixels of one photograph, of all frames where its file holds several; each counts
+            for :data:`FRAME_PIXELS` at least.
         photographs: Photographs that are held at once.
         disk: Bytes of uploaded photographs that are held at once; results take as much again.
         keep: Minutes after its upload when a photograph is deleted, with all that was made of it.
@@ -71,7 +75,9 @@ class Limits:
             header = read_header(upload.file)
         except PictureError:
             return
-        pixels = header.width * header.height * header.frames
+        pixels = header.width * header.height
+        if header.frames > 1:
+            pixels = header.frames * max(pixels, FRAME_PIXELS)
         if pixels > self.pixels:
             raise LimitError(
                 f"{upload.name}: has {pixels / 1e6:.0f} million pixels; this server takes up to "

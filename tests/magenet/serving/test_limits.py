@@ -92,6 +92,16 @@ def test_a_decompression_bomb_is_never_decoded(limited: Limited) -> None:
     assert "has 169 million pixels; this server takes up to 64 million" in said
 
 
+def test_small_frames_count_as_long_as_they_take(limited: Limited, tmp_path: Path) -> None:
+    pytest.importorskip("pydicom")
+    from tests.data_modules.files.ophthalmic import noise, photograph
+
+    photograph(tmp_path / "film.dcm", noise((300, 64, 64, 3)))
+    code, said = refused(limited(Limits()), ("film.dcm", (tmp_path / "film.dcm").read_bytes()))
+    assert code == 413
+    assert said.startswith("film.dcm: has 79 million pixels")
+
+
 def test_too_many_photographs_alone_or_with_those_that_are_held(limited: Limited) -> None:
     client = limited(Limits(photographs=3, keep=7))
     code, said = refused(client, *[("a.png", picture())] * 4)
