@@ -213,8 +213,8 @@ class FundusDataModule(LightningDataModule, ABC):
         ranks, rank = self.ranks()
         if len(dataset) < ranks > 1:  # a rank without any would wait for the others' metrics
             raise UsageError(
-                f"{len(dataset)} photograph(s) to validate on for {ranks} devices; use "
-                f"--trainer.devices {len(dataset)}"
+                f"{len(dataset)} photograph(s) to validate on for {ranks} devices; use at "
+                f"most {len(dataset)} (--trainer.devices, --trainer.num_nodes)"
             )
         return PhotographLoader(
             dataset,

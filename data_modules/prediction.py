@@ -121,8 +121,8 @@ class PredictionDataModule(LightningDataModule):
         ranks = 1 if self.trainer is None else self.trainer.world_size
         if len(chosen) < ranks:
             raise ManifestError(
-                f"{self.photographs}: {len(chosen)} photograph(s) for {ranks} devices; use "
-                f"--trainer.devices {len(chosen)}"
+                f"{self.photographs}: {len(chosen)} photograph(s) for {ranks} devices; use at "
+                f"most {len(chosen)} (--trainer.devices, --trainer.num_nodes)"
             )
         # Over several ranks Lightning distributes these in turn, none twice: no padding here.
         return PhotographLoader(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def atomic_write(path: str | Path, error_class: type[UserError] = UserError) -> 
     name = path.name
     if len(os.fsencode(name)) > LONGEST_PART:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
-    part = path.with_name(f".{name}.{os.getpid()}.part")
+    # Not by the process id: containers on several machines have the same.
+    part = path.with_name(f".{name}.{secrets.token_hex(6)}.part")
     try:
         make_folder(path.parent, error_class)
         yield part

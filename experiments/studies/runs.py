@@ -145,9 +145,6 @@ class Runs:
         return (
             "fit", *as_options([BASE, *configs]), *options, *as_options(self.layers),
             *self._logged(name), "--checkpoint.dirpath", str(self.checkpoint(name).parent),
-            # After a kill the checkpoint of an earlier validation may be there: replaced, not kept
-            # beside a "best-v1.ckpt" that nobody reads.
-            "--checkpoint.enable_version_counter", "false",
         )  # fmt: skip
 
     def _logged(self, version: str) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
@@ -29,18 +28,17 @@ class ResumePoint(Callback):
     """Checkpoint every `every_n_steps` steps, and when Ctrl-C, SIGTERM or SIGUSR1 stops a training.
 
     The two latest are kept. After a signal the training saves, and the process exits with 128 plus
-    the number of the signal, as shells report it: 130 for Ctrl-C, 143 for SIGTERM. A second Ctrl-C
-    stops at once. Under SLURM with automatic
-    requeueing Lightning handles SIGUSR1: it saves and submits the job again.
+    the number of the signal, as shells report it: 130 for Ctrl-C, 143 for SIGTERM, 138 for SIGUSR1.
+    A second Ctrl-C stops at once.
 
     Never at an epoch's last batch: a checkpoint saved there, before Lightning has counted the
     epoch, resumes one epoch too far (Lightning 2.6.6); the first batch of the next epoch saves
-    instead. A run with epochs of a single batch therefore has no resume point, as it
+    instead. A run with epochs of a single step therefore has no resume point, as it
     says at its start. Nor where a validation is due: a training resumed from there would go on
     without it, and at its last step end without a checkpoint that one has chosen.
 
-    A training that ends before its first validation, which would have chosen a checkpoint, is saved
-    at its last step.
+    A training, or one that was resumed, that ends before its first validation, which would have
+    chosen a checkpoint, is saved at its last step.
 
     Args:
         every_n_steps: Optimizer steps between checkpoints.
@@ -58,22 +56,30 @@ class ResumePoint(Callback):
         self.paths: list[Path] = []
         self.signal: int | None = None
         self.stopping = False
+        self.folder: Path | None = None
+        self.can_save = False
+        self.validated = False
+        self.chosen_before: tuple[str, ...] = ()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start counting at the current step, and handle the signals until Lightning's teardown."""
         self.saved_step = self.seen_step = trainer.global_step
         self.paths = []
         self.signal, self.stopping = None, False
-        if trainer.num_training_batches == 1 and trainer.is_global_zero:
+        folder: str | None = trainer.strategy.broadcast(trainer.log_dir)
+        self.folder = None if folder is None else Path(folder, "checkpoints")
+        self.validated, self.chosen_before = False, _chosen(trainer)
+        several = trainer.num_training_batches > trainer.accumulate_grad_batches
+        self.can_save = several and folder is not None
+        if not several and trainer.is_global_zero:
             print(
-                "an epoch has one batch: Ctrl-C will save nothing; make epochs longer "
+                "an epoch has one step: Ctrl-C will save nothing; make epochs longer "
                 "(--data.steps, --trainer.limit_train_batches)",
                 file=sys.stderr,
             )
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
-                if number != _requeue_signal(trainer):
-                    signal.signal(number, self._note)
+                signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         """Note a signal: only after a step is the state one that can be resumed."""
@@ -85,17 +91,16 @@ class ResumePoint(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *batch: Any) -> None:
         """Save if the optimizer has just stepped and a signal came or enough steps have passed."""
-        stepped = trainer.global_step > self.seen_step
+        if trainer.global_step == self.seen_step:
+            return
         self.seen_step = trainer.global_step
         stop = trainer.strategy.reduce_boolean_decision(self.signal is not None, all=False)
         due = stop or trainer.global_step - self.saved_step >= self.every_n_steps
         at_border = trainer.is_last_batch or _validation_is_due(trainer)
-        can_save = trainer.log_dir is not None and not at_border
-        if due and stepped and can_save:
+        if due and self.can_save and not at_border:
             self._save(trainer)
-        # Without a state to wait for, stop at once.
-        never = trainer.log_dir is None or trainer.num_training_batches == 1
-        self.stopping = stop and ((stepped and can_save) or never)
+        # Where no state can be saved there is none to wait for.
+        self.stopping = stop and not (self.can_save and at_border)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, *batch: Any
@@ -107,13 +112,15 @@ class ResumePoint(Callback):
         """Finish a resume point; see :meth:`_finish`."""
         self._finish(trainer)
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note that a checkpoint could be chosen."""
+        self.validated = self.validated or not trainer.sanity_checking
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the last step if no validation has chosen a checkpoint: else it would be lost."""
-        best = trainer.checkpoint_callback
-        chosen = isinstance(best, ModelCheckpoint) and (
-            best.best_model_path or best.last_model_path
-        )
-        if best is None or chosen or trainer.log_dir is None:
+        if self.folder is None or trainer.checkpoint_callback is None or self.validated:
+            return
+        if _chosen(trainer) != self.chosen_before:  # those before a resume are in another folder
             return
         if self.saved_step != trainer.global_step:
             self._save(trainer)
@@ -142,9 +149,8 @@ class ResumePoint(Callback):
 
     def _save(self, trainer: Trainer) -> None:
         """Save the state, and delete all but the latest :data:`KEPT`."""
-        folder: str | None = trainer.strategy.broadcast(trainer.log_dir)
-        assert folder is not None  # checked by the caller
-        path = Path(folder, "checkpoints", f"step_{trainer.global_step:06d}.ckpt")
+        assert self.folder is not None  # checked by the caller
+        path = self.folder / f"step_{trainer.global_step:06d}.ckpt"
         trainer.save_checkpoint(path)
         self.saved_step = trainer.global_step
         self.paths.append(path)
@@ -167,9 +173,7 @@ def _validation_is_due(trainer: Trainer) -> bool:
     return (batch + 1) % every == 0
 
 
-def _requeue_signal(trainer: Trainer) -> int | None:
-    """Return the signal by which SLURM announces the end of a job, if Lightning handles it."""
-    environment = getattr(trainer._accelerator_connector, "cluster_environment", None)
-    if isinstance(environment, SLURMEnvironment) and environment.auto_requeue:
-        return environment.requeue_signal
-    return None
+def _chosen(trainer: Trainer) -> tuple[str, ...]:
+    """Return the checkpoints that are chosen so far."""
+    best = trainer.checkpoint_callback
+    return (best.best_model_path, best.last_model_path) if isinstance(best, ModelCheckpoint) else ()

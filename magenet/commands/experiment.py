@@ -39,7 +39,11 @@ from magenet.commands.experiment_help import SUBCOMMANDS, example
 from magenet.commands.experiment_parser import OneLineParser, without_base
 from magenet.commands.experiment_trainer import ExperimentTrainer, choose_precision
 from magenet.commands.named_configs import with_paths
-from magenet.commands.run_configuration import RunConfigCallback, keep_earlier_run
+from magenet.commands.run_configuration import (
+    RunConfigCallback,
+    keep_earlier_run,
+    runs_folder,
+)
 from magenet.commands.run_loggers import every_logger, folder_of_staged_files, name_runs, refusal
 from magenet.errors import StoppedError, UsageError, UserError
 from magenet.evaluation import Scores
@@ -166,6 +170,7 @@ class MageNetCLI(LightningCLI):
                 "checkpoint.monitor": "val/psnr",
                 "checkpoint.mode": "max",
                 "checkpoint.filename": "best",
+                "checkpoint.enable_version_counter": False,  # `best-v1.ckpt` is read by nobody
             }
         )
         parser.add_lightning_class_args(ResumePoint, "resume_point")
@@ -304,11 +309,8 @@ def _experiment_folder(options: Any) -> Path:
     Raises:
         UsageError: If the logger is configured in another way than ours.
     """
-    logger = options.trainer.logger
     try:
-        folder = Path(logger.init_args.save_dir, logger.init_args.name)
-        version = logger.init_args.version
-        return folder if version is None else folder / str(version)
+        return runs_folder(options.trainer.logger.init_args)
     except (AttributeError, TypeError):
         raise UsageError(
             "--ckpt_path last needs trainer.logger with save_dir and name; give the file's path"

@@ -1,10 +1,14 @@
-"""Trainer of `magenet fit|validate|test|predict`: limits as written, and our line of progress."""
+"""Trainer of `magenet fit|validate|test|predict`: limits as written, our progress, our stops."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments import ClusterEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ProgressBar
 
@@ -20,6 +24,10 @@ class ExperimentTrainer(Trainer):
     types, so that another package that was imported before may have turned the order round; `1` is
     then parsed as 1.0, which means all batches. The types here are not cached.
 
+    Under SLURM it leaves SIGUSR1 to :class:`magenet.callbacks.resume_point.ResumePoint`. Lightning
+    would save from within the signal's handler, in a file that every later job in the same folder
+    starts from.
+
     Args:
         limit_train_batches: Batches of an epoch (2) or share of them (0.5); all if null.
         limit_val_batches: Batches of a validation, or share of them; all if null.
@@ -28,6 +36,9 @@ class ExperimentTrainer(Trainer):
         overfit_batches: Batches, or share of them, that training and validation are confined to;
             0 is no such thing.
         options: Lightning's.
+
+    Raises:
+        ValueError: If validations are due by the clock on several devices.
     """
 
     def __init__(
@@ -46,6 +57,7 @@ class ExperimentTrainer(Trainer):
         if wanted and not any(isinstance(callback, ProgressBar) for callback in callbacks):
             callbacks.append(StepProgress())
         options["callbacks"] = callbacks
+        options["plugins"] = _plugins(options.get("plugins"))
         super().__init__(
             limit_train_batches=limit_train_batches,
             limit_val_batches=limit_val_batches,
@@ -54,6 +66,22 @@ class ExperimentTrainer(Trainer):
             overfit_batches=overfit_batches,
             **options,
         )
+        if self.world_size > 1 and isinstance(
+            options.get("val_check_interval"), str | dict | timedelta
+        ):
+            raise ValueError(
+                "val_check_interval by the clock is for one device: several would begin a "
+                "validation at different steps and wait for each other; give a number of batches"
+            )
+
+
+def _plugins(given: Any) -> list[Any]:
+    """Return the plugins, under SLURM with an environment that requeues nothing."""
+    plugins = list(given) if isinstance(given, list | tuple) else [given] if given else []
+    is_chosen = any(isinstance(plugin, ClusterEnvironment) for plugin in plugins)
+    if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect() and not is_chosen:
+        plugins.append(SLURMEnvironment(auto_requeue=False))
+    return plugins
 
 
 def choose_precision(given: str | None, accelerator: str) -> tuple[str, str]:

@@ -24,6 +24,21 @@ METRICS = "metrics.csv"
 """Log of a run in its folder."""
 
 
+def runs_folder(logger: Any) -> Path:
+    """Return the folder of an experiment's runs, or of the one that its logger names.
+
+    Args:
+        logger: Arguments of Lightning's CSV logger, which names a run of version 3 `version_3`.
+
+    Raises:
+        AttributeError, TypeError: If they are those of another logger.
+    """
+    folder, version = Path(logger.save_dir, logger.name), logger.version
+    if version is None:
+        return folder
+    return folder / (version if isinstance(version, str) else f"version_{version}")
+
+
 def keep_earlier_run(options: Any, subcommand: str | None) -> None:
     """Let a run replace no training's log where a configuration names its folder (`version`).
 
@@ -39,7 +54,7 @@ def keep_earlier_run(options: Any, subcommand: str | None) -> None:
     version = getattr(arguments, "version", None)
     if version is None:
         return
-    log = Path(arguments.save_dir, arguments.name, str(version), METRICS)
+    log = runs_folder(arguments) / METRICS
     if not log.is_file():
         return
     if subcommand != "fit":

@@ -143,9 +143,7 @@ def test_a_validation_deals_every_photograph_to_one_rank(count: int, ranks: int)
 def test_a_validation_with_fewer_photographs_than_devices_is_refused() -> None:
     module = PairedDataModule(PhantomPhotographs(count=8, val_count=2), image_size=32, workers=0)
     module.trainer = Run(ranks=3)  # type: ignore[assignment]
-    with pytest.raises(
-        UsageError, match=r"2 photograph\(s\) .* 3 devices; use --trainer.devices 2"
-    ):
+    with pytest.raises(UsageError, match=r"2 photograph\(s\) .* 3 devices; use at most 2 "):
         module.val_dataloader()
 
 

@@ -74,7 +74,9 @@ NOT_RUN = {
         "export MAGENET_NODES=$SLURM_JOB_NUM_NODES",
         "srun --kill-on-bad-exit=1 magenet fit --config experiments/configs/base.yaml --config "
         "experiments/configs/runs/photographs/mean_teacher.yaml --config "
-        "experiments/configs/layers/cluster/ddp.yaml --trainer.devices 8",
+        "experiments/configs/layers/cluster/ddp.yaml --trainer.devices 8 "
+        "--trainer.logger.version job_$SLURM_JOB_ID ${SLURM_RESTART_COUNT:+--ckpt_path last}",
+        "[ $? -eq 138 ] && scontrol requeue $SLURM_JOB_ID",
     ],
     "needs an object store; tests/experiments/test_object_store.py has one": [
         "aws s3 sync shards/good s3://bucket/good",

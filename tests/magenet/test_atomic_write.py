@@ -23,6 +23,17 @@ def test_a_file_in_the_place_of_a_folder_is_named(below: str, tmp_path: Path) ->
         pass
 
 
+def test_writers_of_one_file_do_not_meet_wherever_they_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.getpid", lambda: 1)  # as in containers on two machines
+    with atomic_write(tmp_path / "a") as one, atomic_write(tmp_path / "a") as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert (tmp_path / "a").read_text() == "one", "the last to finish"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 def test_a_folder_that_cannot_be_created_is_named() -> None:
     with pytest.raises(UserError, match=r"^/proc/nowhere: cannot be created \(.+\)$"):
         make_folder(Path("/proc/nowhere"))

@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from magenet.callbacks.resume_point import ResumePoint
+from magenet.errors import StoppedError
 from magenet.models import MAGENet
 from magenet.tasks import MeanTeacherTask
 from tests.magenet.models.test_mage_net import TINY
@@ -104,15 +106,25 @@ def test_a_training_that_is_validated_at_every_step_has_resume_points(tmp_path: 
     assert list(tmp_path.rglob("step_*.ckpt"))
 
 
-@pytest.mark.parametrize("batches", [1, 2])
-def test_a_run_that_cannot_save_says_so_at_its_start(
-    tmp_path: Path, batches: int, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("batches", "accumulated"), [(1, 1), (2, 1), (2, 2), (3, 2)])
+def test_a_run_that_cannot_save_says_so_at_its_start_and_can_be_stopped(
+    tmp_path: Path, batches: int, accumulated: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    point = ResumePoint(every_n_steps=1)
-    trainer(tmp_path, max_steps=1, limit_train_batches=batches, callbacks=[point]).fit(
-        task(), data()
-    )
-    assert capsys.readouterr().err.count("Ctrl-C will save nothing") == (batches == 1)
+    class Stop(Callback):
+        def on_train_batch_start(self, *rest: Any) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    never = batches <= accumulated
+    stopped = trainer(
+        tmp_path, max_steps=6, max_epochs=-1, limit_train_batches=batches,
+        accumulate_grad_batches=accumulated, callbacks=[Stop(), ResumePoint(every_n_steps=1)],
+        logger=CSVLogger(tmp_path, name="", version="run"),
+    )  # fmt: skip
+    with pytest.raises(StoppedError, match="nothing is saved" if never else "go on with"):
+        stopped.fit(task(), data())
+    assert capsys.readouterr().err.count("Ctrl-C will save nothing") == never
+    assert bool(list(tmp_path.rglob("step_*.ckpt"))) != never
+    assert stopped.global_step == 1, "it waits for no later step"
 
 
 @pytest.mark.parametrize("validated", [False, True])
@@ -132,6 +144,33 @@ def test_a_training_without_validation_is_not_lost(
     assert saved.is_file() == (not validated)
     assert (str(saved) in capsys.readouterr().err) == (not validated)
     if not validated:
-        weights = torch.load(saved, weights_only=True)["state_dict"]
-        for name, weight in trained.state_dict().items():
-            assert torch.equal(weights[name], weight), name
+        _same_weights(saved, trained)
+
+
+def test_a_resumed_training_without_another_validation_is_not_lost(tmp_path: Path) -> None:
+    """An epoch has 4 steps: validated after step 3, stopped after 5, and resumed up to 6."""
+
+    def parts(run: str) -> dict[str, Any]:
+        best = ModelCheckpoint(tmp_path / run, "best", monitor="val/psnr", mode="max")
+        return {
+            "callbacks": [ResumePoint(every_n_steps=5), best], "max_epochs": -1,
+            "enable_checkpointing": True, "val_check_interval": 3,
+            "check_val_every_n_epoch": None, "logger": CSVLogger(tmp_path, name="", version=run),
+        }  # fmt: skip
+
+    trainer(tmp_path, max_steps=5, **parts("one")).fit(task(), data())
+    assert (tmp_path / "one/best.ckpt").is_file()
+    point = tmp_path / "one/checkpoints/step_000005.ckpt"
+    resumed = task()
+    options = parts("other") | {"val_check_interval": 100}
+    trainer(tmp_path, max_steps=6, **options).fit(
+        resumed, data(), ckpt_path=point, weights_only=True
+    )
+    _same_weights(tmp_path / "other/checkpoints/step_000006.ckpt", resumed)
+
+
+def _same_weights(saved: Path, trained: LightningModule) -> None:
+    """Require a checkpoint to hold the weights of a training."""
+    weights = torch.load(saved, weights_only=True)["state_dict"]
+    for name, weight in trained.state_dict().items():
+        assert torch.equal(weights[name], weight), name

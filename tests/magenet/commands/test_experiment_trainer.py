@@ -1,10 +1,12 @@
 """Limits are what was written, and the precision is what the processor is faster in."""
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Optional, Union
 
 import pytest
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import Trainer
 
 from experiments.configurations import BASE, CONFIGS
@@ -101,3 +103,39 @@ def test_the_choice_is_told_and_saved(
     (saved,) = Path("runs").rglob("config.yaml")
     assert "precision: 32-true" in saved.read_text()
     assert sys.argv == ["magenet"]
+
+
+@pytest.mark.parametrize("by_torchrun", [False, True])
+def test_a_job_of_slurm_saves_by_our_own_callback(
+    by_torchrun: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = {"NTASKS": "1", "JOB_NAME": "train", "PROCID": "0", "LOCALID": "0", "NODEID": "0"}
+    for name, value in job.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    if by_torchrun:
+        for name in ("RANK", "LOCAL_RANK", "GROUP_RANK"):
+            monkeypatch.setenv(name, "0")
+        for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+            monkeypatch.setenv(name, "1")
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    options: dict[str, Any] = {
+        "accelerator": "cpu", "strategy": "ddp", "devices": 1, "logger": False,
+        "enable_checkpointing": False,
+    }  # fmt: skip
+    environment = ExperimentTrainer(**options)._accelerator_connector.cluster_environment
+    assert isinstance(environment, SLURMEnvironment) != by_torchrun
+    assert not getattr(environment, "auto_requeue", False)
+    own = SLURMEnvironment(auto_requeue=True)
+    trainer = ExperimentTrainer(**options, plugins=[own])
+    assert trainer._accelerator_connector.cluster_environment is own, "what a person chose"
+
+
+@pytest.mark.parametrize("interval", ["00:00:05:00", timedelta(minutes=5), {"minutes": 5}])
+def test_validations_by_the_clock_are_for_one_device(interval: Any) -> None:
+    options: dict[str, Any] = {
+        "accelerator": "cpu", "logger": False, "enable_checkpointing": False,
+        "val_check_interval": interval,
+    }  # fmt: skip
+    ExperimentTrainer(**options, devices=1)
+    with pytest.raises(ValueError, match=r"for one device: .*a number of batches"):
+        ExperimentTrainer(**options, devices=2, strategy="ddp")

@@ -5,8 +5,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from lightning.pytorch.loggers import CSVLogger
 
-from magenet.commands.run_configuration import keep_earlier_run, link_latest
+from magenet.commands.run_configuration import keep_earlier_run, link_latest, runs_folder
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
@@ -42,6 +43,16 @@ def test_no_run_replaces_the_log_of_a_training(
     kept = [path.read_text() for path in folder.glob("metrics*.csv")]
     assert len(kept) == 1
     assert (folder / "metrics.csv").exists() == (command != "fit")
+
+
+@pytest.mark.parametrize("version", [3, "job_3"])
+def test_a_run_is_looked_for_where_its_logger_writes(tmp_path: Path, version: int | str) -> None:
+    logger = CSVLogger(tmp_path, name="net", version=version)
+    arguments = SimpleNamespace(save_dir=str(tmp_path), name="net", version=version)
+    assert runs_folder(arguments) == Path(logger.log_dir)
+    assert runs_folder(SimpleNamespace(save_dir=tmp_path, name="net", version=None)) == (
+        tmp_path / "net"
+    )
 
 
 def test_a_run_without_a_folder_of_that_name_is_as_it_was(tmp_path: Path) -> None:
