@@ -99,7 +99,8 @@ class UnpairedDataModule(SourceDataModule):
             image, mask = orientation.apply(image), orientation.apply(mask)
             if self.windows:
                 side = draw_side(rng, self.least_size, image.shape[-1])
-                image, mask = at_side(image, side), (at_side(mask, side) >= 0.5).float()
+                image = at_side(image, side).clamp(max=1.0)  # averages exceed it by rounding
+                mask = (at_side(mask, side) >= 0.5).float()
         prepared: Batch = {"name": batch["name"], "image": image * mask, "mask_fov": mask}
         if training:
             prepared["orientation"] = orientation

@@ -64,7 +64,9 @@ class FrequencyTerm(PictureTerm):
 
     def compare(self, estimate: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """See :meth:`PictureTerm.compare`."""
-        spectrum = torch.fft.rfft2((estimate - target) * mask, norm="ortho")
+        spectrum = torch.fft.rfft2(
+            (estimate - target) * mask, norm="backward"
+        )  # as there: not divided by the size
         return torch.view_as_real(spectrum).abs().mean()
 
 

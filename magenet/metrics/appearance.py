@@ -76,8 +76,10 @@ def _gaussian(plane: Tensor, sigma: float) -> Tensor:
     offsets = torch.arange(-reach, reach + 1, device=plane.device)
     weights = torch.exp(-0.5 * (offsets / sigma).square())
     weights = weights / weights.sum()
-    plane = functional.conv2d(plane, weights[None, None, :, None], padding=(reach, 0))
-    return functional.conv2d(plane, weights[None, None, None, :], padding=(0, reach))
+    # Bands are small differences of such planes: a Trainer's bf16 would drown them.
+    with torch.autocast(plane.device.type, enabled=False):
+        plane = functional.conv2d(plane, weights[None, None, :, None], padding=(reach, 0))
+        return functional.conv2d(plane, weights[None, None, None, :], padding=(0, reach))
 
 
 def two_sample_distance(one: Tensor, other: Tensor) -> float:

@@ -1,3 +1,5 @@
+import torch
+
 from data_modules import (
     AdaptationDataModule,
     PhantomPhotographs,
@@ -43,3 +45,15 @@ def test_with_windows_both_parts_have_them_at_scales_of_their_own() -> None:
     assert min(sides) >= 48
     plain = next(iter(module.val_dataloader()[1]))
     assert module.unpaired.prepare(plain, training=False)["image"].shape[-1] == 96
+
+
+def test_a_saturated_photograph_stays_within_its_range_at_every_scale() -> None:
+    module = AdaptationDataModule(
+        PhantomPhotographs(count=2, val_count=2), PhantomPhotographs(count=2, val_count=2),
+        image_size=256, batch_size=1, workers=0, windows=1, window_size=32, least_size=128,
+    )  # fmt: skip
+    module.setup("fit")
+    batch = next(iter(module.train_dataloader()))[0]["real"]
+    for key in range(12):
+        white = batch | {"image": torch.full_like(batch["image"], 255), "key": torch.tensor([key])}
+        assert float(module.unpaired.prepare(white, training=True)["image"].max()) <= 1.0

@@ -21,7 +21,8 @@ class Hole(Factor):
     and subtracts a little more from brighter ones: depth = base + share * mean.
 
     Args:
-        variant: `online` draws smaller and shallower discs anywhere, on every photograph.
+        variant: `online` draws smaller and shallower discs with harder edges anywhere, on every
+            photograph.
     """
 
     parameters: ClassVar = {
@@ -47,14 +48,17 @@ class Hole(Factor):
             centre_x = rng.integer("centre_x", 0, round(side))
             centre_y = rng.integer("centre_y", 0, round(side))
             base, share = rng.uniform("base", 0.05, 0.25), torch.zeros(len(rng))
+            kernel_x = rng.uniform("kernel_x", diameter / 4, diameter / 3).floor()
+            kernel_y = rng.uniform("kernel_y", diameter / 4, diameter / 3).floor()
+            sigma = rng.uniform("sigma", diameter / 4, diameter / 3)
         else:
             diameter = rng.integer("diameter", round(0.4 * side), round(0.7 * side))
             centre_x = rng.integer("centre_x", round(side / 4), round(side * 3 / 4))
             centre_y = rng.integer("centre_y", round(side * 3 / 8), round(side * 5 / 8))
             base, share = rng.uniform("base", 0.26, 0.262), rng.uniform("share", 0.05, 0.06)
-        kernel_x = rng.uniform("kernel_x", 0.55 * diameter, 0.75 * diameter).floor()
-        kernel_y = rng.uniform("kernel_y", 0.55 * diameter, 0.75 * diameter).floor()
-        sigma = 2 / 3 * 1.2 * torch.maximum(kernel_x, kernel_y)  # before they are made odd
+            kernel_x = rng.uniform("kernel_x", 0.55 * diameter, 0.75 * diameter).floor()
+            kernel_y = rng.uniform("kernel_y", 0.55 * diameter, 0.75 * diameter).floor()
+            sigma = 2 / 3 * 1.2 * torch.maximum(kernel_x, kernel_y)  # before they are made odd
         least_mean = torch.full_like(base, 0.0 if self.online else 0.25)
         numbers = (
             centre_x, centre_y, diameter, odd(kernel_x), odd(kernel_y), sigma,

@@ -53,7 +53,8 @@ class CofeDegradation(Degradation):
     which should be the square around the field: the script itself works at 512 px only.
 
     Args:
-        types: The types, drawn with equal probability (cofe-Net: all seven).
+        types: The types, drawn with equal probability (cofe-Net's script: all seven; its training
+            code applies all factors to every photograph: `["illumination_spots_blur"]`).
         variant: `offline` (the released script), `online` (the data loader of the released
             training code) or `published` (the nine published parameter files).
 

@@ -287,6 +287,11 @@ def test_the_online_script_is_drawn_as_released() -> None:
         found = drawn[name][key][shown] if name == "spots" else drawn[name][key]
         assert low <= float(found.min()) <= low + slack, (name, key)
         assert high - slack <= float(found.max()) <= high + 1e-6, (name, key)
+    hole = drawn["hole"]
+    for key, more in (("kernel_x", 1.0), ("kernel_y", 1.0), ("sigma", 0.0)):
+        share = hole[key] / hole["diameter"]
+        assert 0.24 < float(share.min()) < 0.26, key
+        assert 0.32 < float(((hole[key] - more) / hole["diameter"]).max()) < 0.334, key
 
 
 def test_the_quirks_of_the_variants() -> None:

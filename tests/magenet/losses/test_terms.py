@@ -106,6 +106,21 @@ def test_every_picture_term_reaches_the_network() -> None:
         assert all(p.grad is None for p in term.parameters()), "what is compared with stays"
 
 
+def test_frequencies_are_weighed_as_in_mimo_unet() -> None:
+    """Its transform is not divided by the size: a single wrong pixel counts for its mean error."""
+    pairs = batch()
+    target = restored(EnhancerOutput((photographs(),)), pairs).target
+    wrong = target.clone()
+    inside = pairs["mask_fov"][0, 0].nonzero()[0]
+    wrong[:, :, inside[0], inside[1]] += 0.5
+    spectrum = torch.fft.fft2(torch.zeros(SIDE, SIDE).index_put(tuple(inside), torch.tensor(0.5)))
+    both = torch.view_as_real(spectrum[:, : SIDE // 2 + 1]).abs().mean()
+    seen = float(pairs["mask_fov"][:, 0, inside[0], inside[1]].mean())
+    assert float(FrequencyTerm()(restored(output(wrong, pairs), pairs))) == pytest.approx(
+        float(both) * seen, rel=1e-4
+    )
+
+
 def test_charbonnier_and_edges_are_mprnets_loss() -> None:
     pairs = batch()
     seen = restored(output(photographs(4), pairs), pairs)

@@ -137,3 +137,13 @@ def test_the_distance_is_kolmogorov_smirnov() -> None:
     one, other = torch.randint(0, 4, (30,)).float(), torch.randint(0, 5, (50,)).float()  # ties
     wanted = ks_2samp(one.numpy(), other.numpy()).statistic
     assert two_sample_distance(one, other) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_it_is_the_same_within_a_trainer_s_half_precision(pair: tuple[Tensor, Tensor]) -> None:
+    image, mask = pair
+    blurred = avg_pool2d(image, 5, 1, 2)
+    expected = appearance(blurred, mask)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = appearance(blurred, mask)
+    for name in STATISTICS:
+        assert torch.allclose(found[name], expected[name], atol=1e-3), name
