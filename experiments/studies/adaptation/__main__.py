@@ -60,7 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     source = options.source or runs.train("source", SOURCES["source"])
     scores = options.results / "adaptation.csv"
     done = tested(scores, source)
-    arms = [*options.only, *([] if options.seeds == [PILOT] else [REFERENCE])]
+    # The reference first: until it is there, a seed's arms are compared with nothing.
+    arms = [*([] if options.seeds == [PILOT] else [REFERENCE]), *options.only]
     wanted = dict.fromkeys((arm, seed) for seed in options.seeds for arm in arms)
     missing = [one for one in wanted if one not in done]
     needed = dict.fromkeys(name for label, _ in missing for name in needs(label))

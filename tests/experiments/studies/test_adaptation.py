@@ -10,6 +10,7 @@ from experiments.studies.adaptation import __main__ as study
 from experiments.studies.adaptation import report
 from experiments.studies.adaptation.arms import (
     ARMS,
+    CONTROL,
     FOLDER,
     REFERENCE,
     UPPER_REFERENCE,
@@ -19,6 +20,7 @@ from experiments.studies.adaptation.arms import (
 from experiments.studies.adaptation.scores import (
     CALIBRATED_SOURCE,
     DO_NOTHING,
+    SCORES,
     SOURCE,
     add_tests,
     read_scores,
@@ -147,54 +149,93 @@ def test_a_source_network_that_there_is_is_not_trained(
     assert list(trained) == ["same_view_0"], "scores are there, whatever became of the trainings"
     trained.clear()
     assert study.main([*given[:-2], "bank", "--seeds", "0", "2"]) == 0
-    assert list(trained) == ["severity", "bank_2", f"{slug(REFERENCE)}_2"], "within a seed"
+    assert list(trained) == ["severity", f"{slug(REFERENCE)}_2", "bank_2"], "within a seed"
+
+
+def written_report(folder: Path, source: Path, tests: dict[tuple[str, int], Path]) -> str:
+    add_tests(folder / "adaptation.csv", source, tests)
+    report.write_report(folder / "adaptation.csv", folder / "adaptation.md")
+    return (folder / "adaptation.md").read_text()
+
+
+def rows_of(text: str, heading: str) -> dict[str, str]:
+    """Return the rows of a section's table by their first cell."""
+    section = text.split(f"## {heading}\n")[1].split("## ")[0]
+    return {line.split(" | ")[0][2:]: line for line in section.splitlines() if line[:2] == "| "}
 
 
 def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path, source: Path) -> None:
-    scores, written = tmp_path / "adaptation.csv", tmp_path / "adaptation.md"
+    levels = {
+        (SOURCE, 0): 0.5, (CALIBRATED_SOURCE, 0): 0.6,
+        (REFERENCE, 0): 0.50, (REFERENCE, 1): 0.51, (REFERENCE, 2): 0.50, (REFERENCE, 3): 0.50,
+        ("mean teacher", 0): 0.53, ("mean teacher", 1): 0.55, ("mean teacher", 2): 0.54,
+        ("own good photographs", 1): 0.55, ("own good photographs", 2): 0.54,
+        ("same view", 3): 0.55, ("gated", 4): 0.55, ("gated", 0): 0.55,
+        (UPPER_REFERENCE, 0): 0.605, (UPPER_REFERENCE, 1): 0.61, (UPPER_REFERENCE, 2): 0.60,
+    }  # fmt: skip
     tests = {
-        (DO_NOTHING, 0): scored(tmp_path / "s", 0.5),
-        (SOURCE, 0): tmp_path / "s",
-        (CALIBRATED_SOURCE, 0): scored(tmp_path / "c", 0.6),
-        (REFERENCE, 0): scored(tmp_path / "r0", 0.50),
-        (REFERENCE, 1): scored(tmp_path / "r1", 0.51),
-        ("mean teacher", 0): scored(tmp_path / "m0", 0.53),
-        ("mean teacher", 1): scored(tmp_path / "m1", 0.55),
-        ("bank", 0): scored(tmp_path / "b0", 0.55, colour=9.0),
-        ("gated", 0): tmp_path / "b0",
-        ("gated", 3): tmp_path / "b0",
-        (REFERENCE, 2): scored(tmp_path / "r2", 0.50),
-        ("own good photographs", 2): scored(tmp_path / "o2", 0.542),
-        (UPPER_REFERENCE, 0): scored(tmp_path / "u0", 0.605),
-        (UPPER_REFERENCE, 1): scored(tmp_path / "u1", 0.61),
+        one: scored(tmp_path / f"{slug(one[0])}_{one[1]}", level) for one, level in levels.items()
     }
-    add_tests(scores, source, tests)
-    report.write_report(scores, written)
-    text = written.read_text()
+    tests[DO_NOTHING, 0] = tests[SOURCE, 0]
+    far = scored(tmp_path / "far", 0.55, colour=9.0)
+    tests |= {("bank", 0): far, ("bank, detail alone", 1): far, ("bank, detail alone", 2): far}
+    text = written_report(tmp_path, source, tests)
     assert "over the source: +0.100 [+0.100, +0.100]" in text
     assert "nan" not in text, "an eye without vessels says nothing about those lost"
-    lines = {line.split(" | ")[0]: line for line in text.split("## Against")[1].splitlines()}
-    assert "| 1 | +0.040" in lines["| mean teacher"], "without the pilot, which chose it"
-    assert "| 40% |" in lines["| mean teacher"]
-    assert lines["| mean teacher"].endswith("| yes |")
-    assert "| 1 | +0.050" in lines["| bank"], "the pilot alone"
-    assert "| 40% |" in lines["| own good photographs"], "of the pilot's gap"
-    assert lines["| own good photographs"].endswith("| yes |")
-    assert "| gated" not in lines, "without a reference of its seed, and the pilot chose it"
-    assert lines["| bank"].endswith("| no |"), "its colours are worse"
+    lines = rows_of(text, f"Against the {REFERENCE}")
+    assert "| 1, 2 | +0.040" in lines["mean teacher"], "without the pilot, which chose it"
+    assert lines["mean teacher"].endswith("| +0.040, +0.040 | 40% | yes |")
+    assert lines["own good photographs"].endswith("| yes |")
+    assert lines["bank, detail alone"].endswith("| no |"), "its colours are worse"
+    assert "| 0, the pilot | +0.050" in lines["bank"]
+    assert lines["bank"].endswith("| pilot |"), "which chooses, and decides nothing"
+    assert lines["same view"].endswith("| one seed |")
+    assert "gated" not in lines, "without a reference of its seed, and the pilot chose it"
+    noise = rows_of(text, "Two trainings of one arm")
+    assert "| 2 against 1 | -0.010" in text.split("## Two trainings")[1]
+    assert {REFERENCE, "mean teacher", UPPER_REFERENCE} <= noise.keys()
 
 
-def test_what_needs_a_gap_that_nobody_measured_is_not_known(tmp_path: Path, source: Path) -> None:
+def test_arms_are_held_against_the_controls_by_every_score(tmp_path: Path, source: Path) -> None:
+    levels = {
+        (REFERENCE, 0): 0.50, ("mean teacher", 0): 0.51, (CONTROL, 0): 0.49,
+        (UPPER_REFERENCE, 0): 0.60, (f"{UPPER_REFERENCE}, mean teacher", 0): 0.603,
+        ("own good photographs", 0): 0.5,
+    }  # fmt: skip
+    tests = {one: scored(tmp_path / slug(one[0]), level) for one, level in levels.items()}
+    text = written_report(tmp_path, source, tests)
+    against_control = rows_of(text, f"By all scores, against {CONTROL}")
+    assert "| +0.020 [" in against_control["mean teacher"]
+    assert "own good photographs" not in against_control, "it has no teacher"
+    closed = rows_of(text, f"By all scores, against {UPPER_REFERENCE}")
+    assert "| +0.003 [" in closed[f"{UPPER_REFERENCE}, mean teacher"]
+    assert set(closed) == {"arm", f"{UPPER_REFERENCE}, mean teacher"}
+    assert len(against_control["mean teacher"].split("|")) == len(SCORES) + 4
+
+
+def test_a_gap_that_nobody_measured_and_one_that_may_be_none_are_told(
+    tmp_path: Path, source: Path
+) -> None:
+    arms = ((REFERENCE, 0.5), ("bank", 0.51), ("same view", 0.49))
     tests = {
-        (REFERENCE, 0): scored(tmp_path / "r", 0.5),
-        ("bank", 0): scored(tmp_path / "b", 0.51),
-        ("same view", 0): scored(tmp_path / "v", 0.49),
+        (label, seed): scored(tmp_path / f"{slug(label)}{seed}", level)
+        for label, level in arms
+        for seed in (1, 2)
     }
-    add_tests(tmp_path / "adaptation.csv", source, tests)
-    report.write_report(tmp_path / "adaptation.csv", tmp_path / "adaptation.md")
-    lines = (tmp_path / "adaptation.md").read_text().split("## Against")[1].splitlines()
-    ends = {line.split(" | ")[0]: line.split(" | ")[-1] for line in lines}
-    assert (ends["| bank"], ends["| same view"]) == ("not known |", "no |")
+    lines = rows_of(written_report(tmp_path, source, tests), f"Against the {REFERENCE}")
+    assert lines["bank"].endswith("| not known | not known |")
+    assert lines["same view"].endswith("| not known | no |")
+    unsure = scored(tmp_path / "unsure", 0.52)
+    text = (unsure / "scores.csv").read_text().splitlines()
+    swung = [
+        line.replace(",pair,0.5", f",pair,0.{2 + 6 * (index % 2)}")
+        for index, line in enumerate(text)
+    ]
+    (unsure / "scores.csv").write_text("\n".join(swung) + "\n")
+    tests |= {(UPPER_REFERENCE, seed): unsure for seed in (1, 2)}
+    text_of_both = written_report(tmp_path, source, tests)
+    assert "% * |" in rows_of(text_of_both, f"Against the {REFERENCE}")["bank"]
+    assert "The interval of the gap itself includes 0" in text_of_both
 
 
 def test_scores_outlive_the_trainings_of_the_same_source_alone(
