@@ -26,7 +26,7 @@ class Panel(NamedTuple):
     step: float
 
 
-WIDTH, LABEL_WIDTH, PANEL_WIDTH, BETWEEN = 800, 168, 282, 46
+WIDTH, LABEL_WIDTH, PANEL_WIDTH, BETWEEN = 800, 176, 278, 46
 TOP, ROW_HEIGHT, BOTTOM = 62, 25, 40
 """Measures of the figure, in pixels at full size."""
 

@@ -28,6 +28,9 @@ BANK = (*SEVERITY, f"{TARGET}.flips", "true", f"{TARGET}.bank", "true")
 
 REFERENCE = "continued source"
 UPPER_REFERENCE = "calibrated"
+CONFIRMED = "mean teacher"
+"""The arm that the protocol confirms or refutes; all others are exploratory."""
+
 CONTROL = "permuted"
 SCREENED = "flips, detail alone"
 """What the screen found best."""

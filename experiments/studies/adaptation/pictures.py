@@ -19,11 +19,11 @@ from tqdm import tqdm
 
 from data_modules.batch import Batch
 from experiments.configurations import EXPERIMENTS, RESULTS, photographs_folder
-from experiments.studies.adaptation.arms import ARMS, REFERENCE, RUNS, UPPER_REFERENCE, slug
-from experiments.studies.adaptation.report import common_seeds
-from experiments.studies.adaptation.scores import PRIMARY, RIDGE, interval, pooled, read_scores
+from experiments.studies.adaptation.arms import ARMS, CONFIRMED, REFERENCE, RUNS, slug
+from experiments.studies.adaptation.report import PILOT, common_seeds, compared
+from experiments.studies.adaptation.scores import PRIMARY, RIDGE, read_scores
 from experiments.studies.evidence.pairs import pair_batches
-from experiments.studies.interval_plot import OURS, TEXT, Panel, interval_plot
+from experiments.studies.interval_plot import OTHERS, OURS, TEXT, Panel, interval_plot
 from experiments.studies.picture_grid import picture_grid, tile
 from experiments.studies.runs import Runs
 from magenet.atomic_write import atomic_write
@@ -35,8 +35,8 @@ from magenet.losses import masked_mean
 from magenet.models import MAGENet
 
 PANELS = (
-    Panel(PRIMARY, "Vessels, Dice: right is better", "found by a network", 0.05),
-    Panel(RIDGE, "Vessels, Dice: right is better", "found by a ridge filter", 0.05),
+    Panel(PRIMARY, "Vessels, Dice: right is better", "found by a network", 0.02),
+    Panel(RIDGE, "Vessels, Dice: right is better", "found by a ridge filter", 0.02),
 )
 
 SHOWN = 4
@@ -47,23 +47,24 @@ GAIN = 6.0
 
 
 def arms_plot(path: Path) -> str:
-    """Return the figure of the arms, pooled over their seeds, as SVG: of those with the same seeds.
+    """Return the figure as SVG: each arm against the continued source, on the seeds of both.
+
+    Arms of which there is the pilot alone are grey.
 
     Args:
         path: `adaptation.csv` of the study.
     """
     table = read_scores(path)
-    counted = {label: common_seeds(table, label) for label in ARMS if label in table[PRIMARY]}
-    seeds = counted[REFERENCE]
-    arms = [label for label in counted if counted[label] == seeds]
-    found: dict[tuple[str, str], Interval] = {
-        (label, score): interval(pooled([table[score][label][seed] for seed in seeds]))
-        for label in arms
-        for score in (PRIMARY, RIDGE)
-    }
-    colours = dict.fromkeys(arms, OURS) | {REFERENCE: TEXT}
-    title = "Vessel Dice of every arm on real pairs, by two judges"
-    return interval_plot(title, PANELS, found, REFERENCE, colours, UPPER_REFERENCE)
+    found: dict[tuple[str, str], Interval] = {}
+    colours = {REFERENCE: TEXT}
+    for label in ARMS:
+        if seeds := common_seeds(table, label):
+            colours.setdefault(label, OTHERS if seeds == [PILOT] else OURS)
+            for score in (PRIMARY, RIDGE):
+                difference, low, high, *_ = compared(table, score, label, REFERENCE, seeds)
+                found[label, score] = Interval(difference, low, high)
+    title = f"Vessel Dice of every arm minus that of the {REFERENCE}, on real pairs, by two judges"
+    return interval_plot(title, PANELS, found, REFERENCE, colours, CONFIRMED)
 
 
 def enhanced(label: str, seed: int, size: int, pairs: Sequence[Batch]) -> list[Tensor]:
@@ -108,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
         UserError: If the study was not run, or an arm was not trained.
     """
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--arm", choices=ARMS, default="mean teacher")
+    parser.add_argument("--arm", choices=ARMS, default=CONFIRMED)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=256, help="side that the arm was trained at")
     parser.add_argument("--results", type=Path, default=RESULTS)

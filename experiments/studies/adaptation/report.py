@@ -9,6 +9,7 @@ from pathlib import Path
 
 from experiments.studies.adaptation.arms import (
     ARMS,
+    CONFIRMED,
     CONTROL,
     REFERENCE,
     SCREENED,
@@ -40,7 +41,7 @@ LEAST_SEEDS = 2
 CONVINCING_GAIN, CONVINCING_SHARE, CONVINCING_P, COLOUR_LOSS = 0.02, 0.3, 0.01, 0.3
 """The protocol's criterion."""
 
-CONTROLLED = ("mean teacher", "same view", "gated", "bank", "bank, detail alone", SCREENED)
+CONTROLLED = (CONFIRMED, "same view", "gated", "bank", "bank, detail alone", SCREENED)
 """Arms with a teacher, which the control of permuted targets is one of, too."""
 
 HEAD = """\
