@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,20 +72,21 @@ def compare_held_out(
     return HeldOutComparison(better, psnr, vessel_lost)
 
 
-def write_comparison(comparison: HeldOutComparison, weights: str, seed: int, path: Path) -> None:
-    """Write the comparison, with the weights and the seed, as JSON.
+def write_comparison(
+    comparison: HeldOutComparison, training: Mapping[str, str | int], path: Path
+) -> None:
+    """Write the comparison, with what the training was, as JSON.
 
     Args:
         comparison: Of the two networks.
-        weights: Name of the released weights.
-        seed: Of the training.
+        training: Numbers and names that describe it.
         path: File to write, whole or not at all.
 
     Raises:
         UserError: If it cannot be written.
     """
     record = {
-        "better": comparison.better, "weights": weights, "seed": seed,
+        "better": comparison.better, **training,
         "psnr_gain": comparison.psnr._asdict(),
         "vessel_lost_change": comparison.vessel_lost._asdict(),
     }  # fmt: skip

@@ -78,12 +78,16 @@ def adapt(
     parts = plan(len(surveyed), each, steps, minutes)
     with private_folder() as folder:
         training, judging = write_manifests(folder, surveyed)
-        adapted = train(released, training, device, steps, parts, parts.end(begun, minutes), seed)
-        comparison = compare_held_out(released, adapted, judging, device, max_memory)
+        trained = train(released, training, device, steps, parts, parts.end(begun, minutes), seed)
+        comparison = compare_held_out(released, trained.network, judging, device, max_memory)
 
     if comparison.better:  # before the verdict: one without its weights would mislead
-        _write_weights(adapted, out)
-    write_comparison(comparison, weights, seed, out / "verdict.json")
+        _write_weights(trained.network, out)
+    record: dict[str, str | int] = {
+        "weights": weights, "seed": seed, "photographs": len(surveyed), "steps": trained.steps,
+        "chosen_step": trained.chosen_step,
+    }  # fmt: skip
+    write_comparison(comparison, record, out / "verdict.json")
     print(summary(comparison))
     if comparison.better:
         print(f"better: magenet enhance PHOTOS -o RESULTS --weights {out}")

@@ -6,7 +6,7 @@ import copy
 import math
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import Trainer
@@ -17,7 +17,7 @@ from data_modules import AdaptationDataModule, ManifestPhotographs, SameView
 from magenet.adaptation.time_plan import TimePlan
 from magenet.allocator import keep_freed_memory
 from magenet.callbacks import StepProgress, TimeBudget
-from magenet.checkpoints import VerifiedCheckpointIO, read_network
+from magenet.checkpoints import VerifiedCheckpointIO, read_checkpoint, read_network
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
 from magenet.enhancement.device import half_precision
 from magenet.enhancement.settings import Settings
@@ -30,6 +30,20 @@ WINDOWS = 8
 """Windows of each photograph at its own scale, as in the release's training."""
 
 
+class Trained(NamedTuple):
+    """A network after teacher-student training.
+
+    Attributes:
+        network: The teacher at its best validation PSNR.
+        steps: Optimizer steps of the training.
+        chosen_step: After how many of them the teacher was best.
+    """
+
+    network: MAGENet
+    steps: int
+    chosen_step: int
+
+
 def train(
     network: MAGENet,
     manifest: Path,
@@ -38,8 +52,8 @@ def train(
     parts: TimePlan,
     end: float,
     seed: int,
-) -> MAGENet:
-    """Return the network after teacher-student training: the teacher at its best validation PSNR.
+) -> Trained:
+    """Return the network after teacher-student training.
 
     Training stops when the teacher has not improved for a third of the expected steps on the
     photographs that choose. Of a network at the photographs' own scale the detail stage alone is
@@ -99,7 +113,8 @@ def train(
         raise
     adapted = copy.deepcopy(network)
     read_network(adapted, best.best_model_path, "the training wrote none", "teacher.network.")
-    return adapted
+    chosen = read_checkpoint(best.best_model_path)["global_step"]
+    return Trained(adapted, trainer.global_step, chosen)
 
 
 def what_is_taught(network: MAGENet) -> dict[str, Any]:

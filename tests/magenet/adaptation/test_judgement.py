@@ -69,7 +69,7 @@ def test_it_is_better_only_by_a_sure_gain_that_costs_no_vessels(
     monkeypatch.setattr(judgement, "_compare_vessels_lost", lambda *rest: lost)
     verdict = compare_held_out(network, network, judging, torch.device("cpu"), 8 << 30)
     assert verdict.better is better
-    write_comparison(verdict, "mage_net", 3, tmp_path / "verdict.json")
+    write_comparison(verdict, {"seed": 3}, tmp_path / "verdict.json")
     written = json.loads((tmp_path / "verdict.json").read_text())
     assert (written["better"], written["seed"]) == (better, 3)
     assert written["psnr_gain"]["difference"] == psnr.difference

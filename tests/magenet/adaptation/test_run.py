@@ -21,6 +21,7 @@ from magenet.adaptation.judgement import HeldOutComparison
 from magenet.adaptation.manifests import write_manifests
 from magenet.adaptation.private_folder import private_folder
 from magenet.adaptation.survey import MINIMUM_PHOTOGRAPHS, Surveyed
+from magenet.adaptation.training import Trained
 from magenet.errors import UserError
 from magenet.evaluation.statistics import Comparison
 from magenet.main import main
@@ -95,12 +96,12 @@ def test_what_tells_patients_is_private_and_never_beside_the_weights(
 ) -> None:
     out, seen = tmp_path / "own", []
 
-    def train(network: MAGENet, manifest: Path, *rest: Any) -> MAGENet:
+    def train(network: MAGENet, manifest: Path, *rest: Any) -> Trained:
         assert stat.S_IMODE(manifest.parent.stat().st_mode) == 0o700
         assert manifest.parent.parent == surveyed
         assert str(camera) in manifest.read_text()
         seen.append(manifest)
-        return network
+        return Trained(network, 7, 5)
 
     comparison = Comparison(1.0, 0.5, 1.5, wins=5, ties=0, losses=0, p=0.01)
     result = HeldOutComparison(True, comparison, comparison)
@@ -115,6 +116,8 @@ def test_what_tells_patients_is_private_and_never_beside_the_weights(
     assert len(seen) == 1
     assert not list(surveyed.iterdir())
     assert {path.name for path in out.iterdir()} == {"verdict.json", *WEIGHTS}
+    verdict = json.loads((out / "verdict.json").read_text())
+    assert (verdict["photographs"], verdict["steps"], verdict["chosen_step"]) == (60, 7, 5)
     for path in out.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o640, path.name
         content = path.read_bytes()
@@ -130,7 +133,7 @@ def test_no_verdict_without_the_weights_it_is_on(
         raise OSError(28, "No space left on device")
 
     comparison = Comparison(1.0, 0.5, 1.5, wins=5, ties=0, losses=0, p=0.01)
-    monkeypatch.setattr(run, "train", lambda network, *rest: network)
+    monkeypatch.setattr(run, "train", lambda network, *rest: Trained(network, 7, 5))
     monkeypatch.setattr(
         run, "compare_held_out", lambda *rest: HeldOutComparison(True, comparison, comparison)
     )
@@ -146,7 +149,7 @@ def test_nothing_of_patients_is_left_where_it_stops(
     camera: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str], surveyed: Path, stopped: int | None,
 ) -> None:  # fmt: skip
-    def train(network: MAGENet, manifest: Path, *rest: Any) -> MAGENet:
+    def train(network: MAGENet, manifest: Path, *rest: Any) -> Trained:
         (manifest.parent / "cache").mkdir()
         (manifest.parent / "cache" / "photograph").write_text("of a patient")
         if stopped:

@@ -38,9 +38,10 @@ def test_weights_at_their_own_scale_learn_detail_and_its_errors_and_keep_their_l
     ]
     manifest, _ = write_manifests(tmp_path, surveyed)
     before = MAGENet.from_pretrained(own_scale_weights)
-    after = train(
+    after, steps, chosen = train(
         before, manifest, torch.device("cpu"), 2, plan(60, 0.1, 2, 30), time.time() + 600, 0
     )
+    assert 1 <= chosen <= steps == 2
     weights = before.state_dict()
     moved = {n for n, value in after.state_dict().items() if not torch.equal(value, weights[n])}
     assert all(name.startswith("detail.") for name in moved)
