@@ -102,7 +102,9 @@ def read_checkpoint(
     path = Path(path)
     if not path.is_file():
         where = only_in_clone(path) or (advice and f"; {advice}")
-        raise UserError(f"{path}: no such checkpoint{where}")
+        there = sorted(other.name for other in path.parent.glob("*.ckpt"))
+        listed = f"; there are {', '.join(there)}" if there and not where else ""
+        raise UserError(f"{path}: no such checkpoint{where}{listed}")
     if fault := _damage(path):
         raise UserError(f"{path}: {fault}{_instead_of(path)}")
     try:

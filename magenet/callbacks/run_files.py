@@ -38,6 +38,9 @@ class RunFiles(Callback):
         if self.folder is None or not trainer.is_global_zero or stage == TrainerFn.PREDICTING:
             return
         if stage in FOUND:
-            print(FOUND[TrainerFn(stage)].format(self.folder))
+            # A training of a few steps may have logged nothing that a page could show.
+            has_page = stage != TrainerFn.FITTING or (self.folder / "metrics.csv").is_file()
+            told = FOUND[TrainerFn(stage)] if has_page else "run: {0}"
+            print(told.format(self.folder))
         files = [path for path in sorted(self.folder.rglob("*")) if path.suffix in KINDS]
         log_files(trainer.loggers, TrainerFn(stage).value, self.folder, files)

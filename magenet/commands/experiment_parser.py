@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import re
 import sys
@@ -31,6 +32,8 @@ NO_CLASS = (
     r"|module '([\w.]+)' has no attribute '(\w+)'"
 )
 """Parts of jsonargparse's messages on a class that it does not find, with the class's path."""
+
+NO_SUBCLASS = r"Import path (\S+) does not correspond to a subclass of (\w+)"
 
 UNION = "Does not validate against any of the Union subtypes"
 WITHOUT_CLASS = (
@@ -84,6 +87,8 @@ class OneLineParser(LightningArgumentParser):
                 f"{example(needs[1])}"
             )
         if message.startswith('Parser key "trainer.logger"'):
+            if self.prog.split()[-1:] == ["predict"]:
+                return "trainer.logger: a prediction has none; leave it out of the layers"
             return without_base("trainer.logger has no class")
         if key := re.match(r"Option '([^']+)' is not accepted", message):
             keys = [known for known in self._keys() if not known.endswith(("help", "+"))]
@@ -95,12 +100,17 @@ class OneLineParser(LightningArgumentParser):
             return missing_file(Path(file[1]))
         key = re.match(r'Parser key "([^"]+)":\s*', message)
         where = f"{key[1]}: " if key else ""
+        for path in re.findall(r"class_path'?[:=]? '([\w.]+)'", message):
+            if fault := import_fault(path):
+                return where + fault
         if path := re.search(NO_CLASS, message):
             name = ".".join(part for part in path.groups() if part)
             if not _is_importable(name):
                 return f"{where}no class '{name}'{class_meant(name)}{module_here(name)}"
         lines = [line.strip() for line in message.splitlines() if line.strip()]
         reasons = [line for line in lines if not line.startswith(("Parser key", "Problem"))]
+        if wrong := re.search(NO_SUBCLASS, message):
+            return f"{where}{wrong[1]} is no {wrong[2]}: derive it from that class"
         if key and reasons:
             wrong = re.match(r"Expected an? <class '(\w+)'>\. Got value: (.*)", reasons[0])
             if wrong:
@@ -141,6 +151,28 @@ def missing_file(path: Path) -> str:
     if not meant and (name := named(path)):
         meant = f" (did you mean {name}?)"
     return f"{shown}: no such configuration{meant}"
+
+
+def import_fault(path: str) -> str:
+    """Return why the module of a class that is there cannot be imported, or nothing.
+
+    Args:
+        path: Class path.
+    """
+    module = path.rpartition(".")[0]
+    try:
+        if not module or importlib.util.find_spec(module) is None:
+            return ""
+        import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and (module + ".").startswith(error.name + "."):
+            return ""  # the module itself is not there, or a package of it
+        return f"{module} cannot be imported: {error}"
+    except SyntaxError as error:
+        return f"{module} cannot be imported: {error.msg} (line {error.lineno})"
+    except Exception as error:  # a module of somebody's own can raise anything
+        return f"{module} cannot be imported: {type(error).__name__}: {error}"
+    return ""
 
 
 def module_here(path: str) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 from magenet.degradation.counter_rng import CounterRNG
 from magenet.degradation.factor import Factor, Parameters, Part
 from magenet.degradation.frame import Frame
+from magenet.errors import UsageError
 
 CHUNK = 1 << 18
 """Pixels processed at a time on a CPU, at least one photograph: 3 MiB stay in the cache and are
@@ -67,6 +68,7 @@ class Degradation(ABC):
     def __init__(self, factors: Mapping[str, Factor]) -> None:
         self.factors = dict(factors)
         self.looked = False
+        self.drawn: set[str] = set()
 
     @abstractmethod
     def choose(self, rng: CounterRNG) -> dict[str, Tensor]:
@@ -83,6 +85,9 @@ class Degradation(ABC):
         Args:
             rng: Generator of the batch.
             severity: By factor, `(B,)` in [0, 1]; 0 leaves the sample unchanged.
+
+        Raises:
+            UsageError: If what a factor draws is not what it declares; looked at once for each.
         """
         parts = {}
         for name, levels in severity.items():
@@ -90,6 +95,9 @@ class Degradation(ABC):
             if len(samples):
                 forked = rng.select(samples).fork(name)
                 parts[name] = Part(samples, self.factors[name].draw(forked, levels[samples]))
+                if name not in self.drawn:
+                    self.drawn.add(name)
+                    _require_declared(name, parts[name], self.factors)
         return Parameters(len(rng), parts)
 
     def apply(self, image: Tensor, mask: Tensor, parameters: Parameters) -> Tensor:
@@ -139,14 +147,42 @@ class Degradation(ABC):
                 for key, value in part.values.items()
             }
             if len(part.samples) == len(image):
-                image = factor.apply(image, frame, values)
+                image = _fitting(name, factor.apply(image, frame, values), image)
             else:
                 samples = part.samples.to(device, non_blocking=image.is_cuda)
-                degraded = factor.apply(image[samples], frame.select(samples), values)
-                image = image.index_copy_(0, samples, degraded)
+                chosen = image[samples]
+                degraded = factor.apply(chosen, frame.select(samples), values)
+                image = image.index_copy_(0, samples, _fitting(name, degraded, chosen))
         return image.mul_(mask)
 
     def __call__(self, image: Tensor, mask: Tensor, rng: CounterRNG) -> Tensor:
         """Check photographs and masks, then degrade them: :meth:`draw` and :meth:`apply`."""
         check(image, mask)
         return self.apply(image, mask, self.draw(rng))
+
+
+def _require_declared(name: str, part: Part, factors: Mapping[str, Factor]) -> None:
+    """Raise if the parameters that a factor has drawn are not those that it declares.
+
+    Raises:
+        UsageError: With the parameter: as a rule of a factor of one's own.
+    """
+    drawn = Part(torch.arange(len(part.samples)), part.values)
+    try:
+        Parameters.from_records(Parameters(len(drawn.samples), {name: drawn}).records(), factors)
+    except ValueError as error:
+        raise UsageError(f"{error} (drawn by {type(factors[name]).__name__})") from None
+
+
+def _fitting(name: str, degraded: Tensor, image: Tensor) -> Tensor:
+    """Return what a factor made of photographs.
+
+    Raises:
+        UsageError: If it is of another shape or type: as a rule a factor of one's own.
+    """
+    if degraded.shape != image.shape or degraded.dtype != image.dtype:
+        raise UsageError(
+            f"factor '{name}' returned {tuple(degraded.shape)} in {degraded.dtype}, for "
+            f"photographs {tuple(image.shape)} in {image.dtype}"
+        )
+    return degraded

@@ -159,11 +159,16 @@ class LossTerms(nn.ModuleDict):
                 )
 
     def forward(self, restored: Restored) -> dict[str, Tensor]:
-        """Return the weighted terms by the names that they are logged under, scalars in fp32."""
+        """Return the weighted terms by the names that they are logged under, scalars in fp32.
+
+        Raises:
+            UsageError: If one is no scalar.
+        """
         found: dict[str, Tensor] = {}
         for name, term in self.items():
             assert isinstance(term, LossTerm)  # by construction
-            found |= term.weighted(name, restored)
+            for part, value in term.weighted(name, restored).items():
+                found[part] = _scalar(term, value)
         return found
 
 
@@ -195,7 +200,23 @@ class PictureTerm(LossTerm):
         with torch.autocast(restored.target.device.type, enabled=False):
             estimates = list(restored.estimates())
             chosen = estimates if self.every_stage else estimates[-1:]
-            return torch.stack([self.compare(*estimate) for estimate in chosen]).sum()
+            compared = [_scalar(self, self.compare(*estimate)) for estimate in chosen]
+            return torch.stack(compared).sum()
+
+
+def _scalar(term: LossTerm, value: object) -> Tensor:
+    """Return what a term has returned, if it is a scalar.
+
+    Raises:
+        UsageError: If it is not: a map, say, whose sum would count as the loss.
+    """
+    if isinstance(value, Tensor) and value.ndim == 0:
+        return value
+    given = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+    raise UsageError(
+        f"the loss {type(term).__name__} returned {given}: a loss is one number, a tensor without "
+        "axes, such as a mean"
+    )
 
 
 def wholly_inside(mask: Tensor, size: torch.Size) -> Tensor:

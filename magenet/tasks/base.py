@@ -90,7 +90,8 @@ class FundusTask(LightningModule, ABC):
         self.least_size: int | None = None
         """Smallest side of them, where it was drawn anew for each batch."""
         self.total_steps = 0
-        self.unseen_losses: list[tuple[int, Tensor, list[str]]] = []
+        self.terms: dict[str, Tensor] = {}  # of the latest loss, where it is a sum
+        self.unseen_losses: list[tuple[int, Tensor, dict[str, Tensor], list[str]]] = []
 
     @abstractmethod
     def training_loss(self, batch: Batch) -> Tensor:
@@ -123,7 +124,8 @@ class FundusTask(LightningModule, ABC):
         """
         loss = self.training_loss(batch)
         self.log("train/loss", loss, prog_bar=True)
-        self.unseen_losses.append((self.global_step, loss.detach(), _names(batch)))
+        seen = (self.global_step, loss.detach(), self.terms, _names(batch))
+        self.unseen_losses.append(seen)
         if len(self.unseen_losses) >= LOOK_EVERY:
             self.require_finite()
         if self.trainer.world_size > 1:
@@ -141,12 +143,14 @@ class FundusTask(LightningModule, ABC):
             UserError: If one is not finite, with the names of its photographs.
         """
         seen, self.unseen_losses = self.unseen_losses, []
-        if not seen or bool(torch.stack([loss for _, loss, _ in seen]).isfinite().all()):
+        if not seen or bool(torch.stack([loss for _, loss, *_ in seen]).isfinite().all()):
             return
-        step, loss, names = next(item for item in seen if not bool(item[1].isfinite()))
+        step, loss, terms, names = next(item for item in seen if not bool(item[1].isfinite()))
+        wrong = [name for name, term in terms.items() if not bool(term.isfinite())]
+        of = f", of its terms {', '.join(wrong)}," if wrong else ""
         raise UserError(
-            f"the loss is {float(loss)} at step {step}, on the photographs {', '.join(names)}: "
-            "look at them, or lower the learning rate"
+            f"the loss{of} is {float(loss)} at step {step}, on the photographs "
+            f"{', '.join(names)}: look at them, or lower the learning rate"
         )
 
     def on_train_end(self) -> None:

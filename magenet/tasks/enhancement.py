@@ -33,6 +33,7 @@ from magenet.metrics import MaskedPSNR, MaskedSSIM
 from magenet.models import Enhancer, EnhancerOutput, VesselSegmenter
 from magenet.targets import output_of
 from magenet.tasks.base import FundusTask
+from magenet.tasks.network_output import require_output
 
 SUBJECTS = ("input", "student", "teacher")
 """Whose photographs are scored; tasks without a teacher have the first two."""
@@ -176,7 +177,9 @@ class EnhancementTask(FundusTask):
 
     def student_output(self, image: Tensor, batch: Batch) -> EnhancerOutput:
         """Return the student's output for photographs, in the batch's windows where it has some."""
-        return output_of(self.student, self.in_memory_format(image), window_of(batch))
+        window = window_of(batch)
+        output = output_of(self.student, self.in_memory_format(image), window)
+        return require_output(self.student, output, image, window)
 
     def supervised_terms(
         self,
@@ -205,6 +208,7 @@ class EnhancementTask(FundusTask):
         whose gradients differ by orders do not act together.
         """
         self.log_dict({f"train/{name}": term for name, term in terms.items()})
+        self.terms = {name: term.detach() for name, term in terms.items()}
         # The logger writes after every tenth step, not before it.
         if self.gradients_every and (self.global_step + 1) % self.gradients_every == 0:
             parameters = [p for p in self.student.parameters() if p.requires_grad]
@@ -227,7 +231,8 @@ class EnhancementTask(FundusTask):
         clean, mask = batch["image_clean"], batch["mask_fov"]
         images = {"input": batch["image_degraded"]}
         for subject, network in self.enhancers().items():
-            images[subject] = network(self.in_memory_format(batch["image_degraded"])).image
+            output = network(self.in_memory_format(batch["image_degraded"]))
+            images[subject] = require_output(network, output, batch["image_degraded"]).image
         for subject, image in images.items():
             stage = "val" if subject == "student" else f"val_{subject}"
             for name, metric in self.val_metrics[subject].items():  # type: ignore[operator]
@@ -271,7 +276,8 @@ class EnhancementTask(FundusTask):
 
     def _through(self, network: Enhancer, image: Tensor, mask: Tensor) -> Tensor:
         """Return the output of a network, `(B, 3, S, S)` in [0, 1]."""
-        return network(self.in_memory_format(image), mask).image
+        output = network(self.in_memory_format(image), mask)
+        return require_output(network, output, image).image
 
     def on_predict_start(self) -> None:
         """Make the enhancer of the photographs, as :attr:`prediction` says.

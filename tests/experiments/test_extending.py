@@ -2,14 +2,18 @@
 
 import json
 import re
+import runpy
 import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
+from data_modules.datasets.phantom import draw_phantom
 from magenet.main import main
 from magenet.sweeps.sweep_file import read_sweep
 from tests.command_line import configs
@@ -44,6 +48,16 @@ def test_a_factor_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
             assert set(factors["lashes"]) == {"x", "slope", "length", "width", "shade"}
 
 
+def test_a_factor_can_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands("add_factor.md", monkeypatch)
+    runpy.run_path("my_look.py")
+    with Image.open("lashes.png") as shown:
+        damaged = np.asarray(shown).astype(int)
+    plain = draw_phantom(seed=0, size=512).image.permute(1, 2, 0).numpy().astype(int)
+    darker = (damaged < plain - 20).any(axis=2).mean()
+    assert 0.001 < darker < 0.1, "a line"
+
+
 def test_an_added_factor_darkens_and_leaves_the_others_as_they_were(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -76,9 +90,9 @@ def test_a_loss_is_added_and_another_one_left_out(
     assert {"train/colour", "train/charbonnier"} <= set(logged)
     assert "train/enhancement" not in logged
     assert main([*given, *SMALLER, "--trainer.log_every_n_steps", "1"]) == 0
-    logged = Path("runs/phantoms_supervised/version_1/metrics.csv").read_text().splitlines()[0]
+    logged = Path("runs/phantoms_supervised/version_0/metrics.csv").read_text().splitlines()[0]
     assert {"train/ssim", "train/enhancement"} <= set(logged.split(","))
-    (trained,) = Path("runs/phantoms_supervised/version_0").rglob("best.ckpt")
+    (trained,) = Path("runs/colour_loss/version_0").rglob("best.ckpt")
     predict = [word.replace("<run>/checkpoints/best.ckpt", str(trained)) for word in predict]
     predict = [word.replace("<folder>", str(photographs / "hygd")) for word in predict]
     small = ["--output.force", "true", "--trainer.accelerator", "cpu", "--data.workers", "0"]

@@ -1,6 +1,7 @@
 """A mistake in a configuration or an option is one line that names what was meant."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,47 @@ def test_a_class_in_a_file_of_this_folder_is_told_how_to_be_found(
     assert "PYTHONPATH=. before the command" in line
     _, line = said(["fit", *FIT, "--model.losses.own", "other_terms.Own"], capsys)
     assert "PYTHONPATH" not in line
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import torhc", "my_own cannot be imported: No module named 'torhc'"),
+        ("def broken(:", r"my_own cannot be imported: invalid syntax \(line 1\)"),
+        ("1 / 0", "my_own cannot be imported: ZeroDivisionError: division by zero"),
+        ("class Own: pass", "my_own.Own is no (LossTerm|Enhancer|Factor): derive it from"),
+    ],
+)
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"model": {"init_args": {"losses": {"mine": {"class_path": "my_own.Own"}}}}},
+        {"model": {"init_args": {"network": {"class_path": "my_own.Own"}}}},
+        {
+            "data": {
+                "init_args": {
+                    "degradation": {
+                        "class_path": "magenet.degradation.FundusDegradation",
+                        "init_args": {"added": {"a": {"factor": {"class_path": "my_own.Own"}}}},
+                    }
+                }
+            }
+        },
+    ],
+    ids=["loss", "network", "factor"],
+)
+def test_what_is_wrong_with_a_file_of_ones_own_is_told(
+    content: dict[str, Any], code: str, told: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_own", raising=False)
+    (tmp_path / "my_own.py").write_text(code)
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(content))
+    status, line = said(["fit", *FIT, "--config", str(tmp_path / "x.yaml")], capsys)
+    monkeypatch.delitem(sys.modules, "my_own", raising=False)
+    assert status == 2
+    assert re.search(told, line), line
 
 
 @pytest.mark.parametrize(

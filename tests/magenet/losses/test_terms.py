@@ -106,6 +106,24 @@ def test_every_picture_term_reaches_the_network() -> None:
         assert all(p.grad is None for p in term.parameters()), "what is compared with stays"
 
 
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [
+        (lambda x: x.abs(), r"Map returned a tensor \(2, 3, \d+, \d+\): a loss is one number"),
+        (lambda x: 0.5, "Map returned 0.5: a loss is one number"),
+    ],
+)
+def test_a_term_that_returns_no_number_is_refused(returned: Any, told: str) -> None:
+    class Map(PictureTerm):
+        def compare(self, estimate: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+            found: Tensor = returned(estimate - target)
+            return found
+
+    terms = LossTerms({"map": Map()}, VesselMaskTarget())
+    with pytest.raises(UsageError, match=told):
+        terms(restored(output(photographs(), batch()), batch()))
+
+
 def test_frequencies_are_weighed_as_in_mimo_unet() -> None:
     """Its transform is not divided by the size: a single wrong pixel counts for its mean error."""
     pairs = batch()

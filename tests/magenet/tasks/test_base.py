@@ -11,7 +11,7 @@ from data_modules import AdaptationDataModule
 from data_modules.batch import Batch
 from magenet.callbacks.resume_point import ResumePoint
 from magenet.errors import UserError
-from magenet.losses import SegmenterTarget
+from magenet.losses import LossTerm, Restored, SegmenterTarget
 from magenet.models import Enhancer, EnhancerOutput, MAGENet, VesselSegmenter
 from magenet.tasks import MeanTeacherTask, SupervisedTask
 from magenet.tasks.base import LEARNING_RATE, LOOK_EVERY, learning_rate_factor
@@ -214,3 +214,13 @@ def test_preservation_needs_a_target_that_reads() -> None:
 def sample_batch() -> Batch:
     loader = data().train_dataloader()
     return next(iter(loader))[0]["synthetic"]  # type: ignore[no-any-return]
+
+
+def test_the_term_that_is_no_number_is_named(tmp_path: Path) -> None:
+    class NoNumber(LossTerm):
+        def forward(self, restored: Restored) -> Tensor:
+            return restored.output.image.sum() * float("nan")
+
+    runner = trainer(tmp_path, max_steps=1)
+    with pytest.raises(UserError, match=r"the loss, of its terms own, is nan at step 0, on the"):
+        runner.fit(task(losses={"own": NoNumber()}), data())
