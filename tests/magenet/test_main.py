@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -307,3 +309,23 @@ def test_an_option_that_lightning_rejects_is_one_line(
     status, line = said(["fit", *BASE, "--config", SUPERVISED, option], capsys)
     assert status == 2
     assert re.search(told, line), line
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_threads_that_wait_sleep_soon_unless_one_chose_otherwise(
+    given: dict[str, str], spins: str | None
+) -> None:
+    """Set before torch is imported, whose OpenMP reads it once."""
+    code = (
+        "import sys\nfrom magenet.main import main\nimported = 'torch' in sys.modules\n"
+        "main(['--version'])\nimport os\nprint(imported, os.environ.get('GOMP_SPINCOUNT'))"
+    )
+    kept = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**kept, **given}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == f"False {spins}"
