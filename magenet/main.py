@@ -35,9 +35,9 @@ COMMANDS = {
 
 SPINS = 1000
 """Rounds for which a thread of GNU OpenMP waits actively for the next operation before it sleeps:
-some 10 microseconds; its own 300,000 are milliseconds. Measured on two cores: alone as fast to within
-2 %; beside four processes that compute, a photograph took 3.0 s instead of 6 to 49 s, since threads
-that wait keep the cores from those that work."""
+some 10 microseconds; its own 300,000 are milliseconds. Measured on two cores: alone as fast to
+within 2 %; beside four processes that compute, a photograph took 3.0 s instead of 6 to 49 s, since
+threads that wait keep the cores from those that work."""
 
 EXPERIMENT = ("fit", "validate", "test", "predict")
 """Commands of Lightning's command line, :mod:`magenet.commands.experiment`."""
