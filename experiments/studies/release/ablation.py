@@ -19,7 +19,6 @@ import json
 import sys
 from hashlib import sha256
 from pathlib import Path
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -106,10 +105,9 @@ class Encoded(Factor):
         factor: The factor.
     """
 
-    parameters: ClassVar = {}
-
     def __init__(self, factor: Factor) -> None:
         self.factor = factor
+        self.parameters = factor.parameters  # type: ignore[misc]  # its own, not the class's
 
     def draw(self, rng: CounterRNG, severity: Tensor) -> Values:
         """Draw as the factor does."""
