@@ -26,7 +26,7 @@ class ExperimentTrainer(Trainer):
 
     Under SLURM it leaves SIGUSR1 to :class:`magenet.callbacks.resume_point.ResumePoint`. Lightning
     would save from within the signal's handler, in a file that every later job in the same folder
-    starts from.
+    starts from. This holds also where a configuration names an environment that requeues.
 
     Args:
         limit_train_batches: Batches of an epoch (2) or share of them (0.5); all if null.

@@ -64,9 +64,8 @@ class FrequencyTerm(PictureTerm):
 
     def compare(self, estimate: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         """See :meth:`PictureTerm.compare`."""
-        spectrum = torch.fft.rfft2(
-            (estimate - target) * mask, norm="backward"
-        )  # as there: not divided by the size
+        # As there, not divided by the size.
+        spectrum = torch.fft.rfft2((estimate - target) * mask, norm="backward")
         return torch.view_as_real(spectrum).abs().mean()
 
 

@@ -28,7 +28,7 @@ BANK = (*SEVERITY, f"{TARGET}.flips", "true", f"{TARGET}.bank", "true")
 
 REFERENCE = "continued source"
 UPPER_REFERENCE = "calibrated"
-CONFIRMED = "mean teacher"
+CONFIRMATORY = "mean teacher"
 """The arm that the protocol confirms or refutes; all others are exploratory."""
 
 CONTROL = "permuted"

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from data_modules.batch import Batch
 from experiments.configurations import EXPERIMENTS, RESULTS, photographs_folder
-from experiments.studies.adaptation.arms import ARMS, CONFIRMED, REFERENCE, RUNS, slug
+from experiments.studies.adaptation.arms import ARMS, CONFIRMATORY, REFERENCE, RUNS, slug
 from experiments.studies.adaptation.report import PILOT, common_seeds, compared
 from experiments.studies.adaptation.scores import PRIMARY, RIDGE, read_scores
 from experiments.studies.evidence.pairs import pair_batches
@@ -64,7 +64,7 @@ def arms_plot(path: Path) -> str:
                 difference, low, high, *_ = compared(table, score, label, REFERENCE, seeds)
                 found[label, score] = Interval(difference, low, high)
     title = f"Vessel Dice of every arm minus that of the {REFERENCE}, on real pairs, by two judges"
-    return interval_plot(title, PANELS, found, REFERENCE, colours, CONFIRMED)
+    return interval_plot(title, PANELS, found, REFERENCE, colours, CONFIRMATORY)
 
 
 def enhanced(label: str, seed: int, size: int, pairs: Sequence[Batch]) -> list[Tensor]:
@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
         UserError: If the study was not run, or an arm was not trained.
     """
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--arm", choices=ARMS, default=CONFIRMED)
+    parser.add_argument("--arm", choices=ARMS, default=CONFIRMATORY)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=256, help="side that the arm was trained at")
     parser.add_argument("--results", type=Path, default=RESULTS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from experiments.studies.adaptation.arms import (
     ARMS,
-    CONFIRMED,
+    CONFIRMATORY,
     CONTROL,
     REFERENCE,
     SCREENED,
@@ -41,7 +41,7 @@ LEAST_SEEDS = 2
 CONVINCING_GAIN, CONVINCING_SHARE, CONVINCING_P, COLOUR_LOSS = 0.02, 0.3, 0.01, 0.3
 """The protocol's criterion."""
 
-CONTROLLED = (CONFIRMED, "same view", "gated", "bank", "bank, detail alone", SCREENED)
+CONTROLLED = (CONFIRMATORY, "same view", "gated", "bank", "bank, detail alone", SCREENED)
 """Arms with a teacher, which the control of permuted targets is one of, too."""
 
 HEAD = """\
