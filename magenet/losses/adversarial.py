@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from magenet.losses.masked import masked_mean
-from magenet.losses.term import LossTerm, Restored, wholly_inside, window_of
+from magenet.losses.term import LossTerm, Restored, in_windows, wholly_inside
 
 
 class ReversedGradient(torch.autograd.Function):
@@ -66,13 +66,14 @@ class AdversarialTerm(LossTerm):
         if restored.real is None:
             return None
         output, batch = restored.real
-        window = window_of(batch)
-        mask = batch["mask_fov"] if window is None else window.cut(batch["mask_fov"])
+        mask = in_windows(batch, batch["mask_fov"])
+        pairs = restored.batch  # their targets are smooth where nothing is known; no retina is
+        clean, inside = (in_windows(pairs, pairs[key]) for key in ("image_clean", "mask_fov"))
         with torch.autocast(mask.device.type, enabled=False):
-            *_, (_, clean, inside) = restored.estimates()
             shown = output.stages[-1].float() * mask
             enhanced: Tensor = ReversedGradient.apply(shown)  # type: ignore[no-untyped-call]
-            return self._entropy(-1.0, clean * inside, inside) + self._entropy(1.0, enhanced, mask)
+            shown_clean = clean.float() * inside
+            return self._entropy(-1.0, shown_clean, inside) + self._entropy(1.0, enhanced, mask)
 
     def _entropy(self, sign: float, image: Tensor, mask: Tensor) -> Tensor:
         """Return the mean cross entropy of patches in the field; `sign` is -1 for clean ones.

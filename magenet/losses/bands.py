@@ -10,6 +10,7 @@ from magenet.losses.masked import masked_mean
 from magenet.metrics.masks import mean_inside
 from magenet.models import EnhancerOutput
 from magenet.models.pyramid import CONTRAST_STRIDE, GREEN, bands, neighbourhood_mean
+from magenet.models.surround import surround_filled
 from magenet.models.window import Window
 
 LIGHT_EPSILON = 2e-4
@@ -48,10 +49,12 @@ class BandLoss(nn.Module):
       vessel that a blur took away differs by a tenth of what strong noise does.
     - `gain`: absolute error of the logarithm of the gains that the network tells for the bands of
       the photograph, against those that bring each band closest to the target's, place by place.
+      The black surround is filled in both: beside it the step of the rim would be all that counts.
     - `error`: negative log-likelihood of Laplace distributions of the errors of the photograph and
       of the last estimate, as far as their scales are concerned: the estimate itself gets no
       gradient from it, so that a place cannot be given up by calling it uncertain (Stirn et al.,
-      "Faithful heteroscedastic regression", AISTATS 2023).
+      "Faithful heteroscedastic regression", AISTATS 2023). These errors are distances to the clean
+      photograph, also where the target is another: where nothing is known it is uncertain.
 
     Args:
         levels: Bands of the last estimate.
@@ -81,6 +84,7 @@ class BandLoss(nn.Module):
         target: Tensor,
         mask: Tensor,
         window: Window,
+        clean: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Return the weighted terms, scalars in fp32.
 
@@ -90,6 +94,7 @@ class BandLoss(nn.Module):
             target: What it should be, `(B, 3, H, W)` in [0, 1].
             mask: Field of view, `(B, 1, H, W)`, 0 or 1.
             window: The windows of the last stage.
+            clean: The clean photographs where they are not the target, `(B, 3, H, W)` in [0, 1].
         """
         with torch.autocast(target.device.type, enabled=False):
             light = target.new_zeros(())
@@ -100,8 +105,8 @@ class BandLoss(nn.Module):
                 light = light + absolute(estimate.float() - wanted, inside, LIGHT_EPSILON)
             inside = window.cut(mask)
             wanted = window.cut(target)
-            error = (output.stages[-1].float() - wanted) * inside
-            before = (window.cut(degraded) - wanted) * inside
+            last, seen = output.stages[-1].float(), window.cut(degraded)
+            error, before = (last - wanted) * inside, (seen - wanted) * inside
             *fine, rest = bands(error, self.levels)
             masks = [inside]
             for _ in fine:
@@ -113,12 +118,14 @@ class BandLoss(nn.Module):
             terms = {"light": light, "detail": self.detail_weight * detail}
             if output.log_gain is not None:
                 gain = window.sample(output.log_gain, CONTRAST_STRIDE)
-                best = best_log_gain(window.cut(degraded) * inside, wanted * inside, gain.shape[1])
+                given, sharp = (surround_filled(image) for image in (degraded, target))
+                best = best_log_gain(window.cut(given), window.cut(sharp), gain.shape[1])
                 known = (functional.avg_pool2d(inside, CONTRAST_STRIDE) >= 1.0).float()
                 terms["gain"] = self.gain_weight * masked_mean((gain - best).abs(), known)
             if output.log_error is not None:
                 log_scale = window.sample(output.log_error, ERROR_BLOCK)
-                sizes = [part.detach().abs().mean(dim=1) for part in (before, error)]
+                truth = wanted if clean is None else window.cut(clean)
+                sizes = [(part.detach() - truth).abs().mean(dim=1) for part in (seen, last)]
                 size_of_error = functional.avg_pool2d(torch.stack(sizes, dim=1), ERROR_BLOCK)
                 known = (functional.avg_pool2d(inside, ERROR_BLOCK) >= 1.0).float()
                 scale = LEAST_ERROR + log_scale.exp()  # a clamp would have no gradient below it

@@ -30,8 +30,9 @@ class BandTerms(LossTerm):
         height, width = batch["mask_fov"].shape[-2:]
         window = restored.window or whole_window((height, width), len(batch["mask_fov"]), 1)
         found: dict[str, Tensor] = self.bands(
-            restored.output, batch["image_degraded"], restored.target, batch["mask_fov"], window
-        )
+            restored.output, batch["image_degraded"], restored.target, batch["mask_fov"], window,
+            batch["image_clean"],
+        )  # fmt: skip
         return found
 
     def forward(self, restored: Restored) -> Tensor:

@@ -13,6 +13,7 @@ from magenet.checkpoints import read_checkpoint, read_network
 from magenet.errors import UserError
 from magenet.losses.masked import masked_mean
 from magenet.models.low_pass import low_pass
+from magenet.models.surround import surround_filled
 
 
 class Structure(NamedTuple):
@@ -95,7 +96,7 @@ class HighFrequencyTarget(StructureTarget):
 
     def forward(self, clean: Tensor, vessels: Tensor, known: Tensor) -> Structure:
         """See :meth:`StructureTarget.forward`."""
-        green = clean[:, 1:2].float()
+        green = surround_filled(clean.float())[:, 1:2]  # the rim is no vessel
         mean = low_pass(green, self.sigma * green.shape[-1])
         depth = (mean - green) / mean.clamp(min=0.02) / self.contrast
         return Structure(depth.clamp(0.0, 1.0), torch.ones_like(known))

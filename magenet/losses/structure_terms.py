@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from magenet.losses.structure import StructureLoss
-from magenet.losses.term import LossTerm, Restored, wholly_inside
+from magenet.losses.term import LossTerm, Restored, in_windows, wholly_inside
 from magenet.models.enhancer import resized_to
 
 
@@ -25,7 +25,8 @@ class StructureTerm(LossTerm):
         logits, batch = restored.output.structure_logits, restored.batch
         if logits is None:
             return None
-        size, mask = logits.shape[-2:], batch["mask_fov"]
+        size = logits.shape[-2:]
+        mask = batch.get("mask_visible", batch["mask_fov"])  # elsewhere it would learn to invent
         if size == mask.shape[-2:]:
             wanted = restored.whole_structure
         else:  # the whole eye is seen reduced, and its map is half of that
@@ -63,7 +64,8 @@ class PreservationTerm(LossTerm):
             )
             wanted = restored.structure_target(clean, vessels, known)
             mask = window.cut(batch["mask_visible"])  # elsewhere vessels would have to be invented
-        image = restored.output.image.to(memory_format=restored.layout)
+        field = in_windows(batch, batch["mask_fov"])
+        image = (restored.output.image * field).to(memory_format=restored.layout)
         shown = restored.structure_target.read(image)
         loss: Tensor = self.loss(shown, wanted, mask)
         return loss

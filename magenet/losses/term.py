@@ -26,6 +26,12 @@ def window_of(batch: Batch) -> Window | None:
     return Window(corner.tolist(), side, side, frame)
 
 
+def in_windows(batch: Batch, image: Tensor) -> Tensor:
+    """Return the windows of a batch's photographs, or these as they are if it has none."""
+    window = window_of(batch)
+    return image if window is None else window.cut(image)
+
+
 class Restored:
     """What an enhancer made of a batch of pairs, beside what it should have made.
 
@@ -67,10 +73,7 @@ class Restored:
         target, mask = self.target.float(), self.batch["mask_fov"]
         for stage in stages:
             yield stage.float(), averaged_like(target, stage), mask_like(mask, stage)
-        if self.window is None:
-            yield last.float(), target, mask
-        else:
-            yield last.float(), self.window.cut(target), self.window.cut(mask)
+        yield last.float(), in_windows(self.batch, target), in_windows(self.batch, mask)
 
     @cached_property
     def whole_structure(self) -> Structure:

@@ -174,18 +174,19 @@ class DetailStage(nn.Module):
             nn.init.zeros_(output.weight)
             nn.init.constant_(output.bias, start)
 
-    def context(self, features: Tensor, light: Tensor, image: Tensor) -> Context:
+    def context(self, features: Tensor, light: Tensor, image: Tensor, filled: Tensor) -> Context:
         """Return the context of a batch from the features of the whole eye.
 
         Args:
             features: `(B, context_width, h, w)`.
             light: Gain minus 1 and offset of each colour, `(B, 6, h, w)`.
             image: The photographs at their own scale, `(B, 3, H, W)` in [0, 1].
+            filled: See :func:`magenet.models.surround.surround_filled`.
         """
-        contrast = band_contrast(image, self.bands + 1)
+        contrast = band_contrast(filled, self.bands + 1)
         logarithm = (contrast + LEAST_CONTRAST).log()
         logarithm = (logarithm - TYPICAL_LOG_CONTRAST) / LOG_CONTRAST_SPREAD
-        colour = (neighbourhood_mean(image, 0) + RETINA_LEVEL).log()
+        colour = (neighbourhood_mean(filled, 0) + RETINA_LEVEL).log()
         colour = (colour - TYPICAL_LOG_COLOUR) / LOG_COLOUR_SPREAD
         with torch.autocast(image.device.type, enabled=False):  # few channels, and exponentiated
             here = torch.cat([logarithm, colour], dim=1)
@@ -195,7 +196,8 @@ class DetailStage(nn.Module):
             logarithm, features.shape[-2:], mode="bilinear", antialias=True
         )
         features = torch.cat([features, reduced.to(features.dtype)], dim=1)
-        log_error = self.error(features).float()
+        with torch.autocast(image.device.type, enabled=False):  # their ratio is raised to a power
+            log_error = self.error(features.float())
         weight = torch.ones_like(log_error[:, :1])
         if not self.training:  # a training sees the errors of what it trains
             weight = light_weight(log_error)
@@ -209,18 +211,22 @@ class DetailStage(nn.Module):
             self.channel(features), log_error, weight,
         )  # fmt: skip
 
-    def forward(self, image: Tensor, seen: Tensor, context: Context, window: Window) -> Tensor:
+    def forward(
+        self, image: Tensor, filled: Tensor, seen: Tensor, context: Context, window: Window
+    ) -> Tensor:
         """Return restored windows, `(B K, 3, height, width)`; clipped places stay.
 
         Args:
             image: Photographs, `(B, 3, H, W)` in [0, 1].
+            filled: The same, whose bands are changed; see
+                :func:`magenet.models.surround.surround_filled`.
             seen: The same standardised, with their maps, `(B, 3 + maps, H, W)`.
             context: Of the whole photographs.
             window: Which part of them.
         """
         image, seen = window.cut(image), window.cut(seen)
         signal = 1 - seen[:, CLIPPING]
-        fine = bands(image, self.bands)[:-1]
+        fine = bands(window.cut(filled), self.bands)[:-1]
         scale = [
             window.sample(context.scale[:, level : level + 1], 2**level)
             for level in range(self.bands)

@@ -33,6 +33,7 @@ from magenet.models.stages import (
     enlarge,
 )
 from magenet.models.structure import StructurePreservation
+from magenet.models.surround import surround_filled
 from magenet.models.window import TILE, Window, is_one_tile, whole_window, windows
 
 STRIDES: tuple[int, ...] = (2, 4, 8, 16)
@@ -102,6 +103,8 @@ class MAGENet(
             it replaces the original-resolution stage. None for the network of release 0.1.
         detail_blocks: Its blocks at these resolutions.
         context_size: Greatest side at which the other stages see the photograph, in pixels.
+        filled_surround: Whether the detail stage sees the surround filled, so that it restores
+            detail up to the rim (see :func:`surround_filled`); not in the networks of release 0.2.
         channel_attention: Whether the blocks with attention weight channels.
         spatial_attention: Whether the blocks with attention weight pixels.
         supervised_attention: Whether a stage's estimate gates the features passed on.
@@ -141,6 +144,7 @@ class MAGENet(
         detail_widths: Sequence[int] | None = None,
         detail_blocks: Sequence[int] = (1, 1, 1),
         context_size: int = 512,
+        filled_surround: bool = False,
         *,
         channel_attention: bool = True,
         spatial_attention: bool = True,
@@ -180,6 +184,7 @@ class MAGENet(
         self.quality_map = quality_map
         self.maps = (0 if detail_widths is None else MAPS) + quality_map
         self.context_size = context_size
+        self.filled_surround = filled_surround
         self.standardise = Standardise()
         self.stems, self.carries, self.stages = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         self.attend, self.correct = nn.ModuleList(), nn.ModuleList()
@@ -366,17 +371,18 @@ class MAGENet(
         assert whole.carried is not None
         assert whole.light is not None
         known = torch.cat([whole.carried, *whole.guides[:1]], dim=1)
-        context = detail.context(known, whole.light, image)
+        filled = surround_filled(image) if self.filled_surround else image
+        context = detail.context(known, whole.light, image, filled)
         seen = torch.cat([self.standardise(image), maps], dim=1)
         if window is not None:
-            last = detail(image, seen, context, window)
+            last = detail(image, filled, seen, context, window)
         elif torch.is_grad_enabled() or is_one_tile(*frame):
             padded = whole_window(frame, len(image), detail.multiple)
-            last = detail(image, seen, context, padded)[..., : frame[0], : frame[1]]
+            last = detail(image, filled, seen, context, padded)[..., : frame[0], : frame[1]]
         else:
             last = torch.empty_like(image)
             for tile, valid in windows(*frame, len(image), detail.multiple):
-                tile.put(detail(image, seen, context, tile), last, valid)
+                tile.put(detail(image, filled, seen, context, tile), last, valid)
         if window is None:
             last = with_coarser(last, image, lambda s: self._restore(detail, s, None, quality))
         return EnhancerOutput(

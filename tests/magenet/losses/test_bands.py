@@ -165,6 +165,18 @@ def test_the_error_is_told_place_by_place() -> None:
     assert costs[1] > costs[0] + 0.01
 
 
+def test_the_error_is_the_distance_to_the_clean_photograph_whatever_the_target() -> None:
+    """Where nothing is known the target is what is there: it is reached, and says nothing."""
+    output, target = pair(0.0)
+    told = output._replace(log_error=torch.full((2, 2, 12, 12), math.log(0.1)))
+    found = BandLoss()(told, target, target, MASK, WINDOW, clean=target + 0.1)
+    assert float(found["light"]) == pytest.approx(0.0, abs=1e-7)
+    wanted = 0.02 * (0.1 / (0.1 + LEAST_ERROR) + math.log(0.1 + LEAST_ERROR))
+    assert float(found["error"]) == pytest.approx(wanted, rel=1e-3)
+    without = BandLoss()(told, target, target, MASK, WINDOW)
+    assert float(found["error"]) > float(without["error"]) + 0.01
+
+
 def test_an_error_that_is_expected_excuses_nothing() -> None:
     """The estimate gets no gradient from the likelihood, nor the expectation from the others."""
     output, target = pair(0.05)
@@ -235,6 +247,24 @@ def test_the_best_gain_undoes_a_loss_of_contrast_and_silences_noise() -> None:
     signal = 0.1 * torch.randn(1, 3, 256, 256)
     mixed = signal + 0.1 * torch.randn(1, 3, 256, 256)
     assert float(best_log_gain(mixed, signal, 1).mean()) == pytest.approx(math.log(0.5), abs=0.05)
+
+
+def test_beside_the_rim_the_same_gain_is_taught_as_elsewhere() -> None:
+    """The step to the black surround has no blur, and would ask for a gain of 1 around it."""
+    torch.manual_seed(0)
+    field = torch.zeros(1, 1, 256, 256)
+    field[..., 64:] = 1.0
+    texture = functional.interpolate(torch.randn(1, 3, 128, 128), scale_factor=2.0, mode="bilinear")
+    clean = (0.5 + 0.02 * texture) * field
+    degraded = (0.5 + 0.01 * texture) * field
+    window = Window([[(0, 0)]], 256, 256, (256, 256))
+    output = EnhancerOutput((degraded[..., ::4, ::4], degraded))
+    costs = []
+    for gain in (1.0, 2.0):
+        told = torch.full((1, 4, 16, 16), math.log(gain))
+        terms = BandLoss()(output._replace(log_gain=told), degraded, clean, field, window)
+        costs.append(float(terms["gain"]))
+    assert costs[1] < 0.15 * costs[0]
 
 
 def test_gains_have_a_loss_of_their_own_and_no_other() -> None:

@@ -160,7 +160,7 @@ def test_the_usual_terms_are_what_they_always_were() -> None:
     expected = {
         "enhancement": EnhancementLoss(0.05)(found, pairs["image_clean"], mask),
         "structure": 0.1 * loss(found.structure_logits, wanted, mask),
-        "preservation": 0.2 * loss(target.read(found.image), wanted, mask),
+        "preservation": 0.2 * loss(target.read(found.image * mask), wanted, mask),
     }
     given = terms(restored(found, pairs, target=target))
     assert list(given) == list(expected)
@@ -226,6 +226,33 @@ def test_a_map_is_compared_at_its_own_size_and_all_of_the_field_counts(
     assert losses[0] < 0.1 * losses[1]
 
 
+def test_no_map_is_taught_where_the_retina_cannot_be_seen() -> None:
+    pairs = batch(windows=True)
+    hidden = pairs["mask_fov"].clone()
+    hidden[..., :24, :] = 0.0
+    pairs |= {"mask_visible": hidden, "vessel_known": torch.tensor([True, True])}
+    logits = torch.zeros(2, 1, SIDE // 2, SIDE // 2, requires_grad=True)
+    loss = StructureTerm()(restored(EnhancerOutput((photographs(4),), logits), pairs))
+    assert loss is not None
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert torch.equal(logits.grad != 0.0, functional.avg_pool2d(hidden, 2) == 1.0)
+
+
+def test_structure_is_read_off_the_field_alone() -> None:
+    """A stage may say anything outside; a segmenter that sees it finds other vessels inside."""
+    torch.manual_seed(0)
+    target = SegmenterTarget(VesselSegmenter(width=8, growth=4, blocks=1))
+    for pairs in (batch(), batch(windows=True)):
+        image = photographs(4)
+        wild = torch.where(pairs["mask_fov"] > 0, image, 1.0 - image)
+        losses = [
+            PreservationTerm()(restored(output(shown, pairs), pairs, target=target))
+            for shown in (image, wild)
+        ]
+        assert torch.equal(*losses)
+
+
 def test_null_and_a_weight_of_nothing_leave_a_term_out() -> None:
     terms: dict[str, LossTerm | None] = {
         "a": None, "b": SSIMTerm(weight=0.0), "c": CharbonnierTerm(),
@@ -263,6 +290,20 @@ def test_the_critic_descends_what_the_enhancer_climbs() -> None:
     assert climbed is not None
     assert descended is not None
     assert float(climbed) > float(before) > float(descended)
+
+
+def test_the_critic_knows_the_clean_photographs_and_not_the_smooth_targets() -> None:
+    term, pairs = AdversarialTerm(width=8, layers=2).eval(), batch(windows=True)
+    real: Batch = {"mask_fov": pairs["mask_fov"]}
+    costs = []
+    for other in ("", "image_target", "image_clean"):
+        given: Batch = {**pairs}
+        if other:
+            given[other] = photographs(7) * pairs["mask_fov"]  # type: ignore[literal-required]
+        shown = (EnhancerOutput((photographs(5),)), real)
+        costs.append(term(restored(output(photographs(4), pairs), given, real=shown)))
+    assert torch.equal(costs[0], costs[1])
+    assert not torch.equal(costs[0], costs[2])
 
 
 def test_a_detail_stage_without_windows_is_refused() -> None:
