@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from PIL import Image
 
 import magenet
 from data_modules.files.reading import read_native
-from data_modules.files.writing import write_photograph
+from data_modules.files.writing import MetadataChoice, write_photograph
+from magenet.commands.enhance import METADATA
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder.run import Summary
 from tests.conftest import ROOT
@@ -55,7 +57,7 @@ def test_the_summary_says_what_not_to_use(
     rows = [{"status": "enhanced" if v else "refused", "verdict": v} for v in verdicts]
     summaries = [Summary(rows, 0, False), Summary(rows[:1], 2, False), Summary(rows[:1], 0, True)]
     monkeypatch.setattr(
-        "magenet.commands.enhance.enhance_to_folder", lambda *given: summaries.pop(0)
+        "magenet.commands.enhance_run.enhance_to_folder", lambda *given: summaries.pop(0)
     )
     assert enhance(folder, "-o", tmp_path) == 1
     assert capsys.readouterr().out == (
@@ -169,12 +171,29 @@ def test_a_folder_that_cannot_be_written_to(
 
 def test_it_starts_without_what_trainings_and_tests_need(weights: Path) -> None:
     script = (
-        "import sys; import magenet.commands.enhance;"
+        "import sys; import magenet.commands.enhance_run;"
         "slow = {'lightning', 'pytorch_lightning', 'wandb', 'torch._dynamo', 'torchmetrics'};"
         "sys.exit(', '.join(slow & set(sys.modules)) or 0)"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["eye.png", "-o", "out", "--strenght", "1"]])
+def test_help_and_mistakes_are_told_without_torch(arguments: list[str]) -> None:
+    script = (
+        "import sys, atexit; from magenet.main import main;"
+        "atexit.register(lambda: print('torch' in sys.modules));"
+        f"sys.exit(main(['enhance', *{arguments}]))"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.stdout.endswith("False\n")
+    assert ("usage: magenet enhance" in result.stdout) == (result.returncode == 0)
+    assert ("did you mean --strength?" in result.stderr) == (result.returncode == 2)
+
+
+def test_the_choices_of_metadata_are_those_that_are_written() -> None:
+    assert get_args(MetadataChoice) == METADATA
 
 
 def test_the_page_is_written_with_every_photograph(

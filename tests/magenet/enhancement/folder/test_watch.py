@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from data_modules.files.writing import write_photograph
-from magenet.commands import enhance as command
+from magenet.commands import enhance_run as command
 from magenet.enhancement.folder import results as module
 from magenet.enhancement.folder.arrivals import PATIENCE, Arrivals
 from magenet.enhancement.folder.listing import Listing
