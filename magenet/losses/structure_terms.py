@@ -10,7 +10,7 @@ from magenet.models.enhancer import resized_to
 
 
 class StructureTerm(LossTerm):
-    """Loss of the structure map, for networks that predict one; nothing for others.
+    """Loss of the structure map where the retina is visible, for networks that predict one.
 
     Args:
         weight: Weight of the term; 0.1 as in cofe-Net's trainer.
@@ -25,8 +25,7 @@ class StructureTerm(LossTerm):
         logits, batch = restored.output.structure_logits, restored.batch
         if logits is None:
             return None
-        size = logits.shape[-2:]
-        mask = batch.get("mask_visible", batch["mask_fov"])  # elsewhere it would learn to invent
+        size, mask = logits.shape[-2:], restored.visible  # elsewhere it would learn to invent
         if size == mask.shape[-2:]:
             wanted = restored.whole_structure
         else:  # the whole eye is seen reduced, and its map is half of that
@@ -55,7 +54,7 @@ class PreservationTerm(LossTerm):
         """See :meth:`LossTerm.forward`."""
         batch, window = restored.batch, restored.window
         if window is None:
-            wanted, mask = restored.whole_structure, batch["mask_fov"]
+            wanted = restored.whole_structure
         else:
             parts = (batch["image_clean"], batch["mask_vessel"])
             clean, vessels = (window.cut(part) for part in parts)
@@ -63,7 +62,7 @@ class PreservationTerm(LossTerm):
                 len(clean) // len(batch["vessel_known"])
             )
             wanted = restored.structure_target(clean, vessels, known)
-            mask = window.cut(batch["mask_visible"])  # elsewhere vessels would have to be invented
+        mask = in_windows(batch, restored.visible)  # elsewhere vessels would have to be invented
         field = in_windows(batch, batch["mask_fov"])
         image = (restored.output.image * field).to(memory_format=restored.layout)
         shown = restored.structure_target.read(image)

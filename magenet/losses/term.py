@@ -63,6 +63,14 @@ class Restored:
         """Return what an enhancer should make of the photographs, `(B, 3, H, W)` in [0, 1]."""
         return self.batch["image_target" if "image_target" in self.batch else "image_clean"]
 
+    @property
+    def visible(self) -> Tensor:
+        """Return where the degraded photographs show the retina, `(B, 1, H, W)`, 0 or 1.
+
+        The field of view where the batch does not tell.
+        """
+        return self.batch.get("mask_visible", self.batch["mask_fov"])
+
     def estimates(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield each stage's estimate, what it should be, and the field of view, first to last.
 

@@ -181,7 +181,7 @@ class DetailStage(nn.Module):
             features: `(B, context_width, h, w)`.
             light: Gain minus 1 and offset of each colour, `(B, 6, h, w)`.
             image: The photographs at their own scale, `(B, 3, H, W)` in [0, 1].
-            filled: See :func:`magenet.models.surround.surround_filled`.
+            filled: See :meth:`forward`.
         """
         contrast = band_contrast(filled, self.bands + 1)
         logarithm = (contrast + LEAST_CONTRAST).log()
@@ -218,8 +218,8 @@ class DetailStage(nn.Module):
 
         Args:
             image: Photographs, `(B, 3, H, W)` in [0, 1].
-            filled: The same, whose bands are changed; see
-                :func:`magenet.models.surround.surround_filled`.
+            filled: Those whose bands the stage reads and weights: the same, or with the surround
+                filled (:func:`magenet.models.surround.surround_filled`).
             seen: The same standardised, with their maps, `(B, 3 + maps, H, W)`.
             context: Of the whole photographs.
             window: Which part of them.

@@ -61,8 +61,9 @@ BYTES_PER_PIXEL = 700
 TILE_BYTES_PER_PIXEL = 420
 """Memory of one tile of the detail stage, at widths of (32, 48, 64): measured 370 in fp32."""
 
-OWN_SCALE_BYTES_PER_PIXEL = 130
-"""Memory of a photograph at its own scale beside its tile, per pixel: measured 121 in fp32."""
+OWN_SCALE_BYTES_PER_PIXEL = 145
+"""Memory of a photograph at its own scale beside its tile, per pixel: measured 121 in fp32, and 12
+for the photograph with its surround filled."""
 
 MINIMUM_SIDE = 32
 """Smallest height and width of a photograph, in pixels."""
@@ -387,7 +388,7 @@ class MAGENet(
             last = with_coarser(last, image, lambda s: self._restore(detail, s, None, quality))
         return EnhancerOutput(
             (*whole.estimates, last), whole.logits, context.log_error, context.light_weight,
-            context.log_gain,
+            context.log_gain, filled if self.training and self.filled_surround else None,
         )  # fmt: skip
 
     def _context_side(self, side: int, longest: int) -> int:

@@ -6,14 +6,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from magenet.models.light import retina
+BLACK = 2 / 255
+"""Brightest channel up to which a pixel counts as surround: two grey levels. The darkest parts of a
+field are brighter; on photographs of three cameras 0 and ten grey levels give the same."""
 
 RIM = 2
 """Width of the rim that counts as surround, in pixels (our choice): light falls off within a few
 pixels there. Of 0, 2 and 4, chosen on blurred val photographs."""
 
-MOST = 0.95
-"""Share of retina around a pixel from which it counts as field: a single dark pixel is no rim."""
+FIELD_SHARE = 0.95
+"""Share of field around a pixel from which it counts as field: a single black pixel is no rim."""
 
 HALVINGS = 6
 """How often the photograph is halved: the fill reaches 2^6 px beyond the rim, further than any
@@ -33,17 +35,18 @@ def surround_filled(image: Tensor) -> Tensor:
         image: `(B, 3, H, W)` in [0, 1], black outside the field.
 
     Returns:
-        The same inside the field, and smooth beyond it.
+        The same inside the field but for its rim of 2 px, and smooth there and beyond.
 
     References:
         Gortler et al., "The Lumigraph", SIGGRAPH 1996, section 3.4.2: pull and push.
     """
     with torch.autocast(image.device.type, enabled=False):
+        bright = (image.amax(dim=1, keepdim=True) > BLACK).to(image.dtype)
         # In one channel of its own: beside others, in channels-last, pooling is slow.
         share = functional.avg_pool2d(
-            retina(image).contiguous(), 2 * RIM + 1, 1, RIM, count_include_pad=False
+            bright.contiguous(), 2 * RIM + 1, 1, RIM, count_include_pad=False
         )
-        inside = (share > MOST).to(image.dtype)
+        inside = (share > FIELD_SHARE).to(image.dtype)
         known = [(image * inside).contiguous()]
         weights = [inside]
         for _ in range(HALVINGS):

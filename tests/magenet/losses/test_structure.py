@@ -53,6 +53,9 @@ def test_high_frequency_target_sees_vessels(phantom: Phantom) -> None:
     on, off = target.map[vessels & inside].mean(), target.map[~vessels & inside].mean()
     assert float(on) > 4 * float(off)
     assert 0.0 <= float(target.map.min()) <= float(target.map.max()) <= 1.0
+    disc = phantom.field.mask[None].float().expand(1, 3, -1, -1)
+    even = HighFrequencyTarget()(0.5 * disc, torch.zeros(1, 1, 96, 96), torch.tensor([False]))
+    assert float(even.map.max()) < 0.01, "the rim is no vessel"
     black = HighFrequencyTarget()(0 * clean, torch.zeros(1, 1, 96, 96), torch.tensor([False]))
     assert not bool(black.map.any()), "and no number that is none"
 

@@ -171,11 +171,13 @@ def test_the_usual_terms_are_what_they_always_were() -> None:
 def test_in_windows_the_usual_loss_is_that_of_bands() -> None:
     pairs = batch(windows=True)
     found = output(photographs(4), pairs)
+    found = found._replace(log_error=torch.full((2, 2, 6, 6), -3.0))
     window = Window(pairs["window_corner"].tolist(), 16, 16, (SIDE, SIDE))
     bands = BandLoss(levels=2, detail_weight=3.0)
     expected = bands(
-        found, pairs["image_degraded"], pairs["image_target"], pairs["mask_fov"], window
-    )
+        found, pairs["image_degraded"], pairs["image_target"], pairs["mask_fov"], window,
+        pairs["image_clean"],
+    )  # fmt: skip
     given = LossTerms({"enhancement": RestorationTerms(bands=bands)}, VesselMaskTarget())(
         restored(found, pairs)
     )

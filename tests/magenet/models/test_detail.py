@@ -18,16 +18,19 @@ from tests.magenet.models.test_window import places
 
 SMALL: dict[str, Any] = {
     **TINY, "original_resolution_stage": False, "detail_widths": [8, 8, 8], "context_size": 64,
+    "filled_surround": True,
 }  # fmt: skip
 LEVEL = 1 / 255
 
 
 def eyes(*size: int) -> Tensor:
-    """Return photographs with light that changes slowly, and texture of single pixels."""
+    """Return photographs with slow light, texture of single pixels, and some black surround."""
     batch, height, width = size
     light = torch.rand(batch, 3, 4, 4)
     light = functional.interpolate(light, (height, width), mode="bicubic").clamp(0.1, 0.8)
-    return light + 0.1 * torch.rand(batch, 3, height, width)
+    image = light + 0.1 * torch.rand(batch, 3, height, width)
+    image[..., : height // 16, :] = 0.0
+    return image
 
 
 def shown(network: MAGENet, image: Tensor, window: Window | None = None) -> EnhancerOutput:
@@ -158,7 +161,7 @@ def test_a_band_is_strengthened_to_a_bound_and_never_out_of_nothing() -> None:
 @pytest.mark.parametrize("filled", [True, False])
 def test_detail_is_strengthened_up_to_the_rim(filled: bool) -> None:
     """Unless the surround is filled, its step is all the contrast that there is around it."""
-    network = MAGENet(**SMALL, filled_surround=filled).eval()
+    network = MAGENet(**{**SMALL, "filled_surround": filled}).eval()
     assert network.detail is not None
     last = network.detail.gain[-1]
     torch.nn.init.constant_(last.bias, math.log(2.0))  # type: ignore[arg-type]  # it has a bias
@@ -179,7 +182,7 @@ def test_detail_is_strengthened_up_to_the_rim(filled: bool) -> None:
         assert float(beside) == pytest.approx(float(away), rel=0.1)
         assert overshoot < LEVEL
     else:
-        assert overshoot > 2 * LEVEL or float(beside) < 0.7 * float(away)
+        assert overshoot > 2 * LEVEL
 
 
 def test_noise_is_not_strengthened_but_what_stands_out_of_it_is() -> None:

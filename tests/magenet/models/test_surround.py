@@ -71,6 +71,14 @@ def test_any_size(size: tuple[int, int]) -> None:
     assert float(filled[..., :10, :].min()) > 0.1
 
 
+def test_a_deep_shadow_is_no_surround() -> None:
+    image, field = eye()
+    image = lines(field)
+    image[..., : SIDE // 2] *= 0.06  # below ten grey levels
+    deep = -torch.nn.functional.max_pool2d(-field, 2 * RIM + 3, 1, RIM + 1) > 0
+    assert torch.equal(surround_filled(image)[deep.expand_as(image)], image[deep.expand_as(image)])
+
+
 def test_a_black_photograph_stays_black() -> None:
     assert not bool(surround_filled(torch.zeros(1, 3, 64, 64)).any())
 
