@@ -49,8 +49,8 @@ class BandLoss(nn.Module):
       vessel that a blur took away differs by a tenth of what strong noise does.
     - `gain`: absolute error of the logarithm of the gains that the network tells for the bands of
       the photograph, against those that bring each band closest to the target's, place by place.
-      For a network that sees the surround filled it is so in both: else the step of the rim is
-      all that counts around it, and asks for a gain of 1.
+      The surround is filled in both: else the step of the rim is all that counts around it, and
+      asks for a gain of 1.
     - `error`: negative log-likelihood of Laplace distributions of the errors of the photograph and
       of the last estimate, as far as their scales are concerned: the estimate itself gets no
       gradient from it, so that a place cannot be given up by calling it uncertain (Stirn et al.,
@@ -119,11 +119,8 @@ class BandLoss(nn.Module):
             terms = {"light": light, "detail": self.detail_weight * detail}
             if output.log_gain is not None:
                 gain = window.sample(output.log_gain, CONTRAST_STRIDE)
-                if output.filled is None:
-                    best = best_log_gain(seen * inside, wanted * inside, gain.shape[1])
-                else:
-                    given, filled = window.cut(output.filled), window.cut(surround_filled(target))
-                    best = best_log_gain(given, filled, gain.shape[1])
+                given, filled = (surround_filled(image) for image in (degraded, target))
+                best = best_log_gain(window.cut(given), window.cut(filled), gain.shape[1])
                 known = (functional.avg_pool2d(inside, CONTRAST_STRIDE) >= 1.0).float()
                 terms["gain"] = self.gain_weight * masked_mean((gain - best).abs(), known)
             if output.log_error is not None:

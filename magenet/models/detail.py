@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from magenet.models.attention import ChannelAttention, corrected
+from magenet.models.grain import grain_contrast
 from magenet.models.information import CLIPPING
 from magenet.models.light import (
     RETINA_LEVEL,
@@ -203,7 +204,7 @@ class DetailStage(nn.Module):
             weight = light_weight(log_error)
             light, log_error = weighted_light(light, log_error, weight)
             light = colour_kept(light, image)
-        share = above_noise(contrast)
+        share = above_noise(contrast, grain_contrast(contrast, image))
         scale = share / (contrast + LEAST_CONTRAST)
         gain = applied_gain(log_gain - log_light_gain(light, log_gain), share)
         return Context(
@@ -218,8 +219,8 @@ class DetailStage(nn.Module):
 
         Args:
             image: Photographs, `(B, 3, H, W)` in [0, 1].
-            filled: Those whose bands the stage reads and weights: the same, or with the surround
-                filled (:func:`magenet.models.surround.surround_filled`).
+            filled: The same with their surround filled, whose bands the stage reads and weights
+                (:func:`magenet.models.surround.surround_filled`).
             seen: The same standardised, with their maps, `(B, 3 + maps, H, W)`.
             context: Of the whole photographs.
             window: Which part of them.

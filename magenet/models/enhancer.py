@@ -81,8 +81,6 @@ class EnhancerOutput(NamedTuple):
             [0, 1]; None likewise.
         log_gain: Natural logarithms of the gain that each band of the photograph needs, finest band
             first, `(B, bands, h, w)` over the whole photograph; None likewise.
-        filled: The photographs with their surround filled, `(B, 3, H, W)`, of a network in training
-            mode that takes the bands of these; else None.
     """
 
     stages: tuple[Tensor, ...]
@@ -90,7 +88,6 @@ class EnhancerOutput(NamedTuple):
     log_error: Tensor | None = None
     light_weight: Tensor | None = None
     log_gain: Tensor | None = None
-    filled: Tensor | None = None
 
     @property
     def image(self) -> Tensor:

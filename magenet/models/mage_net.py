@@ -104,8 +104,6 @@ class MAGENet(
             it replaces the original-resolution stage. None for the network of release 0.1.
         detail_blocks: Its blocks at these resolutions.
         context_size: Greatest side at which the other stages see the photograph, in pixels.
-        filled_surround: Whether the detail stage sees the surround filled, so that it restores
-            detail up to the rim (see :func:`surround_filled`); not in the networks of release 0.2.
         channel_attention: Whether the blocks with attention weight channels.
         spatial_attention: Whether the blocks with attention weight pixels.
         supervised_attention: Whether a stage's estimate gates the features passed on.
@@ -145,7 +143,6 @@ class MAGENet(
         detail_widths: Sequence[int] | None = None,
         detail_blocks: Sequence[int] = (1, 1, 1),
         context_size: int = 512,
-        filled_surround: bool = False,
         *,
         channel_attention: bool = True,
         spatial_attention: bool = True,
@@ -185,7 +182,6 @@ class MAGENet(
         self.quality_map = quality_map
         self.maps = (0 if detail_widths is None else MAPS) + quality_map
         self.context_size = context_size
-        self.filled_surround = filled_surround
         self.standardise = Standardise()
         self.stems, self.carries, self.stages = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         self.attend, self.correct = nn.ModuleList(), nn.ModuleList()
@@ -372,7 +368,7 @@ class MAGENet(
         assert whole.carried is not None
         assert whole.light is not None
         known = torch.cat([whole.carried, *whole.guides[:1]], dim=1)
-        filled = surround_filled(image) if self.filled_surround else image
+        filled = surround_filled(image)
         context = detail.context(known, whole.light, image, filled)
         seen = torch.cat([self.standardise(image), maps], dim=1)
         if window is not None:
@@ -388,7 +384,7 @@ class MAGENet(
             last = with_coarser(last, image, lambda s: self._restore(detail, s, None, quality))
         return EnhancerOutput(
             (*whole.estimates, last), whole.logits, context.log_error, context.light_weight,
-            context.log_gain, filled if self.training and self.filled_surround else None,
+            context.log_gain,
         )  # fmt: skip
 
     def _context_side(self, side: int, longest: int) -> int:

@@ -188,17 +188,20 @@ def neighbourhood_mean(values: Tensor, level: int) -> Tensor:
     )
 
 
-def above_noise(contrast: Tensor) -> Tensor:
+def above_noise(contrast: Tensor, grain: Tensor | None = None) -> Tensor:
     """Return the share of each band's power that is not noise, like `contrast`, in [0, 1].
 
     What the finest band holds is taken for white noise, which it mostly is in a photograph of an
-    eye; in the other bands it leaves what such noise would not explain. The finest band's own share
-    is not known, and 1.
+    eye; in the other bands it leaves what neither such noise nor grain would explain. The finest
+    band's own share is not known, and 1.
 
     Args:
         contrast: See :func:`band_contrast`; at most five bands.
+        grain: Contrast of the grain of each band, `(B, levels, 1, 1)`; none if None.
     """
     ratio = contrast.new_tensor(WHITE_NOISE[: contrast.shape[1]])[:, None, None]
-    ratio[0] = 0.0
     noise = contrast[:, :1] * ratio
+    if grain is not None:
+        noise = torch.maximum(noise, grain.expand_as(noise))
+    noise = torch.cat([torch.zeros_like(noise[:, :1]), noise[:, 1:]], dim=1)
     return (1.0 - (noise / contrast.clamp(min=1e-6)).square()).clamp(min=0.0)

@@ -66,7 +66,6 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "--data.degradation.first.first.blurred", "0.5",
     ),
     "hygd counts as clean": ("--data.photographs.sets", "[hrf,chase_db1,idrid,hygd]"),
-    "surround not filled": ("--model.network.init_args.filled_surround", "false"),
     "no preservation": ("--model.preservation_weight", "0.0"),
     "preservation of three times the weight": ("--model.preservation_weight", "0.9"),
     "light not held back": (),
