@@ -32,6 +32,14 @@ def eyes(*size: int) -> Tensor:
     return image
 
 
+@pytest.fixture
+def no_grain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patterns that are alike everywhere would be taken for grain."""
+    monkeypatch.setattr(
+        "magenet.models.detail.grain_contrast", lambda contrast, image: 0 * contrast[..., :1, :1]
+    )
+
+
 def shown(network: MAGENet, image: Tensor, window: Window | None = None) -> EnhancerOutput:
     """Return the result as in a training, with a gradient."""
     output: EnhancerOutput = network(image, window=window)
@@ -142,6 +150,7 @@ def test_on_an_even_grey_the_detail_stage_gives_the_light_of_the_whole_eye() -> 
     assert torch.allclose(output.stages[-1], wanted, atol=1e-4)
 
 
+@pytest.mark.usefixtures("no_grain")
 def test_a_band_is_strengthened_to_a_bound_and_never_out_of_nothing() -> None:
     network = MAGENet(**SMALL)
     assert network.detail is not None
@@ -178,6 +187,7 @@ def test_detail_is_strengthened_up_to_the_rim() -> None:
     assert float(change[..., 132:140, :].mean().abs()) < LEVEL
 
 
+@pytest.mark.usefixtures("no_grain")
 def test_noise_is_not_strengthened_but_what_stands_out_of_it_is() -> None:
     network = MAGENet(**SMALL)
     assert network.detail is not None
@@ -193,6 +203,22 @@ def test_noise_is_not_strengthened_but_what_stands_out_of_it_is() -> None:
         ]
     assert grown[0] < 0.25 * grown[1]
     assert grown[0] < 0.2 * 0.01
+
+
+def test_grain_is_not_strengthened_but_vessels_in_it_are() -> None:
+    """White noise would fill the finest band, too; grain does not, and is everywhere."""
+    torch.manual_seed(0)
+    network = MAGENet(**SMALL).eval()
+    assert network.detail is not None
+    torch.nn.init.constant_(network.detail.gain[-1].bias, math.log(3.0))  # type: ignore[arg-type]
+    clumps = functional.interpolate(torch.randn(1, 3, 96, 96), scale_factor=4.0, mode="bicubic")
+    grain = 0.4 + 0.005 * clumps
+    vessels = grain.clone()
+    vessels[..., 160:224, 96::16] -= 0.04
+    with torch.no_grad():
+        changes = [network(image).stages[-1] - image for image in (grain, vessels)]
+    assert float(changes[0].std()) < 0.25 * 0.005
+    assert float(changes[1][..., 176:208, 120:].std()) > 0.01
 
 
 def test_light_is_weighted_down_where_its_error_is_as_large_as_the_photographs() -> None:
@@ -261,6 +287,7 @@ def test_a_small_photograph_is_not_enlarged_for_the_first_stages() -> None:
     assert torch.equal(output.stages[1], functional.avg_pool2d(image, 2))
 
 
+@pytest.mark.usefixtures("no_grain")
 def test_a_told_gain_makes_a_band_so_many_times_stronger() -> None:
     """Without a word of the other heads, and at most as much as the greatest gain."""
     network = MAGENet(**SMALL).train()  # its heads are silent
@@ -295,6 +322,7 @@ def test_the_mean_over_the_retina_leaves_out_the_surround() -> None:
     assert torch.equal(retina_mean(field, image), torch.ones(1, 2, 1, 1))
 
 
+@pytest.mark.usefixtures("no_grain")
 def test_a_correction_is_no_light_and_is_not_drawn_from_noise() -> None:
     torch.manual_seed(0)
     network = awake(MAGENet(**SMALL)).train()
@@ -322,6 +350,7 @@ def test_a_correction_is_no_light_and_is_not_drawn_from_noise() -> None:
     assert float(drawn[1].mean().abs()) < 0.05 * float(drawn[1].std())
 
 
+@pytest.mark.usefixtures("no_grain")
 def test_bands_make_up_for_the_light_that_is_not_applied() -> None:
     """The contrast that a haze took returns, whether or not its light is trusted."""
     network = MAGENet(**SMALL).eval()
