@@ -1,5 +1,6 @@
 """The release: a network is published with its calibration."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,18 @@ def test_the_trained_network_is_published_with_its_calibration(photographs: Path
         assert curve is not None
         assert "\n".join(curve_rows(curve, x, y)) in report
     assert settings.light is None
+    config = Path("weights/mage_net/config.json")
+    known = json.loads(config.read_text())
+    fitted = known["use"].pop("harm"), known["use"].pop("uncertainty")
+    config.write_text(
+        json.dumps(known | {"use": {**known["use"], "harm": None, "uncertainty": None}})
+    )
+    release.main(["--recalibrate", "--out", "weights", "--results", "."])
+    again = json.loads(config.read_text())
+    assert fitted == (again["use"].pop("harm"), again["use"].pop("uncertainty"))
+    assert again == known
+    kept = MAGENet.from_pretrained("weights/mage_net").state_dict()
+    torch.testing.assert_close(dict(kept), dict(network.state_dict()), rtol=0, atol=0)
     sizes = ["--weights", "weights/mage_net", "--sizes", "64", "96", "--results", "."]
     input_sizes.main([*sizes, "--count", "1"])
     assert Path("input_size.md").read_text().count("px |") == 2
@@ -116,6 +129,6 @@ def test_a_network_without_a_detail_stage_is_not_published() -> None:
     }
     state = {f"network.{name}": value for name, value in network.state_dict().items()}
     torch.save({"hyper_parameters": {"network": section}, "state_dict": state}, "old.ckpt")
-    with pytest.raises(UserError, match="no detail stage"):
+    with pytest.raises(UserError, match="no MAGENet with a detail stage"):
         release.main(["--checkpoint", "old.ckpt", "--out", "weights", "--results", "."])
     assert load_network(Path("old.ckpt"), "student").own_scale is False
