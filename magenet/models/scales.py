@@ -15,6 +15,9 @@ COARSEST = 384
 real pairs the network sees vessels equally well at 512 and 768 px, and less well at 384 (0.597,
 0.598 and 0.586, Dice)."""
 
+COARSER = 0.5
+"""Weight of the coarser of two scales where both restore; see :func:`with_coarser`."""
+
 
 def with_coarser(own: Tensor, image: Tensor, restore: Callable[[Tensor], EnhancerOutput]) -> Tensor:
     """Return photographs restored at their own scale and, what is wider, at coarser ones.
@@ -34,9 +37,8 @@ def with_coarser(own: Tensor, image: Tensor, restore: Callable[[Tensor], Enhance
 
     References:
         Tao et al., "Scale-recurrent network for deep image deblurring", CVPR 2018, for weights that
-        the scales share. There each scale works on the result of the coarser one; so what lies
-        between two scales is restored twice, which here shows more, but also more that is no vessel
-        (our choice).
+        the scales share. There each scale works on the result of the coarser one, which here shows
+        more, but also more that is no vessel.
     """
     height, width = own.shape[-2:]
     half = [height // 2, width // 2]
@@ -46,5 +48,5 @@ def with_coarser(own: Tensor, image: Tensor, restore: Callable[[Tensor], Enhance
     inside = retina(image)
     area = resized_to(inside, half).clamp(min=1e-3)
     fine = resized_to((own - image) * inside, half) / area  # without the black surround
-    wide = resized_to(restore(reduced).stages[-1] - reduced - fine, [height, width])
-    return own + 0.5 * (1 - clipped(image)) * inside * wide
+    other = resized_to(restore(reduced).stages[-1] - reduced - fine, [height, width])
+    return own + COARSER * (1 - clipped(image)) * inside * other
