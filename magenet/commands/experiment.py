@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 import warnings
 from pathlib import Path
@@ -34,6 +33,12 @@ from magenet.checkpoints import (
     latest_checkpoint,
     named_classes,
     read_checkpoint,
+)
+from magenet.commands.experiment_faults import (
+    config_fault,
+    last_line,
+    lost_process,
+    value_fault,
 )
 from magenet.commands.experiment_help import SUBCOMMANDS, example
 from magenet.commands.experiment_parser import OneLineParser, without_base
@@ -79,16 +84,16 @@ def main(arguments: list[str] | None) -> int:
     try:
         cli = run(given)
     except FileNotFoundError as error:
-        raise UserError(_last_line(error)) from None
+        raise UserError(last_line(error)) from None
     except UserError as error:
-        error.args = (_last_line(error),)
+        error.args = (last_line(error),)
         raise
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's answer to Ctrl-C
             raise StoppedError(f"stopped by Ctrl-C{LEFT.get(command, '')}") from None
         raise
     except OmegaConfBaseException as error:
-        raise UsageError(_config_fault(error)) from None
+        raise UsageError(config_fault(error)) from None
     except MisconfigurationException as error:
         raise UsageError(f"trainer: {' '.join(str(error).split())}") from None
     except UnicodeDecodeError as error:
@@ -99,7 +104,7 @@ def main(arguments: list[str] | None) -> int:
             "--data.window_size, --data.image_size), or --trainer.precision bf16-mixed"
         ) from None
     except RuntimeError as error:
-        if reason := _lost_process(error):
+        if reason := lost_process(error):
             after = "; go on with --ckpt_path last" if command == "fit" else ""
             raise UserError(
                 f"another process of this run has ended or cannot be reached ({reason}){after}"
@@ -248,7 +253,7 @@ class MageNetCLI(LightningCLI):
         try:
             super().instantiate_classes()
         except ValueError as error:
-            raise UsageError(_value_fault(error)) from None
+            raise UsageError(value_fault(error)) from None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Return the trainer, which writes and reads checkpoints with their hash.
@@ -326,48 +331,6 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             result[f"{prefix}{key}"] = value
     return result
-
-
-def _last_line(error: Exception) -> str:
-    """Return the message of an error that a worker may have wrapped in its traceback.
-
-    The last line of a traceback is "package.SomeError: message".
-    """
-    line = str(error).strip().splitlines()[-1]
-    return re.sub(r"^[\w.]+Error: ", "", line)
-
-
-def _lost_process(error: RuntimeError) -> str | None:
-    """Return why another process cannot be reached, or None if the error is another one.
-
-    Of torch's errors of that kind those of gloo, on CPUs, have no class of their own.
-    """
-    line = str(error).partition("\n")[0]
-    if not isinstance(error, torch.distributed.DistError) and "gloo/transport" not in line:
-        return None
-    return re.sub(r"^\[[^]]*\] |\. This is typically.*", "", line)
-
-
-def _config_fault(error: OmegaConfBaseException) -> str:
-    """Return what is wrong with a config file, in one line."""
-    line = str(error).splitlines()[0]
-    if unset := re.search(r"Environment variable '(\w+)' not found", line):
-        name = unset[1]
-        return f"a config file needs {name}, which is not set: export {name}=<its folder>"
-    return f"in a config file: {line}"
-
-
-def _value_fault(error: ValueError) -> str:
-    """Return the message of the class that rejected a value, in one line.
-
-    Where the option takes several types, jsonargparse lists the message of each after a dash,
-    its own messages among them.
-    """
-    lines = [line.strip() for line in str(error).splitlines()]
-    lines = [x for x in lines if not x.startswith("Problem with given class_path")] or lines
-    messages = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
-    of_class = [m for m in messages if not m.startswith(("Does not validate", "Expected a "))]
-    return (of_class or messages or lines)[0]
 
 
 def _silence_warnings() -> None:

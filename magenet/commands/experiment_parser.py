@@ -35,6 +35,9 @@ NO_CLASS = (
 
 NO_SUBCLASS = r"Import path (\S+) does not correspond to a subclass of (\w+)"
 
+NO_INIT_ARGS = r"\{'class_path': '([\w.]+)', '(?!init_args|dict_kwargs)(\w+)': "
+"""Part of a message that shows a class whose options stand beside its path."""
+
 UNION = "Does not validate against any of the Union subtypes"
 WITHOUT_CLASS = (
     ": options of a class need the class first, as --model.losses.ssim magenet.losses.SSIMTerm"
@@ -93,6 +96,8 @@ class OneLineParser(LightningArgumentParser):
         if key := re.match(r"Option '([^']+)' is not accepted", message):
             keys = [known for known in self._keys() if not known.endswith(("help", "+"))]
             there = f"; there are {', '.join(keys)}" if len(keys) <= MOST_KEYS else ""
+            if key[1] == "class_path":
+                return f"options beside a class_path: put them below init_args{there}"
             return key[0] + (did_you_mean(key[1], keys) or there)
         if key := re.match(r"Subcommand '(\w+)' does not accept option '([^']+)'", message):
             return f"{key[0]}{did_you_mean(key[2], self._keys(key[1]))}"
@@ -107,6 +112,8 @@ class OneLineParser(LightningArgumentParser):
             name = ".".join(part for part in path.groups() if part)
             if not _is_importable(name):
                 return f"{where}no class '{name}'{class_meant(name)}{module_here(name)}"
+        if beside := re.search(NO_INIT_ARGS, message):
+            return f"{where}{beside[2]} beside class_path {beside[1]}: put it below init_args"
         lines = [line.strip() for line in message.splitlines() if line.strip()]
         reasons = [line for line in lines if not line.startswith(("Parser key", "Problem"))]
         if wrong := re.search(NO_SUBCLASS, message):

@@ -13,6 +13,8 @@ from magenet.main import EXPERIMENT
 from tests.conftest import ROOT
 from tests.magenet.test_main import BASE, FIT, SUPERVISED, UNTRAINED, said
 
+SSIM = "magenet.losses.SSIMTerm"
+
 
 def test_a_missing_config_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     near = str(ROOT / "experiments/configs/runs/phantoms/supervisd.yaml")
@@ -38,6 +40,7 @@ def test_a_command_in_another_folder_is_told_the_name(
         (["--data.batch_sise", "3"], ["batch_sise", "(did you mean batch_size?)"]),
         (["--data.photographs.cont", "3"], ["'cont'", "(did you mean count?)"]),
         (["--model.optimizer.lrr", "3"], ["'lrr'", "(did you mean lr?)"]),
+        (["--model.loses.edge.weight", "3"], ["did you mean --losses.edge.weight?"]),
         (["--data", "PairedDatModule"], ["data: no class", "mean data_modules.PairedDataModule?"]),
         (["--model.network", "magenet.models.UNett"], ["network: no class", "models.peers.UNet?"]),
         (["--trainer.max_epoks", "3"], ["max_epoks", "did you mean --trainer.max_epochs?"]),
@@ -109,6 +112,21 @@ def test_what_is_wrong_with_a_file_of_ones_own_is_told(
     assert re.search(told, line), line
 
 
+def test_a_value_that_a_class_of_ones_own_rejects_is_told_with_the_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_term.py").write_text(
+        "from magenet.losses import SSIMTerm\n"
+        "class Own(SSIMTerm):\n"
+        "    def __init__(self, window: int = 4) -> None:\n"
+        "        raise ValueError(f'the window must be odd, got {window}')\n"
+    )
+    status, line = said(["fit", *FIT, "--model.losses.own", "my_term.Own"], capsys)
+    monkeypatch.delitem(sys.modules, "my_term", raising=False)
+    assert (status, line) == (2, "my_term.Own: the window must be odd, got 4")
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -122,6 +140,14 @@ def test_what_is_wrong_with_a_file_of_ones_own_is_told(
         (
             {"model": {"init_args": {"optimizer": {"class_path": "torch.optim.Adm"}}}},
             "optimizer: no class 'torch.optim.Adm' .did you mean torch.optim.Adam",
+        ),
+        (
+            {"model": {"init_args": {"losses": {"a": {"class_path": SSIM, "weight": 1}}}}},
+            f"losses: weight beside class_path {SSIM}: put it below init_args",
+        ),
+        (
+            {"model": {"init_args": {"optimizer": {"class_path": "torch.optim.Adam", "lr": 1}}}},
+            "options beside a class_path: put them below init_args; there are lr, betas",
         ),
     ],
 )
