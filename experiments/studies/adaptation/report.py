@@ -50,7 +50,7 @@ HEAD = """\
 Made by `make adaptation-study` by its [protocol](../studies/adaptation/protocol.md), on the 29 real
 pairs of the target camera; means with 95 % intervals over patients. Intervals and p-values are of
 the networks that were trained: how much another training of the same arm would differ is in the
-section on two trainings.
+section on two trainings, once an arm has two seeds beside the pilot's.
 
 """
 
