@@ -33,7 +33,7 @@ class AdaptationDataModule(FundusDataModule):
             pairs; as many if null.
         windows: Windows of each photograph, for a network at the photographs' own scale: see
             :class:`DetailDataModule`, which then makes the pairs. 0 for none.
-        window_size: Side of the windows, in pixels; a multiple of 16.
+        window_size: Side of the windows, in pixels, a multiple of 16; at most that of the batch.
         least_size: Smallest side of a batch with windows, in pixels.
         kwargs: Arguments of :class:`FundusDataModule`, by name.
     """

@@ -40,7 +40,7 @@ class DetailDataModule(PairedDataModule):
         degradation: See :class:`PairedDataModule`.
         args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
         least_size: Smallest side of a training batch, in pixels.
-        window_size: Side of the windows, in pixels; a multiple of 16.
+        window_size: Side of the windows, in pixels, a multiple of 16; at most that of the batch.
         windows: Windows of each photograph.
         camera: Greatest severity of the random camera, 0 to 1.
         kwargs: Arguments of :class:`PairedDataModule`, by name.
@@ -82,6 +82,7 @@ class DetailDataModule(PairedDataModule):
             if name.startswith("mask_")
         }
         side = draw_side(rng, self.least_size, image.shape[-1])
+        window = min(self.window_size, side)
         image = at_side(to_unit(image), side)
         masks = {name: at_side(mask, side) for name, mask in masks.items()}
         mask = masks["mask_fov"] = (masks["mask_fov"] >= 0.5).float()
@@ -102,8 +103,8 @@ class DetailDataModule(PairedDataModule):
                 "image_target": target(clean, degraded, mask, known),
                 "mask_visible": (known >= 0.5).float() * mask,
                 "parameters": parameters,
-                "window_size": self.window_size,
-                "window_corner": draw_corners(rng, self.windows, self.window_size, side),
+                "window_size": window,
+                "window_corner": draw_corners(rng, self.windows, window, side),
             },
         )
 

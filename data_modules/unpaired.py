@@ -68,7 +68,8 @@ class UnpairedDataModule(SourceDataModule):
         args: Arguments of :class:`FundusDataModule`, by position from `image_size` on.
         windows: Windows of each photograph, at a random scale, for a network at the photographs'
             own scale; 0 for none.
-        window_size: Side of the windows, in pixels; a multiple of 16, else a ValueError is raised.
+        window_size: Side of the windows, in pixels, a multiple of 16, else a ValueError is raised;
+            at most that of the batch.
         least_size: Smallest side of a batch with windows, in pixels.
         kwargs: Arguments of :class:`FundusDataModule`, by name.
     """
@@ -106,6 +107,7 @@ class UnpairedDataModule(SourceDataModule):
             prepared["orientation"] = orientation
             prepared["image_strong"] = self.strong_view(prepared["image"], mask, rng)
             if self.windows:
-                prepared["window_size"] = self.window_size
-                prepared["window_corner"] = draw_corners(rng, self.windows, self.window_size, side)
+                window = min(self.window_size, side)
+                prepared["window_size"] = window
+                prepared["window_corner"] = draw_corners(rng, self.windows, window, side)
         return prepared

@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from data_modules.datasets.cache import LAYOUT
 from data_modules.datasets.manifest import Photograph
 from data_modules.files.errors import PictureError
-from data_modules.files.reading import read_header, read_photograph
+from data_modules.files.reading import is_rotated, read_header, read_photograph
 from magenet.atomic_write import atomic_write
+from magenet.hashing import file_sha256
 
 LEAST = 40
 """Photographs needed: the retina has to average out (our choice)."""
@@ -54,7 +56,8 @@ class Dust:
     Grains on the optics darken the same places of every frame. The median over many photographs of
     how much darker a place is than its surround shows them, and nothing of the retina, which lies
     elsewhere in each. Cameras are told apart by the set and by the shape of their frames; one with
-    fewer than :data:`LEAST` photographs is taken to be clean.
+    fewer than :data:`LEAST` photographs is taken to be clean, and so is a photograph that EXIF
+    rotates or mirrors.
 
     Args:
         photographs: Of any cameras.
@@ -72,6 +75,8 @@ class Dust:
         for photograph in photographs:
             try:
                 header = read_header(photograph.image)
+                if is_rotated(photograph.image):  # its dust is elsewhere in the frame
+                    continue
             except PictureError:
                 continue  # one that a training does not ask for; else it is refused elsewhere
             cameras[_camera(photograph, header.height, header.width)].append(photograph)
@@ -109,11 +114,15 @@ class Dust:
 def kept_depth(photographs: Sequence[Photograph], cache: Path | None) -> Tensor:
     """Return :func:`dust_depth` of photographs, from the cache where it is there."""
     if cache is None:
-        return dust_depth([reduced(read_photograph(p.image)) for p in photographs])
-    constants = SIDE, SURROUND, GRAIN, FRINGE, WIDEST, DEEPEST
+        images = []
+        for photograph in photographs:
+            with contextlib.suppress(PictureError):  # see :class:`Dust`: maybe nobody asks for it
+                images.append(reduced(read_photograph(photograph.image)))
+        return dust_depth(images) if len(images) >= LEAST else torch.zeros(1, 1, 1)
+    constants = LAYOUT, SIDE, SURROUND, GRAIN, FRINGE, WIDEST, DEEPEST
     content = hashlib.blake2b(repr(constants).encode(), digest_size=16)
     for photograph in photographs:
-        content.update(f"{photograph.name} {photograph.image.stat().st_size}\n".encode())
+        content.update(file_sha256(photograph.image).encode())
     path = cache / f"dust_{content.hexdigest()}.npy"
     with contextlib.suppress(OSError, ValueError, EOFError):
         return torch.from_numpy(np.load(path))

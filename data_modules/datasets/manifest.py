@@ -313,6 +313,7 @@ def _read_labels(
     labels: dict[str, dict[str, str]] = {}
     for file in files:
         columns, rows = read_rows(Path(file), ("image",))
+        _require_spelling(columns, Path(file))
         given = [column for column in LABEL_COLUMNS if column in columns]
         if not given:
             raise ManifestError(f"{file}: none of the columns {', '.join(LABEL_COLUMNS)} is in it")

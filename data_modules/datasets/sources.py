@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from data_modules.datasets.cache import Cache
 from data_modules.datasets.dust import Dust
+from data_modules.datasets.held_out import hold_out, warn_of_shared_patients
 from data_modules.datasets.manifest import FILE_COLUMNS, Manifest, ManifestError, Photograph
 from data_modules.datasets.phantom import Camera, draw_phantom
 from data_modules.datasets.photographs import (
@@ -22,8 +24,13 @@ from data_modules.datasets.photographs import (
     cut_to_field,
     require_field,
 )
-from data_modules.files.reading import read_bits, read_header, read_mask, read_photograph
-from magenet.hashing import name_key
+from data_modules.files.reading import (
+    is_rotated,
+    read_bits,
+    read_header,
+    read_mask,
+    read_photograph,
+)
 from magenet.imaging.crop import Square, crop, resize
 from magenet.imaging.field_of_view import FieldOfView
 
@@ -99,7 +106,7 @@ class ManifestDataset(PhotographDataset):
         """Return the dust of a photograph as a plane of its sample."""
         header = read_header(photograph.image)
         plane = dust.plane(photograph, header.height, header.width)
-        if plane is None:
+        if plane is None or is_rotated(photograph.image):
             return torch.zeros_like(sample["mask_vessel"])
         if photograph.name not in self.squares:
             image = read_photograph(photograph.image)
@@ -149,42 +156,35 @@ class LabelledDataset(ManifestDataset):
         }
 
 
-def hold_out(manifest: Manifest, split: Split, share: float) -> Manifest:
-    """Return the training or the held-out part of a manifest without a column `split`.
+def in_sizes_of(versions: Mapping[str, Photograph], manifest: Manifest, larger: str) -> Manifest:
+    """Return photographs with the picture and the masks of their versions in another size.
 
-    A patient is held out by the hash of its name, with all its photographs, so that adding others
-    does not move it; the share is therefore met on average, with at least one patient in each
-    part. A photograph without `patient` counts as a patient of its own name.
+    Warns if no photograph has a version, or versions lack masks that photographs have.
 
     Args:
-        manifest: All photographs.
-        split: `train`, or the held-out `val` and `test`, which are the same.
-        share: Share of the patients held out, 0 to 1.
-
-    Raises:
-        ManifestError: If there are fewer than two patients.
+        versions: Photographs by name.
+        manifest: The photographs.
+        larger: The CSV file of the versions, for warnings.
     """
-
-    def key(photograph: Photograph) -> int:
-        return name_key(photograph.patient or photograph.name)
-
-    keys = sorted({key(photograph) for photograph in manifest})
-    if len(keys) < 2:
-        raise ManifestError(
-            f"{manifest.source}: one patient is too few to hold some out (a photograph without a "
-            "patient counts as one)"
+    given, lacking = [], 0
+    for photograph in manifest:
+        if version := versions.get(photograph.name):
+            files = {column: getattr(version, column) for column in ("image", *FILE_COLUMNS)}
+            lacking += any(getattr(photograph, c) and not files[c] for c in FILE_COLUMNS)
+            photograph = replace(photograph, **files)
+        given.append(photograph)
+    if not any(photograph.name in versions for photograph in manifest):
+        warnings.warn(
+            f"{larger}: has none of the photographs of {manifest.source}: all keep their size",
+            stacklevel=3,
         )
-    count = sum(patient < share * 2**32 for patient in keys)
-    held_out = set(keys[: min(max(count, 1), len(keys) - 1)])
-    ordered = sorted(manifest, key=key)
-    part = [p for p in ordered if (key(p) in held_out) != (split == "train")]
-    return Manifest(part, manifest.source)
-
-
-def in_size_of(version: Photograph, photograph: Photograph) -> Photograph:
-    """Return a photograph with the picture and the masks of its version in another size."""
-    files = {column: getattr(version, column) for column in ("image", *FILE_COLUMNS)}
-    return replace(photograph, **files)
+    if lacking:
+        warnings.warn(
+            f"{larger}: {lacking} of its photographs lack a mask that they have in "
+            f"{manifest.source}; they are used without it, since masks have a photograph's size",
+            stacklevel=3,
+        )
+    return Manifest(given, manifest.source)
 
 
 def require_share(share: float) -> None:
@@ -259,8 +259,7 @@ class ManifestPhotographs(PhotographSource):
         manifest = Manifest.from_csv(self.path, self.labels or ())
         if self.larger is not None:
             versions = {p.name: p for p in Manifest.from_csv(self.larger, self.labels or ())}
-            given = [in_size_of(versions.get(p.name, p), p) for p in manifest]
-            manifest = Manifest(given, self.path)
+            manifest = in_sizes_of(versions, manifest, self.larger)
         manifest = manifest.select(sets=self.sets)
         dust = self._dust_of(manifest) if self.dust else None
         manifest = manifest.select(qualities=self.qualities)
@@ -272,6 +271,7 @@ class ManifestPhotographs(PhotographSource):
                     "in no part",
                     stacklevel=2,
                 )
+            warn_of_shared_patients(manifest, self.splits)
             manifest = manifest.select(splits=[self.splits[split]])
         else:
             manifest = hold_out(manifest, split, self.val_share)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
@@ -75,6 +75,16 @@ def read_header(path: str | Path) -> Header:
         if sample_bytes == 2:
             decoding += os.path.getsize(path)  # read whole: further pages too
         return Header(*picture.size, sample_bytes, decoding, encoding, _notes(picture))
+
+
+def is_rotated(path: str | Path) -> bool:
+    """Return whether EXIF tells that a picture is to be rotated or mirrored.
+
+    Raises:
+        PictureError: If it cannot be read.
+    """
+    with _opened(path) as picture:
+        return bool(picture.getexif().get(ExifTags.Base.Orientation, 1) != 1)
 
 
 def header_fault(path: str | Path) -> str | None:
@@ -232,6 +242,11 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
             _require_known_layout(path, picture)
             yield picture
     except UnidentifiedImageError:
+        if dicom.is_dicom(path):
+            raise PictureError(
+                f"{path}: a DICOM file: `magenet enhance` reads it, a training or test does not: "
+                "export it as PNG"
+            ) from None
         raise PictureError(
             f"{path}: cannot be read as a picture: damaged, or of a format that is not supported "
             "(JPEG, PNG, TIFF, BMP, WebP and DICOM are)"

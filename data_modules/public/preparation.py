@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 import shutil
 import sys
 from collections import Counter
@@ -121,6 +121,8 @@ def _require_new(folder: Path, source: Path) -> None:
         raise UserError(f"{folder}: exists; name a new folder")
     if folder.is_dir() and next(folder.iterdir(), None) is not None:
         raise UserError(f"{folder}: exists and is not empty; name a new folder, or remove it")
+    if folder.resolve() == Path.cwd():  # it would be replaced under the terminal's feet
+        raise UserError(f"{folder}: is the folder that you are in; name a new folder")
     require_outside(folder, source)
 
 
@@ -132,12 +134,12 @@ def _require_different(entries: list[Entry]) -> None:
     """
     first: dict[str, Path] = {}
     for entry in entries:
-        other = first.get(entry.name)
+        other = first.get(entry.name.casefold())  # as file systems of macOS and Windows see it
         if other == entry.image:
             raise UserError(f"{entry.image}: a table of the set names it twice; remove one line")
         if other is not None:
             raise UserError(f"{entry.image} and {other}: have one name, {entry.name}; remove one")
-        first[entry.name] = entry.image
+        first[entry.name.casefold()] = entry.image
 
 
 @contextmanager
@@ -147,7 +149,7 @@ def _appearing(folder: Path) -> Iterator[Path]:
     Raises:
         UserError: If it cannot be written.
     """
-    place = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    place = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.part")
     try:
         place.mkdir(parents=True)
         yield place

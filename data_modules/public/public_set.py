@@ -109,7 +109,7 @@ def pictures(folder: Path, recursive: bool = False) -> list[Path]:
         file
         for file in files
         if file.name.lower().endswith((*SUFFIXES, *OLD_SUFFIXES))
-        and not file.name.startswith(".")
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
         and file.is_file()
     )
 

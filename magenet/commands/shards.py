@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from data_modules.datasets.manifest import Manifest
 from data_modules.datasets.photographs import PhotographSource
 from data_modules.datasets.shards import INDEX, write_shards
 from data_modules.datasets.sources import FolderPhotographs, ManifestPhotographs
@@ -25,12 +26,20 @@ def source(options: argparse.Namespace) -> PhotographSource:
             path,
             sets=options.sets,
             qualities=options.qualities,
+            test_split=options.test_split or _test_split(path),
             only_with="vessel_mask" if options.vessels_only else None,
             val_share=options.val_share,
         )
-    if options.sets or options.qualities or options.vessels_only:
-        raise UsageError(f"{path}: --sets, --qualities and --vessels-only need a CSV manifest")
+    if options.sets or options.qualities or options.vessels_only or options.test_split:
+        raise UsageError(
+            f"{path}: --sets, --qualities, --vessels-only and --test-split need a CSV manifest"
+        )
     return FolderPhotographs(path, options.val_share)
+
+
+def _test_split(path: str) -> str:
+    """Return `test` if photographs of a manifest have this split, else `val`."""
+    return "test" if any(p.split == "test" for p in Manifest.from_csv(path)) else "val"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -80,6 +89,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--qualities", nargs="+", help="qualities of the manifest (default: all)")
     parser.add_argument(
         "--vessels-only", action="store_true", help="only photographs with a vessel mask"
+    )
+    parser.add_argument(
+        "--test-split",
+        help="split that becomes the test part (default: test if the manifest has it, else val)",
     )
     parser.add_argument(
         "--val-share", type=float, default=0.2,

@@ -47,6 +47,19 @@ def test_with_windows_both_parts_have_them_at_scales_of_their_own() -> None:
     assert module.unpaired.prepare(plain, training=False)["image"].shape[-1] == 96
 
 
+def test_windows_are_never_larger_than_their_photograph() -> None:
+    """Else one small photograph would end a training whose teacher sees flipped views."""
+    module = AdaptationDataModule(
+        PhantomPhotographs(count=2, val_count=2), PhantomPhotographs(count=2, val_count=2),
+        image_size=48, batch_size=1, workers=0, windows=2, window_size=64, least_size=48,
+    )  # fmt: skip
+    module.setup("fit")
+    batch = next(iter(module.train_dataloader()))[0]
+    for part in module.prepare(batch, training=True).values():
+        assert part["window_size"] == part["mask_fov"].shape[-1] == 48
+        assert not bool(part["window_corner"].any())
+
+
 def test_a_saturated_photograph_stays_within_its_range_at_every_scale() -> None:
     module = AdaptationDataModule(
         PhantomPhotographs(count=2, val_count=2), PhantomPhotographs(count=2, val_count=2),

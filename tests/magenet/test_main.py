@@ -277,7 +277,7 @@ def test_help_lists_the_commands_and_a_wrong_one_is_named(
         (["phantom", "OUT", "--seed", "-1"], "--count must be at least 1, --size lie between"),
         (["shards", "IN", "OUT", "--workers", "-1"], "--image-size must be at least 32"),
         (["shards", "IN", "OUT", "--val-share", "3"], "--val-share must lie in [0, 1], got 3.0"),
-        (["shards", "IN", "OUT", "--sets", "a"], "IN: --sets, --qualities and --vessels-only need"),
+        (["shards", "IN", "OUT", "--sets", "a"], "IN: --sets, --qualities, --vessels-only"),
         (["table", "--csv", "OUT.csv", "row"], "'row' is not NAME=FOLDER"),
         (["export", "-o", "OUT", "--format", "x"], "argument --format: invalid choice: 'x'"),
         (["predict", *PREDICT, *UNTRAINED, "--output.strength", "3"], "strength must lie in"),

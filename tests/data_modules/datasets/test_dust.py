@@ -3,13 +3,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import ExifTags, Image
 from torch import Tensor
 from torch.nn import functional
 
 from data_modules import ManifestPhotographs
 from data_modules.datasets import dust as dust_module
 from data_modules.datasets.dust import DEEPEST, LEAST, MOST, WIDEST, Dust, dust_depth
-from data_modules.datasets.manifest import Photograph
+from data_modules.datasets.manifest import Manifest, Photograph
+from data_modules.datasets.sources import ManifestDataset
+from data_modules.files.reading import is_rotated
 from data_modules.files.writing import write_photograph
 from tests.data_modules.tables import table
 
@@ -182,13 +185,44 @@ def test_the_second_time_comes_from_the_cache(
     assert torch.equal(depth_of(Dust(camera, str(folder)), camera[0], 96, 144), first)
     assert not calls
     Dust([*camera, camera[0]], str(folder))
-    Dust([replace(photograph, name=f"b{photograph.name}") for photograph in camera], str(folder))
-    assert calls == [LEAST + 1, LEAST], "other photographs are another entry"
+    assert calls == [LEAST + 1], "other photographs are another entry"
+    cleaned = tmp_path / "cleaned.png"
+    write_photograph(torch.zeros(3, 96, 144, dtype=torch.uint8), cleaned)
+    Dust([replace(camera[0], image=cleaned), *camera[1:]], str(folder))
+    assert calls == [LEAST + 1, LEAST], "so are others of the same names"
     (entry,) = [path for path in folder.rglob("*.npy") if path.stat().st_size > 1000][:1]
     for path in folder.rglob("*.npy"):
         path.write_bytes(entry.read_bytes()[:200])
     Dust(camera, str(folder))
     assert len(calls) == 3, "a damaged entry is made anew"
+
+
+def test_a_photograph_that_nobody_asks_for_may_be_damaged(camera: list[Photograph]) -> None:
+    cut = camera[0].image.with_name("cut.png")
+    cut.write_bytes(camera[0].image.read_bytes()[:2000])
+    damaged = replace(camera[0], image=cut, name="cut.png")
+    assert Dust([*camera, damaged]).depths.keys() == Dust(camera).depths.keys() != set()
+    assert not Dust([*camera[1:], damaged]).depths, "one too few is left"
+
+
+def test_a_rotated_photograph_has_its_dust_elsewhere_and_counts_for_nothing(
+    camera: list[Photograph],
+) -> None:
+    turned = camera[0].image.with_name("turned.png")
+    with Image.open(camera[0].image) as picture:
+        exif = picture.getexif()
+        exif[ExifTags.Base.Orientation] = 3
+        picture.save(turned, exif=exif)
+    assert is_rotated(turned)
+    assert not is_rotated(camera[0].image)
+    upside_down = replace(camera[0], image=turned)
+    assert not Dust([*camera[1:], upside_down]).depths
+    plain, rotated = (
+        ManifestDataset(Manifest([photograph], "x"), 96, dust=Dust(camera))[0]["mask_dust"]
+        for photograph in (camera[0], upside_down)
+    )
+    assert bool(plain.any())
+    assert not bool(rotated.any())
 
 
 def test_samples_tell_the_dust_of_their_camera(camera: list[Photograph], tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import os
+import warnings
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,29 @@ def test_larger_versions_change_neither_split_nor_patient(tmp_path: Path) -> Non
     assert [(p.name, p.patient) for p in held_out] == [(f"eye_{i}.png", f"p{i}") for i in range(3)]
     assert {p.image.parent.name for p in held_out} == {"large"}
     assert len(source.dataset("train", 32)) == 5
+
+
+def test_larger_versions_that_do_not_fit_are_told(tmp_path: Path) -> None:
+    text = "image,split,vessel_mask\na.png,train,m.png\nb.png,val,m.png\n"
+    path = manifest(tmp_path, text, "a.png", "b.png", "m.png")
+    (tmp_path / "large").mkdir()
+    other = manifest(tmp_path / "large", "image\na.jpg\n", "a.jpg")
+    with pytest.warns(UserWarning, match="has none of the photographs of .*: all keep their size"):
+        ManifestPhotographs(str(path), larger=str(other)).dataset("train", 32)
+    bare = manifest(tmp_path / "large", "image\na.png\n", "a.png")
+    with pytest.warns(UserWarning, match="1 of its photographs lack a mask that they have in"):
+        ManifestPhotographs(str(path), larger=str(bare)).dataset("train", 32)
+
+
+def test_a_patient_on_both_sides_is_told(tmp_path: Path) -> None:
+    text = "image,split,patient\na.png,train,Ada\nb.png,val,Ada\nc.png,val,Bob\n"
+    path = manifest(tmp_path, text, "a.png", "b.png", "c.png")
+    with pytest.warns(UserWarning, match=r"1 patient\(s\), first 'Ada', have photographs in"):
+        ManifestPhotographs(str(path)).dataset("val", 32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        apart = manifest(tmp_path, text.replace("b.png,val,Ada", "b.png,val,Bea"))
+        ManifestPhotographs(str(apart)).dataset("val", 32)
 
 
 def test_photographs_in_no_part_are_told(tmp_path: Path) -> None:

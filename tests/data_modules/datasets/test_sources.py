@@ -42,6 +42,7 @@ def test_only_what_has_the_label_is_taken(folder: Path) -> None:
     [
         ([("image", "dr_grade"), ("a.png", "7")], "bad.csv: line 2 has dr_grade '7'; use 0 to 4"),
         ([("image", "colour"), ("a.png", "red")], "none of the columns patient, disc_mask"),
+        ([("image", "Patient"), ("a.png", "Ada")], "'Patient'"),
         ([("picture", "patient"), ("a.png", "Ada")], "column 'image' is missing"),
         ([("image", "disc_mask"), ("a.png", "gone.png")], r"gone\.png"),
     ],

@@ -122,6 +122,14 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, kind: str, reason: str) ->
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
+def test_a_training_is_told_that_it_reads_no_dicom(tmp_path: Path) -> None:
+    path = tmp_path / "eye.dcm"
+    path.write_bytes(bytes(128) + b"DICM" + bytes(64))
+    with pytest.raises(PictureError, match=r"a DICOM file: .* a training or test does not"):
+        read_photograph(path)
+    assert "a DICOM file" in str(header_fault(path))
+
+
 def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
     Image.new("1", (20, 20), 1).save(tmp_path / "mask.png")
     with pytest.raises(PictureError, match="20x20 px for a photograph of 50x40"):
