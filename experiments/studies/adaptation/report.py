@@ -50,7 +50,8 @@ HEAD = """\
 Made by `make adaptation-study` by its [protocol](../studies/adaptation/protocol.md), on the 29 real
 pairs of the target camera; means with 95 % intervals over patients. Intervals and p-values are of
 the networks that were trained: how much another training of the same arm would differ is in the
-section on two trainings, once an arm has two seeds beside the pilot's.
+section on two trainings, once an arm has two seeds beside the pilot's. One arm is confirmatory, the
+plain mean teacher; whether another meets the criterion is exploratory, since the pilot chose it.
 
 """
 
@@ -157,16 +158,15 @@ def _gap_of(table: Table, seeds: Sequence[int]) -> Comparison | None:
 
     Args:
         table: The scores.
-        seeds: Seeds to pool; the pilot's alone where the calibrated arm has not all of them.
+        seeds: Seeds to pool.
 
     Returns:
-        None where it was not measured.
+        None where it was not measured with all of them.
     """
     reference, goal = (table[PRIMARY].get(name, {}) for name in (REFERENCE, UPPER_REFERENCE))
-    shared = list(seeds) if set(seeds) <= goal.keys() else [PILOT]
-    if not set(shared) <= goal.keys() & reference.keys():
+    if not set(seeds) <= goal.keys() & reference.keys():
         return None
-    return compared(table, PRIMARY, UPPER_REFERENCE, REFERENCE, shared)
+    return compared(table, PRIMARY, UPPER_REFERENCE, REFERENCE, seeds)
 
 
 def _comparisons(table: Table) -> str:
@@ -194,6 +194,8 @@ def _comparisons(table: Table) -> str:
             verdict = "pilot" if seeds == [PILOT] else "one seed"
         elif gap is None and is_convincing(gains, gain, 1.0, colour) and verdict == "no":
             verdict = "not known"
+        if label != CONFIRMATORY and verdict in ("yes", "no", "not known"):
+            verdict += ", exploratory"
         lines.append(
             f"| {label} | {_named(seeds)} | {_difference(gain)} | {signs} | {closed} | {verdict} |"
         )
@@ -222,7 +224,8 @@ def _two_trainings(table: Table) -> str:
     """Return how much trainings of one arm differ: the later seed against the earlier."""
     rows = []
     for label in (label for label in ARMS if label in table[PRIMARY]):
-        for one, other in pairwise(sorted(table[PRIMARY][label])):
+        seeds = sorted(table[PRIMARY][label].keys() - {PILOT})
+        for one, other in pairwise(seeds):
             found = [
                 _difference(against(table[score][label][other], table[score][label][one]))
                 for score in SCORES

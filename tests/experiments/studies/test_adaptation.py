@@ -185,8 +185,8 @@ def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path, source: Pat
     lines = rows_of(text, f"Against the {REFERENCE}")
     assert "| 1, 2 | +0.040" in lines["mean teacher"], "without the pilot, which chose it"
     assert lines["mean teacher"].endswith("| +0.040, +0.040 | 40% | yes |")
-    assert lines["own good photographs"].endswith("| yes |")
-    assert lines["bank, detail alone"].endswith("| no |"), "its colours are worse"
+    assert lines["own good photographs"].endswith("| yes, exploratory |"), "the pilot chose it"
+    assert lines["bank, detail alone"].endswith("| no, exploratory |"), "its colours are worse"
     assert "| 0, the pilot | +0.050" in lines["bank"]
     assert lines["bank"].endswith("| pilot |"), "which chooses, and decides nothing"
     assert lines["same view"].endswith("| one seed |")
@@ -194,6 +194,7 @@ def test_the_report_tells_the_gap_and_what_convinces(tmp_path: Path, source: Pat
     noise = rows_of(text, "Two trainings of one arm")
     assert "| 2 against 1 | -0.010" in text.split("## Two trainings")[1]
     assert {REFERENCE, "mean teacher", UPPER_REFERENCE} <= noise.keys()
+    assert "against 0" not in text.split("## Two trainings")[1], "the pilot's precision differs"
 
 
 def test_arms_are_held_against_the_controls_by_every_score(tmp_path: Path, source: Path) -> None:
@@ -222,9 +223,11 @@ def test_a_gap_that_nobody_measured_and_one_that_may_be_none_are_told(
         for label, level in arms
         for seed in (1, 2)
     }
+    pilots = {REFERENCE: 0.5, UPPER_REFERENCE: 0.6}
+    tests |= {(name, 0): scored(tmp_path / f"{name}0", at) for name, at in pilots.items()}
     lines = rows_of(written_report(tmp_path, source, tests), f"Against the {REFERENCE}")
-    assert lines["bank"].endswith("| not known | not known |")
-    assert lines["same view"].endswith("| not known | no |")
+    assert lines["bank"].endswith("| not known | not known, exploratory |"), "not the pilot's gap"
+    assert lines["same view"].endswith("| not known | no, exploratory |")
     unsure = scored(tmp_path / "unsure", 0.52)
     text = (unsure / "scores.csv").read_text().splitlines()
     swung = [
