@@ -19,18 +19,24 @@ from magenet.enhancement.settings import Settings
 from magenet.evaluation.statistics import Comparison, paired_comparison
 from magenet.imaging.crop import at_side
 from magenet.imaging.transfer import enhance_at
-from magenet.metrics import masked_psnr, vessel_length_change
+from magenet.metrics import colour_difference, masked_psnr, vessel_length_change
 from magenet.models import MAGENet, VesselSegmenter
 
 SIGNIFICANCE = 0.05
 """Greatest p-value of a gain in PSNR."""
 
+LEAST_GAIN = 0.1
+"""Least gain in PSNR, in dB, that is worth other weights (our choice)."""
+
 DRAWS = 6
 """Degradations of each held-out photograph in the comparison (our choice)."""
 
-MOST_VESSELS_LOST = 0.03
-"""Share of the vessel length that adapted weights may lose more than the released ones (our
-choice)."""
+MOST_VESSELS_CHANGED = 0.03
+"""Share of the vessel length that adapted weights may lose, or find where there are none, more than
+the released ones (our choice)."""
+
+MOST_COLOUR_LOST = 0.3
+"""CIEDE2000 by which colours may be further from the clean photograph's (our choice)."""
 
 
 class HeldOutComparison(NamedTuple):
@@ -39,12 +45,38 @@ class HeldOutComparison(NamedTuple):
     Attributes:
         better: Whether to use them.
         psnr: Gain in dB on good held-out photographs, degraded and enhanced, with its interval.
+        colour: Change of their distance to the clean photographs' colours, CIEDE2000.
+        vessel_new: Change of the length of vessels found in them that the clean photographs do not
+            show, as a share of that of the clean ones.
         vessel_lost: Change of the share of vessel length lost on all held-out photographs.
     """
 
-    better: bool
     psnr: Comparison
+    colour: Comparison
+    vessel_new: Comparison
     vessel_lost: Comparison
+
+    @property
+    def faults(self) -> list[str]:
+        """Return what speaks against the adapted weights, in words; nothing if they are better."""
+        kept = MOST_VESSELS_CHANGED
+        criteria = {
+            f"no sure gain in PSNR (p = {self.psnr.p:.2g}, asked: p < {SIGNIFICANCE} and at least "
+            f"{LEAST_GAIN} dB)": self.psnr.low > 0.0
+            and self.psnr.p < SIGNIFICANCE
+            and self.psnr.difference >= LEAST_GAIN,
+            f"colours may be further away (limit {MOST_COLOUR_LOST})": self.colour.high
+            < MOST_COLOUR_LOST,
+            f"vessels may appear where there are none (limit {kept:.0%})": self.vessel_new.high
+            < kept,
+            f"vessels may be lost (limit {kept:.0%})": self.vessel_lost.high < kept,
+        }
+        return [fault for fault, met in criteria.items() if not met]
+
+    @property
+    def better(self) -> bool:
+        """Return whether to use them."""
+        return not self.faults
 
 
 def compare_held_out(
@@ -66,10 +98,8 @@ def compare_held_out(
         for network in (before, after)
     ]
     with torch.inference_mode():
-        psnr = _compare_psnr(enhancers, manifest)
-        vessel_lost = _compare_vessels_lost(enhancers, manifest)
-    better = psnr.low > 0.0 and psnr.p < SIGNIFICANCE and vessel_lost.high < MOST_VESSELS_LOST
-    return HeldOutComparison(better, psnr, vessel_lost)
+        on_pairs = _compare_on_pairs(enhancers, manifest)
+        return HeldOutComparison(*on_pairs, _compare_vessels_lost(enhancers, manifest))
 
 
 def write_comparison(
@@ -86,8 +116,10 @@ def write_comparison(
         UserError: If it cannot be written.
     """
     record = {
-        "better": comparison.better, **training,
+        "better": comparison.better, "faults": comparison.faults, **training,
         "psnr_gain": comparison.psnr._asdict(),
+        "colour_distance_change": comparison.colour._asdict(),
+        "vessel_new_change": comparison.vessel_new._asdict(),
         "vessel_lost_change": comparison.vessel_lost._asdict(),
     }  # fmt: skip
     with atomic_write(path) as part:
@@ -95,34 +127,53 @@ def write_comparison(
 
 
 def summary(comparison: HeldOutComparison) -> str:
-    """Return the gain and the vessels lost as one line, with 95 % intervals."""
-    psnr, lost = comparison.psnr, comparison.vessel_lost
+    """Return the comparison in two lines, with 95 % intervals."""
+    psnr, colour, new, lost = comparison
     return (
-        f"on held-out photographs: PSNR {psnr.difference:+.2f} dB "
+        f"on degraded copies of held-out good photographs: PSNR {psnr.difference:+.2f} dB "
         f"[{psnr.low:+.2f}, {psnr.high:+.2f}], "
+        f"colour distance {colour.difference:+.2f} [{colour.low:+.2f}, {colour.high:+.2f}], "
+        f"vessel length where there is none {new.difference:+.1%} [{new.low:+.1%}, {new.high:+.1%}]"
+        "\non all held-out photographs: "
         f"vessel length lost {lost.difference:+.1%} [{lost.low:+.1%}, {lost.high:+.1%}]"
     )
 
 
-def _compare_psnr(enhancers: list[PhotographEnhancer], manifest: Path) -> Comparison:
-    """Compare the PSNR of degraded and enhanced good photographs to the clean ones, in dB."""
-    psnr: list[list[float]] = [[] for _ in enhancers]
+def _compare_on_pairs(
+    enhancers: list[PhotographEnhancer], manifest: Path
+) -> tuple[Comparison, Comparison, Comparison]:
+    """Compare PSNR, colours and new vessels of good photographs, degraded and enhanced.
+
+    Colours and vessels are measured at the smallest side that the networks see.
+    """
+    measures: list[list[list[float]]] = [[[], [], []] for _ in enhancers]
     patients: list[str] = []
     released = enhancers[0]
     good = ManifestPhotographs(
         str(manifest), qualities=["good"], own_scale=released.network.own_scale
     )
-    _, size = released.settings.sides()
+    side, size = released.settings.sides()
     module = PairedDataModule(good, released_degradation(), size, batch_size=1, workers=0)
     for batch in tqdm(module.val_dataloader(), "judging", unit="photograph"):
         for draw in range(DRAWS):
             pair = module.prepare(batch | {"key": batch["key"] + draw}, training=False)
             clean, mask = pair["image_clean"], pair["mask_fov"]
             patients += batch["patient"]
-            for scores, enhancer in zip(psnr, enhancers, strict=True):
+            inside = (at_side(mask, side) >= 0.5).float()
+            shown = at_side(clean, side) * inside
+            vessels = released.find_vessels(shown)
+            for scores, enhancer in zip(measures, enhancers, strict=True):
                 enhanced = _enhance(enhancer, pair["image_degraded"], mask)
-                scores.append(float(masked_psnr(enhanced, clean, mask)))
-    return paired_comparison(psnr[1], psnr[0], patients)
+                reduced = at_side(enhanced, side) * inside
+                change = vessel_length_change(vessels, enhancer.find_vessels(reduced), inside)
+                scores[0].append(float(masked_psnr(enhanced, clean, mask)))
+                scores[1].append(float(colour_difference(reduced, shown, inside)))
+                scores[2].append(float(change.invented))
+    before, after = measures
+    psnr, colour, new = (
+        paired_comparison(one, other, patients) for one, other in zip(after, before, strict=True)
+    )
+    return psnr, colour, new
 
 
 def _compare_vessels_lost(enhancers: list[PhotographEnhancer], manifest: Path) -> Comparison:

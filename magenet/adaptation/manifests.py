@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
+from data_modules.datasets.manifest import Photograph
 from magenet.adaptation.survey import Surveyed
 from magenet.atomic_write import atomic_write
 from magenet.errors import UserError
@@ -19,6 +21,27 @@ choice)."""
 ROLES = ("train", "judge", "train", "choose", "train", "judge")
 """Roles that patients get in turn, in the order of how much the network changes their photographs:
 to be trained on, to choose when to stop, to judge the result. What chooses does not judge."""
+
+
+LEAST_PATIENTS = 3 * MINIMUM_JUDGED
+"""Patients among whom every third one judges: with fewer there are never enough that judge."""
+
+
+def require_patients(photographs: Sequence[Photograph]) -> None:
+    """Raise if photographs are of fewer patients than a judgement needs, whatever they show.
+
+    Args:
+        photographs: All of them; one without a patient counts as one.
+
+    Raises:
+        UserError: If they are.
+    """
+    patients = {photograph.patient or photograph.name for photograph in photographs}
+    if len(patients) < LEAST_PATIENTS:
+        raise UserError(
+            f"photographs of {len(patients)} patients: a judgement needs good ones of "
+            f"{LEAST_PATIENTS} at least"
+        )
 
 
 def write_manifests(folder: Path, surveyed: list[Surveyed]) -> tuple[Path, Path]:
@@ -56,7 +79,8 @@ def write_manifests(folder: Path, surveyed: list[Surveyed]) -> tuple[Path, Path]
     if len(judged) < MINIMUM_JUDGED:
         raise UserError(
             f"good photographs of {len(judged)} patients are left to judge on, and a judgement "
-            f"needs {MINIMUM_JUDGED}: give photographs of more patients"
+            f"needs {MINIMUM_JUDGED}: the {good} least changed photographs must be of "
+            f"{LEAST_PATIENTS} patients; give photographs of more patients"
         )
     return (
         _write_manifest(folder / "training.csv", training),

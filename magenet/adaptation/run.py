@@ -18,7 +18,7 @@ from magenet.adaptation.judgement import (
     summary,
     write_comparison,
 )
-from magenet.adaptation.manifests import write_manifests
+from magenet.adaptation.manifests import require_patients, write_manifests
 from magenet.adaptation.private_folder import private_folder
 from magenet.adaptation.survey import require_enough, survey
 from magenet.adaptation.time_plan import SURVEY, plan, seconds_each
@@ -63,6 +63,7 @@ def adapt(
     seed_everything(seed, verbose=False)
     photographs = collect(inputs)
     require_enough(len(photographs))
+    require_patients(photographs)
     _require_output_folder(out, inputs)
     device, max_memory = device_for(device_name), parsed_memory("8G")
     enhancer = PhotographEnhancer.from_pretrained(weights, device, max_memory)
@@ -74,7 +75,8 @@ def adapt(
         print(f"{len(photographs)} photographs: about {told}, at most {minutes:g} min (--minutes)")
     start = time.time()
     surveyed = survey(enhancer, photographs, max_memory)
-    each = (time.time() - start) / SURVEY / len(photographs)  # of all, not of the first alone
+    # Of all, not of the first alone; what was left out early only makes it safer.
+    each = (time.time() - start) / SURVEY / len(surveyed)
     parts = plan(len(surveyed), each, steps, minutes)
     with private_folder() as folder:
         training, judging = write_manifests(folder, surveyed)
@@ -92,7 +94,8 @@ def adapt(
     if comparison.better:
         print(f"better: magenet enhance PHOTOS -o RESULTS --weights {out}")
     else:
-        print("not better: keep the released weights; none are written")
+        print(f"not better: {'; '.join(comparison.faults)}")
+        print("keep the released weights; none are written")
     return comparison
 
 

@@ -84,7 +84,7 @@ def train(
     )  # fmt: skip
     task = MeanTeacherTask(
         copy.deepcopy(network).requires_grad_(True).train(), **what_is_taught(network),
-        ema_decay=0.99, supervised_share=0.0, ramp_share=0.2,
+        ema_decay=0.99, supervised_share=0.0, ramp_share=0.2, decay=0.4,
         optimizer=partial(torch.optim.Adam, lr=1e-4, foreach=True),
     )  # fmt: skip
     best = ModelCheckpoint(

@@ -21,8 +21,8 @@ class SeverityMeasure(nn.Module):
 
     Args:
         regressor: The regressor; frozen here.
-        checkpoint: Checkpoint of the `SeverityTask` that trained it; read when training starts.
-            Afterwards its weights are in the trained model's own checkpoint.
+        checkpoint: Checkpoint of the `SeverityTask` that trained it; read when training starts
+            and when it goes on. A test or prediction has its weights from the checkpoint.
     """
 
     def __init__(self, regressor: SeverityRegressor, checkpoint: str | None = None) -> None:

@@ -155,7 +155,7 @@ class EnhancementTask(FundusTask):
         super().setup(stage)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Do not name the weights of the start: a training that goes on needs them no more."""
+        """Do not name the weights of the start: what reads the checkpoint need not have them."""
         super().on_save_checkpoint(checkpoint)
         if "start" in checkpoint["hyper_parameters"]:
             checkpoint["hyper_parameters"]["start"] = None

@@ -49,6 +49,8 @@ def test_too_few_patients_to_judge_on_are_refused(tmp_path: Path) -> None:
         Surveyed(Photograph(tmp_path / f"{i}", f"{i}", patient=f"p{i % 10}"), float(i))
         for i in range(60)
     ]
-    with pytest.raises(UserError, match="photographs of more patients"):
+    with pytest.raises(
+        UserError, match="the 20 least changed photographs must be of 18 patients; give"
+    ):
         write_manifests(tmp_path, surveyed)
     assert not list(tmp_path.iterdir())

@@ -29,6 +29,9 @@ from magenet.models import MAGENet
 from magenet.stop_signals import SIGNALS
 from tests.magenet.conftest import retina
 
+GAIN = Comparison(1.0, 0.5, 1.5, wins=5, ties=0, losses=0, p=0.01)
+KEPT = Comparison(0.0, 0.0, 0.0, wins=0, ties=5, losses=0, p=1.0)
+BETTER = HeldOutComparison(GAIN, KEPT, KEPT, KEPT)
 WEIGHTS = ("config.json", "model.safetensors", "README.md")
 
 
@@ -103,10 +106,8 @@ def test_what_tells_patients_is_private_and_never_beside_the_weights(
         seen.append(manifest)
         return Trained(network, 7, 5)
 
-    comparison = Comparison(1.0, 0.5, 1.5, wins=5, ties=0, losses=0, p=0.01)
-    result = HeldOutComparison(True, comparison, comparison)
     monkeypatch.setattr(run, "train", train)
-    monkeypatch.setattr(run, "compare_held_out", lambda *rest: result)
+    monkeypatch.setattr(run, "compare_held_out", lambda *rest: BETTER)
     before, handler = os.umask(0o027), signal.getsignal(signal.SIGTERM)
     try:
         assert adapt(camera, out, weights) == 0
@@ -132,10 +133,9 @@ def test_no_verdict_without_the_weights_it_is_on(
     def full(*rest: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    comparison = Comparison(1.0, 0.5, 1.5, wins=5, ties=0, losses=0, p=0.01)
     monkeypatch.setattr(run, "train", lambda network, *rest: Trained(network, 7, 5))
     monkeypatch.setattr(
-        run, "compare_held_out", lambda *rest: HeldOutComparison(True, comparison, comparison)
+        run, "compare_held_out", lambda *rest: BETTER
     )
     monkeypatch.setattr(MAGENet, "save_pretrained", full)
     assert adapt(camera, tmp_path / "own", weights) == 1
@@ -200,8 +200,7 @@ def test_no_file_of_the_user_is_replaced(
 def test_weights_are_written_only_if_they_are_better(
     camera: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, better: bool
 ) -> None:
-    comparison = Comparison(1.0, 0.5, 1.5, wins=5, ties=0, losses=0, p=0.01)
-    result = HeldOutComparison(better, comparison, comparison)
+    result = BETTER if better else BETTER._replace(psnr=KEPT)
     monkeypatch.setattr(run, "compare_held_out", lambda *rest: result)
     assert adapt(camera, tmp_path / "own", weights) == 0
     assert (tmp_path / "own" / "model.safetensors").exists() == better
@@ -212,6 +211,19 @@ def test_weights_are_written_only_if_they_are_better(
         assert own.use == released.use
         pairs = zip(own.parameters(), released.parameters(), strict=True)
         assert any(not torch.equal(a, b) for a, b in pairs)
+
+
+def test_too_few_patients_are_refused_before_any_work(
+    camera: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = sorted(camera.glob("*.png"))
+    lines = [f"{image},{index % 17}" for index, image in enumerate(images)]
+    (tmp_path / "index.csv").write_text("\n".join(["image,patient", *lines]))
+    assert adapt(tmp_path / "index.csv", tmp_path / "own", tmp_path / "no_weights_to_read") == 1
+    assert (
+        "photographs of 17 patients: a judgement needs good ones of 18" in capsys.readouterr().err
+    )
+    assert not (tmp_path / "own").exists()
 
 
 def test_too_few_photographs_are_refused_before_any_work(
