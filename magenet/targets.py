@@ -40,8 +40,8 @@ class TeacherTarget(nn.Module):
     """The teacher's output for a real photograph, made more reliable in one way or another.
 
     Every way is a switch, and all are off by default: the target is the output for one view.
-    Weights below 1 (`uncertainty_scale`, `block_weights`) also lower the whole consistency: its mean
-    is over the field, not over the weights.
+    Weights below 1 (`uncertainty_scale`, `block_weights`) also lower the whole consistency: its
+    mean is over the field, not over the weights.
 
     Args:
         flips: Whether the outputs for four flipped views are averaged.

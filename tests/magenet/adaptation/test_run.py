@@ -134,9 +134,7 @@ def test_no_verdict_without_the_weights_it_is_on(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(run, "train", lambda network, *rest: Trained(network, 7, 5))
-    monkeypatch.setattr(
-        run, "compare_held_out", lambda *rest: BETTER
-    )
+    monkeypatch.setattr(run, "compare_held_out", lambda *rest: BETTER)
     monkeypatch.setattr(MAGENet, "save_pretrained", full)
     assert adapt(camera, tmp_path / "own", weights) == 1
     assert "the adapted weights cannot be written" in capsys.readouterr().err
