@@ -360,24 +360,6 @@ def test_the_command_leaves_out_what_is_broken_and_says_so(
     assert "index.json: already exists" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("splits", "options", "count"),
-    [
-        (["train", "val", "val", "test"], [], 1),
-        (["train", "val", "val", "test"], ["--test-split", "val"], 2),
-        (["train", "val", "val"], [], 2),
-    ],
-)
-def test_the_test_part_is_the_manifests(
-    splits: list[str], options: list[str], count: int, tmp_path: Path
-) -> None:
-    manifest = drawn_manifest(tmp_path, splits, 64)
-    given = ["shards", str(manifest), str(tmp_path / "out"), "--image-size", "48", *options]
-    assert main(given) == 0
-    dataset = StreamedPhotographs(str(tmp_path / "out")).dataset("test", 48)
-    assert len(dataset) == count
-
-
 def test_a_split_that_cannot_be_read_is_an_error_of_bounded_length(tmp_path: Path) -> None:
     manifest = drawn_manifest(tmp_path, ["train", *["val"] * 12], 64)
     for index in range(1, 13):
