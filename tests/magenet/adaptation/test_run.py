@@ -68,7 +68,8 @@ def test_it_trains_judges_and_says_so(
     assert adapt(camera, out, weights) == 0
     verdict = json.loads((out / "verdict.json").read_text())
     said = capsys.readouterr().out
-    assert ("not better: keep the released weights" in said) != verdict["better"]
+    assert ("keep the released weights" in said) != verdict["better"]
+    assert ("not better: " in said) == bool(verdict["faults"]) != verdict["better"]
     assert (out / "model.safetensors").exists() == verdict["better"]
     training, judging = manifests["training"], manifests["judging"]
     images = {row["image"] for row in (*training, *judging)}
