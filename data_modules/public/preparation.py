@@ -121,7 +121,8 @@ def _require_new(folder: Path, source: Path) -> None:
         raise UserError(f"{folder}: exists; name a new folder")
     if folder.is_dir() and next(folder.iterdir(), None) is not None:
         raise UserError(f"{folder}: exists and is not empty; name a new folder, or remove it")
-    if folder.resolve() == Path.cwd():  # it would be replaced under the terminal's feet
+    # A new folder takes its place at the end; the terminal would stay in the old one.
+    if folder.resolve() == Path.cwd():
         raise UserError(f"{folder}: is the folder that you are in; name a new folder")
     require_outside(folder, source)
 

@@ -26,7 +26,7 @@ def source(options: argparse.Namespace) -> PhotographSource:
             path,
             sets=options.sets,
             qualities=options.qualities,
-            test_split=options.test_split or _test_split(path),
+            test_split=options.test_split or _test_split(path, options.sets),
             only_with="vessel_mask" if options.vessels_only else None,
             val_share=options.val_share,
         )
@@ -37,9 +37,10 @@ def source(options: argparse.Namespace) -> PhotographSource:
     return FolderPhotographs(path, options.val_share)
 
 
-def _test_split(path: str) -> str:
-    """Return `test` if photographs of a manifest have this split, else `val`."""
-    return "test" if any(p.split == "test" for p in Manifest.from_csv(path)) else "val"
+def _test_split(path: str, sets: list[str] | None) -> str:
+    """Return `test` if photographs of a manifest's sets have this split, else `val`."""
+    photographs = Manifest.from_csv(path).select(sets=sets)
+    return "test" if any(p.split == "test" for p in photographs) else "val"
 
 
 def run(options: argparse.Namespace) -> int:
