@@ -1,4 +1,4 @@
-"""Manifests: which patients are trained on, which choose when to stop, which judge."""
+"""Manifests: which patients are trained on, and which judge."""
 
 from __future__ import annotations
 
@@ -15,13 +15,10 @@ MINIMUM_JUDGED = 6
 """Smallest number of patients to judge on: with fewer, no permutation test reaches p < 0.05."""
 
 GOOD_SHARE = 1 / 3
-"""Share of the photographs that serve as clean ones: those the released network changes least (our
-choice)."""
+"""Share of the photographs that serve as clean ones: the first of the survey (our choice)."""
 
-ROLES = ("train", "judge", "train", "choose", "train", "judge")
-"""Roles that patients get in turn, in the order of how much the network changes their photographs:
-to be trained on, to choose when to stop, to judge the result. What chooses does not judge."""
-
+ROLES = ("train", "judge", "train")
+"""Roles that patients get in turn, in the order of the survey."""
 
 LEAST_PATIENTS = 3 * MINIMUM_JUDGED
 """Patients among whom every third one judges: with fewer there are never enough that judge."""
@@ -47,15 +44,15 @@ def require_patients(photographs: Sequence[Photograph]) -> None:
 def write_manifests(folder: Path, surveyed: list[Surveyed]) -> tuple[Path, Path]:
     """Write the manifests of the photographs to train on and of those to judge on.
 
-    All photographs of a patient have the same role (:data:`ROLES`); the least changed ones have
-    the quality `good`.
+    All photographs of a patient have the same role (:data:`ROLES`); those that serve as clean ones
+    (:data:`GOOD_SHARE`) have the quality `good`.
 
     Args:
         folder: Folder of the manifests.
-        surveyed: Photographs, the least changed first.
+        surveyed: Photographs, the best first.
 
     Returns:
-        The manifest of the training, whose split `val` chooses, and that of the judging.
+        The manifest of the training and that of the judging.
 
     Raises:
         UserError: If they cannot be written, or hold too few patients to judge on.
@@ -64,7 +61,7 @@ def write_manifests(folder: Path, surveyed: list[Surveyed]) -> tuple[Path, Path]
     role_of_patient: dict[str, str] = {}
     training: list[list[str]] = []
     judging: list[list[str]] = []
-    for index, (photograph, _) in enumerate(surveyed):
+    for index, (photograph, *_) in enumerate(surveyed):
         patient = photograph.patient or photograph.name
         role = role_of_patient.setdefault(patient, ROLES[len(role_of_patient) % len(ROLES)])
         row = [

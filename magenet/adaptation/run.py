@@ -43,8 +43,8 @@ def adapt(
 ) -> HeldOutComparison:
     """Adapt to a camera, judge, and write the weights if they are better.
 
-    What holds names or pixels of patients (manifests, logs, checkpoints, decoded photographs) is
-    in a private folder for temporary files and removed at the end, also after an error.
+    What holds names or pixels of patients (manifests, decoded photographs) is in a private folder
+    for temporary files and removed at the end, also after an error.
 
     Args:
         inputs: See :func:`magenet.enhancement.folder.inputs.collect`.
@@ -80,14 +80,13 @@ def adapt(
     parts = plan(len(surveyed), each, steps, minutes)
     with private_folder() as folder:
         training, judging = write_manifests(folder, surveyed)
-        trained = train(released, training, device, steps, parts, parts.end(begun, minutes), seed)
+        trained = train(released, training, device, steps, parts.end(begun, minutes), seed)
         comparison = compare_held_out(released, trained.network, judging, device, max_memory)
 
     if comparison.better:  # before the verdict: one without its weights would mislead
         _write_weights(trained.network, out)
     record: dict[str, str | int] = {
         "weights": weights, "seed": seed, "photographs": len(surveyed), "steps": trained.steps,
-        "chosen_step": trained.chosen_step,
     }  # fmt: skip
     write_comparison(comparison, record, out / "verdict.json")
     print(summary(comparison))

@@ -13,6 +13,7 @@ from data_modules.files.dicom import is_dicom
 from data_modules.files.errors import PictureError
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.fundus_check import NotAFundusError
+from magenet.enhancement.verdict import VERDICTS
 from magenet.errors import UserError, printable
 
 MINIMUM_PHOTOGRAPHS = 60
@@ -20,16 +21,26 @@ MINIMUM_PHOTOGRAPHS = 60
 
 
 class Surveyed(NamedTuple):
-    """A photograph and the mean change that the released network makes, in grey levels of 255."""
+    """A photograph, and what the released network makes of it.
+
+    Attributes:
+        photograph: The photograph.
+        verdict: On the result, see :class:`magenet.enhancement.enhancer.Report`.
+        change: Mean change, in grey levels of 255.
+    """
 
     photograph: Photograph
+    verdict: str
     change: float
 
 
 def survey(
     enhancer: PhotographEnhancer, photographs: list[Photograph], max_memory: int
 ) -> list[Surveyed]:
-    """Return the photographs that the released network can enhance, the least changed first.
+    """Return the photographs that the released network can enhance, the best first.
+
+    Those with the verdict `ok` come first, each verdict's least changed ones before the others:
+    what holds little to be enhanced, such as a dark photograph, is also changed little.
 
     Args:
         enhancer: With the released weights.
@@ -47,12 +58,16 @@ def survey(
                     f"{photograph.image}: a DICOM file cannot be trained on; save it as PNG"
                 )
             image, field, _ = read_with_field(photograph, max_memory)
-            surveyed.append(Surveyed(photograph, enhancer(image, field).report.mean_change))
+            report = enhancer(image, field).report
+            surveyed.append(Surveyed(photograph, report.verdict, report.mean_change))
         except (PictureError, NotAFundusError) as error:
             of_file = "" if isinstance(error, PictureError) else f"{photograph.image}: "
             tqdm.write(f"magenet: left out: {printable(of_file + str(error))}", file=sys.stderr)
     require_enough(len(surveyed))
-    return sorted(surveyed, key=lambda one: (one.change, one.photograph.image))
+    return sorted(
+        surveyed,
+        key=lambda one: (VERDICTS.index(one.verdict), one.change, one.photograph.image),
+    )
 
 
 def require_enough(photographs: int) -> None:

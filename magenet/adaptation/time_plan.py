@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from typing import NamedTuple
 
@@ -19,18 +20,12 @@ STEP = 1.75
 """Time of a training step, over that of enhancing a photograph: measured with the released weights
 on photographs of 1000 px, as the next ones."""
 
-SURVEY, CHOOSING, JUDGING = 1.1, 2.5, 1.9
-"""Time of the survey and of the judgement for each of all photographs, and of a validation for each
-of those that choose. That of the judgement was 1.7; new vessels and colours of the degraded ones
-are reckoned to add a tenth."""
+SURVEY, JUDGING = 1.1, 1.9
+"""Time of the survey and of the judgement for each of all photographs. That of the judgement was
+1.7; new vessels and colours of the degraded ones are reckoned to add a tenth."""
 
-CHOOSING_SHARE = 1 / 6
-"""Share of the photographs that choose when to stop, see
-:data:`magenet.adaptation.manifests.ROLES`."""
-
-MOST_VALIDATIONS = 10
-"""Validations of a training that is not stopped early; fewer where they would take more than half
-of the time for training (our choice)."""
+TIMED = 3
+"""Photographs by which the time is told before the survey (our choice)."""
 
 LEAST_STEPS = 50
 """Least number of steps that are worth a judgement (our choice)."""
@@ -44,19 +39,15 @@ class TimePlan(NamedTuple):
 
     Attributes:
         survey: Seconds of the survey.
-        training: Seconds of the training, with its validations.
+        training: Seconds of the training.
         judging: Seconds of the judgement.
         steps: Optimizer steps that there is time for.
-        validations: Validations of the training.
-        validation: Seconds of one of them; `training` holds one more, in which the training ends.
     """
 
     survey: float
     training: float
     judging: float
     steps: int
-    validations: int
-    validation: float
 
     @property
     def seconds(self) -> float:
@@ -64,19 +55,19 @@ class TimePlan(NamedTuple):
         return self.survey + self.training + self.judging
 
     def end(self, begun: float, minutes: float) -> float:
-        """Return when the steps are to end, so that what follows them ends in time.
+        """Return when the training is to end, so that the judgement ends in time.
 
         Args:
             begun: When it began, in seconds since 1970.
             minutes: Greatest time of all parts.
         """
-        return begun + 60 * minutes - self.judging - self.validation
+        return begun + 60 * minutes - self.judging
 
 
 def seconds_each(
     enhancer: PhotographEnhancer, photographs: list[Photograph], max_memory: int
 ) -> float:
-    """Return the seconds that enhancing one photograph takes: the first that can be enhanced.
+    """Return the seconds that enhancing one photograph takes.
 
     Args:
         enhancer: With the released weights.
@@ -84,20 +75,25 @@ def seconds_each(
         max_memory: See :func:`data_modules.datasets.photographs.read_with_field`.
 
     Returns:
-        Seconds; 0 if none can be enhanced, of which the survey tells the reasons.
+        The mean of the first :data:`TIMED` that can be enhanced; 0 if none can, of which the survey
+        tells the reasons.
     """
+    seconds: list[float] = []
     for photograph in photographs:
         try:
             if is_dicom(photograph.image):
                 continue
             image, field, _ = read_with_field(photograph, max_memory)
-            enhancer(image, field)  # the first call also chooses the precision
+            if not seconds:
+                enhancer(image, field)  # the first call also chooses the precision
             start = time.perf_counter()
             enhancer(image, field)
-            return time.perf_counter() - start
+            seconds.append(time.perf_counter() - start)
         except (PictureError, NotAFundusError):
             continue
-    return 0.0
+        if len(seconds) == TIMED:
+            break
+    return statistics.fmean(seconds) if seconds else 0.0
 
 
 def plan(photographs: int, each: float, steps: int, minutes: float) -> TimePlan:
@@ -113,19 +109,14 @@ def plan(photographs: int, each: float, steps: int, minutes: float) -> TimePlan:
         UsageError: If the time is not enough for :data:`LEAST_STEPS` or all steps.
     """
     survey, judging = photographs * SURVEY * each, photographs * JUDGING * each
-    validation, step = photographs * CHOOSING_SHARE * CHOOSING * each, STEP * each
-    least = min(steps, LEAST_STEPS)
-    left = 60 * minutes - survey - judging - validation
-    if left < least * step + validation:
-        needed = (survey + judging + 2 * validation + least * step) / 60
+    step, least = STEP * each, min(steps, LEAST_STEPS)
+    left = 60 * minutes - survey - judging
+    if left < least * step:
+        needed = (survey + judging + least * step) / 60
         raise UsageError(
             f"--minutes {minutes:g}: looking at {photographs} photographs and judging takes "
             f"{duration(survey + judging)} on this machine, which leaves too little to train: give "
             f"--minutes {math.ceil(needed)}, or fewer photographs"
         )
-    most = int(left / 2 / validation) if validation else MOST_VALIDATIONS
-    validations = max(1, min(MOST_VALIDATIONS, most, steps))
-    affordable = int((left - validations * validation) / step) if step else steps
-    steps = min(steps, affordable)
-    training = steps * step + (validations + 1) * validation
-    return TimePlan(survey, training, judging, steps, validations, validation)
+    steps = min(steps, int(left / step)) if step else steps
+    return TimePlan(survey, steps * step, judging, steps)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import copy
-import math
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
 
 from data_modules import AdaptationDataModule, ManifestPhotographs, SameView
-from magenet.adaptation.time_plan import TimePlan
 from magenet.allocator import keep_freed_memory
 from magenet.callbacks import StepProgress, TimeBudget
-from magenet.checkpoints import VerifiedCheckpointIO, read_checkpoint, read_network
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
 from magenet.enhancement.device import half_precision
 from magenet.enhancement.settings import Settings
@@ -34,14 +29,12 @@ class Trained(NamedTuple):
     """A network after teacher-student training.
 
     Attributes:
-        network: The teacher at its best validation PSNR.
+        network: The teacher at its last step.
         steps: Optimizer steps of the training.
-        chosen_step: After how many of them the teacher was best.
     """
 
     network: MAGENet
     steps: int
-    chosen_step: int
 
 
 def train(
@@ -49,24 +42,22 @@ def train(
     manifest: Path,
     device: torch.device,
     steps: int,
-    parts: TimePlan,
     end: float,
     seed: int,
 ) -> Trained:
     """Return the network after teacher-student training.
 
-    Training stops when the teacher has not improved for a third of the expected steps on the
-    photographs that choose. Of a network at the photographs' own scale the detail stage alone is
-    trained, in windows: details, gains, and the errors by which the light is held back.
+    The learning rate falls over the last two fifths of the steps, or of the time if that is less,
+    and the last step counts: too few good photographs could be spared to choose a better one. Of a
+    network at the photographs' own scale the detail stage alone is trained, in windows: details,
+    gains, and the errors by which the light is held back.
 
     Args:
         network: The released network; it is not changed.
         manifest: Of the training, see
-            :func:`magenet.adaptation.manifests.write_manifests`; logs, checkpoints and decoded
-            photographs go beside it.
+            :func:`magenet.adaptation.manifests.write_manifests`; decoded photographs go beside it.
         device: Where to train.
         steps: Greatest number of optimizer steps.
-        parts: How many there is time for, and how many validations.
         end: When to stop at the latest, in seconds since 1970.
         seed: Of the data.
 
@@ -87,22 +78,12 @@ def train(
         ema_decay=0.99, supervised_share=0.0, ramp_share=0.2, decay=0.4,
         optimizer=partial(torch.optim.Adam, lr=1e-4, foreach=True),
     )  # fmt: skip
-    best = ModelCheckpoint(
-        manifest.parent / "checkpoints", "best", monitor="val_teacher/psnr", mode="max",
-        enable_version_counter=False,
-    )  # fmt: skip
     trainer = Trainer(
         accelerator="gpu" if device.type == "cuda" else device.type,
         devices=1 if device.index is None else [device.index], max_steps=steps,
         precision="bf16-mixed" if half_precision(device) else "32-true", gradient_clip_val=1.0,
-        val_check_interval=math.ceil(parts.steps / parts.validations), check_val_every_n_epoch=None,
-        num_sanity_val_steps=0, log_every_n_steps=10, enable_model_summary=False,
-        callbacks=[
-            best,
-            EarlyStopping("val_teacher/psnr", mode="max", patience=max(1, parts.validations // 3)),
-            TimeBudget(end), StepProgress(),
-        ],
-        logger=CSVLogger(manifest.parent, name="", version="log"), plugins=VerifiedCheckpointIO(),
+        limit_val_batches=0, logger=False, enable_checkpointing=False, enable_model_summary=False,
+        callbacks=[TimeBudget(end), StepProgress()],
     )  # fmt: skip
     keep_freed_memory()
     try:
@@ -112,9 +93,8 @@ def train(
             raise StoppedError("stopped by Ctrl-C; no weights are written") from None
         raise
     adapted = copy.deepcopy(network)
-    read_network(adapted, best.best_model_path, "the training wrote none", "teacher.network.")
-    chosen = read_checkpoint(best.best_model_path)["global_step"]
-    return Trained(adapted, trainer.global_step, chosen)
+    adapted.load_state_dict(task.teacher.network.state_dict())
+    return Trained(adapted, trainer.global_step)
 
 
 def what_is_taught(network: MAGENet) -> dict[str, Any]:

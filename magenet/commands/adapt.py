@@ -19,9 +19,8 @@ def main(arguments: list[str]) -> int:
     parser = CommandParser(
         prog="magenet adapt",
         description="Fine-tune the network on unlabelled photographs of your camera by "
-        "teacher-student training. Half of the patients are held out, to choose when to stop and "
-        "to judge the result; weights are written only if they are better there. verdict.json "
-        "says by how much.",
+        "teacher-student training. A third of the patients are held out to judge the result; "
+        "weights are written only if they are better there. verdict.json says by how much.",
     )
     parser.add_argument(
         "input", nargs="+", help="photographs, folders, patterns, or manifests (.csv)"

@@ -26,7 +26,8 @@ def test_a_network_is_not_better_than_itself(
     network = MAGENet.from_pretrained(request.getfixturevalue(which))
     images = sorted(camera.glob("*.png"))
     surveyed = [
-        Surveyed(Photograph(image, image.name), float(index)) for index, image in enumerate(images)
+        Surveyed(Photograph(image, image.name), "ok", float(index))
+        for index, image in enumerate(images)
     ]
     _, judging = write_manifests(tmp_path, surveyed)
     verdict = compare_held_out(network, network, judging, torch.device("cpu"), 8 << 30)
@@ -38,7 +39,7 @@ def test_a_network_is_not_better_than_itself(
 def judging(camera: Path, tmp_path: Path) -> Path:
     """Return the manifest of photographs to judge on."""
     surveyed = [
-        Surveyed(Photograph(image, image.name), float(index))
+        Surveyed(Photograph(image, image.name), "ok", float(index))
         for index, image in enumerate(sorted(camera.glob("*.png")))
     ]
     return write_manifests(tmp_path, surveyed)[1]

@@ -18,17 +18,14 @@ def test_the_parts_fit_into_the_time_and_the_steps_into_their_part(
     parts = plan(photographs, each, steps, minutes=30)
     assert parts.seconds <= 30 * 60
     assert min(steps, LEAST_STEPS) <= parts.steps <= steps
-    assert 1 <= parts.validations <= parts.steps
-    validating = parts.validations * parts.validation
-    assert validating <= 0.6 * parts.training or parts.validations == 1
     more = plan(photographs, each, steps, minutes=60)
     assert more.steps >= parts.steps
     assert more.survey == parts.survey, "looking at them takes as long"
 
 
-def test_the_steps_end_early_enough_for_a_validation_and_the_judgement() -> None:
+def test_the_training_ends_early_enough_for_the_judgement() -> None:
     parts = plan(60, 1.0, 400, minutes=30)
-    assert parts.end(1000.0, 30) == pytest.approx(1000 + 1800 - parts.judging - parts.validation)
+    assert parts.end(1000.0, 30) == pytest.approx(1000 + 1800 - parts.judging)
 
 
 def test_too_little_time_names_what_would_be_enough() -> None:
