@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from magenet.adaptation.run import adapt
 from magenet.adaptation.time_plan import MOST_MINUTES
 from magenet.commands.parser import CommandParser
 from magenet.errors import UsageError
+from magenet.library_warnings import silence_libraries
 
 
 def main(arguments: list[str]) -> int:
@@ -49,6 +51,8 @@ def main(arguments: list[str]) -> int:
         raise UsageError("--steps must be at least 1 and --seed lie between 0 and 2^32 - 1")
     if not 0 < options.minutes <= MOST_MINUTES:
         raise UsageError(f"--minutes must be above 0 and at most {MOST_MINUTES}")
+    silence_libraries()
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # what devices it found
     adapt(
         options.input, options.out, options.weights, options.steps, options.minutes, options.seed,
         options.device,

@@ -68,6 +68,8 @@ def _tell_summary(options: argparse.Namespace, done: Summary) -> None:
         earlier = "; the last part to finish writes enhance.csv"
     folder = printable(str(options.out))
     print(f"{len(done.rows)} {photographs}: {summary or 'none'}; results in {folder}{earlier}")
+    if counts["refused"]:
+        print("--force also enhances those that do not look like fundus photographs")
 
 
 def _tell_decisions(options: argparse.Namespace, done: Summary, given: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import warnings
@@ -52,6 +51,7 @@ from magenet.commands.run_configuration import (
 from magenet.commands.run_loggers import every_logger, folder_of_staged_files, name_runs, refusal
 from magenet.errors import StoppedError, UsageError, UserError
 from magenet.evaluation import Scores
+from magenet.library_warnings import silence_libraries
 from magenet.tasks.base import FundusTask
 from magenet.tasks.enhancement import EnhancementTask
 
@@ -131,7 +131,7 @@ def run(arguments: ArgsType = None) -> MageNetCLI:
     Raises:
         UserError: For errors that the user can correct.
     """
-    _silence_warnings()
+    silence_libraries()
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     cli = MageNetCLI(
         LightningModule,
@@ -331,28 +331,3 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             result[f"{prefix}{key}"] = value
     return result
-
-
-def _silence_warnings() -> None:
-    """Silence the warnings that a user cannot act on, message by message."""
-    for message in (
-        # torchdata 0.11 and Lightning 2.6.6 call what torch 2.13 has deprecated.
-        "'set_vital' is deprecated",
-        ".*isinstance.treespec, LeafSpec.* is deprecated",
-        # The teacher and a frozen segmenter are meant to be in evaluation mode.
-        "Found .* module.s. in eval mode at the start of training",
-        # The model summary counts parameters; it does not run them.
-        "Precision bf16-mixed is not supported by the model summary",
-        # Said in other words at the end: the training had no validation yet, or none at all.
-        r"`ModelCheckpoint\(monitor=.*\)` could not find the monitored key",
-        # The words of the command line, with paths in place of named configurations.
-        "LightningCLI's args parameter is intended to run from within Python",
-    ):
-        warnings.filterwarnings("ignore", message=message)
-    # Lightning recommends its makers' logger before every run.
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_about_the_run)
-
-
-def _is_about_the_run(record: logging.LogRecord) -> bool:
-    """Return whether a log message is about the run, and no advertisement."""
-    return "litlogger" not in record.getMessage()

@@ -22,9 +22,6 @@ CHECK_SIZE = 256
 CELLS = 16
 """Cells along each side over which colours are compared (our choice)."""
 
-FORCE_HINT = "; to enhance it all the same: --force"
-"""End of the reason of a refusal, for the command line."""
-
 
 class NotAFundusError(UserError):
     """The image does not look like a fundus photograph."""
@@ -88,7 +85,6 @@ class FundusCheck:
             raise NotAFundusError(
                 "does not look like a fundus photograph: its light, colours and sharpness are too "
                 f"far from theirs ({distance:.1f} standard deviations, limit {self.limit:.1f})"
-                f"{FORCE_HINT}"
             )
 
     @classmethod

@@ -12,7 +12,6 @@ from pathlib import Path
 from data_modules.datasets.everything import photograph_at
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.folder.results import FolderOptions, enhance_all
-from magenet.enhancement.fundus_check import FORCE_HINT
 from magenet.enhancement.origin import ReportRow
 from magenet.errors import UserError, printable
 from magenet.serving.pictures import write_pictures
@@ -74,7 +73,7 @@ def shown_report(row: ReportRow, upload: Upload, folder: Path) -> ReportRow:
     """
 
     def shown(reason: str) -> str:
-        text = reason.removeprefix(f"{upload.file}: ").removesuffix(FORCE_HINT)
+        text = reason.removeprefix(f"{upload.file}: ")
         return printable(text.replace(f"{folder}/", "").replace(upload.file, upload.name))
 
     kept = {name: value for name, value in row.items() if name not in PATHS}

@@ -67,7 +67,9 @@ def test_it_trains_judges_and_says_so(
     monkeypatch.setattr(run, "write_manifests", read_manifests)
     assert adapt(camera, out, weights) == 0
     verdict = json.loads((out / "verdict.json").read_text())
-    said = capsys.readouterr().out
+    heard = capsys.readouterr()
+    said = heard.out
+    assert "Warning" not in heard.err, "what a library says to its programmers"
     assert ("keep the released weights" in said) != verdict["better"]
     assert ("not better: " in said) == bool(verdict["faults"]) != verdict["better"]
     assert (out / "model.safetensors").exists() == verdict["better"]

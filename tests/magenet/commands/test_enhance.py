@@ -62,6 +62,7 @@ def test_the_summary_says_what_not_to_use(
     assert enhance(folder, "-o", tmp_path) == 1
     assert capsys.readouterr().out == (
         f"4 photographs: 1 ok, 2 do not use (abstain), 1 refused; results in {tmp_path}\n"
+        "--force also enhances those that do not look like fundus photographs\n"
     )
     assert enhance(folder, "-o", tmp_path) == 0
     assert capsys.readouterr().out == (

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from magenet.enhancement.enhancer import EnhancedPhotograph, Report
 from magenet.enhancement.folder.results import FolderOptions
-from magenet.enhancement.fundus_check import FORCE_HINT, NotAFundusError
+from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.imaging.field_of_view import FieldOfView, estimate_field
 from magenet.serving.access import Access
 from magenet.serving.app import create_app
@@ -55,7 +55,7 @@ class StandIn:
         self.sizes.append(image.shape[-1])
         seen = estimate_field(image) if found is None else found
         if seen.confidence == 0 and not force:
-            raise NotAFundusError(f"does not look like a fundus photograph{FORCE_HINT}")
+            raise NotAFundusError("does not look like a fundus photograph")
         change = image.flip(0).float() - image.float()
         result = (image.float() + strength * change).round().to(image.dtype)
         side = 32

@@ -71,7 +71,7 @@ def test_what_is_no_fundus_is_refused_shown_and_enhanced_all_the_same_when_asked
     job = send(client, ("wall.png", stream.getvalue()))
     (photograph,) = finished(client, job["job"])
     assert photograph["status"] == "refused"
-    assert photograph["reasons"] == ["does not look like a fundus photograph"], "no --force here"
+    assert photograph["reasons"] == ["does not look like a fundus photograph"]
     assert set(photograph["pictures"]) == {"before", "thumbnail"}
     address = f"/jobs/{job['job']}/photographs/0"
     assert client.get(f"{address}/result").status_code == 404

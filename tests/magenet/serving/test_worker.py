@@ -99,7 +99,6 @@ def test_what_is_no_fundus_is_refused_with_the_reason(real: Any) -> None:
     (refused,) = finished(real, send(real, ("noise.png", stream.getvalue()))["job"])
     assert refused["status"] == "refused"
     assert "fundus photograph" in refused["reasons"][0]
-    assert "--force" not in refused["reasons"][0]
     assert set(refused["pictures"]) == {"before", "thumbnail"}
 
 
