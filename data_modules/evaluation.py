@@ -59,7 +59,7 @@ def read_pairs(path: str | Path, manifest: Manifest) -> list[Pair]:
     known = {photograph.name: photograph for photograph in manifest}
     folder = Path(manifest.source).parent
     pairs = []
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows.items():
         if row["low"] not in known:
             raise ManifestError(f"{path}: line {line}: {row['low']} is not in {manifest.source}")
         files = [folder / row[column] for column in ("high_aligned", "valid_mask")]

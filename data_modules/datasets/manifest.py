@@ -124,10 +124,10 @@ class Manifest:
         path = Path(path)
         columns, rows = read_rows(path, ("image",))
         _require_spelling(columns, path)
-        labels_of_image = _read_labels(labels, path, rows)
+        labels_of_image = _read_labels(labels, path, list(rows.values()))
         photographs = []
         seen: set[str] = set()
-        for line, row in enumerate(rows, start=2):
+        for line, row in rows.items():
             if row["image"] in seen:
                 raise ManifestError(f"{path}: line {line} repeats {row['image']}")
             seen.add(row["image"])
@@ -260,8 +260,8 @@ def listed(faults: Sequence[str]) -> str:
     return "; ".join(faults[:MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
-def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict[str, str]]]:
-    """Return the columns and rows of a CSV file that describes photographs.
+def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], dict[int, dict[str, str]]]:
+    """Return the columns of a CSV file that describes photographs, and its rows by line.
 
     Spaces around the columns' names are dropped.
 
@@ -282,7 +282,9 @@ def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict
             reader = csv.DictReader(stream, restval="")
             columns = [column.strip() for column in reader.fieldnames or []]
             reader.fieldnames = columns
-            rows = list(reader)
+            rows = {}
+            for row in reader:
+                rows[reader.line_num] = row  # the reader skips blank lines
     except csv.Error as error:
         raise NotAManifestError(f"{path}: not a CSV file ({error})") from None
     except OSError as error:
@@ -295,7 +297,7 @@ def read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict
             separated = re.split(r"[,;\t]", given.lower().replace('"', ""))
             kind = ManifestError if column in map(str.strip, separated) else NotAManifestError
             raise kind(f"{path}: the column '{column}' is missing (columns: {given})")
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows.items():
         for column in required:
             if not row[column]:
                 raise ManifestError(f"{path}: line {line} has no value in the column '{column}'")
@@ -317,11 +319,11 @@ def _read_labels(
         given = [column for column in LABEL_COLUMNS if column in columns]
         if not given:
             raise ManifestError(f"{file}: none of the columns {', '.join(LABEL_COLUMNS)} is in it")
-        for line, row in enumerate(rows, start=2):
+        for line, row in rows.items():
             values = {column: _text(row, column) for column in given if _text(row, column)}
             _require_grade(values.get("dr_grade", ""), Path(file), line)
             labels.setdefault(row["image"], {}).update(values)
-        images = {row["image"] for row in rows}
+        images = {row["image"] for row in rows.values()}
         if manifest_rows and not any(row["image"] in images for row in manifest_rows):
             warnings.warn(
                 f"{file}: none of its images is in {manifest}, whose first image is "

@@ -52,7 +52,7 @@ def find(folder: Path) -> Listing:
 def _pairs(table: Path) -> list[list[str]]:
     """Return the photographs of each examination: two names on a line, with `;` or `,` between."""
     columns, rows = read_rows(table, ())
-    lines = [",".join(columns), *(",".join(v for v in row.values() if v) for row in rows)]
+    lines = [",".join(columns), *(",".join(v for v in row.values() if v) for row in rows.values())]
     cells = [[cell.strip() for cell in re.split("[;,]", line)] for line in lines]
     eyes = [[cell for cell in line if Path(cell).suffix] for line in cells]  # not the heading
     return [pair for pair in eyes if pair]

@@ -133,7 +133,8 @@ def read_table(path: Path, *required: str) -> list[dict[str, str]]:
     """
     columns, rows = read_rows(path, ())
     stripped = [
-        {str(k).strip(): v.strip() for k, v in row.items() if isinstance(v, str)} for row in rows
+        {str(k).strip(): v.strip() for k, v in row.items() if isinstance(v, str)}
+        for row in rows.values()
     ]
     known = [column.strip() for column in columns]
     for column in required:

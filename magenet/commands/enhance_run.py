@@ -73,8 +73,8 @@ def _tell_summary(options: argparse.Namespace, done: Summary) -> None:
 
 
 def _tell_decisions(options: argparse.Namespace, done: Summary, given: int) -> None:
-    """Print how many of the given decisions the page shows."""
-    if options.decisions:
+    """Print how many of the given decisions the page shows, if there is a page."""
+    if options.decisions and not done.page_failed:
         shown = given - len(done.other_decisions)
         print(f"decisions or notes on report.html: {shown}; give --decisions in later runs, too")
     if others := done.other_decisions:

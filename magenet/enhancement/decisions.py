@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
@@ -28,8 +29,8 @@ class Decision(NamedTuple):
     Attributes:
         decision: `accept`, `reject`, or empty where only a note was written.
         note: Free text.
-        date: When, in UTC, as `2026-11-28T09:30:00Z`; empty if it is not known, or was written by
-            a spreadsheet in its own way. On the page the later of two decisions counts.
+        date: When, in UTC, as `2026-11-28T09:30:00Z`. Where it is not known, or was written by a
+            spreadsheet in its own way, that of the file. The later of two decisions counts.
         photograph: Its file, for messages; empty where the column was deleted.
     """
 
@@ -42,7 +43,8 @@ class Decision(NamedTuple):
 def read_decisions(path: Path) -> dict[str, Decision]:
     """Return the decisions in a CSV, by the id of photograph and result.
 
-    Lines without decision, note and date are left out: nobody has looked at that photograph.
+    Lines without decision, note and date are left out: nobody has looked at that photograph. Of two
+    lines with one id the later one counts.
 
     Args:
         path: What the page exported, or what a spreadsheet made of it: separated by commas,
@@ -54,6 +56,7 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
+        changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -78,10 +81,12 @@ def read_decisions(path: Path) -> dict[str, Decision]:
                 )
             if choice or row["note"] or row["date"]:
                 note = QUOTED.sub("", row["note"])
-                date = row["date"] if DATE.fullmatch(row["date"]) else ""
-                decisions[row["id"]] = Decision(
-                    cast(Choice, choice), note, date, row.get("photograph") or ""
-                )
+                date = row["date"] if DATE.fullmatch(row["date"]) else changed
+                earlier = decisions.get(row["id"])
+                if earlier is None or date >= earlier.date:
+                    decisions[row["id"]] = Decision(
+                        cast(Choice, choice), note, date, row.get("photograph") or ""
+                    )
     except csv.Error as error:
         raise UserError(f"{path}: is no CSV file ({error})") from None
     return decisions

@@ -49,7 +49,7 @@ class Report:
 
     Attributes:
         verdict: `ok`, `check` (look before use) or `abstain` (do not use).
-        reasons: Why the verdict is not `ok`; empty otherwise.
+        reasons: Why the verdict is not `ok`, and what the result lacks, such as further pages.
         field_confidence: Confidence of the field of view, 0 to 1.
         light_share: Share of the network's change of light and colour that was applied, 0 to 1:
             its shrinkage times the strength, the mean over the field where it differs.
@@ -94,7 +94,11 @@ class EnhancedPhotograph:
     report: Report
 
     def uncertainty(self, step: int = 1) -> Tensor:
-        """Return the expected error of every `step`-th pixel, float32 `(H, W)`, 0 outside."""
+        """Return the expected error of every `step`-th pixel.
+
+        Returns:
+            float32 `(ceil(H / step), ceil(W / step))` in [0, 1], 0 outside the field.
+        """
         height, width = self.image.shape[-2:]
         square = self.field.square
         rows = torch.arange(0, height, step) - square.top

@@ -65,7 +65,8 @@ def claimed_paths(
     """Return output paths without those where the result of another photograph is.
 
     A result is a photograph's own if the report beside it names its path. Without such a report
-    nobody knows whose result it is, so it counts as another's.
+    nobody knows whose result it is, so it counts as another's; so does a file that has the report's
+    name and is none.
 
     Args:
         paths: Output path of each photograph by its name, or why it has none.
@@ -76,14 +77,16 @@ def claimed_paths(
 
 
 def _claimed(path: Path | PictureError, photograph: Photograph) -> Path | PictureError:
-    """Return the path, or the error if the result of another photograph is there."""
-    if isinstance(path, PictureError) or not os.path.lexists(path):
+    """Return the path, or the error if something else is there, or in its report's place."""
+    if isinstance(path, PictureError):
         return path
     source = read_report(path).get("source")
-    if source == source_path(photograph):
+    is_unknown = source is None and os.path.lexists(report_path(path))
+    there = path if os.path.lexists(path) else report_path(path) if is_unknown else None
+    if there is None or source == source_path(photograph):
         return path
     whose = "a file of unknown origin" if source is None else f"the result of {source}"
     return PictureError(
-        f"{photograph.image}: {path} is there already, {whose}; choose another folder, or replace "
+        f"{photograph.image}: {there} is there already, {whose}; choose another folder, or replace "
         "it with --overwrite"
     )

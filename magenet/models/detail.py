@@ -65,7 +65,7 @@ GREATEST_GAIN = 8.0
 """Bound of a band's gain (our choice): a blur of 4 px leaves a ninth of the contrast of a vessel
 6 px wide, and what is weaker cannot be told from noise."""
 
-MOST_WIDTHS = 4
+MOST_WIDTHS = 3
 """Most levels: with one more the widest band would be as wide as a contrast map's pixel."""
 
 TYPICAL_ERROR = 0.03
@@ -77,7 +77,7 @@ class Context(NamedTuple):
 
     Attributes:
         features: `(B, C, h, w)` over the whole photograph.
-        scale: Factor that equalises each band, `(B, bands, h, w)`.
+        scale: Factor that equalises each band, `(B, bands, H/16, W/16)`.
         log_gain: See :class:`magenet.models.EnhancerOutput`.
         gain: The gain of each band that is applied, `(B, bands, H/16, W/16)`.
         expected: Contrast that each band is expected to have, without noise, likewise.

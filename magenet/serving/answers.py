@@ -96,12 +96,14 @@ class AboutAnswer(BaseModel):
 
 
 class Change(BaseModel):
-    """How to enhance a photograph again."""
+    """How to enhance a photograph again; what is not given stays as it was."""
 
-    strength: float = Field(
-        1.0, ge=0.0, le=1.0, allow_inf_nan=False, description="Share of the change to apply"
+    strength: float | None = Field(
+        None, ge=0.0, le=1.0, allow_inf_nan=False, description="Share of the change to apply"
     )
-    force: bool = Field(False, description="Also if it does not look like a fundus photograph")
+    force: bool | None = Field(
+        None, description="Also if it does not look like a fundus photograph"
+    )
 
 
 class Problem(BaseModel):

@@ -240,7 +240,7 @@ def _add_jobs(app: FastAPI, store: Store) -> None:
 
     @app.get("/results.zip", response_class=StreamingResponse)
     def all_results() -> StreamingResponse:
-        """Download all results, each with its report, and a listing of all photographs."""
+        """Download all results, each with its report, a listing, and what is not among them."""
         return _archive(store, store.snapshot())
 
     @app.get("/jobs/{job}", responses=NOT_FOUND)
@@ -275,9 +275,11 @@ def _add_photographs(app: FastAPI, store: Store) -> None:
     def again(job: str, number: int, change: Change) -> PhotographAnswer:
         """Enhance a photograph again, with another strength or though it was refused."""
         upload = _upload(store, job, number)
-        if not store.enhance_again(upload, change.strength, change.force):
+        strength = upload.strength if change.strength is None else change.strength
+        force = upload.force if change.force is None else change.force
+        if not store.enhance_again(upload, strength, force):
             raise HTTPException(409, "It is being enhanced: try again when that is done.")
-        return PhotographAnswer.of(upload, store)
+        return PhotographAnswer.of(_upload(store, job, number), store)
 
     @app.delete(address, status_code=204, responses=NOT_FOUND)
     def delete_photograph(job: str, number: int) -> None:
@@ -332,10 +334,11 @@ def _archive(store: Store, jobs: list[Job]) -> StreamingResponse:
         names: set[str] = set()
         left_out: list[str] = []
         for upload in uploads:
+            name = unique_name(upload.name, names)
             if upload.report is None:
+                left_out.append(f"{name}: not enhanced yet, download again\n")
                 continue
             given = upload.report
-            name = unique_name(upload.name, names)
             report = given | {"name": name}
             if upload.has_result:
                 file = store.folder_of(upload) / RESULTS / upload.file

@@ -97,6 +97,12 @@ class Limits:
         Raises:
             LimitError: If they do not.
         """
+        if size > self.disk:
+            raise LimitError(
+                f"The upload has {as_text(size)}, more than the {as_text(self.disk)} of "
+                "photographs that this server holds at once: send fewer, or smaller ones.",
+                413,
+            )
         if held + count > self.photographs:
             raise LimitError(
                 f"The server holds {held} photographs of at most {self.photographs}: download and "

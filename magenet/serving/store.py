@@ -208,14 +208,16 @@ class Store:
             Whether it could: not while it is being enhanced.
 
         Raises:
-            UserError: If it cannot be written.
+            UserError: If it cannot be written; it then stays as it is.
         """
         with self._changed:
             if self.current is upload:
                 return False
-            upload.strength, upload.force, upload.report = strength, force, None
-            upload.write(self.folder_of(upload))
-            self._tell()
+            if self.find(upload.job, upload.number) is upload:  # not deleted meanwhile
+                anew = replace(upload, strength=strength, force=force, report=None)
+                anew.write(self.folder_of(upload))
+                upload.strength, upload.force, upload.report = strength, force, None
+                self._tell()
             return True
 
     # ---- What is held

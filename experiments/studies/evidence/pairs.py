@@ -39,7 +39,7 @@ def repeat_batches(folder: Path) -> list[Batch]:
                 row["pair_id"], row["patient"], known[row["first"]],
                 folder / row["second_aligned"], folder / row["valid_mask"],
             )
-            for row in rows
+            for row in rows.values()
         ]
     )  # fmt: skip
 

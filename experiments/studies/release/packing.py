@@ -207,14 +207,14 @@ def main(arguments: list[str] | None = None) -> int:
     if options.out.exists() and not (about.is_file() and about.read_text().startswith(TITLE)):
         raise UserError(f"{options.out}: exists and was not made by this command; choose another")
     columns, rows = read_rows(source, ("image",))
-    by_name = {row["image"]: row for row in rows}
+    by_name = {row["image"]: row for row in rows.values()}
     chosen = selection(Manifest.from_csv(source))
     if os.environ.get("MAGENET_DATA_2048"):
         larger = photographs_folder("MAGENET_DATA_2048") / "index.csv"
         versions = {photograph.name: photograph for photograph in Manifest.from_csv(larger)}
         chosen = [versions.get(photograph.name, photograph) for photograph in chosen]
         # Not every larger version has the masks of the smaller one.
-        by_name |= {row["image"]: row for row in read_rows(larger, ("image",))[1]}
+        by_name |= {row["image"]: row for row in read_rows(larger, ("image",))[1].values()}
     if wrong := [p.name for p in chosen if not p.name.lower().endswith(SUFFIXES)]:
         raise UserError(f"{source}: {wrong[0]} is no JPEG file: its name could not stay")
     most = round(options.mebibytes * 2**20)

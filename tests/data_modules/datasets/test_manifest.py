@@ -73,6 +73,7 @@ def test_a_selection_by_a_column_that_is_not_there_says_so(tmp_path: Path) -> No
     ("text", "reason"),
     [
         ("image,quality\na.png,splendid\n", "line 2 has quality 'splendid'"),
+        ("image,quality\n\n\na.png,splendid\n", "line 4 has quality 'splendid'"),
         ("image,set\n,hrf\n", "line 2 has no value in the column 'image'"),
         ("image\na.png\na.png\n", "line 3 repeats a.png"),
         ("", "columns: none"),

@@ -113,3 +113,7 @@ def test_decisions_go_into_the_next_page_while_the_result_is_the_same(
     assert "2 of 2 decisions (a.png, b.png) are on other photographs" in capsys.readouterr().err
     assert enhance(*given, "--decisions", decisions) == 2
     assert "--decisions needs --html" in capsys.readouterr().err
+    (out / "report.html").unlink()
+    (out / "report.html").mkdir()
+    assert enhance(*again, "--skip-existing") == 1
+    assert "report.html: " not in capsys.readouterr().out, "there is none"

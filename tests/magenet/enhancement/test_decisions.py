@@ -1,5 +1,6 @@
 """Decisions that a person or a spreadsheet hands back."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,23 @@ def test_what_a_spreadsheet_makes_of_them_is_read(tmp_path: Path, mark: str, beg
     )
     path = tmp_path / "decisions.csv"
     path.write_text(begin + text.replace(",", mark), encoding="utf-8", newline="")
+    os.utime(path, (0, 1_770_000_000))
     assert read_decisions(path) == {
         "p1": Decision("accept", "", "2026-01-01T00:00:00Z", "a.jpg"),
-        "p2": Decision("reject", 'blurred "at" the rim', "", "b.jpg"),
-        "p4": Decision("", "only a note", "", "d.jpg"),
+        "p2": Decision("reject", 'blurred "at" the rim', "2026-02-02T02:40:00Z", "b.jpg"),
+        "p4": Decision("", "only a note", "2026-02-02T02:40:00Z", "d.jpg"),
     }
+
+
+def test_of_two_decisions_on_a_result_the_later_counts(tmp_path: Path) -> None:
+    """As where two people's files were joined."""
+    path = tmp_path / "decisions.csv"
+    early, late = (
+        f"a.jpg,ok,{d},,2026-01-0{n}T00:00:00Z,,p1\n" for d, n in (("reject", 1), ("accept", 2))
+    )
+    for text in (early + late, late + early):
+        path.write_text(HEAD + text)
+        assert read_decisions(path)["p1"].decision == "accept"
 
 
 @pytest.mark.parametrize(

@@ -256,8 +256,8 @@ def test_what_cannot_work_is_refused() -> None:
         MAGENet(**TINY)(torch.rand(1, 3, 48, 48), window=window)
     with pytest.raises(ValueError, match="replaces original_resolution_stage"):
         MAGENet(**{**SMALL, "original_resolution_stage": True})
-    with pytest.raises(ValueError, match="1 to 4 widths"):
-        MAGENet(**{**SMALL, "detail_widths": [8] * 5, "detail_blocks": [1] * 5})
+    with pytest.raises(ValueError, match="1 to 3 widths"):
+        MAGENet(**{**SMALL, "detail_widths": [8] * 4, "detail_blocks": [1] * 4})
     with pytest.raises(ValueError, match="needs the fine stage"):
         MAGENet(**SMALL, fine_stage=False)
 

@@ -95,8 +95,11 @@ def test_another_strength_gives_the_result_that_the_slider_has_shown(client: Any
     blend = before + 0.4 * (after - before)  # of JPEG copies
     result = opened(client.get(f"{address}/result"))
     assert np.abs(blend - result).mean() < 4
+    client.patch(address, json={"force": True})
+    assert finished(client, job)[0]["strength"] == 0.4, "what is not given stays"
     client.patch(address, json={"strength": 1.0})
-    assert finished(client, job)[0]["strength"] == 1.0
+    (last,) = finished(client, job)
+    assert (last["strength"], last["force"]) == (1.0, True)
 
 
 def test_pictures_of_other_weights_are_made_anew(client: Any, stand_in: StandIn) -> None:
@@ -131,6 +134,8 @@ def test_nothing_is_changed_while_it_is_at_work(client: Any, stand_in: StandIn) 
     address = f"/jobs/{job}/photographs/0"
     until(lambda: is_at_work(client, job))
     assert client.patch(address, json={"strength": 0.5}).status_code == 409
+    archive = zipfile.ZipFile(io.BytesIO(client.get("/results.zip").content))
+    assert archive.read("left_out.txt").decode() == "eye.png: not enhanced yet, download again\n"
     stand_in.open.set()
     finished(client, job)
 

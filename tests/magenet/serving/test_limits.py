@@ -123,6 +123,9 @@ def test_a_full_share_of_the_disk(limited: Limited) -> None:
     code, said = refused(client, ("b.png", picture()))
     assert code == 429
     assert "of photographs: download and delete some" in said
+    code, said = refused(client, ("b.png", picture()), ("c.png", picture()))
+    assert code == 413, "waiting would not help"
+    assert "send fewer, or smaller ones" in said
 
 
 def test_a_full_disk_is_told_and_costs_no_other(
@@ -139,6 +142,12 @@ def test_a_full_disk_is_told_and_costs_no_other(
         code, said = refused(client, ("b.png", picture()))
     assert code == 507
     assert said == "The server's disk is full (No space left on device)."
+    with monkeypatch.context() as patch:
+        patch.setattr("magenet.serving.upload.Upload.write", full)
+        address = f"/jobs/{first}/photographs/0"
+        assert client.patch(address, json={"strength": 0.5}).status_code == 507
+    assert client.get(address).json()["status"] == "enhanced", "what there is stays"
+    assert client.get(f"{address}/result").status_code == 200
     with monkeypatch.context() as patch:
         patch.setattr("magenet.serving.worker.write_pictures", full)
         (photograph,) = finished(client, send(client, ("c.png", picture()))["job"])

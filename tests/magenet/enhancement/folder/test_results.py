@@ -97,6 +97,23 @@ def test_a_file_of_unknown_origin_is_never_overwritten(
     assert (out / "OD.png").read_bytes() != before
 
 
+def test_a_file_with_the_name_of_a_report_is_never_overwritten(
+    run: Run, patients: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """As the sidecar of a photograph that another program left."""
+    sidecar = tmp_path / "out/OD.png.json"
+    sidecar.parent.mkdir()
+    sidecar.write_text('{"title": "OD.png"}')
+    assert run(patients[0]) == 1
+    assert sidecar.read_text() == '{"title": "OD.png"}'
+    assert (
+        "OD.png.json is there already, a file of unknown"
+        in rows(tmp_path / "out")["OD.png"]["reason"]
+    )
+    assert run(patients[0], "--overwrite") == 0
+    assert "source" in json.loads(sidecar.read_text())
+
+
 def test_the_report_holds_where_the_result_comes_from(
     run: Run, patients: tuple[Path, Path], weights: Path, tmp_path: Path
 ) -> None:
