@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from magenet.errors import UserError
 MINIMUM_JUDGED = 6
 """Smallest number of patients to judge on: with fewer, no permutation test reaches p < 0.05."""
 
-GOOD_SHARE = 1 / 3
+GOOD_SHARE = 1 / 2
 """Share of the photographs that serve as clean ones: the first of the survey (our choice)."""
 
 ROLES = ("train", "judge", "train")
@@ -44,8 +45,10 @@ def require_patients(photographs: Sequence[Photograph]) -> None:
 def write_manifests(folder: Path, surveyed: list[Surveyed]) -> tuple[Path, Path]:
     """Write the manifests of the photographs to train on and of those to judge on.
 
-    All photographs of a patient have the same role (:data:`ROLES`); those that serve as clean ones
-    (:data:`GOOD_SHARE`) have the quality `good`.
+    All photographs of a patient have the same role (:data:`ROLES`). The best photographs
+    (:data:`GOOD_SHARE`) serve as clean ones as the released network enhances them, of quality
+    `good`: as they are, a network would learn from them that their camera's haze is normal. The
+    photographs to judge on are there as they are, too, of quality `usable`.
 
     Args:
         folder: Folder of the manifests.
@@ -61,18 +64,16 @@ def write_manifests(folder: Path, surveyed: list[Surveyed]) -> tuple[Path, Path]
     role_of_patient: dict[str, str] = {}
     training: list[list[str]] = []
     judging: list[list[str]] = []
-    for index, (photograph, *_) in enumerate(surveyed):
+    for index, (photograph, enhanced, *_) in enumerate(surveyed):
         patient = photograph.patient or photograph.name
         role = role_of_patient.setdefault(patient, ROLES[len(role_of_patient) % len(ROLES)])
-        row = [
-            str(photograph.image.resolve()),
-            "train" if role == "train" else "val",
-            "good" if index < good else "usable",
-            patient,
-            "" if photograph.fov_mask is None else str(photograph.fov_mask.resolve()),
-        ]
-        (judging if role == "judge" else training).append(row)
-    judged = {patient for _, _, quality, patient, _ in judging if quality == "good"}
+        field = "" if photograph.fov_mask is None else str(photograph.fov_mask.resolve())
+        clean = [os.path.relpath(enhanced, folder), "good", patient, field]  # one name each run
+        if role == "judge":
+            judging.append([str(photograph.image.resolve()), "usable", patient, field])
+        if index < good:
+            (judging if role == "judge" else training).append(clean)
+    judged = {patient for _, quality, patient, _ in judging if quality == "good"}
     if len(judged) < MINIMUM_JUDGED:
         raise UserError(
             f"good photographs of {len(judged)} patients are left to judge on, and a judgement "
@@ -80,18 +81,18 @@ def write_manifests(folder: Path, surveyed: list[Surveyed]) -> tuple[Path, Path]
             f"{LEAST_PATIENTS} patients; give photographs of more patients"
         )
     return (
-        _write_manifest(folder / "training.csv", training),
-        _write_manifest(folder / "judging.csv", judging),
+        _write_manifest(folder / "training.csv", training, "train"),
+        _write_manifest(folder / "judging.csv", judging, "val"),
     )
 
 
-def _write_manifest(path: Path, rows: list[list[str]]) -> Path:
-    """Write a manifest and return its path."""
+def _write_manifest(path: Path, rows: list[list[str]], split: str) -> Path:
+    """Write a manifest of one split and return its path."""
     with (
         atomic_write(path) as part,
         part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
     ):
         writer = csv.writer(stream)
-        writer.writerow(["image", "split", "quality", "patient", "fov_mask"])
-        writer.writerows(rows)
+        writer.writerow(["image", "quality", "patient", "fov_mask", "split"])
+        writer.writerows([*row, split] for row in rows)
     return path

@@ -74,11 +74,11 @@ def adapt(
         told = duration(plan(len(photographs), each, steps, minutes).seconds)
         print(f"{len(photographs)} photographs: about {told}, at most {minutes:g} min (--minutes)")
     start = time.time()
-    surveyed = survey(enhancer, photographs, max_memory)
-    # Of all, not of the first alone; what was left out early only makes it safer.
-    each = (time.time() - start) / SURVEY / len(surveyed)
-    parts = plan(len(surveyed), each, steps, minutes)
     with private_folder() as folder:
+        surveyed = survey(enhancer, photographs, folder, max_memory)
+        # Of all, not of the first alone; what was left out early only makes it safer.
+        each = (time.time() - start) / SURVEY / len(surveyed)
+        parts = plan(len(surveyed), each, steps, minutes)
         training, judging = write_manifests(folder, surveyed)
         trained = train(released, training, device, steps, parts.end(begun, minutes), seed)
         comparison = compare_held_out(released, trained.network, judging, device, max_memory)

@@ -1,4 +1,4 @@
-"""Training of the released network on a camera's photographs, by teacher and student."""
+"""Training of the released network on degraded copies of a camera's enhanced photographs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from lightning.pytorch import Trainer
 
-from data_modules import AdaptationDataModule, ManifestPhotographs, SameView
+from data_modules import DetailDataModule, ManifestPhotographs, PairedDataModule
 from magenet.allocator import keep_freed_memory
 from magenet.callbacks import StepProgress, TimeBudget
 from magenet.degradation import CofeDegradation, DegradationMixture, FundusDegradation
@@ -19,17 +19,17 @@ from magenet.enhancement.settings import Settings
 from magenet.errors import StoppedError
 from magenet.losses import SegmenterTarget
 from magenet.models import MAGENet, VesselSegmenter
-from magenet.tasks import MeanTeacherTask
+from magenet.tasks import SupervisedTask
 
 WINDOWS = 8
 """Windows of each photograph at its own scale, as in the release's training."""
 
 
 class Trained(NamedTuple):
-    """A network after teacher-student training.
+    """A network after its training.
 
     Attributes:
-        network: The teacher at its last step.
+        network: The network at its last step.
         steps: Optimizer steps of the training.
     """
 
@@ -45,12 +45,13 @@ def train(
     end: float,
     seed: int,
 ) -> Trained:
-    """Return the network after teacher-student training.
+    """Return the network after training to restore a camera's enhanced photographs.
 
-    The learning rate falls over the last two fifths of the steps, or of the time if that is less,
-    and the last step counts: too few good photographs could be spared to choose a better one. Of a
-    network at the photographs' own scale the detail stage alone is trained, in windows: details,
-    gains, and the errors by which the light is held back.
+    The photographs stay as their one camera took them: no random camera, unlike in the release's
+    training. The learning rate falls over the last two fifths of the steps, or of the time if that
+    is less, and the last step counts: too few good photographs could be spared to choose a better
+    one. Of a network at the photographs' own scale the detail stage alone is trained, in windows:
+    details, gains, and the errors by which the light is held back.
 
     Args:
         network: The released network; it is not changed.
@@ -66,17 +67,19 @@ def train(
     """
     least, most = Settings.of(network).sides()
     own = network.own_scale
-    options: dict[str, Any] = {"cache": str(manifest.parent / "cache"), "own_scale": own}
-    clean = ManifestPhotographs(str(manifest), qualities=["good"], **options)
-    every = ManifestPhotographs(str(manifest), **options)
-    data = AdaptationDataModule(
-        clean, every, released_degradation(), SameView(), most, batch_size=1 if own else 2,
-        real_batch_size=1, seed=seed, windows=WINDOWS if own else 0, least_size=least,
-    )  # fmt: skip
-    task = MeanTeacherTask(
+    cache = str(manifest.parent / "cache")
+    clean = ManifestPhotographs(str(manifest), cache=cache, own_scale=own)
+    pairs: dict[str, Any] = {"image_size": most, "batch_size": 1 if own else 2, "seed": seed}
+    data = (
+        DetailDataModule(
+            clean, released_degradation(), least_size=least, windows=WINDOWS, camera=0.0, **pairs
+        )
+        if own
+        else PairedDataModule(clean, released_degradation(), **pairs)
+    )
+    task = SupervisedTask(
         copy.deepcopy(network).requires_grad_(True).train(), **what_is_taught(network),
-        ema_decay=0.99, supervised_share=0.0, ramp_share=0.2, decay=0.4,
-        optimizer=partial(torch.optim.Adam, lr=1e-4, foreach=True),
+        decay=0.4, optimizer=partial(torch.optim.Adam, lr=1e-4, foreach=True),
     )  # fmt: skip
     trainer = Trainer(
         accelerator="gpu" if device.type == "cuda" else device.type,
@@ -93,7 +96,7 @@ def train(
             raise StoppedError("stopped by Ctrl-C; no weights are written") from None
         raise
     adapted = copy.deepcopy(network)
-    adapted.load_state_dict(task.teacher.network.state_dict())
+    adapted.load_state_dict(task.student.state_dict())
     return Trained(adapted, trainer.global_step)
 
 
@@ -107,10 +110,9 @@ def what_is_taught(network: MAGENet) -> dict[str, Any]:
         vessels = SegmenterTarget(VesselSegmenter.from_pretrained("vessels"))
         return {"structure_target": vessels, "preservation_weight": 0.1}
     # As in the second part of the release's training, `runs/release/detail.yaml`: a photograph or
-    # two a step would unlearn the light, and the structure map with it. The student applies its
-    # light wholly and the teacher a share, so that they can agree on detail alone. No preservation:
-    # the packaged segmenter misses vessels at other sizes than 512 px.
-    return {"trained": "detail", "structure_weight": 0.0, "consistent_light": False}
+    # two a step would unlearn the light, and the structure map with it. No preservation: the
+    # packaged segmenter misses vessels at other sizes than 512 px.
+    return {"trained": "detail", "structure_weight": 0.0}
 
 
 def released_degradation() -> DegradationMixture:

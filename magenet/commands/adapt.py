@@ -20,9 +20,10 @@ def main(arguments: list[str]) -> int:
     """
     parser = CommandParser(
         prog="magenet adapt",
-        description="Fine-tune the network on unlabelled photographs of your camera by "
-        "teacher-student training. A third of the patients are held out to judge the result; "
-        "weights are written only if they are better there. verdict.json says by how much.",
+        description="Fine-tune the network on your camera: on degraded copies of its best "
+        "photographs, as they are enhanced; no labels are needed. A third of the patients are held "
+        "out to judge the result; weights are written only if they are better there. verdict.json "
+        "says by how much.",
     )
     parser.add_argument(
         "input", nargs="+", help="photographs, folders, patterns, or manifests (.csv)"
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
         help="initial weights: name, folder or hub id (default: %(default)s)",
     )
     parser.add_argument(
-        "--steps", type=int, default=400, help="most optimizer steps (default: %(default)s)"
+        "--steps", type=int, default=800, help="most optimizer steps (default: %(default)s)"
     )
     parser.add_argument(
         "--minutes",

@@ -65,7 +65,7 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     reader = csv.DictReader(
         io.StringIO(text, newline=""), delimiter=mark[0] if mark else ",", restval=""
     )
-    decisions = {}
+    decisions: dict[str, Decision] = {}
     try:
         missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
         if missing:

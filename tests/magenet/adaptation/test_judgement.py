@@ -1,35 +1,31 @@
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from data_modules.datasets.manifest import Photograph
 from magenet.adaptation import judgement
 from magenet.adaptation.judgement import HeldOutComparison, compare_held_out, write_comparison
 from magenet.adaptation.manifests import write_manifests
 from magenet.adaptation.survey import Surveyed
+from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.evaluation.statistics import Comparison
 from magenet.models import MAGENet
 
 
 @pytest.mark.parametrize("which", ["weights", "own_scale_weights"])
 def test_a_network_is_not_better_than_itself(
-    camera: Path,
+    judging: Path,
     which: str,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.setattr(judgement, "DRAWS", 1)
     network = MAGENet.from_pretrained(request.getfixturevalue(which))
-    images = sorted(camera.glob("*.png"))
-    surveyed = [
-        Surveyed(Photograph(image, image.name), "ok", float(index))
-        for index, image in enumerate(images)
-    ]
-    _, judging = write_manifests(tmp_path, surveyed)
     verdict = compare_held_out(network, network, judging, torch.device("cpu"), 8 << 30)
     assert not verdict.better
     assert {one.difference for one in verdict} == {0.0}
@@ -39,7 +35,7 @@ def test_a_network_is_not_better_than_itself(
 def judging(camera: Path, tmp_path: Path) -> Path:
     """Return the manifest of photographs to judge on."""
     surveyed = [
-        Surveyed(Photograph(image, image.name), "ok", float(index))
+        Surveyed(Photograph(image, image.name), shutil.copy(image, tmp_path), "ok", float(index))
         for index, image in enumerate(sorted(camera.glob("*.png")))
     ]
     return write_manifests(tmp_path, surveyed)[1]
@@ -49,7 +45,7 @@ GAIN = Comparison(1.0, 0.5, 1.5, wins=8, ties=0, losses=0, p=0.01)
 KEPT = Comparison(0.0, -0.01, 0.01, wins=0, ties=8, losses=0, p=1.0)
 
 
-BETTER = HeldOutComparison(psnr=GAIN, colour=KEPT, vessel_new=KEPT, vessel_lost=KEPT)
+BETTER = HeldOutComparison(GAIN, colour=KEPT, vessel_new=KEPT, vessel_lost=KEPT, vessel_found=KEPT)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +61,8 @@ BETTER = HeldOutComparison(psnr=GAIN, colour=KEPT, vessel_new=KEPT, vessel_lost=
         (BETTER._replace(vessel_new=KEPT._replace(high=0.05)), "appear where there are none"),
         (BETTER._replace(vessel_lost=KEPT._replace(high=0.05)), "vessels may be lost"),
         (BETTER._replace(vessel_lost=KEPT._replace(low=math.nan, high=math.nan)), "may be lost"),
+        (BETTER._replace(vessel_found=KEPT._replace(low=-0.05)), "fewer vessels may be found"),
+        (BETTER._replace(vessel_found=KEPT._replace(low=math.nan)), "fewer vessels may be found"),
     ],
 )
 def test_it_is_better_only_by_a_sure_gain_that_costs_nothing(
@@ -81,6 +79,7 @@ def test_it_is_better_only_by_a_sure_gain_that_costs_nothing(
     assert written["psnr_gain"]["difference"] == comparison.psnr.difference
     assert written["vessel_new_change"]["high"] == comparison.vessel_new.high
     assert written["vessel_lost_change"]["p"] == comparison.vessel_lost.p
+    assert written["vessel_found_change"]["p"] == comparison.vessel_found.p
 
 
 def test_a_network_that_destroys_has_the_sign_of_a_loss(
@@ -96,3 +95,21 @@ def test_a_network_that_destroys_has_the_sign_of_a_loss(
     assert there.psnr.difference < 0 < back.psnr.difference
     assert there.colour.difference > 0 > back.colour.difference
     assert there.vessel_lost.difference == pytest.approx(-back.vessel_lost.difference)
+
+
+def test_a_network_that_leaves_haze_lets_fewer_vessels_be_found(
+    weights: Path, judging: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As adapted weights did that were trained on a camera's hazy photographs as clean ones."""
+    monkeypatch.setattr(judgement, "DRAWS", 1)
+    network, hazy = (MAGENet.from_pretrained(weights) for _ in range(2))
+
+    def enhance(enhancer: PhotographEnhancer, image: Tensor, mask: Tensor) -> Tensor:
+        return torch.lerp(image, mask * 0.6, 0.6) if enhancer.network is hazy else image
+
+    monkeypatch.setattr(judgement, "_enhance", enhance)
+    there = compare_held_out(network, hazy, judging, torch.device("cpu"), 8 << 30)
+    back = compare_held_out(hazy, network, judging, torch.device("cpu"), 8 << 30)
+    assert -1 < there.vessel_found.difference < -0.2
+    assert back.vessel_found.difference > 0.2
+    assert any("fewer vessels may be found" in fault for fault in there.faults)

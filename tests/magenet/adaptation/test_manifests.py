@@ -16,6 +16,7 @@ def test_all_of_a_patient_serve_for_the_same(tmp_path: Path) -> None:
         Surveyed(
             Photograph(tmp_path / f"{index}.png", f"{index}.png", patient=f"p{index % 24}",
                        fov_mask=tmp_path / "mask.png"),
+            tmp_path / f"enhanced/{index}.png",
             "ok",
             float(index),
         )
@@ -33,25 +34,33 @@ def test_all_of_a_patient_serve_for_the_same(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_the_best_third_is_good(tmp_path: Path) -> None:
+def test_the_best_half_is_clean_as_it_is_enhanced(tmp_path: Path) -> None:
     names = [f"{index:02}.png" for index in range(72)]
-    surveyed = [Surveyed(Photograph(tmp_path / n, n), "ok", float(i)) for i, n in enumerate(names)]
-    good = {
-        Path(row["image"]).name
+    surveyed = [
+        Surveyed(Photograph(tmp_path / n, n), tmp_path / "enhanced" / n, "ok", float(i))
+        for i, n in enumerate(names)
+    ]
+    training, judging = (
+        list(csv.DictReader(path.read_text().splitlines()))
         for path in write_manifests(tmp_path, surveyed)
-        for row in csv.DictReader(path.read_text().splitlines())
-        if row["quality"] == "good"
-    }
-    assert good == set(names[:24])
+    )
+    good = [row["image"] for row in (*training, *judging) if row["quality"] == "good"]
+    assert sorted(good) == [f"enhanced/{name}" for name in names[:36]]
+    assert len(training) == 24, "clean ones alone"
+    assert {row["quality"] for row in training} == {"good"}
+    as_they_are = [row["image"] for row in judging if row["quality"] == "usable"]
+    assert as_they_are == [str(tmp_path / name) for name in names[1::3]]
 
 
 def test_too_few_patients_to_judge_on_are_refused(tmp_path: Path) -> None:
     surveyed = [
-        Surveyed(Photograph(tmp_path / f"{i}", f"{i}", patient=f"p{i % 10}"), "ok", float(i))
+        Surveyed(
+            Photograph(tmp_path / f"{i}", f"{i}", patient=f"p{i % 10}"), tmp_path, "ok", float(i)
+        )
         for i in range(60)
     ]
     with pytest.raises(
-        UserError, match="the 20 least changed photographs must be of 18 patients; give"
+        UserError, match="the 30 least changed photographs must be of 18 patients; give"
     ):
         write_manifests(tmp_path, surveyed)
     assert not list(tmp_path.iterdir())

@@ -6,9 +6,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from torch import Tensor
 
 from data_modules.datasets.manifest import Photograph
+from data_modules.files.reading import read_native
 from magenet.adaptation.survey import MINIMUM_PHOTOGRAPHS, survey
 from magenet.enhancement.fundus_check import NotAFundusError
 from magenet.imaging.field_of_view import FieldOfView
@@ -25,7 +27,8 @@ def test_the_best_and_least_changed_come_first_and_what_cannot_be_used_is_left_o
         if change is None:
             raise NotAFundusError("does not look like a fundus photograph")
         verdict = "check" if change <= 5 else "ok"  # dark ones are changed least
-        return SimpleNamespace(report=SimpleNamespace(mean_change=float(change), verdict=verdict))
+        report = SimpleNamespace(mean_change=float(change), verdict=verdict)
+        return SimpleNamespace(image=255 - image, report=report)
 
     (tmp_path / "scan.dcm").write_bytes(b"\0" * 128 + b"DICM")
     (tmp_path / "torn.png").write_bytes(b"no picture")
@@ -33,9 +36,15 @@ def test_the_best_and_least_changed_come_first_and_what_cannot_be_used_is_left_o
     shutil.copyfile(images[0], screen)
     more = [tmp_path / "scan.dcm", tmp_path / "torn.png", Path(os.fsdecode(screen))]
     given = [Photograph(path, path.name) for path in (*images, *more)]
-    found = survey(enhancer, given, 8 << 30)  # type: ignore[arg-type]
+    results = tmp_path / "results"
+    results.mkdir()
+    found = survey(enhancer, given, results, 8 << 30)  # type: ignore[arg-type]
     least_changed = images[::-1]
     assert [one.photograph.image for one in found] == least_changed[5:] + least_changed[:5]
+    for one in found[:2]:
+        image = read_native(one.photograph.image)
+        assert torch.equal(read_native(one.enhanced), 255 - image)
+    assert len({one.enhanced for one in found}) == len(list(results.iterdir())) == len(found)
     said = [x for x in capsys.readouterr().err.replace("\r", "\n").split("\n") if "left out" in x]
     assert [line.count(str(tmp_path)) for line in said] == [1, 1, 1], "each is named once"
     assert "DICOM" in said[0]

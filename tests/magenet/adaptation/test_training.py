@@ -33,7 +33,7 @@ def test_weights_at_their_own_scale_learn_detail_and_its_errors_and_keep_their_l
     monkeypatch.setattr(training, "WINDOWS", 1)
     images = sorted(camera.glob("*.png"))
     surveyed = [
-        Surveyed(Photograph(image, image.name), "ok", float(index))
+        Surveyed(Photograph(image, image.name), image, "ok", float(index))
         for index, image in enumerate(images)
     ]
     manifest, _ = write_manifests(tmp_path, surveyed)
