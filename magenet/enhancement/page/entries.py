@@ -163,11 +163,13 @@ class ReportPage:
 def _entry(outcome: Outcome, photograph: Photograph, folder: Path, page: PageWriter) -> PageEntry:
     """Return a photograph's entry on the page; of one enhanced earlier, from the files."""
     row, before, result = outcome.row, outcome.before, outcome.result
-    after = None if result is None else result.image
+    after = page_pixels(None if result is None else result.image)
     identity = row.get("result_sha256") or row.get("source_sha256") or ""
     if row["status"] == "skipped" and not page.has(photograph.name, identity):
         with contextlib.suppress(PictureError):  # it was moved since: the line alone is shown
-            after = read_native(path_below(folder, photograph.name).with_name(row["result"]))
+            # Reduced at once: two whole photographs would be held beside one that is read ahead.
+            earlier = path_below(folder, photograph.name).with_name(row["result"])
+            after = page_pixels(read_native(earlier))
             before = read_native(photograph.image)
     # A refused photograph is shown as it is: whether that was right can only be seen.
     shown = after is not None or row["status"] == "refused"
@@ -179,7 +181,7 @@ def _entry(outcome: Outcome, photograph: Photograph, folder: Path, page: PageWri
     return PageEntry(
         name=row["name"], status=row["status"], verdict=row["verdict"],
         reason="; ".join(row["reasons"]), before=page_pixels(before if shown else None),
-        after=page_pixels(after), uncertainty=uncertainty, facts=facts, result=identity,
+        after=after, uncertainty=uncertainty, facts=facts, result=identity,
         links=_links(row, photograph, folder),
     )  # fmt: skip
 
