@@ -206,7 +206,8 @@ class ManifestPhotographs(PhotographSource):
         qualities: Qualities to take (good, usable, reject, unknown); all if null.
         train_split: Value of the column `split` for training.
         val_split: Value of the column `split` for validation.
-        test_split: Value of the column `split` for the test.
+        test_split: Value of the column `split` for the test: by default `val`, which also chooses
+            checkpoints, since few of the public sets have a third part.
         only_with: Label that a photograph must have; all are taken if null.
         labels: More CSV files with labels; see :meth:`Manifest.from_csv`. With them, samples hold
             the labels of :class:`LabelledDataset`.

@@ -185,7 +185,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=2, help="of the main variants")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--results", type=Path, help="folder of the tables")
-    options = parser.parse_args(arguments)
+    try:
+        _make(parser.parse_args(arguments))
+    except UserError as error:
+        print(f"magenet: error: {error}", file=sys.stderr)
+        return error.status
+    return 0
+
+
+def _make(options: argparse.Namespace) -> None:
+    """Train and test what is missing, then write the tables and the page.
+
+    Raises:
+        UserError: If a row was made by another recipe, or the whole network scores unexpectedly.
+    """
     folder = options.runs / f"ablation_{options.scale}"
     results = options.results or (folder if options.scale == "smoke" else RESULTS)
     runs = Runs(folder)
@@ -198,12 +211,7 @@ def main(arguments: list[str] | None = None) -> int:
     tables = {group: read_table(path) for group, path in paths.items() if path.is_file()}
     with atomic_write(results / f"ablation_{options.scale}.md") as path:
         path.write_text(page(options.scale, tables), encoding="utf-8")
-    try:
-        require_expected(options.scale, tables.get("network", []))
-    except UserError as error:
-        print(f"magenet: error: {error}", file=sys.stderr)
-        return error.status
-    return 0
+    require_expected(options.scale, tables.get("network", []))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from magenet.atomic_write import atomic_write
 from magenet.imaging.contact_sheet import sheet
+from magenet.imaging.crop import at_side
+
+SIDE = 512
+"""Greatest side of a photograph on the sheet, in pixels (our choice)."""
 
 
 class BeforeAfterPictures(Callback):
@@ -46,7 +51,9 @@ class BeforeAfterPictures(Callback):
             return  # a second loader with other subjects
         self.subjects = list(outputs)
         index = (batch_idx // interval) % len(outputs["input"])
-        self.rows.append([outputs[subject][index].cpu() for subject in self.subjects])
+        side = min(SIDE, outputs["input"].shape[-1])
+        chosen = torch.stack([outputs[subject][index] for subject in self.subjects])
+        self.rows.append(list(at_side(chosen.float(), side).cpu()))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the sheet into the run's folder."""
@@ -55,4 +62,7 @@ class BeforeAfterPictures(Callback):
             return
         path = Path(folder) / f"{'_'.join(self.subjects)}.png"
         with atomic_write(path) as part:
-            sheet(self.rows).save(part, "png")
+            # Photographs at their own scale have several sizes, and a sheet has one.
+            side = min(row[0].shape[-1] for row in self.rows)
+            rows = [list(at_side(torch.stack(row), side)) for row in self.rows]
+            sheet(rows).save(part, "png")

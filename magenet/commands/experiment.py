@@ -226,11 +226,12 @@ class MageNetCLI(LightningCLI):
         if not self._requested_model:
             return
         used = _flat(options.model.as_dict())
-        for key in sorted(self._requested_model.keys() & used.keys()):
-            if self._requested_model[key] != used[key]:
+        asked = self._requested_model  # without the keys below what is null
+        for key in sorted(asked.keys() | used.keys()):
+            if asked.get(key) != used.get(key):
                 print(
-                    f"magenet: from the checkpoint: model.{key} = {used[key]} "
-                    f"(asked for: {self._requested_model[key]})",
+                    f"magenet: from the checkpoint: model.{key} = {used.get(key)} "
+                    f"(asked for: {asked.get(key)})",
                     file=sys.stderr,
                 )
 
@@ -273,12 +274,12 @@ class MageNetCLI(LightningCLI):
             raise UsageError(f"trainer: {error}") from None
 
     def after_instantiate_classes(self) -> None:
-        """Raise if the model cannot be tested or cannot predict.
+        """Raise if the model cannot be scored or cannot predict.
 
         Raises:
             UsageError: If it is untrained, or no enhancer.
         """
-        if self.subcommand not in ("test", "predict"):
+        if self.subcommand not in ("validate", "test", "predict"):
             return
         if self.subcommand == "predict" and not isinstance(self.model, EnhancementTask):
             raise UsageError(

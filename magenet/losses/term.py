@@ -16,6 +16,9 @@ from magenet.losses.masked import averaged_like, mask_like
 from magenet.losses.structure import Structure, StructureTarget
 from magenet.models import EnhancerOutput, Window
 
+TAKEN = ("loss", "ema_decay")
+"""What is logged beside the terms of a loss, as `consistency_...` is."""
+
 
 def window_of(batch: Batch) -> Window | None:
     """Return the windows of a batch, or None if it has none."""
@@ -139,7 +142,8 @@ class LossTerms(nn.ModuleDict):
         structure_target: Source of the wanted structure maps.
 
     Raises:
-        ValueError: If none is left, or one needs a structure target that reads photographs.
+        ValueError: If none is left, one has a name that is taken, or needs a structure target that
+            reads photographs.
     """
 
     def __init__(
@@ -149,6 +153,8 @@ class LossTerms(nn.ModuleDict):
         if not counted:
             raise ValueError("losses: no term is left, so there is nothing to learn from")
         for name, term in counted.items():
+            if name in TAKEN or name.startswith("consistency_"):
+                raise ValueError(f"losses: '{name}' is logged already; rename that loss")
             if term.reads_photographs and not structure_target.reads_photographs:
                 raise ValueError(
                     f"the loss '{name}' needs a structure target that reads photographs: "
@@ -165,20 +171,22 @@ class LossTerms(nn.ModuleDict):
         for name, term in self.items():
             if isinstance(term, LossTerm) and term.needs_real:
                 raise UsageError(
-                    f"the loss '{name}' needs real photographs: train a MeanTeacherTask on an "
-                    "AdaptationDataModule, or leave it out"
+                    f"the loss '{name}' needs real photographs: train a MeanTeacherTask with a "
+                    "consistency_weight on an AdaptationDataModule, or leave it out"
                 )
 
     def forward(self, restored: Restored) -> dict[str, Tensor]:
         """Return the weighted terms by the names that they are logged under, scalars in fp32.
 
         Raises:
-            UsageError: If one is no scalar.
+            UsageError: If one is no scalar, or two have one name.
         """
         found: dict[str, Tensor] = {}
         for name, term in self.items():
             assert isinstance(term, LossTerm)  # by construction
             for part, value in term.weighted(name, restored).items():
+                if part in found:
+                    raise UsageError(f"the loss '{name}': another is logged as '{part}'; rename it")
                 found[part] = _scalar(term, value)
         return found
 

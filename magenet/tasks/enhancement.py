@@ -15,7 +15,7 @@ from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.fundus_check import FundusCheck
 from magenet.enhancement.outcome import Options, Outcome, enhance_photograph
 from magenet.enhancement.settings import OWN_SCALE, Settings, seen_side
-from magenet.errors import UserError
+from magenet.errors import UsageError, UserError
 from magenet.imaging.transfer import enhance_at
 from magenet.losses import (
     BandLoss,
@@ -206,7 +206,15 @@ class EnhancementTask(FundusTask):
         Every :attr:`gradients_every` steps the norm of each term's gradient is logged, too
         (`train/gradient_light`), where the logger writes at that step (`log_every_n_steps`): terms
         whose gradients differ by orders do not act together.
+
+        Raises:
+            UsageError: If there is none.
         """
+        if not terms:
+            raise UsageError(
+                f"none of the losses {', '.join(self.losses)} applies to this network and batch, "
+                "so there is nothing to learn from"
+            )
         self.log_dict({f"train/{name}": term for name, term in terms.items()})
         self.terms = {name: term.detach() for name, term in terms.items()}
         # The logger writes after every tenth step, not before it.

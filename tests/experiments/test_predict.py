@@ -109,8 +109,10 @@ def test_options_that_the_checkpoint_overrides_are_reported(
 ) -> None:
     run = next(Path("runs").rglob("config.yaml"))
     arguments = ["test", *configs(run), "--ckpt_path", str(checkpoint)]
-    assert main([*arguments, "--model.consistency_weight", "0.7"]) == 0
+    flips = ("--model.target", "magenet.targets.TeacherTarget", "--model.target.flips", "true")
+    assert main([*arguments, "--model.consistency_weight", "0.7", *flips]) == 0
     errors = capsys.readouterr().err
+    assert "model.init_args.target.init_args.flips = None (asked for: True)" in errors
     assert (
         "from the checkpoint: model.init_args.consistency_weight = 0.2 (asked for: 0.7)" in errors
     )

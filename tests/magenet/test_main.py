@@ -115,10 +115,13 @@ def test_a_missing_checkpoint_is_named(capsys: pytest.CaptureFixture[str]) -> No
     assert line == "nowhere.ckpt: no such checkpoint"
 
 
-def test_an_untrained_network_is_not_tested(capsys: pytest.CaptureFixture[str]) -> None:
-    status, line = said(["test", *FIT], capsys)
+@pytest.mark.parametrize("subcommand", ["test", "validate"])
+def test_an_untrained_network_is_not_scored(
+    subcommand: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, line = said([subcommand, *FIT], capsys)
     assert status == 2
-    assert line == "test needs a trained network: give its --ckpt_path"
+    assert line == f"{subcommand} needs a trained network: give its --ckpt_path"
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint at all"])

@@ -316,6 +316,20 @@ def test_a_detail_stage_without_windows_is_refused() -> None:
         terms(restored(shown, pairs))
 
 
+def test_no_loss_hides_another_of_its_name() -> None:
+    """The band loss is logged as `light`, `detail` and so on."""
+    pairs = batch(windows=True)
+    shown = output(photographs(4), pairs)
+    terms = LossTerms(
+        {"enhancement": RestorationTerms(), "detail": FrequencyTerm()}, VesselMaskTarget()
+    )
+    with pytest.raises(UsageError, match="the loss 'detail': another is logged as 'detail'"):
+        terms(restored(shown, pairs))
+    for name in ("loss", "consistency_image"):
+        with pytest.raises(ValueError, match=f"'{name}' is logged already; rename"):
+            LossTerms({name: FrequencyTerm()}, VesselMaskTarget())
+
+
 def test_no_patch_of_the_critic_shows_the_outline_of_the_field() -> None:
     term = AdversarialTerm(width=8)
     term.eval()  # in training each pass normalises the weights anew
