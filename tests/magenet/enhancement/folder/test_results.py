@@ -97,19 +97,15 @@ def test_a_file_of_unknown_origin_is_never_overwritten(
     assert (out / "OD.png").read_bytes() != before
 
 
-def test_a_file_with_the_name_of_a_report_is_never_overwritten(
+def test_the_sidecar_of_another_program_is_never_overwritten(
     run: Run, patients: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """As the sidecar of a photograph that another program left."""
-    sidecar = tmp_path / "out/OD.png.json"
-    sidecar.parent.mkdir()
+    out, sidecar = tmp_path / "out", tmp_path / "out/OD.png.json"
+    out.mkdir()
     sidecar.write_text('{"title": "OD.png"}')
     assert run(patients[0]) == 1
     assert sidecar.read_text() == '{"title": "OD.png"}'
-    assert (
-        "OD.png.json is there already, a file of unknown"
-        in rows(tmp_path / "out")["OD.png"]["reason"]
-    )
+    assert "OD.png.json is there already, a file of unknown" in rows(out)["OD.png"]["reason"]
     assert run(patients[0], "--overwrite") == 0
     assert "source" in json.loads(sidecar.read_text())
 
