@@ -1,4 +1,4 @@
-"""Private folder for what tells of patients: manifests, logs, checkpoints, decoded photographs."""
+"""Private folder for what tells of patients: manifests, enhanced and decoded photographs."""
 
 from __future__ import annotations
 
