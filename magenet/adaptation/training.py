@@ -47,11 +47,11 @@ def train(
 ) -> Trained:
     """Return the network after training to restore a camera's enhanced photographs.
 
-    The photographs stay as their one camera took them: no random camera, unlike in the release's
-    training. The learning rate falls over the last two fifths of the steps, or of the time if that
-    is less, and the last step counts: too few good photographs could be spared to choose a better
-    one. Of a network at the photographs' own scale the detail stage alone is trained, in windows:
-    details, gains, and the errors by which the light is held back.
+    They are of one camera, so no random one is applied, unlike in the release's training. The
+    learning rate falls over the last two fifths of the steps, or of the time if that is less, and
+    the last step counts: too few good photographs could be spared to choose a better one. Of a
+    network at the photographs' own scale the detail stage alone is trained, in windows: details,
+    gains, and the errors by which the light is held back.
 
     Args:
         network: The released network; it is not changed.
