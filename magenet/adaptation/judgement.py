@@ -17,6 +17,7 @@ from magenet.adaptation.training import released_degradation
 from magenet.atomic_write import atomic_write
 from magenet.enhancement.enhancer import PhotographEnhancer
 from magenet.enhancement.settings import Settings
+from magenet.errors import UserError
 from magenet.evaluation.statistics import Comparison, paired_comparison
 from magenet.imaging.crop import at_side
 from magenet.imaging.transfer import enhance_at
@@ -97,6 +98,9 @@ def compare_held_out(
             :func:`magenet.adaptation.manifests.write_manifests`.
         device: Where to compute.
         max_memory: Bytes that the process may use.
+
+    Raises:
+        UserError: If vessels are found in the photographs of fewer than two patients.
     """
     vessels = VesselSegmenter.from_pretrained("vessels")
     enhancers = [
@@ -179,7 +183,7 @@ def _compare_on_pairs(
                 scores[2].append(float(change.invented))
     before, after = measures
     psnr, colour, new = (
-        paired_comparison(one, other, patients) for one, other in zip(after, before, strict=True)
+        _compare(one, other, patients) for one, other in zip(after, before, strict=True)
     )
     return psnr, colour, new
 
@@ -214,10 +218,19 @@ def _compare_vessels(
             found[index].append(float(1 - change.lost + change.invented))
     # Of each photograph's own: where few vessels show at first, their number rises many times.
     share = [after / before if before else math.nan for before, after in zip(*found, strict=True)]
-    return (
-        paired_comparison(lost[1], lost[0], patients),
-        paired_comparison(share, [1.0] * len(share), patients),
-    )
+    return _compare(*reversed(lost), patients), _compare(share, [1.0] * len(share), patients)
+
+
+def _compare(one: list[float], other: list[float], patients: list[str]) -> Comparison:
+    """Compare scores, which are NaN on photographs in which no vessels are found."""
+    try:
+        return paired_comparison(one, other, patients)
+    except ValueError:
+        raise UserError(
+            "vessels are found in the held-out photographs of fewer than two patients: what the "
+            "adapted weights do to vessels cannot be said, and none are written. Give more or "
+            "sharper photographs"
+        ) from None
 
 
 def _enhance(enhancer: PhotographEnhancer, image: Tensor, mask: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from magenet.adaptation.judgement import HeldOutComparison, compare_held_out, wr
 from magenet.adaptation.manifests import write_manifests
 from magenet.adaptation.survey import Surveyed
 from magenet.enhancement.enhancer import PhotographEnhancer
+from magenet.errors import UserError
 from magenet.evaluation.statistics import Comparison
 from magenet.models import MAGENet
 
@@ -113,3 +114,16 @@ def test_a_network_that_leaves_haze_lets_fewer_vessels_be_found(
     assert -1 < there.vessel_found.difference < -0.2
     assert back.vessel_found.difference > 0.2
     assert any("fewer vessels may be found" in fault for fault in there.faults)
+
+
+def test_without_any_vessel_there_is_no_verdict(
+    judging: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(self: PhotographEnhancer, images: Tensor) -> Tensor:
+        return torch.zeros_like(images[:, :1])
+
+    monkeypatch.setattr(judgement, "DRAWS", 1)
+    monkeypatch.setattr(PhotographEnhancer, "find_vessels", nothing)
+    network = MAGENet.from_pretrained(weights)
+    with pytest.raises(UserError, match="of fewer than two patients"):
+        compare_held_out(network, network, judging, torch.device("cpu"), 8 << 30)
