@@ -39,6 +39,17 @@ data:
     workers: 0
 """
 
+SCORED = """
+data:
+  init_args:
+    scored_size: 96
+    batch_size: 2
+    workers: 0
+scores:
+  size: 96
+"""
+"""What :data:`SMALL` is to a test of scores."""
+
 
 def configs(*layers: Path | str) -> list[str]:
     return [part for layer in layers for part in ("--config", str(layer))]

@@ -9,7 +9,7 @@ from data_modules.files.writing import write_photograph
 from magenet.adaptation import judgement
 from magenet.adaptation.survey import MINIMUM_PHOTOGRAPHS
 from magenet.main import main
-from tests.command_line import SMALL
+from tests.command_line import SCORED
 from tests.conftest import ROOT
 from tests.data_modules.public.trees import TREES
 from tests.experiments.conftest import photographs, prepared, same_threads, workplace
@@ -50,7 +50,7 @@ def place(
         TREES[name](workplace / "unpacked" / name)
     Path("decisions.csv").write_text("photograph,verdict,decision,note,date,result,id\n")
     shutil.copy(ROOT / "experiments/configs/runs/comparison/unet.yaml", "mine.yaml")
-    Path("scored.yaml").write_text(SMALL.replace("image_size: 48", "scored_size: 96"))
+    Path("scored.yaml").write_text(SCORED)
     return workplace
 
 

@@ -22,8 +22,8 @@ from magenet.evaluation import Judge
 from magenet.main import COMMANDS, main
 from magenet.metrics import NaturalnessModel
 from tests.command_line import (
+    SCORED,
     SEGMENTER,
-    SMALL,
     TINY,
     configs,
     one_at_a_time,
@@ -263,7 +263,7 @@ def test_a_table_layer_scores_every_test_photograph(name: str) -> None:
     children = Path("experiments/configs/tests/chase_db1_children.csv")
     children.parent.mkdir(parents=True)
     children.write_text((ROOT / children).read_text())
-    Path("small.yaml").write_text(SMALL.replace("image_size: 48", "scored_size: 96"))
+    Path("small.yaml").write_text(SCORED)
     classical = CONFIGS / "runs/classical.yaml"
     layers = configs(BASE, classical, CONFIGS / name, "limits.yaml", "small.yaml")
     assert main(["test", *layers]) == 0

@@ -1,6 +1,7 @@
 """A training that is stopped or killed, and resumed, equals one that was not."""
 
 import csv
+import functools
 import os
 import random
 import re
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -136,16 +138,30 @@ def run_with_kills(folder: Path, kills: int, number: int, generator: random.Rand
     raise AssertionError("the last training did not end by itself")
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Train without a stop, once for all tests that compare with it; return the folder."""
+
+    @functools.cache
+    def train(configuration: str) -> Path:
+        folder = tmp_path_factory.mktemp("whole")
+        (folder / "small.yaml").write_text(configuration)
+        run_with_kills(folder, 0, signal.SIGTERM, random.Random(0))
+        return folder
+
+    return train
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("length", "workers", "devices", "number"),
+    ("length", "workers", "devices", "number", "kills"),
     [
-        (EPOCHS, 0, 1, signal.SIGTERM),
-        (STEPS, 2, 1, signal.SIGUSR1),
-        (EPOCHS, 2, 1, signal.SIGKILL),
-        (EPOCHS, 0, 2, signal.SIGTERM),
-        (EPOCHS, 2, 1, signal.SIGINT),
-        (EPOCHS, 0, 2, signal.SIGKILL),
+        (EPOCHS, 0, 1, signal.SIGTERM, 2),
+        (STEPS, 2, 1, signal.SIGUSR1, 1),
+        (EPOCHS, 2, 1, signal.SIGKILL, 2),
+        (EPOCHS, 0, 2, signal.SIGTERM, 1),
+        (EPOCHS, 2, 1, signal.SIGINT, 1),
+        (EPOCHS, 0, 2, signal.SIGKILL, 1),
     ],
     ids=[
         "epochs-SIGTERM", "steps-SIGUSR1", "epochs-SIGKILL", "two-processes-SIGTERM",
@@ -153,15 +169,13 @@ def run_with_kills(folder: Path, kills: int, number: int, generator: random.Rand
     ],
 )  # fmt: skip
 def test_a_stopped_training_goes_on_to_the_same_end(
-    tmp_path: Path, length: dict[str, int], workers: int, devices: int, number: int
-) -> None:
-    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
-    for folder in (whole, resumed):
-        folder.mkdir()
-        (folder / "small.yaml").write_text(layer(length, workers, devices))
-    run_with_kills(whole, 0, number, random.Random(0))
-    assert run_with_kills(resumed, 2, number, random.Random(workers)) > 0
-    assert_equal_runs(whole, resumed)
+    tmp_path: Path, uninterrupted: Callable[[str], Path], length: dict[str, int], workers: int,
+    devices: int, number: int, kills: int,
+) -> None:  # fmt: skip
+    (tmp_path / "small.yaml").write_text(layer(length, workers, devices))
+    assert run_with_kills(tmp_path, kills, number, random.Random(workers)) > 0
+    # Loaders in processes of their own change nothing.
+    assert_equal_runs(uninterrupted(layer(length, 0, devices)), tmp_path)
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ from magenet.errors import UserError
 from magenet.evaluation.score_rows import ScoreRow, write_rows
 from magenet.evaluation.statistics import Comparison
 from magenet.main import main
+from tests.command_line import SCORED
 from tests.conftest import ROOT
 
 SMALL = """
@@ -50,13 +51,18 @@ def test_every_arm_is_trained_and_tested_once(
     Path("experiments").symlink_to(ROOT / "experiments")
     Path("small.yaml").write_text(SMALL)
     Path("network.yaml").write_text(SMALL_NETWORK)
-    real = Runs.train
+    Path("scored.yaml").write_text(SCORED)
+    as_it_trains, as_it_tests = Runs.train, Runs.test
 
     def train(self: Runs, name: str, configs: list[Path], *options: str) -> Path:
         layers = [] if name == "severity" else [Path("network.yaml")]
-        return real(self, name, [*configs, *layers], *options)
+        return as_it_trains(self, name, [*configs, *layers], *options)
+
+    def test(self: Runs, name: str, configs: list[Path]) -> Path:
+        return as_it_tests(self, name, [*configs, Path("scored.yaml")])
 
     monkeypatch.setattr(Runs, "train", train)
+    monkeypatch.setattr(Runs, "test", test)
     some = [REFERENCE, "same view"]
     command = ["--results", ".", "--layer", "small.yaml", "--only", *some]
     assert study.main(command) == 0
