@@ -55,7 +55,7 @@ def parsed_memory(text: str, option: str = "max_memory") -> int:
         option: Where it was given, for the message.
 
     Raises:
-        UsageError: If it is not an amount of memory.
+        UsageError: If it is not an amount of memory, or hardly any: the unit may be forgotten.
 
     Example:
         >>> parsed_memory("1.5G"), parsed_memory("512 MiB")
@@ -65,7 +65,10 @@ def parsed_memory(text: str, option: str = "max_memory") -> int:
     match = re.fullmatch(rf"\s*{number}\s*([KMGT]?)(i?B)?\s*", text, re.IGNORECASE)
     if match is None:
         raise UsageError(f"{option}: '{text}' is not an amount of memory: write 1.5G or 900M")
-    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+    count = int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+    if count < MEBIBYTE:
+        raise UsageError(f"{option}: '{text}' is less than 1 MiB: write 1.5G or 900M")
+    return count
 
 
 def as_text(count: int) -> str:

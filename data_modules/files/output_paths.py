@@ -19,9 +19,12 @@ def require_outside(folder: str | Path, photographs: str | Path) -> None:
     """Raise if the folder of the results is the photographs' own folder, or lies inside it.
 
     Raises:
-        UserError: If it does: the results would be taken for photographs in the next run.
+        UserError: If it does: the results would be taken for photographs in the next run. Or if it
+            is a file.
     """
     source, target = Path(photographs).resolve(), Path(folder).resolve()
+    if target.is_file():
+        raise UserError(f"{folder}: is a file, not a folder to write to")
     if source.is_dir() and (source == target or source in target.parents):
         raise UserError(
             f"{folder}: is the photographs' own folder or lies inside it ({source}); its pictures "

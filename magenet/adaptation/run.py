@@ -62,7 +62,7 @@ def adapt(
     begun = time.time()
     seed_everything(seed, verbose=False)
     photographs = collect(inputs)
-    require_enough(len(photographs))
+    require_enough(len(photographs), "given")
     require_patients(photographs)
     _require_output_folder(out, inputs)
     device, max_memory = device_for(device_name), parsed_memory("8G")

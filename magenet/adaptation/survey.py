@@ -70,24 +70,25 @@ def survey(
         except (PictureError, NotAFundusError) as error:
             of_file = "" if isinstance(error, PictureError) else f"{photograph.image}: "
             tqdm.write(f"magenet: left out: {printable(of_file + str(error))}", file=sys.stderr)
-    require_enough(len(surveyed))
+    require_enough(len(surveyed), "that can be used")
     return sorted(
         surveyed,
         key=lambda one: (VERDICTS.index(one.verdict), one.change, one.photograph.image),
     )
 
 
-def require_enough(photographs: int) -> None:
+def require_enough(photographs: int, which: str) -> None:
     """Raise if there are fewer photographs than adapting and judging needs.
 
     Args:
         photographs: Their number.
+        which: What is counted, for the message.
 
     Raises:
         UserError: If there are fewer than :data:`MINIMUM_PHOTOGRAPHS`.
     """
     if photographs < MINIMUM_PHOTOGRAPHS:
         raise UserError(
-            f"{photographs} photographs can be used; adapting and judging needs "
-            f"{MINIMUM_PHOTOGRAPHS} at least"
+            f"photographs {which}: {photographs}; adapting and judging needs "
+            f"{MINIMUM_PHOTOGRAPHS} at least that can be used"
         )

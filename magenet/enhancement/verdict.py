@@ -73,21 +73,22 @@ def decide_verdict(
     if expected_error > ERROR_LIMITS[0]:
         exceeded = max(limit for limit in ERROR_LIMITS if expected_error > limit)
         verdict = max(verdict, 1 + ERROR_LIMITS.index(exceeded))
-        shown = rounded_up(expected_error, 1)
+        shown = shown_above(expected_error, exceeded, 1)
         reasons.append(f"the expected error is {shown:.1f} of 255 grey levels (limit {exceeded:g})")
     if harmed_share > HARM_LIMITS[0]:
         exceeded = max(limit for limit in HARM_LIMITS if harmed_share > limit)
         verdict = max(verdict, 1 + HARM_LIMITS.index(exceeded))
+        shown = shown_above(harmed_share, exceeded, 2)
         reasons.append(
-            f"{rounded_up(harmed_share, 2):.0%} of the field is expected to be worse than before "
-            f"(limit {exceeded:.0%})"
+            f"{shown:.0%} of the field is expected to be worse than before (limit {exceeded:.0%})"
         )
     new_vessels = float(scores["vessel_invented"])
     if new_vessels > MOST_NEW_VESSELS:
         verdict = max(verdict, 1)
         reasons.append(
-            f"new vessels (recovered or invented) of {rounded_up(new_vessels, 1):.1f} times the "
-            f"length found before (limit {MOST_NEW_VESSELS:g})"
+            "new vessels (recovered or invented) of "
+            f"{shown_above(new_vessels, MOST_NEW_VESSELS, 1):.1f} times the length found before "
+            f"(limit {MOST_NEW_VESSELS:g})"
         )
     doubts = _vessel_doubts(evidence)
     if doubts:
@@ -100,19 +101,19 @@ def decide_verdict(
     return VERDICTS[verdict], tuple(reasons)
 
 
-def rounded_up(value: float, digits: int) -> float:
-    """Return a value that is above a limit so that it is never shown at the limit.
+def shown_above(value: float, limit: float, digits: int) -> float:
+    """Return a value that is above a limit, rounded, but not shown at the limit.
 
     Args:
         value: Any score.
+        limit: What it is above.
         digits: Decimals that are shown.
 
     Example:
-        >>> rounded_up(12.04, 1), rounded_up(0.3, 2)
-        (12.1, 0.3)
+        >>> shown_above(12.04, 12.0, 1), shown_above(15.12, 12.0, 1)
+        (12.1, 15.1)
     """
-    scale: int = 10**digits
-    return math.ceil(round(value * scale, 4)) / scale  # 30.000001 is 30 in float32
+    return max(round(value, digits), round(limit + 10.0**-digits, digits))
 
 
 def _fidelity_reasons(scores: Mapping[str, float]) -> list[str]:
@@ -124,7 +125,8 @@ def _fidelity_reasons(scores: Mapping[str, float]) -> list[str]:
     reasons = []
     for name, (text, digits) in texts.items():
         if exceeded := [limit for limit in FIDELITY_LIMITS[name] if scores[name] > limit]:
-            reasons.append(text.format(rounded_up(scores[name], digits), exceeded[-1]))
+            shown = shown_above(scores[name], exceeded[-1], digits)
+            reasons.append(text.format(shown, exceeded[-1]))
     return reasons
 
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from data_modules.datasets.manifest import Photograph
+from data_modules.files.output_paths import path_below
 from data_modules.files.source import source_path
 from magenet.atomic_write import atomic_write, make_folder
 from magenet.enhancement.folder.shard import SHARDS, Shard
@@ -277,14 +278,13 @@ def _without_replaced(lines: list[ReportRow]) -> list[ReportRow]:
     """
     kept: list[ReportRow] = []
     photographs: set[tuple[str, str]] = set()
-    results: set[PurePosixPath] = set()
+    results: set[str] = set()
     for line in reversed(lines):
-        result = PurePosixPath(line["name"]).parent / line["result"] if line["result"] else None
-        if _key(line) not in photographs and (result is None or result not in results):
+        result = _result(line["name"], line["result"])
+        if _key(line) not in photographs and result not in results:
             kept.append(line)
         photographs.add(_key(line))
-        if result is not None:
-            results.add(result)
+        results |= {result} - {""}
     return kept[::-1]
 
 
@@ -337,7 +337,20 @@ def listing_of(reports: Iterable[ReportRow]) -> bytes:
 
 def _line(report: ReportRow) -> ReportRow:
     """Return the line of a report."""
-    return report | {"reason": "; ".join(report["reasons"])}
+    return report | {
+        "reason": "; ".join(report["reasons"]),
+        "result": _result(report["name"], report.get("result")),
+    }
+
+
+def _result(name: str, file: str | None) -> str:
+    """Return a result's path below the folder of all results; empty if there is none.
+
+    Args:
+        name: The photograph's name, with any sub-folders.
+        file: The result's file, with or without its sub-folders (up to 0.2.2 lines had none).
+    """
+    return (path_below(Path(), name).parent / PurePosixPath(file).name).as_posix() if file else ""
 
 
 def _as_text(rows: list[ReportRow]) -> bytes:

@@ -10,6 +10,12 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
         parsed_memory(text)
 
 
+@pytest.mark.parametrize("text", ["0", "1", "1023K"])
+def test_a_unit_that_was_forgotten_is_told(text: str) -> None:
+    with pytest.raises(UsageError, match=f"'{text}' is less than 1 MiB"):
+        parsed_memory(text)
+
+
 def test_a_photograph_that_would_not_fit_is_refused_before_it_is_read() -> None:
     with pytest.raises(UserError, match=r"30000x30000 px and needs \d\.\d\d GiB.*max_memory"):
         require_memory(Header(30000, 30000, 1, 0, 0), parsed_memory("1.5G"))

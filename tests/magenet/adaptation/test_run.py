@@ -237,7 +237,7 @@ def test_too_few_photographs_are_refused_before_any_work(
 ) -> None:
     write_photograph(retina(0, 160), tmp_path / "in" / "a.png")
     assert adapt(tmp_path / "in", tmp_path / "own", tmp_path / "no_weights_to_read") == 1
-    assert "1 photographs can be used; adapting and judging needs 60" in capsys.readouterr().err
+    assert "photographs given: 1; adapting and judging needs 60" in capsys.readouterr().err
     assert not (tmp_path / "own").exists()
 
 
@@ -250,6 +250,6 @@ def test_too_few_photographs_that_can_be_read_are_refused(
     (photographs / "00.png").write_bytes(b"")
     assert adapt(photographs, tmp_path / "own", weights) == 1
     said = capsys.readouterr().err
-    assert "59 photographs can be used; adapting and judging needs 60" in said
+    assert "photographs that can be used: 59; adapting and judging needs 60" in said
     assert "left out" in said
     assert not [path for path in (tmp_path / "own").rglob("*") if path.is_file()]

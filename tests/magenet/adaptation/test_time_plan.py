@@ -45,7 +45,7 @@ def test_photographs_that_cannot_be_enhanced_are_told_by_the_survey(
     assert adapt(tmp_path, tmp_path.parent / "own", weights) == 1
     said = capsys.readouterr()
     assert said.err.count("left out: ") == 60
-    assert "0 photographs can be used" in said.err
+    assert "photographs that can be used: 0;" in said.err
     assert "about" not in said.out
 
 

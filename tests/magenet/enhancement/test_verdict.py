@@ -28,6 +28,11 @@ def test_an_error_above_the_limit_is_never_shown_at_it() -> None:
     assert reason == "the expected error is 12.1 of 255 grey levels (limit 12)"
 
 
+def test_any_other_is_shown_as_the_table_shows_it() -> None:
+    _, (reason,) = decide_verdict(GOOD, 15.12, UNKNOWN, 1.0, VESSELS)
+    assert reason == "the expected error is 15.1 of 255 grey levels (limit 12)"
+
+
 @pytest.mark.parametrize(
     ("evidence", "said"),
     [

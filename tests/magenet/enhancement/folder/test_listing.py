@@ -75,6 +75,20 @@ def test_photographs_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert read(tmp_path / "enhance.csv") == [("OD.png", "enhanced", "bob")]
 
 
+def test_a_result_is_found_by_its_path_below_the_folder(tmp_path: Path) -> None:
+    """In sub-folders there may be two of one name: of two patients."""
+    run(tmp_path, photographs("in", "OD.png", "ann/OD.png", "/bob/OD.png", "ann/no.png"))
+    with (tmp_path / "enhance.csv").open(newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    assert [line["result"] for line in lines[:3]] == ["OD.png", "ann/OD.png", "bob/OD.png"]
+    # A line of an earlier version, whose result is a file name alone, is replaced all the same.
+    text = (tmp_path / "enhance.csv").read_text().replace(",ann/OD.png,/", ",OD.png,/")
+    (tmp_path / "enhance.csv").write_text(text)
+    run(tmp_path, photographs("again", "ann/OD.png"))
+    assert read(tmp_path / "enhance.csv").count(("ann/OD.png", "enhanced", "in")) == 0
+    assert ("OD.png", "enhanced", "in") in read(tmp_path / "enhance.csv")
+
+
 def test_a_stopped_run_has_one_line_for_each_photograph(tmp_path: Path) -> None:
     a, b = photographs("in", "a.png", "b.png")
     run(tmp_path, [a, b], "failed")
