@@ -22,10 +22,13 @@ def silence_libraries() -> None:
         "LightningCLI's args parameter is intended to run from within Python",
     ):
         warnings.filterwarnings("ignore", message=message)
-    # Lightning recommends its makers' logger before every run.
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_about_the_run)
+    # Lightning recommends its makers' logger before every run, and says of every checkpoint that it
+    # saves the whole state, in words that sound as if it loaded pickled objects.
+    for module in ("utilities.rank_zero", "trainer.connectors.checkpoint_connector"):
+        logging.getLogger(f"lightning.pytorch.{module}").addFilter(_is_about_the_run)
 
 
 def _is_about_the_run(record: logging.LogRecord) -> bool:
-    """Return whether a log message is about the run, and no advertisement."""
-    return "litlogger" not in record.getMessage()
+    """Return whether a log message is about the run, and no advertisement or alarm."""
+    message = record.getMessage()
+    return "litlogger" not in message and "`weights_only` was not set" not in message

@@ -218,7 +218,7 @@ def _compare_vessels(
             found[index].append(float(1 - change.lost + change.invented))
     # Of each photograph's own: where few vessels show at first, their number rises many times.
     share = [after / before if before else math.nan for before, after in zip(*found, strict=True)]
-    return _compare(*reversed(lost), patients), _compare(share, [1.0] * len(share), patients)
+    return _compare(lost[1], lost[0], patients), _compare(share, [1.0] * len(share), patients)
 
 
 def _compare(one: list[float], other: list[float], patients: list[str]) -> Comparison:
