@@ -322,7 +322,7 @@ ablation-release: $(CORE) runs/release_light/checkpoints/best.ckpt ## Undo one c
 	$(BIN)/python -m experiments.studies.release.ablation
 
 .PHONY: table-ablation
-table-ablation: $(CORE) $(if $(filter smoke,$(SCALE)),,need-photographs) ## Train and test MAGE-Net without one of its parts at a time, and its teacher; it resumes (SCALE=smoke, cpu or gpu) → experiments/results/ablation_<scale>.md and .csv; smoke: runs (6 hours at cpu, 12 minutes at smoke)
+table-ablation: $(CORE) $(if $(filter smoke,$(SCALE)),,need-photographs) ## Train and test MAGE-Net without one of its parts at a time, and its teacher; it resumes (SCALE=smoke, cpu or gpu) → experiments/results/ablation_<scale>.md and .csv; smoke: runs (6 hours at cpu, 12 to 20 minutes at smoke)
 	$(BIN)/python -m experiments.studies.ablation --scale $(SCALE)
 
 .PHONY: adaptation-study

@@ -45,16 +45,21 @@ TESTS = {"network": FOLDER / "test.yaml", "teacher": CONFIGS / "tests/pairs.yaml
 
 SHOWN = {
     "network": (("psnr", "ssim", "vessel_iou"), ("fundus", "none")),
-    "teacher": (("pair_vessel_dice", "pair_psnr", "pair_colour"), ("pair",)),
+    "teacher": (
+        ("pair_vessel_dice", "pair_psnr", "pair_colour", "psnr", "ssim"),
+        ("pair", "fundus"),
+    ),
 }
-"""Scores and conditions that the page shows; the CSV has all."""
+"""Scores and conditions that the page shows, where there are any: the scale smoke has no real
+pairs. The CSV has all."""
 
 TWICE = ("without_structure", "one_stage", "two_stages", "without_consistency", "same_view")
 """Variants that are trained with two seeds, as the whole networks are: the parts that the paper's
 title and abstract name."""
 
-EXPECTED: dict[str, tuple[float, float]] = {}
-"""By scale: least and greatest PSNR, in dB, of the whole network under the fundus recipe."""
+EXPECTED: dict[str, tuple[float, float]] = {"smoke": (20.0, 22.0)}
+"""By scale: least and greatest PSNR, in dB, of the whole network under the fundus recipe. At the
+scale smoke 20.98 were measured in fp32 and 20.96 in bf16; without a network it is 20.29."""
 
 
 def variants(group: str) -> dict[str, list[Path]]:

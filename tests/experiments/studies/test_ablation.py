@@ -110,4 +110,8 @@ def test_a_variant_of_each_group_is_trained_tested_and_shown() -> None:
     assert rows >= {"MAGE-Net", "without cross stage fusion"}
     rows = {cells["row"] for cells in read_table(folder / "ablation_smoke_teacher.csv")}
     assert rows >= {"T-S MAGE-Net, teacher", "same view, teacher"}
-    assert (folder / "ablation_smoke.md").read_text().startswith("# Ablation")
+    page = (folder / "ablation_smoke.md").read_text()
+    for heading in ("## MAGE-Net, fundus", "## MAGE-Net, none", "## T-S MAGE-Net, fundus"):
+        assert heading in page
+    assert "| without cross stage fusion |" in page
+    assert (folder / "ablation_smoke_network_against.csv").is_file()
