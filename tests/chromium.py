@@ -28,6 +28,6 @@ def chromium(profile: Path) -> Iterator[Any]:
             args=quiet.split(),
             viewport={"width": 1280, "height": 800},
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(120_000)  # the machine may be busy
         yield context
         context.close()

@@ -27,7 +27,6 @@ from tests.magenet.models.test_mage_net import awake
 def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One Chromium for all tests."""
     with chromium(tmp_path_factory.mktemp("profile")) as browser:
-        browser.set_default_timeout(120_000)  # the machine may be busy
         yield browser
 
 
