@@ -57,7 +57,7 @@ TWICE = ("without_structure", "one_stage", "two_stages", "without_consistency", 
 """Variants that are trained with two seeds, as the whole networks are: the parts that the paper's
 title and abstract name."""
 
-EXPECTED: dict[str, tuple[float, float]] = {"smoke": (20.0, 22.0)}
+EXPECTED: dict[str, tuple[float, float]] = {"smoke": (20.6, 21.6)}
 """By scale: least and greatest PSNR, in dB, of the whole network under the fundus recipe. At the
 scale smoke 20.98 were measured in fp32 and 20.96 in bf16; without a network it is 20.29."""
 

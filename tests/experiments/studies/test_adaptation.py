@@ -69,7 +69,6 @@ def test_every_arm_is_trained_and_tested_once(
     text = Path("adaptation.md").read_text()
     for label in some:
         assert f"| {label} | 0 |" in text
-    assert set(some) < set(ARMS)
     checkpoint = Path(f"runs/adaptation/{slug(REFERENCE)}_0/checkpoints/best.ckpt")
     before = checkpoint.stat().st_mtime_ns
     assert study.main(command) == 0
