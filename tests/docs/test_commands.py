@@ -97,6 +97,8 @@ NOT_RUN = {
     "asks the server that tests/magenet/serving/test_server.py starts, and runs there": [
         command for page, command in SHOWN if page == "docs/serve.md" and "job" in command
     ],
+    "is run by tests/magenet/test_onnx_export.py": ["magenet export -o mage_net.onnx"],
+    "is run by tests/experiments/test_sweeps.py": ["magenet sweep magenet:sweeps/ema_decay"],
     "needs npm; tests/magenet/web_export makes and serves a page": [
         "magenet export --format web -o page/",
         "python -m http.server --directory page/",
@@ -144,9 +146,7 @@ STAND_INS = {
 """What commands are given for a name that stands for something of the reader's, or is too large."""
 
 EXTRAS = {
-    "magenet export": ("onnx", "onnxscript", "onnxruntime"),
     "magenet shards": ("webdataset",),
-    "magenet sweep": ("optuna", "wandb"),
 }
 """Packages that a command needs, from extras."""
 
@@ -247,14 +247,11 @@ def smaller(words: list[str]) -> list[str]:
         return [*small, *own, *RESUMABLE, *(RESUMED if "--ckpt_path" in words else [])]
     if name == "test":
         return small
-    if name == "sweep":
-        return ["--trials", "1", "--", *small]
     options = {
         "phantom": ["--size", "160"],
         "predict": [*ON_CPU, "--output.force", "true"],
         "enhance": ["--force", *([] if "--weights" in words else ["--weights", "tiny"])],
         "adapt": ["--weights", "tiny", "--steps", "1", "--device", "cpu"],
-        "export": ["--weights", "tiny"],
         "shards": ["--image-size", "48", "--workers", "0"],
         "prepare": [] if "--help" in words else ["--partial", "--workers", "0"],
         "manifest": ["--workers", "0"],

@@ -362,6 +362,6 @@ def test_a_layer_runs_on_top_of_an_experiment(
     )  # fmt: skip
     if name == "layers/debug/overfit.yaml":
         layers += ["--trainer.max_epochs", "2", "--trainer.check_val_every_n_epoch", "1"]
-    if name == "layers/data/folder.yaml":
+    if name in ("layers/data/folder.yaml", "layers/debug/profile.yaml"):
         layers += ["--trainer.max_steps", "2"]
     run_all(layers, photographs)

@@ -164,7 +164,7 @@ def test_the_first_point_trains_and_logs_the_metric(name: str, clone: Path) -> N
 @pytest.mark.slow
 def test_a_real_sweep_of_two_trials(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("optuna", reason="needs the extra: pip install 'magenet[sweep]'")
-    words = ["sweep", str(CONFIGS / "sweeps/ema_decay.yaml"), "--trials", "2", "-o", "out"]
+    words = ["sweep", "magenet:sweeps/ema_decay", "--trials", "2", "-o", "out"]
     options = configs("limits.yaml", "small.yaml", TINY)
     with mock.patch.dict(os.environ, {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}):
         assert main([*words, "--", *options]) == 0
